@@ -1,0 +1,40 @@
+"""nodeloom: embeddings of the nodes of graphs, learned by random walks and skip-gram.
+
+The public names are imported when they are first used, so that ``import nodeloom`` costs milliseconds.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from nodeloom.estimators import LINE, DeepWalk, Node2Vec, load
+    from nodeloom.graph import Graph
+
+_PUBLIC = {
+    "DeepWalk": "nodeloom.estimators",
+    "Graph": "nodeloom.graph",
+    "LINE": "nodeloom.estimators",
+    "Node2Vec": "nodeloom.estimators",
+    "load": "nodeloom.estimators",
+}
+_SUBMODULES = ("datasets", "engine", "errors", "estimators", "graph", "io", "tasks")
+
+__all__ = ["LINE", "DeepWalk", "Graph", "Node2Vec", "__version__", "datasets", "errors", "load", "tasks"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        value = getattr(importlib.import_module(_PUBLIC[name]), name)
+        globals()[name] = value
+        return value
+    if name in _SUBMODULES:
+        return importlib.import_module(f"nodeloom.{name}")
+    raise AttributeError(f"module 'nodeloom' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC, *_SUBMODULES})

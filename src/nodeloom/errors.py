@@ -1,0 +1,88 @@
+"""The tree of exceptions.
+
+::
+
+    NodeloomError
+    ├── ConfigError        a key or a value of the configuration, of the command line or of an estimator is not allowed
+    ├── DataError          a file or an array given as input cannot be used (edge lists, labels, vectors)
+    ├── GraphError         the graph is well-formed but cannot be used for what was asked
+    ├── DatasetError       a registered data set is unknown, cannot be fetched, or is not what its checksum says
+    ├── ModelError         a model file is foreign, truncated, or belongs to another graph
+    ├── OutputError        a result cannot be written (no permission, no space)
+    ├── MemoryLimitError   the plan does not fit the memory
+    ├── TrainingError      training cannot go on (values diverged)
+    └── TrainingInterrupted  training was stopped by the user; carries the checkpoint from which to go on
+
+``ConfigError``, ``DataError``, ``GraphError`` and ``ModelError`` are also ``ValueError``.
+
+Every message says what, where, got, expected and what to do; :func:`describe` puts it together.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class NodeloomError(Exception):
+    """Base of all errors that nodeloom raises on purpose."""
+
+
+class ConfigError(NodeloomError, ValueError):
+    """A key or a value of the configuration, of the command line or of an estimator is not allowed."""
+
+
+class DataError(NodeloomError, ValueError):
+    """A file or an array given as input cannot be used."""
+
+
+class GraphError(NodeloomError, ValueError):
+    """The graph is well-formed but cannot be used for what was asked."""
+
+
+class DatasetError(NodeloomError):
+    """A data set is unknown, cannot be fetched, or is not what its checksum says."""
+
+
+class ModelError(NodeloomError, ValueError):
+    """A model file is foreign, truncated, or belongs to another graph."""
+
+
+class OutputError(NodeloomError, OSError):
+    """A result cannot be written."""
+
+
+class MemoryLimitError(NodeloomError, MemoryError):
+    """What was planned does not fit the memory."""
+
+
+class TrainingError(NodeloomError):
+    """Training cannot go on, for example because values diverged."""
+
+
+class TrainingInterrupted(NodeloomError):
+    """Training was stopped by the user (Ctrl-C or SIGTERM) after its last step was finished.
+
+    Parameters
+    ----------
+    message : str
+        What happened and how to go on.
+    checkpoint : Path or None
+        The checkpoint that was written, if any.
+    """
+
+    def __init__(self, message: str, checkpoint: Path | None = None) -> None:
+        super().__init__(message)
+        self.checkpoint = checkpoint
+
+
+def describe(where: str | Path, *, expected: str, got: object, hint: str = "") -> str:
+    """Put an error message together: ``where: expected ..., got ... . hint``.
+
+    >>> describe("edges.txt:1834", expected="'head tail [weight]'", got="a", hint="Set format.delimiters.")
+    "edges.txt:1834: expected 'head tail [weight]', got 'a'. Set format.delimiters."
+    """
+    text = repr(got)
+    if len(text) > 120:
+        text = text[:100] + "..." + text[-1]
+    message = f"{where}: expected {expected}, got {text}"
+    return f"{message}. {hint}" if hint else message

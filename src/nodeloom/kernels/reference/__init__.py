@@ -1,0 +1,1 @@
+"""Definitions in plain NumPy float64: slow, obvious, always right."""
