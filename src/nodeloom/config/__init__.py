@@ -1,1 +1,35 @@
-"""."""
+"""The configuration: GraphVite's YAML schema, extended, as one typed and frozen tree.
+
+Defaults, bounds and help texts stand in the fields; the checks, the options of the command line, the templates and
+the documentation are made from them.
+"""
+
+from __future__ import annotations
+
+from nodeloom.config.build import BuildConfig
+from nodeloom.config.evaluate import EvaluateConfig, LinkPrediction, NodeClassification
+from nodeloom.config.files import LoadConfig, SaveConfig
+from nodeloom.config.graph import FormatConfig, GraphConfig
+from nodeloom.config.optimizer import OptimizerConfig
+from nodeloom.config.problems import validated
+from nodeloom.config.relations import check_training
+from nodeloom.config.resource import ResourceConfig
+from nodeloom.config.train import TrainConfig
+from nodeloom.config.tree import Config
+
+__all__ = [
+    "BuildConfig",
+    "Config",
+    "EvaluateConfig",
+    "FormatConfig",
+    "GraphConfig",
+    "LinkPrediction",
+    "LoadConfig",
+    "NodeClassification",
+    "OptimizerConfig",
+    "ResourceConfig",
+    "SaveConfig",
+    "TrainConfig",
+    "check_training",
+    "validated",
+]

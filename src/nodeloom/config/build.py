@@ -1,0 +1,32 @@
+"""Section ``build``: the optimizer and how samples are cut into pieces."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from nodeloom.config.optimizer import OptimizerConfig
+from nodeloom.config.section import Integer, Section
+
+
+class BuildConfig(Section):
+    """Optimizer, negatives, and the sizes of GraphVite's blocks."""
+
+    optimizer: OptimizerConfig = Field(
+        OptimizerConfig(), description="The optimizer: auto, a name, a learning rate, or the keys below."
+    )
+    num_partition: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="Parts that the vector tables are cut into when they exceed a GPU. No effect on the CPU."
+    )
+    num_negative: Annotated[Integer, Field(ge=1)] = Field(
+        1,
+        description="Negatives per positive pair. Together with negative_weight it says how hard strangers are pushed "
+        "apart; only the product of the two matters much.",
+    )
+    batch_size: Annotated[Integer, Field(ge=1)] = Field(
+        100000, description="GraphVite's pairs per transfer to a GPU. Here it is the unit of log_frequency only."
+    )
+    episode_size: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="Batches per block of partitions. No effect on the CPU."
+    )

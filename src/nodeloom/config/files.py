@@ -1,0 +1,36 @@
+"""Sections ``load`` and ``save``: model files."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from nodeloom.config.section import Number, Section
+
+
+class LoadConfig(Section):
+    """Where to take vectors from before training."""
+
+    file_name: str | None = Field(
+        None, description="Model to start from: rows are carried over by node name, so the graph may have grown."
+    )
+
+
+class SaveConfig(Section):
+    """Where the trained model goes."""
+
+    file_name: str | None = Field(
+        None,
+        description="Model file to write after training. .safetensors is the model; .txt, .bin, .npz, .tsv and "
+        ".parquet are exports of the vectors. For .pkl a .safetensors is written beside it.",
+    )
+    save_hyperparameter: bool = Field(
+        False, description="GraphVite's switch. No effect: the model file always holds the whole configuration."
+    )
+    checkpoint: str | None = Field(
+        None, description="File for checkpoints during training, from which --resume goes on exactly."
+    )
+    checkpoint_interval: Annotated[Number, Field(gt=0)] = Field(
+        60.0, description="Seconds between two checkpoints: what a killed run loses at most."
+    )

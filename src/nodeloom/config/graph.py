@@ -1,0 +1,60 @@
+"""Sections ``format`` and ``graph``: how the edge file is written and what graph to make of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from nodeloom.config.section import Number, Section
+
+Name = str | int
+
+
+class FormatConfig(Section):
+    """How text files are written; holds for edge lists, labels and link files alike."""
+
+    delimiters: Annotated[str, Field(min_length=1)] = Field(
+        " \t\r\n",
+        description="Characters that separate the columns. Leave the blank out if your node names contain blanks.",
+    )
+    comment: str = Field("#", description="Everything from here to the end of a line is skipped; empty: no comments.")
+
+
+class GraphConfig(Section):
+    """The graph: an edge list on disk (or, from Python and small files, in place)."""
+
+    file_name: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (),
+        description="Edge list: a path, several paths, or <dataset.split>. Each line is 'head tail [weight]'. Also "
+        "CSV, TSV, Parquet, compressed text (.gz, .xz, .zst) or a compiled graph.",
+    )
+    edge_list: tuple[tuple[Name, Name], ...] = Field((), description="Edges in place: [[head, tail], ...].")
+    weighted_edge_list: tuple[tuple[Name, Name, Number], ...] = Field(
+        (), description="Weighted edges in place: [[head, tail, weight], ...]."
+    )
+    as_undirected: bool = Field(
+        True, description="Follow every edge both ways. Recommended: walks on a directed graph end at its sinks."
+    )
+    normalization: bool = Field(
+        False, description="Divide every weight by the square root of the strengths of its two ends."
+    )
+    weighted: bool | Literal["auto"] = Field(
+        "auto", description="Whether a third column holds weights. auto: it does if there is one."
+    )
+    duplicates: Literal["auto", "sum", "keep", "first", "max"] = Field(
+        "auto",
+        description="What to do with an edge listed twice. auto: sum the weights, or count it once if there are none.",
+    )
+    self_loops: Literal["keep", "drop"] = Field("keep", description="Whether an edge from a node to itself stays.")
+    columns: tuple[str, ...] | None = Field(
+        None,
+        min_length=2,
+        max_length=3,
+        description="Names of the head, tail and (optional) weight column in a CSV or Parquet file with a header.",
+    )
+
+    @field_validator("file_name", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value

@@ -1,0 +1,47 @@
+"""What to say about keys that are accepted for GraphVite's sake but change nothing here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nodeloom.config.tree import Config
+
+WITHOUT_EFFECT: dict[tuple[str, str], str] = {
+    ("resource", "gpus"): "this version trains on the CPU",
+    ("resource", "gpu_memory_limit"): "this version trains on the CPU",
+    ("build", "num_partition"): "the vectors are trained in one piece in main memory",
+    ("build", "episode_size"): "there are no partitions whose turns it would set",
+    ("train", "random_walk_batch_size"): "walks are trained as they are drawn, not held back in batches",
+    ("train", "shuffle_base"): "all pairs of a walk are trained together, so there is nothing to spread",
+    ("save", "save_hyperparameter"): "a model file always holds the whole configuration",
+}
+"""Keys of GraphVite without a role on the CPU, and why."""
+
+
+def notices(config: Config) -> list[str]:
+    """Return one sentence for each key that was set to other than its default but has no effect.
+
+    Values that GraphVite writes into every file by default are not worth a word, nor are the defaults themselves.
+    """
+    found = []
+    for (section, key), reason in WITHOUT_EFFECT.items():
+        group = getattr(config, section)
+        if key in group.model_fields_set and getattr(group, key) != type(group).model_fields[key].default:
+            found.append(f"{section}.{key} has no effect: {reason}.")
+    train = config.train
+    if train.model != "node2vec" and (train.p, train.q) != (1.0, 1.0):
+        found.append(
+            f"train.p and train.q have no effect: only node2vec walks are steered, and the model is {train.model}."
+        )
+    for index, task in enumerate(config.evaluate):
+        if task.task == "node classification" and "patience" in task.model_fields_set:
+            found.append(
+                f"evaluate.{index}.patience has no effect: the classifier is solved to its optimum, not stopped early."
+            )
+    if config.load.file_name is not None and not train.resume:
+        found.append(
+            f"load.file_name: training starts from the vectors of {config.load.file_name} (GraphVite overwrites them "
+            "unless train.resume is set)."
+        )
+    return found

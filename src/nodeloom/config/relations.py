@@ -1,0 +1,157 @@
+"""Rules between keys, all in one place. What holds for one key alone stands in its field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from nodeloom.config.optimizer import OWN_KEYS, OptimizerConfig
+from nodeloom.config.resource import ResourceConfig
+from nodeloom.config.train import TrainConfig
+from nodeloom.errors import ConfigError, describe
+
+if TYPE_CHECKING:
+    from nodeloom.config.evaluate import LinkPrediction, NodeClassification
+    from nodeloom.config.graph import GraphConfig
+    from nodeloom.config.tree import Config
+
+
+class Problem(NamedTuple):
+    """A broken rule: the key to blame, what would be allowed, what is there, what to do."""
+
+    path: tuple[str | int, ...]
+    expected: str
+    got: object
+    hint: str = ""
+
+    def message(self, where: str) -> str:
+        """Return the sentence for the user, `where` standing for the place of the key."""
+        return describe(where, expected=self.expected, got=self.got, hint=self.hint)
+
+
+def of_training(
+    *,
+    train: TrainConfig | None = None,
+    optimizer: OptimizerConfig | None = None,
+    resource: ResourceConfig | None = None,
+) -> Iterator[Problem]:
+    """Yield the broken rules among the parameters of an estimator."""
+    if train is not None:
+        yield from _of_train(train)
+    if optimizer is not None:
+        yield from _of_optimizer(optimizer)
+    if train is not None and resource is not None and train.deterministic and resource.threads not in ("auto", 1):
+        yield Problem(
+            ("resource", "num_thread"),
+            "1 thread, since train.deterministic is set",
+            resource.threads,
+            "Leave num_thread out, or give up determinism.",
+        )
+
+
+def _of_train(train: TrainConfig) -> Iterator[Problem]:
+    step, length = train.augmentation_step, train.random_walk_length
+    if step != "auto" and length != "auto" and step > length:
+        yield Problem(
+            ("train", "augmentation_step"),
+            f"at most random_walk_length ({length})",
+            step,
+            "No two nodes of a walk are further apart than it is long: raise random_walk_length or lower the step.",
+        )
+    if train.order != 2 and train.model != "LINE":
+        yield Problem(
+            ("train", "order"), f"2, since train.model is {train.model}", train.order, "Only LINE has other orders."
+        )
+
+
+def _of_optimizer(optimizer: OptimizerConfig) -> Iterator[Problem]:
+    own = OWN_KEYS[optimizer.type]
+    for key in dict.fromkeys(key for keys in OWN_KEYS.values() for key in keys):
+        value = getattr(optimizer, key)
+        if key not in own and value != OptimizerConfig.model_fields[key].default:
+            users = ", ".join(name for name, keys in OWN_KEYS.items() if key in keys)
+            yield Problem(
+                ("build", "optimizer", key), f"no such key for {optimizer.type}", value, f"It belongs to {users}."
+            )
+
+
+def of_config(config: Config) -> Iterator[Problem]:
+    """Yield the broken rules of a whole configuration."""
+    yield from of_training(train=config.train, optimizer=config.build.optimizer, resource=config.resource)
+    yield from _of_graph(config.graph)
+    if config.train.resume and config.save.checkpoint is None and config.load.file_name is None:
+        yield Problem(
+            ("train", "resume"),
+            "a checkpoint to go on from",
+            True,
+            "Set save.checkpoint (or load.file_name), or set train.resume to false.",
+        )
+    for index, task in enumerate(config.evaluate):
+        path = ("evaluate", index)
+        if task.task == "node classification":
+            yield from _of_node_classification(task, path)
+        else:
+            yield from _of_link_prediction(task, path)
+
+
+def _of_graph(graph: GraphConfig) -> Iterator[Problem]:
+    given = [key for key in ("file_name", "edge_list", "weighted_edge_list") if getattr(graph, key)]
+    if len(given) != 1:
+        yield Problem(
+            ("graph", given[1] if given else "file_name"),
+            "exactly one of file_name, edge_list and weighted_edge_list",
+            given or None,
+            "Name an edge list or a data set such as <blogcatalog.graph>.",
+        )
+    if graph.columns is not None and not graph.file_name:
+        yield Problem(("graph", "columns"), "a file whose columns these are", graph.columns, "Set graph.file_name.")
+
+
+def _of_node_classification(task: NodeClassification, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    if (task.file_name is None) == (not task.X and not task.Y):
+        yield Problem(
+            (*path, "file_name"), "a label file, or X and Y", task.file_name, "Fill it in, or take the task out."
+        )
+    if len(task.X) != len(task.Y):
+        yield Problem((*path, "Y"), f"one label for each of the {len(task.X)} nodes of X", len(task.Y))
+
+
+def _of_link_prediction(task: LinkPrediction, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    sources = (task.file_name is not None) + bool(task.H or task.T) + (task.fraction is not None)
+    if sources != 1:
+        yield Problem(
+            (*path, "file_name"),
+            "exactly one of a link file, H with T and Y, and fraction",
+            task.file_name,
+            "fraction: 0.01 holds out one edge in a hundred before training.",
+        )
+    if not len(task.H) == len(task.T) == len(task.Y):
+        yield Problem((*path, "Y"), "as many heads H, tails T and labels Y", (len(task.H), len(task.T), len(task.Y)))
+    if len(task.filter_H) != len(task.filter_T):
+        yield Problem((*path, "filter_T"), "as many filter_T as filter_H", (len(task.filter_H), len(task.filter_T)))
+
+
+def check_training(
+    *,
+    train: TrainConfig | None = None,
+    optimizer: OptimizerConfig | None = None,
+    resource: ResourceConfig | None = None,
+    where: str = "",
+) -> None:
+    """Raise for the first broken rule among the parameters of an estimator.
+
+    Parameters
+    ----------
+    train, optimizer, resource
+        The sections that the caller has; rules about others are not asked.
+    where : str
+        Name of the caller, put before the name of the parameter.
+
+    Raises
+    ------
+    ConfigError
+        Names the parameter, what is allowed, what was given and what to do.
+    """
+    for problem in of_training(train=train, optimizer=optimizer, resource=resource):
+        name = str(problem.path[-1])
+        raise ConfigError(problem.message(f"{where}.{name}" if where else name))

@@ -1,0 +1,84 @@
+"""Section ``train``: the model and its training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from nodeloom.config.section import Integer, Number, Section, ignoring_case, refuse_bool
+
+ModelName = Literal["DeepWalk", "LINE", "node2vec"]
+
+
+class TrainConfig(Section):
+    """What is learned from which pairs, and for how long."""
+
+    model: Annotated[ModelName, ignoring_case("DeepWalk", "LINE", "node2vec")] = Field(
+        "DeepWalk",
+        description="DeepWalk: pairs of nodes near each other on random walks. LINE: the same with walks as short as "
+        "the augmentation step, and optionally first-order proximity. node2vec: DeepWalk with walks steered by p and q.",
+    )
+    num_epoch: Annotated[Integer, Field(ge=1)] = Field(
+        2000,
+        description="Passes over the edges: one epoch is as many positive pairs as the graph has edges. 2000 suits "
+        "graphs of a million edges; dense graphs need fewer.",
+    )
+    augmentation_step: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+        "auto",
+        description="Nodes at most so many steps apart on a walk are a positive pair (the window of word2vec). Sparse "
+        "graphs want more. auto: chosen from the density.",
+    )
+    random_walk_length: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="Edges per random walk, at least augmentation_step. auto: what trains fastest."
+    )
+    p: Annotated[Number, Field(gt=0)] = Field(
+        1.0, description="node2vec: reluctance to go straight back. Above 1 keeps walks from turning round."
+    )
+    q: Annotated[Number, Field(gt=0)] = Field(
+        1.0, description="node2vec: reluctance to move away. Below 1 walks go far, above 1 they stay near."
+    )
+    order: Annotated[Literal[1, 2, "both"], BeforeValidator(refuse_bool)] = Field(
+        2,
+        description="LINE: 1 puts neighbours near each other, 2 nodes with the same neighbours, both joins the two "
+        "halves.",
+    )
+    negative_weight: Annotated[Number, Field(gt=0)] = Field(
+        5.0, description="Weight of the negatives against the positive pair. Above 10 training may get unsteady."
+    )
+    negative_sample_exponent: Number = Field(
+        0.75, description="Nodes are drawn as negatives in proportion to their degree to this power; 0 is evenly."
+    )
+    num_shared_negative: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="Negatives drawn once for all pairs of a walk tile. More is slower and hardly better."
+    )
+    hub_threshold: Annotated[Number, Field(ge=0)] | Literal["auto"] = Field(
+        "auto",
+        description="Nodes visited more often than this share of all visits count for less, as frequent words do in "
+        "word2vec. 0 switches it off. auto: chosen from the degrees.",
+    )
+    positive_reuse: Annotated[Integer, Field(ge=1)] = Field(
+        1, description="How often a sampled pair is trained, each time with new negatives, before new ones are drawn."
+    )
+    seed: Annotated[Integer, Field(ge=0, lt=2**63)] = Field(
+        0, description="Seed of all random numbers. The same seed gives the same walks with any number of threads."
+    )
+    deterministic: bool = Field(
+        False,
+        description="Train with one thread, so that the same seed gives the same vectors to the last bit. Otherwise "
+        "threads update in whichever order they come.",
+    )
+    resume: bool = Field(
+        False,
+        description="Go on where the checkpoint (save.checkpoint, else load.file_name) stopped instead of starting "
+        "anew.",
+    )
+    log_frequency: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="Log every so many batches of build.batch_size pairs. auto: every few seconds."
+    )
+    random_walk_batch_size: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="GraphVite's walks per sampler batch. No effect: walks are not held back in batches here."
+    )
+    shuffle_base: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="GraphVite's stride for spreading the pairs of a walk. No effect: a walk is trained whole."
+    )
