@@ -10,6 +10,7 @@ from nodeloom.config.build import BuildConfig
 from nodeloom.config.evaluate import EvaluateConfig, LinkPrediction, NodeClassification
 from nodeloom.config.files import LoadConfig, SaveConfig
 from nodeloom.config.graph import FormatConfig, GraphConfig
+from nodeloom.config.loading import config_from_dict, load_config
 from nodeloom.config.optimizer import OptimizerConfig
 from nodeloom.config.problems import validated
 from nodeloom.config.relations import check_training
@@ -31,5 +32,7 @@ __all__ = [
     "SaveConfig",
     "TrainConfig",
     "check_training",
+    "config_from_dict",
+    "load_config",
     "validated",
 ]

@@ -13,7 +13,7 @@ Portion = Annotated[Number, Field(gt=0, lt=1)]
 
 
 class NodeClassification(Section):
-    """Can the labels of hidden nodes be read off their vectors?"""
+    """Whether the labels of hidden nodes can be read off their vectors."""
 
     task: Literal["node classification"] = Field(..., description="node classification or link prediction.")
     file_name: str | None = Field(
@@ -45,7 +45,7 @@ class NodeClassification(Section):
 
 
 class LinkPrediction(Section):
-    """Do edges that were not trained on score higher than pairs that are no edges?"""
+    """Whether edges that were not trained on score higher than pairs that are no edges."""
 
     task: Literal["link prediction"] = Field(..., description="node classification or link prediction.")
     file_name: str | None = Field(
@@ -59,8 +59,8 @@ class LinkPrediction(Section):
     filter_file: str | None = Field(
         None, description="Edges to leave out of the evaluation, usually those trained on: a path or <dataset.split>."
     )
-    filter_H: tuple[Name, ...] = Field((), description="Heads of edges to leave out, in place of a file.")
-    filter_T: tuple[Name, ...] = Field((), description="Tails of edges to leave out, in place of a file.")
+    filter_H: tuple[Name, ...] = Field((), description="Heads of edges to leave out, in place of a file.")  # noqa: N815  GraphVite\'s key
+    filter_T: tuple[Name, ...] = Field((), description="Tails of edges to leave out, in place of a file.")  # noqa: N815  GraphVite\'s key
     fraction: Portion | None = Field(
         None,
         description="Without a file: hold out this share of the edges before training and judge on them and as many "

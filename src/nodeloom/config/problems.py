@@ -180,9 +180,9 @@ def _literals(annotation: Any) -> list[str]:
 
 def unknown_key(where: str, key: str, root: type[BaseModel], owner: type[BaseModel]) -> str:
     """Say that `key` is unknown in the section `owner`, and what was probably meant."""
-    known = [name for name in owner.model_fields]
+    known = list(owner.model_fields)
     close = near_miss(key, known)
-    homes = [path for path in _paths(root) if path[-1] == key]
+    homes = [path for path in key_paths(root) if path[-1] == key]
     if homes:
         hint = f"It belongs to {' or '.join(repr(join(path[:-1])) for path in homes)}"
     elif close:
@@ -192,13 +192,14 @@ def unknown_key(where: str, key: str, root: type[BaseModel], owner: type[BaseMod
     return f"{where}: unknown key. {hint}{'. ' if homes else ' ' if hint else ''}Allowed here: {', '.join(known)}."
 
 
-def _paths(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:
+def key_paths(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:
+    """Yield the path of every key below `model`."""
     for name, field in model.model_fields.items():
         path = (*prefix, name)
         inner = _models(field.annotation)
         if inner:
             for part in inner:
-                yield from _paths(part, path)
+                yield from key_paths(part, path)
         elif prefix:
             yield path
 

@@ -15,7 +15,7 @@ class ResourceConfig(Section):
 
     gpus: tuple[Annotated[Integer, Field(ge=0)], ...] = Field(
         (),
-        description="GPU ids to train on; [] is all of them. This version trains on the CPU, so the list has no effect.",
+        description="GPU ids to train on; [] is all of them. This version trains on the CPU, so it has no effect.",
     )
     gpu_memory_limit: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto", description="Memory to use on each GPU, in bytes. No effect on the CPU."

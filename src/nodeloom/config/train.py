@@ -16,8 +16,8 @@ class TrainConfig(Section):
 
     model: Annotated[ModelName, ignoring_case("DeepWalk", "LINE", "node2vec")] = Field(
         "DeepWalk",
-        description="DeepWalk: pairs of nodes near each other on random walks. LINE: the same with walks as short as "
-        "the augmentation step, and optionally first-order proximity. node2vec: DeepWalk with walks steered by p and q.",
+        description="DeepWalk: nodes near each other on random walks are pairs. LINE: the same pairs, neighbours alone "
+        "with augmentation_step 1, and first order on request. node2vec: walks steered by p and q.",
     )
     num_epoch: Annotated[Integer, Field(ge=1)] = Field(
         2000,

@@ -1,0 +1,101 @@
+"""The text of a new configuration file, written from the fields."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from nodeloom.config.evaluate import LinkPrediction, NodeClassification
+from nodeloom.config.notices import WITHOUT_EFFECT
+from nodeloom.config.problems import allowed
+from nodeloom.config.tree import LATER_APPLICATIONS, Config
+from nodeloom.errors import ConfigError, describe
+
+_WIDTH = 100
+_LEFT_OUT = {("graph", "edge_list"), ("graph", "weighted_edge_list"), *WITHOUT_EFFECT}
+_EXAMPLES: dict[tuple[str, str], str] = {
+    ("graph", "file_name"): "<lastfm_asia.graph>",
+    ("save", "file_name"): "graph.safetensors",
+    ("node classification", "file_name"): "<lastfm_asia.label>",
+    ("node classification", "portions"): "[0.1, 0.5]",
+}
+
+
+def template(application: str = "graph") -> str:
+    """Return a commented configuration with every key that matters, at its default.
+
+    The file runs as it is: it embeds the graph that comes with the package.
+
+    Raises
+    ------
+    ConfigError
+        The application is unknown or not supported yet.
+    """
+    if application != "graph":
+        later = " It is not supported yet by this version." if application in LATER_APPLICATIONS else ""
+        raise ConfigError(describe("application", expected="'graph'", got=application) + f".{later}")
+    lines = ["# nodeloom configuration. Every key but graph.file_name may be left out.", "", "application: graph"]
+    for name, field in Config.model_fields.items():
+        if name in ("application", "evaluate", "load"):
+            continue
+        lines += ["", f"# {field.description}", f"{name}:"]
+        lines += _keys(field.default, name, "  ")
+    lines += ["", "# Comment this section out if not needed.", "evaluate:"]
+    for task in (NodeClassification, LinkPrediction):
+        lines += _task(task)
+    lines += ["", "# Comment this section in to start from the vectors of another model.", "# load:"]
+    lines += ["#   file_name: other.safetensors"]
+    return "\n".join(lines) + "\n"
+
+
+def _keys(section: BaseModel, name: str, indent: str) -> list[str]:
+    lines = []
+    for key, field in type(section).model_fields.items():
+        if (name, key) in _LEFT_OUT:
+            continue
+        lines += _comment(field, indent)
+        if isinstance(field.default, BaseModel):
+            lines.append(f"{indent}{key}:")
+            lines += _keys(field.default, key, indent + "  ")
+        elif name == "optimizer" and key in ("momentum", "epsilon", "alpha", "beta1", "beta2"):
+            lines.append(f"{indent}# {key}: {_text(field.default)}")
+        else:
+            lines.append(f"{indent}{key}: {_EXAMPLES.get((name, key), _text(field.default))}".rstrip())
+    return lines
+
+
+def _task(model: type[NodeClassification] | type[LinkPrediction]) -> list[str]:
+    title = "node classification" if model is NodeClassification else "link prediction"
+    lines = [f"  - task: {title}"]
+    for key, field in model.model_fields.items():
+        if key in ("task", "X", "Y", "H", "T", "filter_H", "filter_T", "patience"):
+            continue
+        lines += _comment(field, "    ")
+        example = _EXAMPLES.get((title, key), _text(field.default))
+        if model is LinkPrediction and key == "fraction":
+            example = "0.01"
+        lines.append(f"    {key}: {example}".rstrip())
+    return lines
+
+
+def _comment(field: FieldInfo, indent: str) -> list[str]:
+    text = field.description or ""
+    if not isinstance(field.default, BaseModel):
+        text += f" ({allowed(field.annotation, field.metadata)})"
+    return textwrap.wrap(text, _WIDTH, initial_indent=indent + "# ", subsequent_indent=indent + "# ")
+
+
+def _text(value: Any) -> str:
+    """Write a default as YAML."""
+    if value is None or value == ():
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + value.encode("unicode_escape").decode() + '"' if not value.isalnum() else value
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_text(item) for item in value) + "]"
+    return str(value)
