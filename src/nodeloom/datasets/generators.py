@@ -1,0 +1,176 @@
+"""Graphs made by chance, for sizes and properties that no file at hand has."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from nodeloom.errors import DataError, describe
+
+_MAX_ROUND = 200  # draws before giving up; a feasible graph takes fewer than ten
+
+
+def planted_partition(
+    num_nodes: int,
+    num_edges: int,
+    num_communities: int,
+    *,
+    exponent: float = 2.3,
+    mixing: float = 0.2,
+    seed: int = 0,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Draw a graph with communities and a power-law tail of degrees.
+
+    Every node gets a weight, so that the expected degrees follow a power law cut off where a network of this size is
+    cut off by chance, and a community of uneven size. An edge stays in the community of its first end, except for the
+    share `mixing`; both ends are drawn in proportion to their weights. Where there are enough edges, every node gets
+    one first.
+
+    Parameters
+    ----------
+    num_nodes : int
+        Number of nodes N, at least 2.
+    num_edges : int
+        Number of edges E, exactly.
+    num_communities : int
+        Number of communities.
+    exponent : float
+        Exponent of the power law of degrees, above 2. Social networks have 2 to 3; YouTube about 2.3.
+    mixing : float
+        Share of the edges whose second end is drawn from the whole graph, 0 to 1.
+    seed : int
+        Seed; the same arguments give the same graph.
+
+    Returns
+    -------
+    edges : int32 [E, 2]
+        Undirected edges, each once with the smaller node first, without loops, sorted.
+    community : int32 [N]
+        Community of each node.
+
+    Raises
+    ------
+    DataError
+        An argument is out of range, or the communities have no room for so many edges.
+    """
+    _check(num_nodes, num_edges, num_communities, exponent, mixing)
+    random = np.random.default_rng(seed)
+    draw = _Draw(num_nodes, num_edges, num_communities, exponent, mixing, random)
+    codes = np.zeros(0, dtype=np.int64)
+    if num_edges >= num_nodes:
+        codes = np.unique(_codes(draw.order, draw.partners(draw.order), num_nodes))
+    yielded = 1.0  # share of the pairs drawn last that were new edges
+    for _ in range(_MAX_ROUND):
+        missing = num_edges - len(codes)
+        if missing <= 0:
+            break
+        heads = draw.heads(int(missing / max(yielded, 0.1) * 1.05) + 16)
+        fresh = np.unique(_codes(heads, draw.partners(heads), num_nodes))
+        fresh = fresh[~_contains(codes, fresh)]
+        if len(fresh) > missing:  # drop the excess evenly, not the largest codes
+            fresh = np.sort(random.permutation(fresh)[:missing])
+        yielded = len(fresh) / len(heads)
+        codes = np.sort(np.concatenate([codes, fresh]), kind="stable")
+    if len(codes) < num_edges:
+        raise DataError(
+            describe(
+                "planted_partition",
+                expected=f"num_edges that {num_communities} communities of {num_nodes} nodes have room for",
+                got=num_edges,
+                hint="Take fewer edges, fewer communities or more mixing.",
+            )
+        )
+    edges = np.column_stack([codes // num_nodes, codes % num_nodes]).astype(np.int32)
+    return edges, draw.community
+
+
+def _check(num_nodes: int, num_edges: int, num_communities: int, exponent: float, mixing: float) -> None:
+    most = num_nodes * (num_nodes - 1) // 2
+    for name, value, good, expected in (
+        ("num_nodes", num_nodes, 2 <= num_nodes < 2**31, "2 to 2**31 - 1"),
+        ("num_edges", num_edges, 0 <= num_edges <= most, f"0 to {most}, all pairs of {num_nodes} nodes"),
+        ("num_communities", num_communities, 1 <= num_communities <= num_nodes, f"1 to num_nodes ({num_nodes})"),
+        ("exponent", exponent, exponent > 2, "a number above 2"),
+        ("mixing", mixing, 0 <= mixing <= 1, "a number from 0 to 1"),
+    ):
+        if not good:
+            raise DataError(describe(f"planted_partition.{name}", expected=expected, got=value))
+
+
+class _Draw:
+    """Draws nodes by weight, from the whole graph or from a community.
+
+    Nodes stand in the order of their communities, so that a community is a range of the running sum of weights and a
+    node is found in it by one binary search.
+    """
+
+    def __init__(
+        self,
+        num_nodes: int,
+        num_edges: int,
+        num_communities: int,
+        exponent: float,
+        mixing: float,
+        random: np.random.Generator,
+    ) -> None:
+        self.random = random
+        self.mixing = mixing
+        share = 1.0 / np.sqrt(np.arange(1, num_communities + 1))
+        community = random.choice(num_communities, size=num_nodes, p=share / share.sum())
+        community[random.permutation(num_nodes)[:num_communities]] = np.arange(num_communities)  # none is empty
+        self.community = community.astype(np.int32)
+        self.order = np.argsort(self.community, kind="stable").astype(np.int64)
+        weights = random.permutation(_weights(num_nodes, num_edges, exponent))
+        self.sums = np.concatenate([[0.0], np.cumsum(weights[self.order])])
+        bounds = np.searchsorted(self.community[self.order], np.arange(num_communities + 1))
+        self.low, self.high = self.sums[bounds[:-1]], self.sums[bounds[1:]]
+
+    def heads(self, count: int) -> npt.NDArray[np.int64]:
+        """Draw nodes from the whole graph, int64 [count]."""
+        return self._at(self.random.random(count) * self.sums[-1])
+
+    def partners(self, heads: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Draw the other end of an edge for each of `heads`, int64 of the same length."""
+        home = self.community[heads]
+        low, high = self.low[home], self.high[home]
+        away = self.random.random(len(heads)) < self.mixing
+        low[away], high[away] = 0.0, self.sums[-1]
+        return self._at(low + self.random.random(len(heads)) * (high - low))
+
+    def _at(self, position: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        index = np.searchsorted(self.sums, position, side="right") - 1
+        return self.order[np.clip(index, 0, len(self.order) - 1)]
+
+
+def _weights(num_nodes: int, num_edges: int, exponent: float) -> npt.NDArray[np.float64]:
+    """Return the expected degrees up to a factor, float64 [N], falling.
+
+    Rank r has weight ``(r + shift) ** -slope``; the shift is found by bisection so that the first has the degree at
+    which a power law of N nodes is cut off by chance, ``N ** (1 / (exponent - 1))``.
+    """
+    slope = 1.0 / (exponent - 1.0)
+    rank = np.arange(1, num_nodes + 1, dtype=np.float64)
+    cut = min(num_nodes**slope, num_nodes / 2)
+    low, high = 1e-3, float(num_nodes)
+    for _ in range(30):
+        shift = np.sqrt(low * high)
+        weights = (rank + shift) ** -slope
+        if weights[0] / weights.sum() * 2 * num_edges > cut:
+            low = shift
+        else:
+            high = shift
+    return (rank + high) ** -slope
+
+
+def _codes(heads: npt.NDArray[np.int64], tails: npt.NDArray[np.int64], num_nodes: int) -> npt.NDArray[np.int64]:
+    """Return one number for each undirected edge; loops are dropped."""
+    apart = heads != tails
+    heads, tails = heads[apart], tails[apart]
+    return np.minimum(heads, tails) * num_nodes + np.maximum(heads, tails)
+
+
+def _contains(sorted_codes: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    if len(sorted_codes) == 0:
+        return np.zeros(len(codes), dtype=bool)
+    at = np.minimum(np.searchsorted(sorted_codes, codes), len(sorted_codes) - 1)
+    return sorted_codes[at] == codes
