@@ -1,1 +1,23 @@
-"""."""
+"""Judging and searching vectors: pure functions from arrays to frozen results."""
+
+from nodeloom.tasks.classification import ClassificationScore, NodeClassification, node_classification
+from nodeloom.tasks.control import random_control, shuffled_control
+from nodeloom.tasks.links import LinkPrediction, filter_pairs, link_prediction, score_pairs
+from nodeloom.tasks.neighbors import nearest
+from nodeloom.tasks.splits import LinkSplit, find_leaks, split_edges
+
+__all__ = [
+    "ClassificationScore",
+    "LinkPrediction",
+    "LinkSplit",
+    "NodeClassification",
+    "filter_pairs",
+    "find_leaks",
+    "link_prediction",
+    "nearest",
+    "node_classification",
+    "random_control",
+    "score_pairs",
+    "shuffled_control",
+    "split_edges",
+]
