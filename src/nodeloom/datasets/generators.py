@@ -58,14 +58,14 @@ def planted_partition(
     draw = _Draw(num_nodes, num_edges, num_communities, exponent, mixing, random)
     codes = np.zeros(0, dtype=np.int64)
     if num_edges >= num_nodes:
-        codes = np.unique(_codes(draw.order, draw.partners(draw.order), num_nodes))
+        codes = _distinct(_codes(draw.order, draw.partners(draw.order), num_nodes))
     yielded = 1.0  # share of the pairs drawn last that were new edges
     for _ in range(_MAX_ROUND):
         missing = num_edges - len(codes)
         if missing <= 0:
             break
         heads = draw.heads(int(missing / max(yielded, 0.1) * 1.05) + 16)
-        fresh = np.unique(_codes(heads, draw.partners(heads), num_nodes))
+        fresh = _distinct(_codes(heads, draw.partners(heads), num_nodes))
         fresh = fresh[~_contains(codes, fresh)]
         if len(fresh) > missing:  # drop the excess evenly, not the largest codes
             fresh = np.sort(random.permutation(fresh)[:missing])
@@ -167,6 +167,14 @@ def _codes(heads: npt.NDArray[np.int64], tails: npt.NDArray[np.int64], num_nodes
     apart = heads != tails
     heads, tails = heads[apart], tails[apart]
     return np.minimum(heads, tails) * num_nodes + np.maximum(heads, tails)
+
+
+def _distinct(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the codes sorted, each once; for millions of them faster than the hash table of ``np.unique``."""
+    codes = np.sort(codes)
+    keep = np.ones(len(codes), dtype=bool)
+    keep[1:] = codes[1:] != codes[:-1]
+    return codes[keep]
 
 
 def _contains(sorted_codes: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
