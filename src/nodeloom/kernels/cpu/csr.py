@@ -1,0 +1,418 @@
+"""Compressed sparse rows on the CPU: build by counting sort, search, sum and normalise.
+
+Building takes three passes, each on slices in several threads, and no two threads ever write to the same place:
+
+1. each thread counts, for its slice of the edges, how many entries go to each *bucket* (a run of ``2**shift`` rows);
+2. after a prefix sum each thread moves its entries to its own range of each bucket, in the order of the input;
+3. each thread takes whole buckets, which fit the cache, and sorts them by row, then each row by column, and merges duplicates.
+
+All three are stable, so the result does not depend on the number of threads, bit by bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nodeloom.kernels.cpu._jit import jit
+from nodeloom.kernels.cpu.parallel import run_slices, slices
+
+MERGE = {"keep": 0, "first": 1, "sum": 2, "max": 3}
+"""What to do with parallel entries, by name."""
+
+# A row is stored as a uint16 within its bucket.
+MAX_SHIFT = 16
+# Few enough buckets that their write heads stay in the cache, enough that threads find equal shares.
+TARGET_BUCKETS = 256
+
+
+@jit
+def _count_entries(heads, tails, first, last, shift, symmetric, keep_loops, counts):
+    for e in range(first, last):
+        h = heads[e]
+        t = tails[e]
+        if h == t:
+            if keep_loops:
+                counts[h >> shift] += 1
+        else:
+            counts[h >> shift] += 1
+            if symmetric:
+                counts[t >> shift] += 1
+
+
+@jit
+def _move_entries(heads, tails, weights, first, last, shift, symmetric, keep_loops, cursor, rows, columns, values):
+    mask = (1 << shift) - 1
+    weighted = weights.size > 0
+    for e in range(first, last):
+        h = heads[e]
+        t = tails[e]
+        if h != t or keep_loops:
+            b = h >> shift
+            i = cursor[b]
+            cursor[b] = i + 1
+            rows[i] = h & mask
+            columns[i] = t
+            if weighted:
+                values[i] = weights[e]
+        if symmetric and h != t:
+            b = t >> shift
+            i = cursor[b]
+            cursor[b] = i + 1
+            rows[i] = t & mask
+            columns[i] = h
+            if weighted:
+                values[i] = weights[e]
+
+
+@jit
+def _sort_row(keys, values, first, last, keys2, values2):
+    """Sort ``keys[first:last]`` and `values` with it: stable; insertion in runs of 16, then merges through `keys2`."""
+    weighted = values.size > 0
+    run = 16
+    for start in range(first, last, run):
+        stop = min(start + run, last)
+        for i in range(start + 1, stop):
+            k = keys[i]
+            if keys[i - 1] <= k:
+                continue
+            j = i
+            if weighted:
+                v = values[i]
+                while j > start and keys[j - 1] > k:
+                    keys[j] = keys[j - 1]
+                    values[j] = values[j - 1]
+                    j -= 1
+                values[j] = v
+            else:
+                while j > start and keys[j - 1] > k:
+                    keys[j] = keys[j - 1]
+                    j -= 1
+            keys[j] = k
+    while run < last - first:
+        for start in range(first, last, 2 * run):
+            middle = min(start + run, last)
+            stop = min(start + 2 * run, last)
+            if middle >= stop or keys[middle - 1] <= keys[middle]:
+                continue
+            # Only the left run has to leave: what is written never overtakes what is still to be read on the right.
+            length = middle - start
+            for i in range(length):
+                keys2[i] = keys[start + i]
+                if weighted:
+                    values2[i] = values[start + i]
+            i = 0
+            j = middle
+            out = start
+            while i < length:
+                if j < stop and keys[j] < keys2[i]:
+                    keys[out] = keys[j]
+                    if weighted:
+                        values[out] = values[j]
+                    j += 1
+                else:
+                    keys[out] = keys2[i]
+                    if weighted:
+                        values[out] = values2[i]
+                    i += 1
+                out += 1
+        run *= 2
+
+
+@jit
+def _sort_buckets(first, last, bounds, shift, merge, rows, columns, values, degrees, kept):
+    """Sort the buckets ``first`` to ``last`` by row and column in place, merge, and set `degrees` and `kept`."""
+    weighted = values.size > 0
+    largest = 0
+    for b in range(first, last):
+        largest = max(largest, bounds[b + 1] - bounds[b])
+    keys = np.empty(largest, columns.dtype)
+    weights = np.empty(largest if weighted else 0, values.dtype)
+    place = np.empty((1 << shift) + 1, np.int64)
+    for b in range(first, last):
+        start = bounds[b]
+        size = bounds[b + 1] - start
+        row0 = b << shift
+        num_row = min(1 << shift, degrees.size - row0)
+        place[: num_row + 1] = 0
+        for i in range(start, start + size):
+            place[rows[i] + 1] += 1
+        for r in range(num_row):
+            place[r + 1] += place[r]
+        for i in range(start, start + size):
+            r = rows[i]
+            j = place[r]
+            place[r] = j + 1
+            keys[j] = columns[i]
+            if weighted:
+                weights[j] = values[i]
+        # place[r] is now the end of row r. The bucket's own range of columns is free: it serves as scratch, then takes the result.
+        out = start
+        begin = 0
+        for r in range(num_row):
+            end = place[r]
+            if end > begin:
+                # The scratch starts where the result of this row will: earlier rows are already written below it.
+                _sort_row(keys, weights, begin, end, columns[out : start + size], values[out : start + size])
+                row_start = out
+                i = begin
+                while i < end:
+                    key = keys[i]
+                    columns[out] = key
+                    if merge == 0:
+                        if weighted:
+                            values[out] = weights[i]
+                        i += 1
+                    else:
+                        total = 0.0
+                        if weighted:
+                            total = np.float64(weights[i])
+                        i += 1
+                        while i < end and keys[i] == key:
+                            if weighted:
+                                if merge == 2:
+                                    total += weights[i]
+                                elif merge == 3:
+                                    total = max(total, np.float64(weights[i]))
+                            i += 1
+                        if weighted:
+                            values[out] = total
+                    out += 1
+                degrees[row0 + r] = out - row_start
+            else:
+                degrees[row0 + r] = 0
+            begin = end
+        kept[b] = out - start
+
+
+@jit
+def _count_loops(first, last, indptr, indices):
+    count = 0
+    for u in range(first, last):
+        for i in range(indptr[u], indptr[u + 1]):
+            if indices[i] == u:
+                count += 1
+    return count
+
+
+@jit
+def _find(first, last, indptr, indices, heads, tails, positions):
+    for q in range(first, last):
+        tail = tails[q]
+        low = indptr[heads[q]]
+        end = indptr[heads[q] + 1]
+        high = end
+        while low < high:
+            middle = (low + high) >> 1
+            if indices[middle] < tail:
+                low = middle + 1
+            else:
+                high = middle
+        positions[q] = low if low < end and indices[low] == tail else -1
+
+
+@jit
+def _row_sums(first, last, indptr, weights, sums):
+    for u in range(first, last):
+        total = 0.0
+        for i in range(indptr[u], indptr[u + 1]):
+            total += weights[i]
+        sums[u] = total
+
+
+@jit
+def _column_sums(indices, weights, sums):
+    if weights.size > 0:
+        for i in range(indices.size):
+            sums[indices[i]] += weights[i]
+    else:
+        for i in range(indices.size):
+            sums[indices[i]] += 1.0
+
+
+@jit
+def _normalize(first, last, indptr, indices, weights, row_sums, column_sums, out):
+    weighted = weights.size > 0
+    for u in range(first, last):
+        for i in range(indptr[u], indptr[u + 1]):
+            w = np.float64(weights[i]) if weighted else 1.0
+            out[i] = w / np.sqrt(row_sums[u] * column_sums[indices[i]])
+
+
+def bucket_shift(num_nodes: int) -> int:
+    """Return the number of low bits of a row that are told apart within a bucket."""
+    shift = 0
+    while shift < MAX_SHIFT and (num_nodes >> shift) > TARGET_BUCKETS:
+        shift += 1
+    return shift
+
+
+def build_csr(heads, tails, weights, num_nodes, *, symmetric, keep_loops, merge, num_thread=1):
+    """Build compressed sparse rows, sorted by column within each row, from a list of edges.
+
+    Parameters
+    ----------
+    heads, tails : int32 or int64 [E]
+        Node ids in ``[0, num_nodes)``, both of the same dtype; not checked here.
+    weights : float32 [E] or None
+        Weights of the edges.
+    num_nodes : int
+        N.
+    symmetric : bool
+        Enter each edge from both ends. A self-loop is entered once.
+    keep_loops : bool
+        Whether self-loops are entered.
+    merge : {"keep", "first", "sum", "max"}
+        Whether parallel entries stay, or become one entry with the first, the summed or the greatest weight.
+    num_thread : int
+        Number of threads.
+
+    Returns
+    -------
+    indptr : int64 [N + 1]
+    indices : of the dtype of heads [nnz]
+    weights : float32 [nnz] or None
+    """
+    return build_csr_consuming(
+        [heads, tails, weights],
+        num_nodes,
+        symmetric=symmetric,
+        keep_loops=keep_loops,
+        merge=merge,
+        num_thread=num_thread,
+    )
+
+
+def build_csr_consuming(edges, num_nodes, *, symmetric, keep_loops, merge, num_thread=1):
+    """As :func:`build_csr`, of ``edges = [heads, tails, weights]``, a list that is emptied as soon as it has been read.
+
+    When the caller holds no other reference, the edges are freed before the rows are sorted.
+    """
+    heads, tails, weights = edges
+    weighted = weights is not None
+    weights = weights if weighted else np.empty(0, np.float32)
+    num_edges, dtype = len(heads), heads.dtype
+    shift = bucket_shift(num_nodes)
+    num_bucket = max(1, -(-num_nodes // (1 << shift)))
+
+    shares = slices(num_edges, num_thread)
+    counts = np.zeros((len(shares), num_bucket), np.int64)
+
+    def count(i, _):
+        _count_entries(heads, tails, *shares[i], shift, symmetric, keep_loops, counts[i])
+
+    run_slices(count, len(shares), num_thread)
+    # Where each thread starts in each bucket: buckets one after the other, within a bucket the threads in their order.
+    ends = np.cumsum(counts.T.ravel()).reshape(num_bucket, len(shares)).T
+    cursors = np.ascontiguousarray(ends - counts)
+    bounds = np.zeros(num_bucket + 1, np.int64)
+    np.cumsum(counts.sum(axis=0), out=bounds[1:])
+    nnz = int(bounds[-1])
+
+    rows = np.empty(nnz, np.uint16)
+    columns = np.empty(nnz, dtype)
+    values = np.empty(nnz if weighted else 0, np.float32)
+
+    def move(i, _):
+        _move_entries(
+            heads, tails, weights, *shares[i], shift, symmetric, keep_loops, cursors[i], rows, columns, values
+        )
+
+    run_slices(move, len(shares), num_thread)
+    edges.clear()
+    del heads, tails, weights
+
+    indptr = np.zeros(num_nodes + 1, np.int64)
+    kept = np.zeros(num_bucket, np.int64)
+
+    def sort(first, last):
+        # Shares of equal numbers of entries, rounded to whole buckets.
+        a, b = np.searchsorted(bounds[:-1], [first, last])
+        b = num_bucket if last == nnz else b
+        a = 0 if first == 0 else a
+        _sort_buckets(a, b, bounds, shift, MERGE[merge], rows, columns, values, indptr[1:], kept)
+
+    run_slices(sort, nnz, num_thread)
+    del rows
+    np.cumsum(indptr, out=indptr)
+    columns = _compact(columns, bounds, kept)
+    values = _compact(values, bounds, kept) if weighted else None
+    return indptr, columns, values
+
+
+def _compact(array, bounds, kept):
+    """Close the gaps that merging left at the end of each bucket."""
+    if int(kept.sum()) == len(array):
+        return array
+    out = np.empty(int(kept.sum()), array.dtype)
+    position = 0
+    for start, size in zip(bounds[:-1].tolist(), kept.tolist(), strict=True):
+        out[position : position + size] = array[start : start + size]
+        position += size
+    return out
+
+
+def count_loops(indptr, indices, *, num_thread=1):
+    """Return the number of entries on the diagonal.
+
+    Parameters
+    ----------
+    indptr : int64 [N + 1]
+    indices : int32 or int64 [nnz]
+    num_thread : int
+    """
+    return int(sum(run_slices(lambda a, b: _count_loops(a, b, indptr, indices), len(indptr) - 1, num_thread)))
+
+
+def find_edges(indptr, indices, heads, tails, *, num_thread=1):
+    """Return for each pair the position of its first entry in `indices`, or -1, by binary search in the sorted rows.
+
+    Parameters
+    ----------
+    indptr : int64 [N + 1]
+    indices : int32 or int64 [nnz]
+        Sorted within each row.
+    heads, tails : int64 [k]
+        Node ids in ``[0, N)``.
+    num_thread : int
+
+    Returns
+    -------
+    int64 [k]
+    """
+    positions = np.empty(len(heads), np.int64)
+    run_slices(lambda a, b: _find(a, b, indptr, indices, heads, tails, positions), len(heads), num_thread)
+    return positions
+
+
+def row_sums(indptr, weights, *, num_thread=1):
+    """Return the float64 [N] sums of `weights` (float32 [nnz]) by row."""
+    sums = np.empty(len(indptr) - 1, np.float64)
+    run_slices(lambda a, b: _row_sums(a, b, indptr, weights, sums), len(sums), num_thread)
+    return sums
+
+
+def column_sums(indices, weights, num_nodes):
+    """Return the float64 [N] sums of `weights` (float32 [nnz], or None for ones) by column."""
+    sums = np.zeros(num_nodes, np.float64)
+    _column_sums(indices, np.empty(0, np.float32) if weights is None else weights, sums)
+    return sums
+
+
+def normalize(indptr, indices, weights, row_sums, column_sums, *, num_thread=1):
+    """Return the float32 [nnz] weights ``w / sqrt(row_sums[u] * column_sums[v])`` of the entries (u, v).
+
+    Parameters
+    ----------
+    indptr : int64 [N + 1]
+    indices : int32 or int64 [nnz]
+    weights : float32 [nnz] or None
+        None for ones.
+    row_sums, column_sums : float64 [N]
+    num_thread : int
+    """
+    out = np.empty(len(indices), np.float32)
+    weights = np.empty(0, np.float32) if weights is None else weights
+    run_slices(
+        lambda a, b: _normalize(a, b, indptr, indices, weights, row_sums, column_sums, out), len(indptr) - 1, num_thread
+    )
+    return out

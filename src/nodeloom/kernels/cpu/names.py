@@ -1,0 +1,220 @@
+"""Hash tables of names on the CPU: text or integers to consecutive ids.
+
+A *token* is a piece of a block of bytes, packed in one int64 as ``start << 32 | length``. The names known so far stand one after
+the other in an arena of bytes, name ``i`` at ``arena[offsets[i]:offsets[i + 1]]``. A slot of the open-addressed table holds 32 bits
+of the hash and the id + 1, so that nearly every mismatch is seen without reading the name; 0 is an empty slot.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nodeloom.kernels.cpu._jit import jit
+
+MISSING = -1
+FULL = -2
+_LOW = np.int64(0xFFFFFFFF)
+
+
+@jit(inline=True)
+def _mix(h):
+    h = np.uint64(h)
+    h ^= h >> np.uint64(32)
+    h *= np.uint64(0xD6E8FEB86659FD93)
+    h ^= h >> np.uint64(32)
+    h *= np.uint64(0xD6E8FEB86659FD93)
+    h ^= h >> np.uint64(32)
+    return h
+
+
+@jit(inline=True)
+def _hash(data, start, length):
+    h = np.uint64(length) * np.uint64(0x9E3779B97F4A7C15)
+    i = start
+    end = start + length
+    while i + 8 <= end:
+        word = np.uint64(0)
+        for k in range(8):
+            word |= np.uint64(data[i + k]) << np.uint64(8 * k)
+        h = (h ^ word) * np.uint64(0x9FB21C651E98DF25)
+        h ^= h >> np.uint64(29)
+        i += 8
+    word = np.uint64(0)
+    k = 0
+    while i < end:
+        word |= np.uint64(data[i]) << np.uint64(8 * k)
+        i += 1
+        k += 1
+    return _mix((h ^ word) * np.uint64(0x9FB21C651E98DF25))
+
+
+@jit(inline=True)
+def _probe(data, start, length, h, table, offsets, arena):
+    """Return the slot of the name, or the empty slot where it would go."""
+    mask = table.size - 1
+    stamp = np.int64(h >> np.uint64(33)) << 32
+    slot = np.int64(h & np.uint64(mask))
+    while True:
+        entry = table[slot]
+        if entry == 0:
+            return slot
+        if (entry & ~_LOW) == stamp:
+            i = (entry & _LOW) - 1
+            a = offsets[i]
+            if offsets[i + 1] - a == length:
+                same = True
+                for k in range(length):
+                    if arena[a + k] != data[start + k]:
+                        same = False
+                        break
+                if same:
+                    return slot
+        slot = (slot + 1) & mask
+
+
+@jit
+def intern_text(block, tokens, first, table, offsets, arena, num_name, out):
+    """Give each token its id, a new one to a new name; line by line, in each line column by column.
+
+    Parameters
+    ----------
+    block : uint8 [B]
+    tokens : int64 [S, L]
+        Packed tokens of `block`.
+    first : int
+        The line to begin with.
+    table : int64 [power of two]
+    offsets : int64 [at least num_name + 1]
+    arena : uint8
+    num_name : int
+        The number of names known.
+    out : int32 [S, L]
+        Receives the ids.
+
+    Returns
+    -------
+    num_name : int
+        The number of names known now.
+    line : int
+        L, or the line at which the table (two thirds full), `offsets` or `arena` has no room for another line: call again from there.
+    """
+    num_column, num_line = tokens.shape
+    limit = min(table.size // 3 * 2, offsets.size - 1)
+    for line in range(first, num_line):
+        need = 0
+        for c in range(num_column):
+            need += tokens[c, line] & _LOW
+        if num_name + num_column > limit or offsets[num_name] + need > arena.size:
+            return num_name, line
+        for c in range(num_column):
+            token = tokens[c, line]
+            start = token >> 32
+            length = token & _LOW
+            h = _hash(block, start, length)
+            slot = _probe(block, start, length, h, table, offsets, arena)
+            entry = table[slot]
+            if entry == 0:
+                a = offsets[num_name]
+                for k in range(length):
+                    arena[a + k] = block[start + k]
+                offsets[num_name + 1] = a + length
+                num_name += 1
+                table[slot] = (np.int64(h >> np.uint64(33)) << 32) | num_name
+                out[c, line] = num_name - 1
+            else:
+                out[c, line] = (entry & _LOW) - 1
+    return num_name, num_line
+
+
+@jit
+def index_text(offsets, arena, num_name, table):
+    """Enter the first `num_name` names into an empty `table`; return the first that repeats an earlier one, or -1.
+
+    Parameters
+    ----------
+    offsets : int64 [at least num_name + 1]
+    arena : uint8
+    num_name : int
+    table : int64 [power of two, more than num_name]
+    """
+    for i in range(num_name):
+        start = offsets[i]
+        length = offsets[i + 1] - start
+        h = _hash(arena, start, length)
+        slot = _probe(arena, start, length, h, table, offsets, arena)
+        if table[slot] != 0:
+            return i
+        table[slot] = (np.int64(h >> np.uint64(33)) << 32) | (i + 1)
+    return -1
+
+
+@jit
+def find_text(query_offsets, queries, table, offsets, arena, out):
+    """Set ``out[i]`` to the id of query ``i``, or -1.
+
+    Parameters
+    ----------
+    query_offsets : int64 [k + 1]
+    queries : uint8
+    table, offsets, arena
+        As filled by :func:`index_text`.
+    out : int64 [k]
+    """
+    for i in range(out.size):
+        start = query_offsets[i]
+        length = query_offsets[i + 1] - start
+        slot = _probe(queries, start, length, _hash(queries, start, length), table, offsets, arena)
+        out[i] = (table[slot] & _LOW) - 1
+
+
+@jit
+def intern_integers(values, first, table, names, num_name, out):
+    """Give each integer its id, a new one to a new value; line by line, in each line column by column.
+
+    Parameters
+    ----------
+    values : int64 [S, L]
+    first : int
+        The line to begin with.
+    table : int32 [power of two]
+        Ids + 1; 0 is an empty slot.
+    names : int64
+        Receives the new values.
+    num_name : int
+    out : int32 [S, L]
+        Receives the ids.
+
+    Returns
+    -------
+    num_name : int
+    line : int
+        L, or the line at which `table` (two thirds full) or `names` has no room for another line.
+    """
+    num_column, num_line = values.shape
+    limit = min(table.size // 3 * 2, names.size)
+    mask = table.size - 1
+    for line in range(first, num_line):
+        if num_name + num_column > limit:
+            return num_name, line
+        for c in range(num_column):
+            value = values[c, line]
+            slot = np.int64(_mix(value) & np.uint64(mask))
+            while table[slot] != 0 and names[table[slot] - 1] != value:
+                slot = (slot + 1) & mask
+            if table[slot] == 0:
+                names[num_name] = value
+                num_name += 1
+                table[slot] = num_name
+            out[c, line] = table[slot] - 1
+    return num_name, num_line
+
+
+@jit
+def index_integers(names, num_name, table):
+    """Enter the first `num_name` distinct integers into an empty `table`."""
+    mask = table.size - 1
+    for i in range(num_name):
+        slot = np.int64(_mix(names[i]) & np.uint64(mask))
+        while table[slot] != 0:
+            slot = (slot + 1) & mask
+        table[slot] = i + 1

@@ -1,0 +1,233 @@
+"""Random walks: first order and second order (p, q), on plain and on weighted graphs.
+
+:mod:`nodeloom.kernels.reference.walks` is the definition; both give the same walks. A walk depends on the seed, its own number
+and the graph, so any slice of the walks can be made by any thread. Walks of a group go forward together, which overlaps their
+memory accesses; the next entry of every walk is asked for one phase before it is read.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nodeloom.kernels.cpu.simd.rows import prefetch
+from nodeloom.kernels.cpu._jit import jit
+from nodeloom.kernels.cpu.rng import below, draw, item_key, unit
+
+_GROUP = 32
+_SHIFT = np.uint64(32)
+MAX_TRIAL = 64
+"""Rejections of one step before its distribution is computed exactly."""
+
+
+@jit(inline=True)
+def _alias_draw(bits, prob, alias, first, count):
+    """Draw an entry of ``first .. first + count`` from its alias table; `alias` is relative to `first`."""
+    entry = below(bits, count)
+    if unit(bits) < prob[first + entry]:
+        return first + entry
+    return first + np.int64(alias[first + entry])
+
+
+@jit
+def first_order_walks(indptr, indices, prob, alias, start_prob, start_alias, stream, first_walk, out):
+    """Fill `out` [W, L + 1] with walks number ``first_walk ...``; -1 stands after a dead end.
+
+    Parameters
+    ----------
+    indptr, indices : int64 [N + 1], int32 or int64 [nnz]
+        The graph.
+    prob, alias : float32 [nnz], int32 [nnz]
+        Alias table of every row; both empty on an unweighted graph.
+    start_prob, start_alias : float32 [N], int32 or int64 [N]
+        Alias table of the first node.
+    stream : uint64
+        Key of the random stream.
+    first_walk : int
+        Number of the first walk.
+    out : int32 or int64 [W, L + 1]
+        Written.
+    """
+    num_walk, length = out.shape
+    num_node = start_prob.size
+    weighted = prob.size > 0
+    keys = np.empty(_GROUP, np.uint64)
+    entries = np.empty(_GROUP, np.int64)
+    indptr_address = indptr.ctypes.data
+    indices_address = indices.ctypes.data
+    itemsize = np.int64(indices.itemsize)
+    for base in range(0, num_walk, _GROUP):
+        count = min(_GROUP, num_walk - base)
+        for g in range(count):
+            key = item_key(stream, first_walk + base + g)
+            node = _alias_draw(draw(key, 0), start_prob, start_alias, 0, num_node)
+            keys[g] = key
+            out[base + g, 0] = node
+            prefetch(indptr_address + 8 * node)
+        for step in range(1, length):
+            number = np.uint64(step) << _SHIFT
+            for g in range(count):
+                node = np.int64(out[base + g, step - 1])
+                entry = np.int64(-1)
+                if node >= 0:
+                    first = indptr[node]
+                    degree = indptr[node + 1] - first
+                    if degree > 0:
+                        bits = draw(keys[g], number)
+                        if weighted:
+                            entry = _alias_draw(bits, prob, alias, first, degree)
+                        else:
+                            entry = first + below(bits, degree)
+                        prefetch(indices_address + itemsize * entry)
+                entries[g] = entry
+            for g in range(count):
+                entry = entries[g]
+                node = np.int64(-1)
+                if entry >= 0:
+                    node = np.int64(indices[entry])
+                    prefetch(indptr_address + 8 * node)
+                out[base + g, step] = node
+
+
+@jit
+def contains(indices, first, last, node):
+    """Tell whether the sorted ``indices[first:last]`` holds `node`: a binary search without unpredictable branches."""
+    count = last - first
+    while count > 1:
+        half = count >> 1
+        first = first + half if indices[first + half] <= node else first
+        count -= half
+    return count > 0 and indices[first] == node
+
+
+@jit
+def _adjacent(indptr, indices, hub_row, hub_bits, previous, node):
+    """Tell whether there is an edge from `previous` to `node`."""
+    row = hub_row[previous] if hub_row.size > 0 else -1
+    if row >= 0:
+        return (hub_bits[row, node >> 6] >> np.uint64(node & 63)) & np.uint64(1) != 0
+    return contains(indices, indptr[previous], indptr[previous + 1], node)
+
+
+@jit
+def _exact_step(indptr, indices, weights, hub_row, hub_bits, previous, node, bits, return_bias, out_bias):
+    """Draw the next entry from the whole distribution of a step; for steps that rejection takes too long for."""
+    first, last = indptr[node], indptr[node + 1]
+    weighted = weights.size > 0
+    total = 0.0
+    cumulative = 0.0
+    goal = 0.0
+    chosen = last - 1
+    for turn in range(2):
+        for entry in range(first, last):
+            target = indices[entry]
+            bias = out_bias
+            if target == previous:
+                bias = return_bias
+            elif _adjacent(indptr, indices, hub_row, hub_bits, previous, target):
+                bias = 1.0
+            if weighted:
+                bias *= weights[entry]
+            if turn == 0:
+                total += bias
+            else:
+                cumulative += bias
+                if cumulative > goal:
+                    chosen = entry
+                    break
+        goal = np.float64(unit(bits)) * total
+    return chosen
+
+
+@jit
+def second_order_walks(
+    indptr, indices, weights, prob, alias, start_prob, start_alias, hub_row, hub_bits, p, q, fold, stream, first_walk, out
+):  # fmt: skip
+    """Fill `out` [W, L + 1] with node2vec walks (Grover and Leskovec, KDD 2016, section 3.2.2) number ``first_walk ...``.
+
+    The bias of a step from `v`, reached from `u`, to `x` is 1/p if x = u, 1 if there is an edge from u to x, 1/q otherwise.
+    Candidates are drawn from the first-order distribution and accepted in proportion to their bias (Yang et al., "KnightKing",
+    SOSP 2019), which needs no table per edge. With `fold` the excess of a large 1/p is kept apart from the envelope, so that
+    it does not multiply the rejections.
+
+    Parameters
+    ----------
+    indptr, indices : int64 [N + 1], int32 or int64 [nnz]
+        The graph, rows sorted.
+    weights, prob, alias : float32 [nnz], float32 [nnz], int32 [nnz]
+        Weights and alias table of every row; all empty on an unweighted graph.
+    start_prob, start_alias : float32 [N], int32 or int64 [N]
+        Alias table of the first node.
+    hub_row, hub_bits : int32 [N] or [0], uint64 [H, ceil(N / 64)]
+        Adjacency of hubs as bit rows; -1 in `hub_row` for other nodes.
+    p, q : float
+        Return and in-out parameter.
+    fold : bool
+        Every step can be taken back, by exactly one entry, and the graph is unweighted.
+    stream, first_walk
+        As in :func:`first_order_walks`.
+    out : int32 or int64 [W, L + 1]
+        Written; -1 stands after a dead end.
+    """
+    num_walk, length = out.shape
+    num_node = start_prob.size
+    weighted = prob.size > 0
+    return_bias, out_bias = 1.0 / p, 1.0 / q
+    envelope = max(1.0, out_bias)
+    excess = 0.0
+    if fold:
+        excess = max(0.0, return_bias - envelope)
+    else:
+        envelope = max(envelope, return_bias)
+    # What is accepted whatever the candidate is needs no look at the adjacency.
+    always = np.float32(min(min(1.0, out_bias), return_bias) / envelope)
+    accept_return = np.float32(min(return_bias, envelope) / envelope)
+    accept_near = np.float32(1.0 / envelope)
+    accept_far = np.float32(out_bias / envelope)
+    for w in range(num_walk):
+        key = item_key(stream, first_walk + w)
+        node = _alias_draw(draw(key, 0), start_prob, start_alias, 0, num_node)
+        out[w, 0] = node
+        previous = np.int64(-1)
+        for step in range(1, length):
+            if node >= 0:
+                first = indptr[node]
+                degree = indptr[node + 1] - first
+                entry = np.int64(-1)
+                if degree > 0:
+                    trial = 0
+                    while True:
+                        number = (np.uint64(step) << _SHIFT) | np.uint64(2 * trial)
+                        bits = draw(key, number)
+                        if trial == MAX_TRIAL:
+                            entry = _exact_step(indptr, indices, weights, hub_row, hub_bits, previous, node, bits, return_bias, out_bias)
+                            break
+                        if excess > 0.0 and previous >= 0:
+                            share = np.float64(unit(draw(key, number + np.uint64(1)))) * (degree * envelope + excess)
+                            if share >= degree * envelope:
+                                entry = np.int64(-2)
+                                break
+                        if weighted:
+                            entry = _alias_draw(bits, prob, alias, first, degree)
+                        else:
+                            entry = first + below(bits, degree)
+                        if previous < 0:
+                            break
+                        # The alias table has used the low bits.
+                        chance = unit(draw(key, number + np.uint64(1))) if weighted else unit(bits)
+                        if chance < always:
+                            break
+                        target = np.int64(indices[entry])
+                        if target == previous:
+                            if chance < accept_return:
+                                break
+                        elif chance < max(accept_near, accept_far):
+                            near = _adjacent(indptr, indices, hub_row, hub_bits, previous, target)
+                            if chance < (accept_near if near else accept_far):
+                                break
+                        trial += 1
+                if entry == -2:
+                    node, previous = previous, node
+                else:
+                    previous = node
+                    node = np.int64(indices[entry]) if entry >= 0 else np.int64(-1)
+            out[w, step] = node
