@@ -27,6 +27,15 @@ def some_starts(nodes, asked):
     return starts[: max(1, round(len(starts) * asked["fraction"]))]
 
 
+def return_rate(walks):
+    """Return the share of steps, in the second half of the walks, that go straight back to the node before.
+
+    It is what p sets. In the second half the walks have forgotten how their library chose where they begin.
+    """
+    half = walks.shape[1] // 2
+    return float((walks[:, half + 2 :] == walks[:, half:-2]).mean())
+
+
 def memory(field):
     """Return a line of /proc/self/status in bytes, None where there is no such file."""
     try:

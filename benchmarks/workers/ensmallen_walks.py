@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from child import Stopwatch, answer, memory, peak_bytes, request
+from child import Stopwatch, answer, memory, peak_bytes, request, return_rate
 from ensmallen import Graph
 
 asked = request()
@@ -38,5 +38,5 @@ steps = walks.shape[0] * (walks.shape[1] - 1)
 answer(
     seconds=watch.seconds, cpu_seconds=watch.cpu_seconds, steps=steps, rate=steps / watch.seconds,
     load_seconds=loading.seconds,    resident_bytes=resident, walk_bytes=walks.nbytes, peak_bytes=peak_bytes(),
-    return_rate=float(np.mean(walks[:, 2:] == walks[:, :-2])),
+    return_rate=return_rate(walks),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from child import Stopwatch, answer, memory, peak_bytes, request, some_starts
+from child import Stopwatch, answer, memory, peak_bytes, request, return_rate, some_starts
 from fastnode2vec import graph as library
 
 asked = request()
@@ -19,15 +19,14 @@ starts = some_starts(np.arange(len(graph.node_names)), asked)
 
 def walk(some):
     """Walk from these starts and count the steps; fastnode2vec drops the walks themselves too, once trained on."""
-    steps = 0
-    for start in some:
-        if weights is None:
-            steps += len(library._random_walk(graph.indptr, graph.indices, length, p, q, start)) - 1
-        else:
-            steps += (
-                len(library._random_walk_weighted(graph.indptr, graph.indices, graph.data, length, p, q, start)) - 1
-            )
-    return steps
+    return sum(len(one_walk(start)) - 1 for start in some)
+
+
+def one_walk(start):
+    """Return a walk of ids."""
+    if weights is None:
+        return library._random_walk(graph.indptr, graph.indices, length, p, q, start)
+    return library._random_walk_weighted(graph.indptr, graph.indices, graph.data, length, p, q, start)
 
 
 walk(starts[:4].tolist())
@@ -35,7 +34,9 @@ resident = memory("VmRSS")
 chunks = [chunk.tolist() for chunk in np.array_split(starts, asked["num_thread"])]
 with ThreadPoolExecutor(asked["num_thread"]) as pool, Stopwatch() as watch:
     steps = sum(pool.map(walk, chunks))
+peak = peak_bytes()
+sample = np.stack([one_walk(start) for start in starts[:1000].tolist()])
 answer(
     seconds=watch.seconds, cpu_seconds=watch.cpu_seconds, steps=steps, rate=steps / watch.seconds,
-    load_seconds=loading.seconds,    resident_bytes=resident, walk_bytes=0, peak_bytes=peak_bytes(),
+    load_seconds=loading.seconds, resident_bytes=resident, walk_bytes=0, peak_bytes=peak, return_rate=return_rate(sample),
 )  # fmt: skip

@@ -7,7 +7,7 @@ Python lists of strings.
 import warnings
 
 import numpy as np
-from child import Stopwatch, answer, memory, peak_bytes, request, some_starts
+from child import Stopwatch, answer, memory, peak_bytes, request, return_rate, some_starts
 
 warnings.simplefilter("ignore")
 from pecanpy import pecanpy  # noqa: E402
@@ -54,5 +54,5 @@ steps = int((walks[:, -1].astype(np.int64) - 1).sum())
 answer(
     seconds=watch.seconds, cpu_seconds=watch.cpu_seconds, steps=steps, rate=steps / watch.seconds,
     engine=engine.__name__, load_seconds=preparing.seconds, resident_bytes=resident, walk_bytes=walks.nbytes,
-    peak_bytes=peak_bytes(), return_rate=float(np.mean(walks[:, 2:-1] == walks[:, :-3])),
+    peak_bytes=peak_bytes(), return_rate=return_rate(walks[:, :-1]),
 )  # fmt: skip
