@@ -1,0 +1,182 @@
+"""From edges to compressed sparse rows: the checks at the door, the options, and the call of the kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from nodeloom.errors import ConfigError, DataError, GraphError
+from nodeloom.kernels.cpu import csr as kernels
+from nodeloom.kernels.cpu.parallel import available_threads
+from nodeloom.typing import Auto, FloatArray, IndexArray, OffsetArray
+
+Duplicates: TypeAlias = Literal["auto", "sum", "first", "max", "keep"]
+"""What becomes of parallel edges."""
+
+SelfLoops: TypeAlias = Literal["keep", "drop"]
+"""What becomes of edges from a node to itself."""
+
+_INT32 = 2**31 - 1
+# Checks look at this many values at a time, so that their temporaries stay small beside the graph.
+_STRIDE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """How edges become a graph; see :meth:`nodeloom.graph.Graph.from_edges` for what each option does.
+
+    Raises
+    ------
+    ConfigError
+        A value is not one of those allowed.
+    """
+
+    directed: bool = False
+    duplicates: Duplicates = "auto"
+    self_loops: SelfLoops = "keep"
+    normalization: bool = False
+    num_thread: int | Auto = "auto"
+
+    def __post_init__(self) -> None:
+        for name, kind in (("duplicates", Duplicates), ("self_loops", SelfLoops)):
+            value = getattr(self, name)
+            if value not in get_args(kind):
+                allowed = ", ".join(map(repr, get_args(kind)))
+                raise ConfigError(f"graph.{name}: expected one of {allowed}, got {value!r}")
+        if self.num_thread != "auto" and not (isinstance(self.num_thread, int) and self.num_thread >= 1):
+            raise ConfigError(f"num_thread: expected 'auto' or a whole number of at least 1, got {self.num_thread!r}")
+
+    @property
+    def threads(self) -> int:
+        """The number of threads, with "auto" decided: the CPUs this process may use."""
+        return available_threads() if self.num_thread == "auto" else int(self.num_thread)
+
+
+def index_dtype(num_nodes: int) -> type[np.int32] | type[np.int64]:
+    """Return the dtype of node ids in a graph of `num_nodes`: int32, or int64 above 2^31 - 1 nodes."""
+    return np.int32 if num_nodes <= _INT32 else np.int64
+
+
+def check_ids(ids: npt.NDArray[Any], num_nodes: int | None, what: str) -> int:
+    """Refuse ids below 0 or at and above `num_nodes`; return the largest id, or -1 of none.
+
+    Raises
+    ------
+    DataError
+        With the first wrong id and its row.
+    """
+    largest = -1
+    for start in range(0, len(ids), _STRIDE):
+        part = ids[start : start + _STRIDE]
+        low, high = int(part.min()), int(part.max())
+        if low < 0 or (num_nodes is not None and high >= num_nodes):
+            wrong = (part < 0) if num_nodes is None else (part < 0) | (part >= num_nodes)
+            row = start + int(np.flatnonzero(wrong)[0])
+            allowed = "at least 0" if num_nodes is None else f"from 0 to {num_nodes - 1}"
+            raise DataError(
+                f"edges: expected node ids {allowed}, got {what} {int(ids[row])} in row {row}. "
+                "Give names=... if the nodes have names, or a greater num_nodes."
+            )
+        largest = max(largest, high)
+    return largest
+
+
+def check_weights(weights: npt.ArrayLike, num_edges: int) -> FloatArray:
+    """Return weights as float32 [E]; refuse another length, NaN, infinity, zero and negative values.
+
+    Raises
+    ------
+    DataError
+        With the first wrong weight and its row.
+    """
+    given = np.asarray(weights)
+    if given.dtype.kind not in "iufb":
+        raise DataError(f"weights: expected numbers, got values of type {given.dtype}")
+    if given.shape != (num_edges,):
+        raise DataError(
+            f"weights: expected one weight for each of the {num_edges:,} edges, got an array of shape {given.shape}"
+        )
+    with np.errstate(over="ignore"):
+        result = np.ascontiguousarray(given, np.float32)
+    for start in range(0, num_edges, _STRIDE):
+        part = result[start : start + _STRIDE]
+        wrong = ~((part > 0) & (part < np.inf))
+        if wrong.any():
+            row = start + int(np.flatnonzero(wrong)[0])
+            raise DataError(f"weights: {wrong_weight(float(given[row]))} in row {row}")
+    return result
+
+
+def wrong_weight(value: float) -> str:
+    """Say what is wrong with a weight that is not a positive, finite float32."""
+    message = f"expected positive, finite weights, got {value!r}"
+    if value == 0:
+        message += " (an edge of weight 0 is never walked: leave it out)"
+    elif 0 < value < np.inf:
+        message += " (beyond the range of float32: scale the weights)"
+    return message
+
+
+def build(edges: list[Any], num_nodes: int, options: BuildOptions) -> tuple[OffsetArray, IndexArray, FloatArray | None]:
+    """Build the rows of a graph.
+
+    Parameters
+    ----------
+    edges : list
+        ``[heads, tails, weights]``: int32 or int64 [E] ids in ``[0, num_nodes)``, and float32 [E] or None. Emptied, so that the
+        edges can be freed while the rows are built.
+    num_nodes : int
+        N.
+    options : BuildOptions
+
+    Returns
+    -------
+    indptr : int64 [N + 1]
+    indices : int32 (int64 above 2^31 - 1 nodes) [nnz]
+    weights : float32 [nnz] or None
+
+    Raises
+    ------
+    GraphError
+        There are no nodes, or merged weights are infinite.
+    """
+    if num_nodes < 1:
+        raise GraphError("graph: expected at least one node, got none. Give edges, or num_nodes for isolated nodes.")
+    dtype = index_dtype(num_nodes)
+    for side in (0, 1):
+        edges[side] = np.ascontiguousarray(edges[side], dtype)
+    merge = options.duplicates
+    if merge == "auto":
+        merge = "first" if edges[2] is None else "sum"
+    elif merge == "sum" and edges[2] is None:
+        edges[2] = np.ones(len(edges[0]), np.float32)
+    indptr, indices, weights = kernels.build_csr_consuming(
+        edges,
+        num_nodes,
+        symmetric=not options.directed,
+        keep_loops=options.self_loops == "keep",
+        merge=merge,
+        num_thread=options.threads,
+    )
+    if weights is not None and merge == "sum" and len(weights) and not np.isfinite(weights.max()):
+        raise GraphError(
+            "graph: expected the weights of parallel edges to have a sum within float32, got infinity. Scale the weights."
+        )
+    if options.normalization and len(indices):
+        weights = normalize(indptr, indices, weights, options)
+    return indptr, indices, weights
+
+
+def normalize(
+    indptr: OffsetArray, indices: IndexArray, weights: FloatArray | None, options: BuildOptions
+) -> FloatArray:
+    """Return GraphVite's normalised weights ``w / sqrt(out_w(u) in_w(v))`` of all entries; float32 [nnz]."""
+    if weights is None:
+        out_weight = np.diff(indptr).astype(np.float64)
+    else:
+        out_weight = kernels.row_sums(indptr, weights, num_thread=options.threads)
+    in_weight = kernels.column_sums(indices, weights, len(indptr) - 1) if options.directed else out_weight
+    return kernels.normalize(indptr, indices, weights, out_weight, in_weight, num_thread=options.threads)

@@ -1,0 +1,314 @@
+"""Graph: the one structure that samplers, engines and tasks read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from nodeloom.errors import GraphError
+from nodeloom.graph.fingerprint import fingerprint
+from nodeloom.graph.sources import GraphSources
+from nodeloom.io.vocabulary import Vocabulary
+from nodeloom.kernels.cpu import csr as kernels
+from nodeloom.kernels.cpu.parallel import available_threads
+from nodeloom.typing import DoubleArray, FloatArray, IndexArray, OffsetArray
+
+if TYPE_CHECKING:
+    import networkx
+    import scipy.sparse
+
+
+class Graph(GraphSources):
+    """Nodes, edges, weights and names, in compressed sparse rows. Immutable.
+
+    Make one with :meth:`from_file`, :meth:`from_edges`, the other ``from_...`` or :meth:`open`. The neighbours of node ``u`` are
+    ``indices[indptr[u]:indptr[u + 1]]``, in ascending order. An undirected edge is entered in the rows of both of its ends, a
+    self-loop once.
+
+    Parameters
+    ----------
+    indptr : int64 [N + 1]
+        Offsets of the rows.
+    indices : int32 (int64 above 2^31 - 1 nodes) [nnz]
+        Neighbours, sorted within each row.
+    weights : float32 [nnz] or None
+        Weights of the entries; None where all are 1.
+    names : Vocabulary, optional
+        Names of the nodes; the numbers 0 to N - 1 if not given.
+    directed : bool
+        Whether an entry is an arc, or one end of an undirected edge.
+
+    Attributes
+    ----------
+    indptr, indices, weights
+        As given, as read-only arrays.
+    names : Vocabulary
+        Names of the nodes, and the way back from a name to its node.
+    directed : bool
+        Whether edges have a direction.
+
+    Examples
+    --------
+    >>> graph = Graph.from_edges([[0, 1], [1, 2], [2, 0], [2, 3]])
+    >>> graph
+    Graph(4 nodes, 4 edges, undirected, unweighted)
+    >>> graph.indices[graph.indptr[2] : graph.indptr[3]]
+    array([0, 1, 3], dtype=int32)
+    """
+
+    def __init__(
+        self,
+        indptr: OffsetArray,
+        indices: IndexArray,
+        weights: FloatArray | None = None,
+        names: Vocabulary | None = None,
+        directed: bool = False,
+    ) -> None:
+        self.indptr = _read_only(indptr)
+        self.indices = _read_only(indices)
+        self.weights = None if weights is None else _read_only(weights)
+        self.names = Vocabulary.range(len(indptr) - 1) if names is None else names
+        self.directed = bool(directed)
+        self._cache: dict[str, Any] = {}
+
+    @property
+    def num_nodes(self) -> int:
+        """N, nodes without edges included."""
+        return len(self.indptr) - 1
+
+    @property
+    def num_edges(self) -> int:
+        """Number of edges (directed: of arcs) after merging. An undirected edge, and a self-loop, count once."""
+        if self.directed:
+            return len(self.indices)
+        return (len(self.indices) + self.num_loops) // 2
+
+    @property
+    def num_loops(self) -> int:
+        """Number of self-loops."""
+        if "num_loops" not in self._cache:
+            self._cache["num_loops"] = kernels.count_loops(self.indptr, self.indices, num_thread=available_threads())
+        return self._cache["num_loops"]
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether there are weights."""
+        return self.weights is not None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays and of the names."""
+        weights = 0 if self.weights is None else self.weights.nbytes
+        return self.indptr.nbytes + self.indices.nbytes + weights + self.names.nbytes
+
+    @property
+    def degrees(self) -> OffsetArray:
+        """Number of entries in the row of each node (directed: out-degree); int64 [N]."""
+        if "degrees" not in self._cache:
+            self._cache["degrees"] = _read_only(np.diff(self.indptr))
+        return self._cache["degrees"]
+
+    @property
+    def strengths(self) -> DoubleArray:
+        """Sum of the weights in the row of each node, the degree where there are none; float64 [N]."""
+        if "strengths" not in self._cache:
+            if self.weights is None:
+                sums = self.degrees.astype(np.float64)
+            else:
+                sums = kernels.row_sums(self.indptr, self.weights, num_thread=available_threads())
+            self._cache["strengths"] = _read_only(sums)
+        return self._cache["strengths"]
+
+    @property
+    def in_strengths(self) -> DoubleArray:
+        """Sum of the weights of the edges into each node; float64 [N]. Undirected: the same as :attr:`strengths`."""
+        if not self.directed:
+            return self.strengths
+        if "in_strengths" not in self._cache:
+            self._cache["in_strengths"] = _read_only(kernels.column_sums(self.indices, self.weights, self.num_nodes))
+        return self._cache["in_strengths"]
+
+    def neighbors(self, node: int) -> IndexArray:
+        """Return the neighbours of a node in ascending order; int32 or int64 [degree], read-only."""
+        if not 0 <= node < self.num_nodes:
+            raise GraphError(f"node: expected a number from 0 to {self.num_nodes - 1}, got {node!r}")
+        return self.indices[self.indptr[node] : self.indptr[node + 1]]
+
+    def edge_columns(self) -> tuple[IndexArray, IndexArray, FloatArray | None]:
+        """Return all edges as columns: heads [E], tails [E] and weights [E] or None.
+
+        An undirected edge comes once, with its smaller end as the head. The order is that of the rows.
+        """
+        heads = np.repeat(np.arange(self.num_nodes, dtype=self.indices.dtype), self.degrees)
+        if self.directed:
+            return heads, self.indices.copy(), None if self.weights is None else self.weights.copy()
+        once = heads <= self.indices
+        return heads[once], self.indices[once], None if self.weights is None else self.weights[once]
+
+    def has_edges(self, heads: npt.ArrayLike, tails: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Tell for each pair of nodes whether there is an edge from the head to the tail.
+
+        Parameters
+        ----------
+        heads, tails : integers [k]
+            Node ids.
+
+        Returns
+        -------
+        bool [k]
+
+        Raises
+        ------
+        GraphError
+            The columns differ in length, or an id is not a node.
+        """
+        return self._find(heads, tails)[0] >= 0
+
+    def remove_edges(
+        self, heads: npt.ArrayLike, tails: npt.ArrayLike, *, missing: Literal["raise", "ignore"] = "raise"
+    ) -> Graph:
+        """Return the graph without these edges, on the same nodes with the same names.
+
+        All parallel entries of a pair go; in an undirected graph both directions go, whichever way round the pair is given.
+
+        Parameters
+        ----------
+        heads, tails : integers [k]
+            Node ids.
+        missing : {"raise", "ignore"}
+            What to do with a pair that is not an edge.
+
+        Raises
+        ------
+        GraphError
+            A pair is not an edge and `missing` is "raise", or an id is not a node.
+        """
+        positions, h, t = self._find(heads, tails)
+        if missing == "raise" and (positions < 0).any():
+            i = int(np.flatnonzero(positions < 0)[0])
+            raise GraphError(
+                f"remove_edges: expected edges of the graph, got the pair ({int(h[i])}, {int(t[i])}) in row {i}. "
+                'Pass missing="ignore" to pass over pairs that are not edges.'
+            )
+        keep = np.ones(len(self.indices), np.bool_)
+        self._drop(keep, positions, h, t)
+        if not self.directed:
+            self._drop(keep, self._find(t, h)[0], t, h)
+        kept = np.zeros(self.num_nodes + 1, np.int64)
+        if len(keep):
+            # reduceat gives a row without entries its next entry instead of 0, so only the others are asked.
+            rows = np.flatnonzero(self.degrees)
+            kept[rows + 1] = np.add.reduceat(keep, self.indptr[rows], dtype=np.int64)
+        weights = None if self.weights is None else self.weights[keep]
+        return Graph(np.cumsum(kept), self.indices[keep], weights, self.names, self.directed)
+
+    def _find(
+        self, heads: npt.ArrayLike, tails: npt.ArrayLike
+    ) -> tuple[OffsetArray, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the position of the first entry of each pair, or -1, and the pairs as int64."""
+        h, t = (np.atleast_1d(np.asarray(column)) for column in (heads, tails))
+        if h.shape != t.shape or h.ndim != 1:
+            raise GraphError(f"pairs: expected two columns of one length, got shapes {h.shape} and {t.shape}")
+        for column, what in ((h, "head"), (t, "tail")):
+            if len(column) and column.dtype.kind not in "iu":
+                raise GraphError(f"pairs: expected integer node ids, got {what}s of type {column.dtype}")
+            if len(column) and not (column.min() >= 0 and column.max() < self.num_nodes):
+                wrong = column[(column < 0) | (column >= self.num_nodes)][0]
+                raise GraphError(f"pairs: expected node ids from 0 to {self.num_nodes - 1}, got {what} {int(wrong)}")
+        h, t = np.ascontiguousarray(h, np.int64), np.ascontiguousarray(t, np.int64)
+        return kernels.find_edges(self.indptr, self.indices, h, t, num_thread=available_threads()), h, t
+
+    def _drop(
+        self,
+        keep: npt.NDArray[np.bool_],
+        positions: OffsetArray,
+        heads: npt.NDArray[np.int64],
+        tails: npt.NDArray[np.int64],
+    ) -> None:
+        """Clear `keep` at the first entries of the pairs and at the parallel ones that follow."""
+        here = positions >= 0
+        place, end, tail = positions[here], self.indptr[heads[here] + 1], tails[here]
+        while len(place):
+            keep[place] = False
+            place = place + 1
+            more = place < end
+            more[more] = self.indices[place[more]] == tail[more]
+            place, end, tail = place[more], end[more], tail[more]
+
+    def fingerprint(self) -> str:
+        """Return a hash of structure and weights (not of the names), by which a model recognises its graph.
+
+        Computed once, at about 1 GB/s and thread; a compiled graph carries it.
+        """
+        if "fingerprint" not in self._cache:
+            self._cache["fingerprint"] = fingerprint(self.indptr, self.indices, self.weights, self.directed)
+        return self._cache["fingerprint"]
+
+    def to_scipy(self, *, copy: bool = True) -> scipy.sparse.csr_array:
+        """Return the adjacency matrix, float32 [N, N]; undirected: symmetric, with a self-loop once on the diagonal.
+
+        Parameters
+        ----------
+        copy : bool
+            Whether to copy. Without, the matrix reads the memory of the graph and cannot be changed in place.
+        """
+        import scipy.sparse
+
+        weights = np.ones(len(self.indices), np.float32) if self.weights is None else self.weights
+        shape = (self.num_nodes, self.num_nodes)
+        return scipy.sparse.csr_array((weights, self.indices, self.indptr), shape=shape, copy=copy)
+
+    def to_networkx(self) -> networkx.Graph:
+        """Return a NetworkX graph with the names as nodes and the weights as the edge attribute "weight".
+
+        It is a Graph or DiGraph, or a MultiGraph or MultiDiGraph where there are parallel edges.
+        """
+        from nodeloom.graph.adapters import to_networkx
+
+        return to_networkx(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the compiled graph to one file, to be opened in milliseconds by :meth:`open`.
+
+        Raises
+        ------
+        OutputError
+            The file cannot be written; what was there before is still there.
+        """
+        from nodeloom.graph.storage import save
+
+        save(self, path)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Graph:
+        """Open a compiled graph. Its arrays stay on the disk and are read as they are used.
+
+        Raises
+        ------
+        DataError
+            The file is missing, truncated, or not a compiled graph.
+        """
+        from nodeloom.graph.storage import read
+
+        return read(path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Through the constructor, so that the arrays are read-only again.
+        return Graph, (self.indptr, self.indices, self.weights, self.names, self.directed)
+
+    def __repr__(self) -> str:
+        direction = "directed" if self.directed else "undirected"
+        weighted = "weighted" if self.is_weighted else "unweighted"
+        unit = "arcs" if self.directed else "edges"
+        names = "" if self.names.is_range else f", named {self.names[0]!r}, ..."
+        return f"Graph({self.num_nodes:,} nodes, {self.num_edges:,} {unit}, {direction}, {weighted}{names})"
+
+
+def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    # A view: the caller's own array keeps its flags.
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,161 @@
+"""Collector: blocks of edges with names in, edge columns with node ids and a vocabulary out."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from nodeloom.io.columns import EdgeColumns
+from nodeloom.io.interning import IntegerInterner, TextInterner
+from nodeloom.io.vocabulary import Vocabulary, text_buffers
+from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# A table with an entry for every number up to the largest is used while it has at most this many entries for each end of an edge.
+_SPREAD = 4
+
+
+class EdgeCollector:
+    """Takes blocks of edges in order, and numbers the nodes.
+
+    While all names are integers the blocks are kept as they are, and at the end the nodes are the distinct integers in ascending
+    order. With the first name that is text all names become text, in the order of their first appearance (head before tail).
+    """
+
+    def __init__(self) -> None:
+        self._blocks: deque[npt.NDArray] = deque()
+        self._weights: deque[FloatArray] = deque()
+        self._text: TextInterner | None = None
+        self.num_edges = 0
+
+    @property
+    def is_text(self) -> bool:
+        """Whether a name that is not an integer has come."""
+        return self._text is not None
+
+    def add_integers(self, ends: npt.NDArray[np.integer], weights: FloatArray | None = None) -> None:
+        """Add edges between integer names: int64 or int32 [2, E], heads then tails."""
+        if not ends.shape[1]:
+            return
+        if self._text is not None:
+            self._blocks.append(self._intern(self._text, ends))
+        else:
+            small = ends.dtype == np.int32 or (ends.min() >= -(2**31) and ends.max() < 2**31)
+            self._blocks.append(ends.astype(np.int32) if small else ends)
+        self._add_weights(weights, ends.shape[1])
+
+    def add_text(
+        self, block: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int64], weights: FloatArray | None = None
+    ) -> None:
+        """Add edges between text names: tokens int64 [2, E], ``start << 32 | length`` in the read-only uint8 `block`."""
+        if not tokens.shape[1]:
+            return
+        self._blocks.append(self._to_text().add(block, tokens))
+        self._add_weights(weights, tokens.shape[1])
+
+    def add_arrow(self, heads: pa.Array, tails: pa.Array, weights: FloatArray | None = None) -> None:
+        """Add edges of two Arrow arrays, each int64, string or large_string, without nulls."""
+        import pyarrow as pa
+
+        if heads.type == pa.int64() and tails.type == pa.int64():
+            self.add_integers(np.stack([heads.to_numpy(), tails.to_numpy()]), weights)
+            return
+        starts, parts, base = [], [], 0
+        for array in (heads, tails):
+            offsets, data = text_buffers(array)
+            # Of a slice only its own bytes.
+            data = data[offsets[0] : offsets[-1]]
+            starts.append((base + offsets[:-1] - offsets[0]) << 32 | np.diff(offsets))
+            parts.append(data)
+            base += len(data)
+        block = np.concatenate([*parts, np.zeros(1, np.uint8)])
+        block.flags.writeable = False
+        self.add_text(block, np.stack(starts), weights)
+
+    def _add_weights(self, weights: FloatArray | None, count: int) -> None:
+        self.num_edges += count
+        if weights is not None:
+            self._weights.append(weights)
+
+    def _to_text(self) -> TextInterner:
+        if self._text is None:
+            self._text = TextInterner()
+            for _ in range(len(self._blocks)):
+                self._blocks.append(self._intern(self._text, self._blocks.popleft()))
+        return self._text
+
+    @staticmethod
+    def _intern(text: TextInterner, ends: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+        import pyarrow as pa
+
+        # Line by line, so that the order of first appearance is that of the file.
+        offsets, data = text_buffers(pa.array(ends.T.ravel()).cast(pa.string()))
+        tokens = (offsets[:-1] << 32 | np.diff(offsets)).reshape(-1, 2).T
+        return text.add(data, np.ascontiguousarray(tokens))
+
+    def finish(self) -> EdgeColumns:
+        """Return all edges; the collector is empty afterwards."""
+        if self._text is not None:
+            names = Vocabulary.from_arrow(self._text.to_arrow(), check=False)
+            self._text = None
+        else:
+            names = self._number_integers()
+        heads, tails = self._join_ends()
+        weights = np.concatenate(self._weights) if self._weights else None
+        self._weights.clear()
+        self.num_edges = 0
+        return EdgeColumns(heads, tails, weights, names)
+
+    def _join_ends(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        total = sum(block.shape[1] for block in self._blocks)
+        heads, tails = np.empty(total, np.int32), np.empty(total, np.int32)
+        start = 0
+        while self._blocks:
+            # A block goes as soon as it has been copied: in the end only one copy of the edges remains.
+            block = self._blocks.popleft()
+            heads[start : start + block.shape[1]] = block[0]
+            tails[start : start + block.shape[1]] = block[1]
+            start += block.shape[1]
+        return heads, tails
+
+    def _number_integers(self) -> Vocabulary:
+        """Turn the integers of all blocks into node ids; return the vocabulary."""
+        if not self._blocks:
+            return Vocabulary.range(0)
+        low = min(int(block.min()) for block in self._blocks)
+        high = max(int(block.max()) for block in self._blocks)
+        if low < 0 or high >= _SPREAD * 2 * self.num_edges + 1024:
+            return self._number_sparse()
+        present = np.zeros(high + 1, np.bool_)
+        for block in self._blocks:
+            present[block[0]] = True
+            present[block[1]] = True
+        if present.all():
+            return Vocabulary.range(high + 1)
+        node = np.cumsum(present, dtype=np.int32) - np.int32(1)
+        for _ in range(len(self._blocks)):
+            self._blocks.append(node[self._blocks.popleft()])
+        return _integer_vocabulary(np.flatnonzero(present))
+
+    def _number_sparse(self) -> Vocabulary:
+        interner = IntegerInterner()
+        for _ in range(len(self._blocks)):
+            self._blocks.append(interner.add(self._blocks.popleft().astype(np.int64, copy=False)))
+        names = interner.names()
+        order = np.argsort(names)
+        node = np.empty(len(names), np.int32)
+        node[order] = np.arange(len(names), dtype=np.int32)
+        for _ in range(len(self._blocks)):
+            self._blocks.append(node[self._blocks.popleft()])
+        return _integer_vocabulary(names[order])
+
+
+def _integer_vocabulary(names: npt.NDArray[np.int64]) -> Vocabulary:
+    import pyarrow as pa
+
+    return Vocabulary.from_arrow(pa.array(names), check=False)
