@@ -150,17 +150,17 @@ def _pick_keeping_degrees(graph: Graph, entries: Ids, count: int, keep_degree: i
     spare = np.bincount(heads, minlength=graph.num_nodes)
     if not graph.directed:
         spare += np.bincount(tails, minlength=graph.num_nodes)
-    spare -= keep_degree
+    room = (spare - keep_degree).tolist()
     picked: list[int] = []
     # One by one: whether an edge may go depends on those that went before.
     order = rng.permutation(len(entries))
     for begin in range(0, len(order), _BLOCK):
         block = order[begin : begin + _BLOCK]
         for edge, head, tail in zip(block.tolist(), heads[block].tolist(), tails[block].tolist(), strict=True):
-            if spare[head] > 0 and (graph.directed or spare[tail] > 0):
-                spare[head] -= 1
+            if room[head] > 0 and (graph.directed or room[tail] > 0):
+                room[head] -= 1
                 if not graph.directed:
-                    spare[tail] -= 1
+                    room[tail] -= 1
                 picked.append(edge)
                 if len(picked) == count:
                     return entries[np.array(picked)]
