@@ -36,6 +36,9 @@ class RawTree:
 
         A missing key gets the place of the nearest group that is there.
         """
+        # A list may be written as its only item, and then there is no number in the file.
+        if len(path) > 2 and path[1] == 0 and path[:2] not in self.places and (path[0], path[2]) in self.places:
+            path = (path[0], *path[2:])
         known = path
         while known and known not in self.places:
             known = known[:-1]

@@ -52,10 +52,10 @@ def read_blocks(path: Path) -> Iterator[PairArray]:
         while first.startswith(b"#"):
             first = stream.readline()
             skip += 1
-    if not first.strip():
-        raise DatasetError(f"{path}: expected lines of 'head tail', got an empty file. Delete it and fetch it again.")
     delimiter = next((sign for sign in ("\t", ",", " ") if sign.encode() in first), "\t")
     names = [f"column{i}" for i in range(len(first.rstrip().split(delimiter.encode())))]
+    if len(names) < 2:
+        raise DatasetError(f"{path}: expected lines of two integers, got {first!r}. Delete it and fetch it again.")
     with open_binary(path) as stream:
         try:
             reader = csv.open_csv(
