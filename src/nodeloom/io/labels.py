@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from nodeloom.errors import DataError, describe
+from nodeloom.io.tokens import COMMENT, DELIMITERS, TokenTable, read_tokens
+from nodeloom.io.vocabulary import Vocabulary
+from nodeloom.log import logger
+
+Unknown = Literal["error", "skip"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,49 @@ class Labels:
         node_ids, class_ids = np.divmod(keys, max(1, len(class_names)))
         return cls(node_ids, class_ids.astype(np.int32), tuple(map(str, class_names)), int(num_nodes))
 
+    @classmethod
+    def from_file(
+        cls,
+        path: str | Path,
+        names: Vocabulary,
+        *,
+        delimiters: str = DELIMITERS,
+        comment: str = COMMENT,
+        unknown: Unknown = "error",
+    ) -> Labels:
+        """Read a label file: one ``node label`` a line, several lines for a node with several labels.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file, also compressed (``.gz``, ``.bz2``, ``.zst``, ``.xz``).
+        names : Vocabulary
+            The names of the nodes.
+        delimiters, comment : str
+            As for edge lists.
+        unknown : {"error", "skip"}
+            What to do about a node that ``names`` lack: refuse the file, or leave the line out and log how many.
+
+        Returns
+        -------
+        Labels
+            Classes are in the order of their names: of their numbers, if all are numbers.
+
+        Raises
+        ------
+        DataError
+            If the file cannot be read, a line has not two tokens, or a node is unknown.
+        """
+        table = read_tokens(path, (2, 2), "'node label'", delimiters=delimiters, comment=comment)
+        (nodes,), kept = known_rows(table, names, 1, unknown)
+        encoded = table.columns[1].take(_arrow_ids(kept)).dictionary_encode()
+        found = encoded.dictionary.to_pylist()
+        class_names = sorted(found, key=int) if all(map(_is_number, found)) else sorted(found)
+        position = {name: i for i, name in enumerate(class_names)}
+        to_class = np.array([position[name] for name in found], dtype=np.int32)
+        classes = to_class[np.asarray(encoded.indices)]
+        return cls.from_pairs(nodes, classes, class_names, num_nodes=len(names))
+
     @property
     def num_classes(self) -> int:
         """C."""
@@ -96,6 +145,68 @@ class Labels:
         rows = np.searchsorted(self.labelled, self.nodes)
         ones = np.ones(len(rows), dtype=bool)
         return sparse.csr_matrix((ones, (rows, self.classes)), shape=(len(self.labelled), self.num_classes))
+
+
+def known_rows(
+    table: TokenTable, names: Vocabulary, num_columns: int, unknown: Unknown
+) -> tuple[list[npt.NDArray[np.int64]], npt.NDArray[np.int64]]:
+    """Find the nodes that the first columns of a file name.
+
+    Parameters
+    ----------
+    table : TokenTable
+        The file.
+    names : Vocabulary
+        The names of the nodes.
+    num_columns : int
+        How many columns, from the first, name nodes.
+    unknown : {"error", "skip"}
+        What to do about nodes that are unknown.
+
+    Returns
+    -------
+    ids : list of ndarray, int64 [kept]
+        For each column the ids of the nodes, in rows whose nodes are all known.
+    rows : ndarray, int64 [kept]
+        Which rows of the table these are.
+
+    Raises
+    ------
+    DataError
+        If a node is unknown and that is an error, or if no row is left.
+    """
+    ids = [names.find(column, missing=-1) for column in table.columns[:num_columns]]
+    known = np.all([column >= 0 for column in ids], axis=0)
+    rows = np.flatnonzero(known)
+    if len(rows) == len(known):
+        return ids, rows
+    lost = np.flatnonzero(~known)
+    shown: list[str] = []
+    for row in lost.tolist():
+        shown += [table.columns[i][row].as_py() for i in range(num_columns) if ids[i][row] < 0]
+        shown = list(dict.fromkeys(shown))[:5]
+        if len(shown) == 5:
+            break
+    example = ", ".join(map(repr, shown)) + (", ..." if len(lost) > len(shown) else "")
+    got = f"{len(lost)} of {len(known)} lines name nodes that it lacks: {example}"
+    if unknown == "error":
+        hint = "Is it the file of another graph? To leave such lines out, pass unknown='skip'."
+        raise DataError(f"{table.where(int(lost[0]))}: expected nodes of the graph, but {got}. {hint}")
+    if not len(rows):
+        hint = "It seems to be the file of another graph."
+        raise DataError(f"{table.path}: expected nodes of the graph, but {got}. {hint}")
+    logger.warning("%s: %s. They are left out.", table.path, got)
+    return [column[rows] for column in ids], rows
+
+
+def _arrow_ids(rows: npt.NDArray[np.int64]) -> Any:
+    import pyarrow as pa
+
+    return pa.array(rows)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.lstrip("-").isdigit() and text.count("-") <= 1
 
 
 def _is_integer(array: npt.NDArray[Any]) -> bool:
