@@ -150,7 +150,12 @@ PEERS = {
 
 
 def run_worker(
-    worker: str, request: Mapping[str, Any], *, num_thread: int, python: str | None = None
+    worker: str,
+    request: Mapping[str, Any],
+    *,
+    num_thread: int,
+    python: str | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Run one program of ``workers/`` in a child process and return its answer.
 
@@ -164,6 +169,8 @@ def run_worker(
         Every thread pool that a library could open is limited to this many threads before it starts.
     python : str, optional
         The interpreter; by default this one.
+    environment : mapping, optional
+        Environment variables to add.
 
     Raises
     ------
@@ -172,14 +179,14 @@ def run_worker(
     """
     limit = str(num_thread)
     pools = ("OMP", "OPENBLAS", "MKL", "NUMBA", "RAYON", "BLIS", "VECLIB_MAXIMUM")
-    environment = os.environ | {f"{pool}_NUM_THREADS": limit for pool in pools} | {"PYTHONHASHSEED": "0"}
+    variables = os.environ | {f"{pool}_NUM_THREADS": limit for pool in pools} | {"PYTHONHASHSEED": "0"}
     with tempfile.TemporaryDirectory(prefix="nodeloom-benchmark-") as folder:
         question, answer = Path(folder, "request.json"), Path(folder, "answer.json")
         question.write_text(json.dumps(dict(request) | {"num_thread": num_thread}))
         begin = time.perf_counter()
         done = subprocess.run(
             [python or sys.executable, str(WORKERS / worker), str(question), str(answer)],
-            env=environment, capture_output=True, text=True, check=False,
+            env=variables | dict(environment or {}), capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode != 0 or not answer.exists():
             lines = (done.stderr or done.stdout).strip().splitlines() or [f"exit status {done.returncode}"]

@@ -54,7 +54,8 @@ def main() -> None:
             spread([result["seconds"] for result in results], "{:.1f}"),
             spread([result["rate"] / 1e6 for result in results]),
             spread([result["build_seconds"] for result in results], "{:.1f}"),
-            f"{first['table_bytes'] / 1e6:.0f}", f"{first['graph_bytes'] / 1e6:.0f}", f"{peak / 1e6:.0f}", f"{spare / 1e6:.0f}",
+            f"{first['table_bytes'] / 1e6:.0f}", f"{first['graph_bytes'] / 1e6:.0f}", f"{peak / 1e6:.0f}",
+            f"{spare / 1e6:.0f}",
         )  # fmt: skip
         if name == "debian_large":
             done = all(result["finite"] for result in results)

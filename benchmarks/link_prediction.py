@@ -108,13 +108,15 @@ def main() -> None:
     for reason in reasons:
         report.note(f"Skipped: {reason}.")
     report.note(
-        f"GraphVite's protocol: {100 * FRACTION:g} % of the edges are hidden before training, as many random pairs that are "
-        "no edges stand against them, the score is vertex vector of the head times context vector of the tail. "
-        "Every run hides other edges; ± is the deviation over the runs. GraphVite's quick start reports 0.8999 on BlogCatalog."
+        f"GraphVite's protocol: {100 * FRACTION:g} % of the edges are hidden before training, as many random pairs "
+        "that are no edges stand against them, the score is vertex vector of the head times context vector of the "
+        "tail. "
+        "Every run hides other edges; ± is the deviation over the runs. GraphVite's quick start reports 0.8999 on "
+        "BlogCatalog."
     )
     report.note(
-        "Non-edges are drawn uniformly, so degrees alone tell much: the product of degrees is the control to look at beside "
-        "random vectors."
+        "Non-edges are drawn uniformly, so degrees alone tell much: the product of degrees is the control to look at "
+        "beside random vectors."
     )
     report.note(f"{PEERS['gensim'].variable} names the Python that has gensim.")
     report.finish()

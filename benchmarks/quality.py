@@ -1,4 +1,4 @@
-"""Node classification at default settings: training time and F1 on every labelled data set, beside random vectors and gensim."""
+"""Node classification at default settings: training time and F1, beside random vectors and gensim."""
 
 from __future__ import annotations
 
@@ -59,13 +59,14 @@ def train(name: str, model: str, options: argparse.Namespace, seed: int, vectors
 def train_peer(
     name: str, setting: dict[str, int], options: argparse.Namespace, seed: int, folder: str
 ) -> dict[str, Any]:
-    """Train gensim on DeepWalk's walks; the time holds its walks, which are made by NumPy, as ``walk_seconds``."""
+    """Train gensim on the walks of DeepWalk, made by NumPy."""
     data = load(name)
     num_nodes, walks = int(data["num_nodes"]), str(Path(folder, "walks.npy"))
     num_walks, passes = (1, 1) if options.quick else (setting["num_walks"], setting["passes"])
     np.save(walks, random_walks(num_nodes, data["edges"], num_walks, setting["length"], seed))
     request = {
-        "walks": walks, "vectors": str(Path(folder, "vectors.npy")), "num_nodes": num_nodes, "dim": 128, "num_negative": 5,
+        "walks": walks, "vectors": str(Path(folder, "vectors.npy")), "num_nodes": num_nodes, "dim": 128,
+        "num_negative": 5,
         "window": setting["window"], "passes": passes, "source": "list", "shrink_windows": True, "seed": seed,
     }  # fmt: skip
     return run_peer("gensim", "gensim_skipgram.py", request, num_thread=options.threads)
@@ -155,8 +156,9 @@ def main() -> None:
     for reason in reasons:
         report.note(f"Skipped: {reason}.")
     report.note(
-        "One-vs-rest logistic regression (liblinear, C=1) on raw vertex vectors, labelled nodes only, as many labels predicted "
-        "as a node has; the same seeded splits for every row. ±: deviation over the splits. Mean over training seeds."
+        "One-vs-rest logistic regression (liblinear, C=1) on raw vertex vectors, labelled nodes only, as many labels "
+        "predicted as a node has; the same seeded splits for every row. ±: deviation over the splits. "
+        "Mean over training seeds."
     )
     report.note(f"dim 128, {options.threads} threads. Training time: `fit`, walks included, kernels compiled before.")
     if options.slow_peers:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from common import PEERS, SkippedError, arguments, available, data_file, load, run_peer, run_worker
+from common import PEERS, SkippedError, adjacency, arguments, available, data_file, load, run_peer, run_worker
 from report import Report, spread
 
 P, Q = 0.25, 4.0
@@ -48,6 +48,26 @@ def request(kind: str, name: str, data: dict[str, Any], options: argparse.Namesp
     return asked
 
 
+def by_definition(num_nodes: int, edges: np.ndarray, length: int, num_walks: int = 300) -> float:
+    """Share of steps back in node2vec walks drawn straight from their definition: what the second order must give."""
+    indptr, indices = adjacency(num_nodes, edges)
+    rng = np.random.default_rng(0)
+    back = total = 0
+    for start in rng.choice(np.flatnonzero(np.diff(indptr)), num_walks):
+        previous, node = None, start
+        for step in range(length):
+            near = indices[indptr[node] : indptr[node + 1]]
+            bias = np.ones(len(near))
+            if previous is not None:
+                around = indices[indptr[previous] : indptr[previous + 1]]
+                bias = np.where(near == previous, 1 / P, np.where(np.isin(near, around), 1.0, 1 / Q))
+            following = near[np.searchsorted(np.cumsum(bias), rng.random() * bias.sum(), side="right")]
+            if step > length // 2:
+                back, total = back + (following == previous), total + 1
+            previous, node = node, following
+    return back / total
+
+
 def run(name: str, asked: dict[str, Any], num_thread: int) -> dict[str, Any]:
     """One run of one contender."""
     peer, worker, _, _ = CONTENDERS[name]
@@ -82,6 +102,9 @@ def measure(name: str, options: argparse.Namespace, report: Report, folder: str)
                     rate = row["runs"][-1]["rate"]
                     report.say(f"{name}, {kind}, {contender}: {rate / 1e6:.2f} M steps/s")
     title = f"{name}: {num_nodes:,} nodes, {len(edges):,} edges, largest degree {data['max_degree']:,}"
+    if "node2vec" in options.kinds:
+        back = by_definition(num_nodes, edges, options.length)
+        rows["node2vec", "by definition (control)"] = {"runs": [], "skipped": "", "back": back}
     write(report, title, rows, options, graph_bytes=4 * 2 * len(edges) + 8 * (num_nodes + 1))
     report.raw[name] = {f"{kind} / {contender}": row for (kind, contender), row in rows.items()}
 
@@ -102,7 +125,7 @@ def write(
     for (kind, contender), row in rows.items():
         if not row["runs"]:
             if "skipped" in row:
-                table.add(kind, contender, row["skipped"])
+                table.add(kind, contender, row["skipped"], "", f"{100 * row['back']:.1f} %" if "back" in row else "")
             continue
         runs = row["runs"]
         rate[kind, contender] = statistics.median(result["rate"] for result in runs)

@@ -38,5 +38,6 @@ peak = peak_bytes()
 sample = np.stack([one_walk(start) for start in starts[:1000].tolist()])
 answer(
     seconds=watch.seconds, cpu_seconds=watch.cpu_seconds, steps=steps, rate=steps / watch.seconds,
-    load_seconds=loading.seconds, resident_bytes=resident, walk_bytes=0, peak_bytes=peak, return_rate=return_rate(sample),
+    load_seconds=loading.seconds, resident_bytes=resident, walk_bytes=0, peak_bytes=peak,
+    return_rate=return_rate(sample),
 )  # fmt: skip

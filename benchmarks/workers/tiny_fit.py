@@ -1,4 +1,4 @@
-"""Two trainings of a tiny graph: the first loads or compiles the kernels, the second shows what is left without that."""
+"""Two trainings of a tiny graph: the first loads or compiles the kernels, the second shows what is left."""
 
 import numpy as np
 from child import Stopwatch, answer
