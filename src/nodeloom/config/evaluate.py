@@ -9,6 +9,11 @@ from pydantic import Field, field_validator
 from nodeloom.config.section import Integer, Number, Section
 
 Name = str | int
+Unknown = Literal["auto", "error", "skip"]
+_UNKNOWN_HELP = (
+    "What to do with names that the graph does not have: error, or skip them and say how many. auto: skip them in "
+    "registered data sets, some of which are known to have them, and treat them as an error elsewhere."
+)
 Portion = Annotated[Number, Field(gt=0, lt=1)]
 
 
@@ -37,6 +42,7 @@ class NodeClassification(Section):
         1.0, description="Inverse strength of the regularisation of the classifier."
     )
     seed: Annotated[Integer, Field(ge=0, lt=2**32)] = Field(0, description="Seed of the random splits.")
+    unknown_nodes: Unknown = Field("auto", description=_UNKNOWN_HELP)
 
     @field_validator("portions", mode="before")
     @classmethod
@@ -67,6 +73,7 @@ class LinkPrediction(Section):
         "pairs that are no edges.",
     )
     seed: Annotated[Integer, Field(ge=0, lt=2**32)] = Field(0, description="Seed of the held-out edges.")
+    unknown_nodes: Unknown = Field("auto", description=_UNKNOWN_HELP)
 
 
 EvaluateConfig = Annotated[NodeClassification | LinkPrediction, Field(discriminator="task")]

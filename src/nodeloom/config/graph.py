@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from nodeloom.config.section import Number, Section
+from nodeloom.errors import ConfigError
 
 Name = str | int
 
@@ -19,6 +21,16 @@ class FormatConfig(Section):
         description="Characters that separate the columns. Leave the blank out if your node names contain blanks.",
     )
     comment: str = Field("#", description="Everything from here to the end of a line is skipped; empty: no comments.")
+    encoding: str = Field("utf-8", description="Encoding of edge lists, as Python calls it: utf-8, latin-1, ...")
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+        except LookupError:
+            raise ConfigError("an encoding that Python knows, such as utf-8 or latin-1") from None
+        return value
 
 
 class GraphConfig(Section):

@@ -43,6 +43,8 @@ class RawTree:
         while known and known not in self.places:
             known = known[:-1]
         place = self.places.get(known, self.origin)
+        if place.startswith("--") and "=" not in place and known == path:
+            return place  # an option of the command line is its own name
         return f"{place}: {join(path)}" if path else place
 
 

@@ -1,0 +1,49 @@
+"""The program and its commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nodeloom import __version__
+from nodeloom.cli import embed, files, graphs, model, quickstart, run
+from nodeloom.cli.commands import Json, Quiet, Verbose
+from nodeloom.cli.session import active
+
+app = typer.Typer(
+    name="nodeloom",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"nodeloom {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    quiet: Quiet = False,
+    json: Json = False,
+    verbose: Verbose = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    r"""Embed the nodes of graphs: vectors from edge lists, by random walks and skip-gram.
+
+    \b
+    nodeloom quickstart                                see all of it in a minute
+    nodeloom embed edges.txt -o vectors.safetensors    do it with your own graph
+    """
+    active().enter(quiet=quiet, json=json, verbose=verbose)
+
+
+for part in (quickstart, embed, run, model, graphs, files):
+    part.register(app)

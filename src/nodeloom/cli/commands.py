@@ -1,0 +1,67 @@
+"""Declare commands: the options that all have, and the options made from the fields of the configuration."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from nodeloom.cli.session import active
+
+Function = TypeVar("Function", bound=Callable[..., None])
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and what was asked for.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object and nothing else.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", "--traceback", help="Tell every step, and where an error came from.")
+]
+
+CONTROL_HELP = "Judge random vectors too: a task that they pass does not say anything."
+
+_COMMON = [
+    inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+    for name, annotation in (("quiet", Quiet), ("json", Json), ("verbose", Verbose))
+]
+
+
+def command(
+    app: typer.Typer, name: str, *, extra: Sequence[inspect.Parameter] = (), **settings: Any
+) -> Callable[[Function], Function]:
+    """Register a function as a command.
+
+    Parameters
+    ----------
+    app : typer.Typer
+        Where to register it.
+    name : str
+        Name of the command.
+    extra : sequence of inspect.Parameter
+        Further options; the function gets their values as the dict ``options``, without those that were not given.
+    **settings
+        Passed to ``app.command``.
+    """
+
+    def register(function: Function) -> Function:
+        signature = inspect.signature(function, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.name != "options"]
+
+        @functools.wraps(function)
+        def call(**values: Any) -> None:
+            session = active()
+            session.enter(**{p.name: values.pop(p.name) for p in _COMMON})
+            given = {p.name: values.pop(p.name) for p in extra}
+            if "options" in signature.parameters:
+                values["options"] = {key: value for key, value in given.items() if value is not None}
+            function(**values)
+            session.finish()
+
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+        call.__signature__ = inspect.Signature([*parameters, *extra, *_COMMON])  # type: ignore[attr-defined]
+        call.__annotations__ = {p.name: p.annotation for p in [*parameters, *extra, *_COMMON]}
+        app.command(name, **settings)(call)
+        return function
+
+    return register

@@ -1,0 +1,96 @@
+"""``nodeloom embed``: an edge list in, vectors out, no configuration file."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from nodeloom.cli.commands import command
+from nodeloom.cli.options import config_of, options_of_config, parameter_of
+from nodeloom.cli.session import active
+
+_EXTRA = [parameter_of(option) for option in options_of_config()]
+
+Edges = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="EDGES...",
+        help="Edge lists: files with a line 'head tail \\[weight]' for each edge, also compressed, CSV, Parquet or a "
+        "compiled graph; <dataset.split>; or - for the standard input.",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Where the result goes. .safetensors (or no suffix) is a model, to be evaluated, searched and trained "
+        "further; .txt, .bin (word2vec), .tsv, .npz and .parquet are the vectors alone.",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @command(app, "embed", extra=_EXTRA, rich_help_panel="Train")
+    def embed(
+        edges: Edges,
+        output: Output,
+        options: dict[str, Any],
+        directed: Annotated[
+            bool, typer.Option("--directed", help="Follow edges from head to tail only.", rich_help_panel="Graph")
+        ] = False,
+        labels: Annotated[
+            str | None,
+            typer.Option(metavar="FILE", help="Label file: judge the vectors by node classification when done."),
+        ] = None,
+        portions: Annotated[
+            str, typer.Option(metavar="SHARES", help="Shares of the labelled nodes to learn from, for --labels.")
+        ] = "0.1,0.5",
+        hold_out: Annotated[
+            float | None,
+            typer.Option(metavar="SHARE", help="Hold out this share of the edges and judge by link prediction."),
+        ] = None,
+        resume: Annotated[bool, typer.Option("--resume", help="Go on from --checkpoint.")] = False,
+    ) -> None:
+        r"""Embed the nodes of a graph.
+
+        \b
+        nodeloom embed edges.txt -o vectors.safetensors
+        nodeloom embed edges.csv.gz -o vectors.txt --delimiters , --dim 64 --num-epoch 500
+        zcat edges.gz | nodeloom embed - -o model --model node2vec --p 0.25 --q 4
+
+        Every key of a configuration file is an option of the same name; 'nodeloom new graph' writes such a file.
+        """
+        from nodeloom.cli.pipeline import run_config
+
+        session = active()
+        session.resume_hint = resume_command(sys.argv[1:])
+        tasks: list[dict[str, Any]] = []
+        if labels is not None:
+            shares = [part.strip() for part in portions.split(",")]
+            tasks.append({"task": "node classification", "file_name": labels, "portions": shares})
+        if hold_out is not None:
+            tasks.append({"task": "link prediction", "fraction": hold_out})
+        config = config_of(
+            options,
+            {
+                "graph.file_name": list(edges),
+                "graph.as_undirected": not directed,
+                "train.resume": resume,
+                "save.file_name": output,
+                "evaluate": tasks,
+            },
+        )
+        run_config(config, session, control=True)
+
+
+def resume_command(arguments: list[str]) -> str:
+    """Return the command line that goes on with an interrupted training."""
+    return shlex.join(["nodeloom", *(part for part in arguments if part != "--resume"), "--resume"])

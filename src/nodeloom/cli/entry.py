@@ -1,0 +1,92 @@
+"""From arguments to an exit code: errors become one line, signals an orderly end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from nodeloom.cli.session import Session, activate
+from nodeloom.errors import NodeloomError, TrainingInterrupted
+
+OK = 0
+UNEXPECTED = 1
+USER_ERROR = 2
+INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
+
+# typer has a copy of click inside since 0.16; its errors are reached through the public class that inherits them.
+_CLICK_ERROR: Any = typer.BadParameter.__mro__[2]
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command and return the exit code.
+
+    0: done. 1: an error that is ours, to be reported. 2: an error of input, configuration or use, told in one line.
+    130: stopped by Ctrl-C or SIGTERM.
+    """
+    from nodeloom.cli.app import app
+
+    session = Session()
+    try:
+        with activate(session), _terminate_as_interrupt():
+            app(arguments, prog_name="nodeloom", standalone_mode=False)
+    except NodeloomError as error:
+        session.close()
+        return _tell(error, session)
+    except (KeyboardInterrupt, typer.Abort):
+        session.close()
+        _error("interrupted.")
+        return INTERRUPTED
+    except typer.Exit as error:
+        return error.exit_code
+    except _CLICK_ERROR as error:
+        path = getattr(getattr(error, "ctx", None), "command_path", "nodeloom")
+        _error(f"{error.format_message()} '{path} --help' lists what there is.")
+        return USER_ERROR
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except MemoryError as error:
+        session.close()
+        return _tell(error, session, "out of memory. Lower dim, or use a machine with more memory.")
+    except Exception as error:  # noqa: BLE001  the last line of defence: no traceback for users
+        session.close()
+        return _tell(error, session, f"unexpected {type(error).__name__}: {error} (--verbose shows where)", UNEXPECTED)
+    return OK
+
+
+def _tell(error: BaseException, session: Session, message: str = "", code: int = USER_ERROR) -> int:
+    if session.verbose:
+        traceback.print_exception(error)
+    _error(message or str(error))
+    if isinstance(error, TrainingInterrupted):
+        if session.resume_hint and error.checkpoint is not None:
+            sys.stderr.write(f"Go on with: {session.resume_hint}\n")
+        return INTERRUPTED
+    return code
+
+
+def _error(message: str) -> None:
+    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C inside the block, so that training ends its step, writes its checkpoint and says so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signal handlers belong to the main thread; elsewhere (tests, notebooks) they stay as they are
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

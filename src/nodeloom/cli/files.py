@@ -1,0 +1,84 @@
+"""``nodeloom new`` and ``nodeloom list``: configurations to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nodeloom.cli.commands import command
+from nodeloom.cli.run import baselines
+from nodeloom.cli.session import active
+from nodeloom.cli.tables import table
+from nodeloom.errors import OutputError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+
+    @command(app, "new", rich_help_panel="Files")
+    def new(
+        application: Annotated[list[str], typer.Argument(help="What to configure: graph.", show_default=False)],
+        file: Annotated[
+            str | None, typer.Option("--file", metavar="FILE", help="Where to write it. [default: graph.yaml]")
+        ] = None,
+        force: Annotated[bool, typer.Option("--force", help="Overwrite without asking.")] = False,
+    ) -> None:
+        """Write a commented configuration file with every key and its default.
+
+        It runs as it is, on the graph that comes with the package.
+        """
+        from nodeloom.config import Config
+        from nodeloom.io.atomic import atomic_path
+
+        session = active()
+        name = " ".join(application)
+        text = Config.new_template(name)
+        path = Path(file or f"{name.replace(' ', '_')}.yaml")
+        if path.exists() and not force and not _confirmed(path):
+            raise OutputError(f"{path}: the file exists and was not overwritten. Use --force or --file.")
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        session.result["written"] = str(path)
+        session.show(f"Wrote {path}. Next: set graph.file_name in it, then 'nodeloom run {path}'.")
+
+    @command(app, "list", rich_help_panel="Files")
+    def list_() -> None:
+        """List the baselines (for 'nodeloom baseline') and the data sets (for <dataset.split>)."""
+        from nodeloom.config import load_config
+        from nodeloom.datasets import list_datasets
+
+        session = active()
+        configs = [(path.stem, load_config(path)) for path in baselines()]
+        session.answer(
+            table(
+                "Baselines",
+                ("name", "model", "graph", "epochs", "step"),
+                [
+                    (name, c.train.model, " ".join(c.graph.file_name), c.train.num_epoch, c.train.augmentation_step)
+                    for name, c in configs
+                ],
+            ),
+            baselines=[{"name": name, "config": config.model_dump(mode="json")} for name, config in configs],
+        )
+        found = list_datasets()
+        session.answer(
+            table(
+                "Data sets",
+                ("name", "nodes", "edges", "splits", "on this machine", "what it is"),
+                [
+                    (d.name, d.num_nodes, d.num_edges, " ".join(d.splits), " ".join(d.available) or "-", d.title)
+                    for d in found
+                ],
+            ),
+            datasets=[d.__dict__ for d in found],
+        )
+
+
+def _confirmed(path: Path) -> bool:
+    """Ask whether to overwrite; nobody there to answer is a no."""
+    try:
+        return typer.confirm(f"{path} exists. Overwrite it?", err=True)
+    except typer.Abort:
+        return False

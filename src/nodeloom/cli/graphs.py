@@ -1,0 +1,139 @@
+"""``nodeloom convert`` and ``nodeloom info``: compiled graphs, and what a file holds."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nodeloom import __version__
+from nodeloom.cli.commands import command
+from nodeloom.cli.embed import Edges
+from nodeloom.cli.options import config_of, options_of_config, parameter_of
+from nodeloom.cli.session import active
+from nodeloom.cli.tables import escape, facts, size
+from nodeloom.errors import DataError
+
+_EXTRA = [
+    parameter_of(option)
+    for option in options_of_config()
+    if option.path[0] in ("graph", "format") or option.path == ("resource", "num_thread")
+]
+_LIBRARIES = ("numpy", "scipy", "numba", "pyarrow", "scikit-learn", "pydantic", "safetensors")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+
+    @command(app, "convert", extra=_EXTRA, rich_help_panel="Files")
+    def convert(
+        edges: Edges,
+        output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where the compiled graph goes.")],
+        options: dict[str, Any],
+        directed: Annotated[bool, typer.Option("--directed", help="Follow edges from head to tail only.")] = False,
+    ) -> None:
+        """Compile a graph once, to open it in milliseconds from then on.
+
+        The file can be given wherever an edge list can.
+        """
+        from nodeloom.cli.inputs import read_graph
+        from nodeloom.io.atomic import check_writable
+
+        session = active()
+        check_writable(output)
+        config = config_of(options, {"graph.file_name": list(edges), "graph.as_undirected": not directed})
+        graph = read_graph(config, session)
+        graph.save(output)
+        session.result.update(written=output, num_nodes=graph.num_nodes, num_edges=graph.num_edges)
+        session.show(f"{escape(repr(graph))}: wrote {size(os.path.getsize(output))} to {output}.")  # noqa: PTH202
+
+    @command(app, "info", rich_help_panel="Files")
+    def info(
+        path: Annotated[
+            str | None, typer.Argument(metavar="[MODEL|GRAPH]", help="A model or a graph.", show_default=False)
+        ] = None,
+    ) -> None:
+        """Tell what a model or a graph holds; without a file, what nodeloom runs on."""
+        session = active()
+        if path is None:
+            found = environment()
+            session.answer(facts("nodeloom", found.items()), **found)
+            return
+        title, found = describe_file(path)
+        session.answer(facts(title, [(key, value) for key, value in found.items() if value not in ({}, None)]), **found)
+
+
+def environment() -> dict[str, Any]:
+    """Return what a bug report should say about this machine."""
+    from nodeloom.datasets.cache import cache_folder
+    from nodeloom.kernels.cpu.parallel import available_threads
+
+    return {
+        "version": __version__,
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "cpu": platform.processor() or platform.machine(),
+        "num_thread": available_threads(),
+        "device": "cpu",
+        "cache": str(cache_folder()),
+        **{name: _version_of(name) for name in _LIBRARIES},
+    }
+
+
+def _version_of(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def describe_file(path: str) -> tuple[str, dict[str, Any]]:
+    """Return a title and the facts about a model or a graph.
+
+    Raises
+    ------
+    DataError, ModelError
+        The file is neither.
+    """
+    from nodeloom.cli.inputs import is_compiled
+    from nodeloom.cli.model import read_any
+    from nodeloom.graph import Graph
+
+    file = Path(path)
+    if not file.is_file():
+        what = "a folder" if file.is_dir() else "nothing of that name"
+        raise DataError(f"{path}: expected a model or a graph, got {what}. Check the path.")
+    if is_compiled(path):
+        return f"Compiled graph {path}", _facts_of_graph(Graph.open(path))
+    if file.suffix.lower() in (".safetensors", ".pkl", ".pickle"):
+        data = read_any(path)
+        return f"Model {path}", {
+            "num_nodes": data.num_nodes,
+            "dim": data.dim,
+            "tables": ", ".join(sorted(data.tensors)),
+            "names": "0, 1, ..." if data.names.is_range else ", ".join(str(name) for name in data.names[:3]) + ", ...",
+            "size": size(file.stat().st_size),
+            "config": data.config,
+            "state": data.state,
+            "graph": data.graph,
+        }
+    return f"Edge list {path}", _facts_of_graph(Graph.from_file(path))
+
+
+def _facts_of_graph(graph: Any) -> dict[str, Any]:
+    degrees = graph.degrees
+    return {
+        "num_nodes": graph.num_nodes,
+        "num_edges": graph.num_edges,
+        "directed": graph.directed,
+        "weighted": graph.is_weighted,
+        "mean_degree": float(degrees.mean()) if len(degrees) else 0.0,
+        "max_degree": int(degrees.max()) if len(degrees) else 0,
+        "isolated_nodes": int((degrees == 0).sum()),
+        "size": size(graph.nbytes),
+    }

@@ -1,0 +1,197 @@
+"""Read what a configuration names: the graph, and the files of its tasks. Data set references become paths here."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from nodeloom import datasets
+from nodeloom.cli.progress import DownloadProgress
+from nodeloom.cli.session import Session
+from nodeloom.config import Config, FormatConfig, LinkPrediction, NodeClassification
+from nodeloom.errors import DataError, describe
+from nodeloom.log import logger
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+    from nodeloom.io.labels import Labels
+    from nodeloom.io.links import Links
+    from nodeloom.io.vocabulary import Vocabulary
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairs:
+    """Pairs to judge a model by, and pairs not to judge it by.
+
+    Attributes
+    ----------
+    links : Links
+        Heads, tails, and for each whether it is an edge.
+    known : Links or None
+        Pairs to leave out.
+    """
+
+    links: Links
+    known: Links | None
+
+
+def locate(text: str, session: Session) -> str:
+    """Return a path: a reference is resolved, with a line of progress while it is fetched."""
+    return datasets.located(text, DownloadProgress(session))
+
+
+def read_graph(config: Config, session: Session) -> Graph:
+    """Read the graph of a configuration.
+
+    Raises
+    ------
+    DataError, GraphError, DatasetError
+        A file cannot be used; see :meth:`nodeloom.graph.Graph.from_file`.
+    """
+    from nodeloom.graph import Graph
+
+    section = config.graph
+    options: dict[str, Any] = {
+        "directed": not section.as_undirected,
+        "duplicates": section.duplicates,
+        "self_loops": section.self_loops,
+        "normalization": section.normalization,
+        "num_thread": config.resource.threads,
+    }
+    if section.edge_list:
+        return Graph.from_edges(_same_kind(section.edge_list), **options)
+    if section.weighted_edge_list:
+        weights = np.array([edge[2] for edge in section.weighted_edge_list], dtype=np.float32)
+        return Graph.from_edges(_same_kind([edge[:2] for edge in section.weighted_edge_list]), weights, **options)
+    paths = [locate(name, session) for name in section.file_name]
+    if len(paths) == 1 and is_compiled(paths[0]):
+        _warn_of_options_for_text(config)
+        return Graph.open(paths[0])
+    return Graph.from_file(
+        paths[0] if len(paths) == 1 else paths,
+        delimiters=config.format.delimiters,
+        comment=config.format.comment,
+        encoding=config.format.encoding,
+        weighted=section.weighted,
+        columns=section.columns,
+        **options,
+    )
+
+
+def is_compiled(path: str) -> bool:
+    """Tell from its first bytes whether a file is a compiled graph."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  "-" and odd names must not be interpreted
+            head = file.read(4096)
+    except OSError:
+        return False
+    return b'"format": "nodeloom-graph"' in head or b'"format":"nodeloom-graph"' in head
+
+
+def _warn_of_options_for_text(config: Config) -> None:
+    graph, fresh = config.graph, type(config.graph)()
+    for key in ("as_undirected", "normalization", "weighted", "duplicates", "self_loops", "columns"):
+        if getattr(graph, key) != getattr(fresh, key):
+            logger.warning("graph.%s has no effect: the compiled graph was built already.", key)
+
+
+def _same_kind(edges: Any) -> Any:
+    """Return edges whose names are all integers as they are, and all others with every name as text."""
+    if all(isinstance(name, int) for edge in edges for name in edge):
+        return np.array(edges, dtype=np.int64)
+    return np.array([[str(name) for name in edge] for edge in edges])
+
+
+def read_labels(task: NodeClassification, names: Vocabulary, layout: FormatConfig, session: Session) -> Labels:
+    """Read the labels of a task.
+
+    Raises
+    ------
+    DataError
+        The file cannot be used, or names a node that the graph does not have.
+    """
+    from nodeloom.io.labels import Labels
+
+    if task.file_name is not None:
+        return Labels.from_file(
+            locate(task.file_name, session),
+            names,
+            delimiters=layout.delimiters,
+            comment=layout.comment,
+            unknown=_unknown(task, task.file_name),
+        )
+    nodes = find_nodes(names, task.X)
+    classes = sorted({str(label) for label in task.Y})
+    position = {name: index for index, name in enumerate(classes)}
+    return Labels.from_pairs(nodes, [position[str(label)] for label in task.Y], classes, num_nodes=len(names))
+
+
+def read_pairs(task: LinkPrediction, names: Vocabulary, layout: FormatConfig, session: Session) -> Pairs:
+    """Read the pairs of a task that are given as a file or in place, and its filter.
+
+    Raises
+    ------
+    DataError
+        A file cannot be used, or names a node that the graph does not have.
+    """
+    from nodeloom.io.links import Links, read_links
+
+    style = {"delimiters": layout.delimiters, "comment": layout.comment}
+    if task.file_name is not None:
+        unknown = _unknown(task, task.file_name)
+        links = read_links(locate(task.file_name, session), names, unknown=unknown, **style)
+    else:
+        truth = np.array(task.Y, dtype=bool)
+        links = Links(find_nodes(names, task.H), find_nodes(names, task.T), truth)
+    return Pairs(links, read_known(task, names, layout, session))
+
+
+def read_known(task: LinkPrediction, names: Vocabulary, layout: FormatConfig, session: Session) -> Links | None:
+    """Read the filter of a task; None if it has none."""
+    from nodeloom.io.links import Links, read_filter
+
+    if task.filter_file is not None:
+        path = locate(task.filter_file, session)
+        return read_filter(path, names, delimiters=layout.delimiters, comment=layout.comment)
+    if task.filter_H:
+        return Links(find_nodes(names, task.filter_H), find_nodes(names, task.filter_T), None)
+    return None
+
+
+def _unknown(task: NodeClassification | LinkPrediction, name: str) -> Literal["error", "skip"]:
+    if task.unknown_nodes == "auto":
+        return "skip" if datasets.is_reference(name) else "error"
+    return task.unknown_nodes
+
+
+def find_nodes(names: Vocabulary, wanted: Any) -> np.ndarray:
+    """Return the ids of nodes named on a command line or in a configuration, where 7 may be a number or a text.
+
+    Parameters
+    ----------
+    names : Vocabulary
+        All names.
+    wanted : iterable of str or int
+        Names.
+
+    Returns
+    -------
+    ndarray, int64 [k]
+
+    Raises
+    ------
+    DataError
+        A name is unknown.
+    """
+    wanted = list(wanted)
+    if names.is_text:
+        return names.find([str(name) for name in wanted])
+    numbers = []
+    for name in wanted:
+        try:
+            numbers.append(int(name))
+        except ValueError:
+            raise DataError(describe("node", expected="an integer, as all nodes are called here", got=name)) from None
+    return names.find(numbers)

@@ -1,0 +1,201 @@
+"""``nodeloom evaluate``, ``export`` and ``nearest``: use a trained model, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from nodeloom.cli.commands import CONTROL_HELP, command
+from nodeloom.cli.session import active
+from nodeloom.cli.tables import table
+from nodeloom.errors import ConfigError, ModelError, describe
+
+if TYPE_CHECKING:
+    from nodeloom.io.model_file import ModelData
+    from nodeloom.typing import FloatArray
+
+Model = Annotated[str, typer.Argument(help="A model: .safetensors, or a .pkl of GraphVite.", show_default=False)]
+TableName = Annotated[Literal["vertex", "context"], typer.Option("--table", help="Which of the two vectors of a node.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+
+    @command(app, "evaluate", rich_help_panel="Use a model")
+    def evaluate(
+        model: Model,
+        labels: Annotated[
+            str | None, typer.Option(metavar="FILE", help="Label file ('node label' a line): node classification.")
+        ] = None,
+        links: Annotated[
+            str | None, typer.Option(metavar="FILE", help="Link file ('head tail 0|1' a line): link prediction.")
+        ] = None,
+        filter_file: Annotated[
+            str | None, typer.Option("--filter", metavar="FILE", help="Edges to leave out of --links.")
+        ] = None,
+        portions: Annotated[
+            str, typer.Option(metavar="SHARES", help="Shares of the labelled nodes to learn from.")
+        ] = "0.1,0.5,0.9",
+        times: Annotated[int, typer.Option(help="Repetitions with another random split.")] = 1,
+        normalization: Annotated[bool, typer.Option("--normalization", help="Scale vectors to length 1.")] = False,
+        c: Annotated[float, typer.Option("--C", help="Inverse strength of the regularisation.")] = 1.0,
+        seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
+        skip_unknown: Annotated[
+            bool, typer.Option("--skip-unknown", help="Skip names that the model does not have.")
+        ] = False,
+        delimiters: Annotated[
+            str, typer.Option(help="Characters between the columns.", show_default=False)
+        ] = " \t\r\n",
+        comment: Annotated[str, typer.Option(help="Start of comments.")] = "#",
+        control: Annotated[bool, typer.Option("--control/--no-control", help=CONTROL_HELP)] = True,
+        num_thread: Annotated[str, typer.Option(help="Number of threads.", metavar="INT|auto")] = "auto",
+    ) -> None:
+        r"""Judge a saved model, without training.
+
+        \b
+        nodeloom evaluate model.safetensors --labels labels.txt --portions 0.1,0.9 --times 5
+        nodeloom evaluate model.safetensors --links test.txt --filter train.txt
+        """
+        from nodeloom.cli.inputs import read_labels, read_pairs
+        from nodeloom.cli.judging import judge_labels, judge_links
+        from nodeloom.cli.pipeline import num_threads
+        from nodeloom.config import config_from_dict
+
+        session = active()
+        if labels is None and links is None:
+            raise ConfigError(
+                "evaluate: expected --labels or --links, got neither. They say what to judge the model by."
+            )
+        unknown = "skip" if skip_unknown else "auto"
+        tasks: list[dict[str, Any]] = []
+        if labels is not None:
+            tasks.append(
+                {
+                    "task": "node classification",
+                    "file_name": labels,
+                    "portions": [part.strip() for part in portions.split(",")],
+                    "times": times,
+                    "normalization": normalization,
+                    "C": c,
+                    "seed": seed,
+                    "unknown_nodes": unknown,
+                }
+            )
+        if links is not None:
+            tasks.append(
+                {
+                    "task": "link prediction",
+                    "file_name": links,
+                    "filter_file": filter_file,
+                    "seed": seed,
+                    "unknown_nodes": unknown,
+                }
+            )
+        config = config_from_dict(
+            {
+                "graph": {"file_name": model},
+                "resource": {"num_thread": int(num_thread) if num_thread.isdigit() else num_thread},
+                "format": {"delimiters": delimiters.replace("\\t", "\t"), "comment": comment},
+                "evaluate": tasks,
+            },
+            "command line",
+            {f"evaluate.{i}.{key}": f"--{key}" for i in range(2) for key in ("portions", "times", "C", "seed")}
+            | {"resource.num_thread": "--num-thread"},
+        )
+        data = read_any(model)
+        results = []
+        for task in config.evaluate:
+            if task.task == "node classification":
+                found = read_labels(task, data.names, config.format, session)
+                threads = num_threads(config)
+                results.append(judge_labels(task, data.vertex, found, session, control=control, num_thread=threads))
+            else:
+                pairs = read_pairs(task, data.names, config.format, session)
+                results.append(judge_links(task, data.vertex, data.context, pairs, session, control=control))
+        session.result["evaluation"] = results
+
+    @command(app, "export", rich_help_panel="Use a model")
+    def export(
+        model: Model,
+        output: Annotated[
+            str,
+            typer.Option(
+                "--output", "-o", metavar="FILE", help="Where to: .txt, .bin (word2vec), .tsv, .npz, .parquet."
+            ),
+        ],
+        table_name: TableName = "vertex",
+        format_: Annotated[
+            str,
+            typer.Option("--format", metavar="NAME", help="word2vec, word2vec-binary, tsv, csv, npz or parquet."),
+        ] = "auto",
+    ) -> None:
+        """Write the vectors of a model, with the names of the nodes, for other programs."""
+        from nodeloom.io.export import export_vectors
+
+        session = active()
+        data = read_any(model)
+        export_vectors(output, vectors_of(data, table_name, model), data.names, format=format_)  # type: ignore[arg-type]  # checked there
+        session.result.update(written=output, num_nodes=data.num_nodes, dim=data.dim)
+        session.show(f"Wrote {data.num_nodes:,} vectors of {data.dim} values to {output}.")
+
+    @command(app, "nearest", rich_help_panel="Use a model")
+    def nearest(
+        model: Model,
+        names: Annotated[
+            list[str], typer.Argument(metavar="NAME...", help="Nodes to search from.", show_default=False)
+        ],
+        k: Annotated[int, typer.Option("-k", "--k", help="Number of nodes to find.")] = 10,
+        metric: Annotated[Literal["cosine", "dot", "euclidean"], typer.Option(help="What near means.")] = "cosine",
+        table_name: TableName = "vertex",
+    ) -> None:
+        """Find the nodes whose vectors are nearest to that of a node."""
+        from nodeloom.cli.inputs import find_nodes
+        from nodeloom.tasks import nearest as search
+
+        session = active()
+        data = read_any(model)
+        queries = find_nodes(data.names, names)
+        ids, scores = search(vectors_of(data, table_name, model), queries, k, metric=metric)
+        answers = {}
+        for name, near, score in zip(names, ids, scores, strict=True):
+            found = list(zip(data.names.take(near), (float(value) for value in score), strict=True))
+            answers[name] = [{"name": other, "score": value} for other, value in found]
+            session.answer(table(f"Nearest to {name}", ("node", metric), found))
+        session.result["nearest"] = answers
+
+
+def read_any(path: str) -> ModelData:
+    """Read a model of nodeloom, or the pickle of GraphVite through a reader that runs no code of it.
+
+    Raises
+    ------
+    ModelError
+        It is missing, damaged, or neither.
+    """
+    from nodeloom.io.model_file import read_model
+
+    if Path(path).suffix.lower() in (".pkl", ".pickle") and Path(path).exists():
+        from nodeloom.io.graphvite_pickle import read_graphvite
+
+        return read_graphvite(path)
+    return read_model(path)
+
+
+def vectors_of(data: ModelData, name: str, where: str) -> FloatArray:
+    """Return a table of a model, float32 [N, D].
+
+    Raises
+    ------
+    ModelError
+        The model does not have it.
+    """
+    vectors = data.vertex if name == "vertex" else data.context
+    if vectors is None:
+        raise ModelError(
+            describe(
+                where, expected="a model with context vectors", got=sorted(data.tensors), hint="Use --table vertex."
+            )
+        )
+    return vectors

@@ -1,0 +1,170 @@
+"""Options made from the fields of the configuration, and the way back from options to a configuration."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple, get_args
+
+import typer
+from pydantic.fields import FieldInfo
+
+from nodeloom.cli.tables import escape
+from nodeloom.config import Config, config_from_dict
+from nodeloom.config.notices import WITHOUT_EFFECT
+from nodeloom.config.problems import allowed
+from nodeloom.config.yaml_tree import scalar
+
+Path = tuple[str, ...]
+
+
+class Option(NamedTuple):
+    """An option of the command line that stands for a key of the configuration."""
+
+    parameter: str
+    path: Path
+    field: FieldInfo
+    panel: str
+
+    @property
+    def flag(self) -> str:
+        """How it is written: ``--num-epoch``."""
+        return "--" + self.parameter.replace("_", "-")
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it is given without a value."""
+        return self.field.annotation is bool or bool in get_args(self.field.annotation)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its value is taken as it is, and not read as YAML."""
+        return self.field.annotation is str or set(get_args(self.field.annotation)) == {str, type(None)}
+
+
+_PANELS = {"train": "Training", "build": "Training", "graph": "Graph", "format": "Graph", "resource": "Machine"}
+_SECTIONS = ("train", "build", "graph", "format", "resource", "load", "save")  # the order in the help
+_RENAMED: dict[Path, str] = {
+    ("build", "optimizer", "type"): "optimizer",
+    ("load", "file_name"): "init",
+}
+_LEFT_OUT: set[Path] = {
+    ("graph", "file_name"),
+    ("graph", "edge_list"),
+    ("graph", "weighted_edge_list"),
+    ("graph", "as_undirected"),  # --directed
+    ("resource", "gpus"),
+    ("resource", "gpu_memory_limit"),
+    ("resource", "cpu_per_gpu"),
+    ("train", "resume"),
+    ("save", "file_name"),
+    ("save", "save_hyperparameter"),
+}
+
+
+def options_of_config() -> list[Option]:
+    """Return an option for every key that can be given on the command line."""
+    found = []
+    for section in _SECTIONS:
+        for path, inner in _fields(Config.model_fields[section].annotation, (section,)):
+            if path not in _LEFT_OUT:
+                name = _RENAMED.get(path, path[-1])
+                panel = "Training" if name == "dim" else _PANELS.get(section, "Files")
+                found.append(Option(name, path, inner, panel))
+    return found
+
+
+def _fields(model: Any, prefix: Path) -> list[tuple[Path, FieldInfo]]:
+    found: list[tuple[Path, FieldInfo]] = []
+    for name, field in model.model_fields.items():
+        path = (*prefix, name)
+        if hasattr(field.annotation, "model_fields"):
+            found += _fields(field.annotation, path)
+        else:
+            found.append((path, field))
+    return found
+
+
+def parameter_of(option: Option) -> inspect.Parameter:
+    """Return the parameter of a command for an option; None stands for "not given"."""
+    hidden = option.path[:2] in WITHOUT_EFFECT
+    text = escape(f"{option.field.description} [default: {_default(option.field)}]")
+    if option.is_switch:
+        flags = f"{option.flag}/--no-{option.flag[2:]}"
+        settings = typer.Option(flags, help=text, rich_help_panel=option.panel, hidden=hidden, show_default=False)
+        annotation: Any = Annotated[bool | None, settings]
+    else:
+        metavar = _metavar(option)
+        settings = typer.Option(
+            option.flag, help=text, rich_help_panel=option.panel, hidden=hidden, show_default=False, metavar=metavar
+        )
+        annotation = Annotated[str | None, settings]
+    return inspect.Parameter(option.parameter, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if value is None or value == () or value == "":
+        return "none"
+    return repr(value) if isinstance(value, str) and not value.isalnum() else str(value)
+
+
+def _metavar(option: Option) -> str:
+    if option.path[-1] == "columns":
+        return "HEAD,TAIL[,WEIGHT]"
+    if option.path[0] in ("load", "save") and option.is_text:
+        return "FILE"
+    text = allowed(option.field.annotation, option.field.metadata).replace(" or a function", "")
+    kinds = {"an integer": "INT", "a number": "NUMBER", "text": "TEXT"}
+    parts = [
+        next((short for long, short in kinds.items() if part.startswith(long)), part) for part in text.split(" or ")
+    ]
+    return "|".join(part.strip("'") for part in parts)
+
+
+def value_of(option: Option, text: Any) -> Any:
+    """Return the value of an option as the configuration takes it."""
+    if not isinstance(text, str):
+        return text
+    if option.path == ("format", "delimiters"):
+        for written, meant in (("\\t", "\t"), ("\\n", "\n"), ("\\r", "\r")):
+            text = text.replace(written, meant)
+        return text
+    if option.path[-1] == "columns":
+        return [part.strip() for part in text.split(",")]
+    if option.is_text:
+        return text
+    value = scalar(text)
+    return text if value is None else value  # "null" and "~" are no way to say "not given"
+
+
+def config_of(options: Mapping[str, Any], more: Mapping[str, Any]) -> Config:
+    """Build a configuration from given options.
+
+    Parameters
+    ----------
+    options : mapping
+        Values of the options of :func:`options_of_config` by parameter name, only those given.
+    more : mapping
+        Values for dotted key paths that have options of their own.
+
+    Raises
+    ------
+    ConfigError
+        A value is not allowed; names the option.
+    """
+    values: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    for option in options_of_config():
+        if option.parameter in options:
+            _put(values, option.path, value_of(option, options[option.parameter]))
+            places[".".join(option.path)] = option.flag
+    for path, value in more.items():
+        _put(values, tuple(path.split(".")), value)
+    return config_from_dict(values, "command line", places)
+
+
+def _put(values: dict[str, Any], path: Path, value: Any) -> None:
+    for part in path[:-1]:
+        values = values.setdefault(part, {})
+    values[path[-1]] = value

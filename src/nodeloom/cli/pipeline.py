@@ -1,0 +1,269 @@
+"""From a configuration to a model on disk: read, plan, train, save, judge."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nodeloom.cli.inputs import Pairs, read_graph, read_known, read_labels, read_pairs
+from nodeloom.cli.judging import judge_labels, judge_links
+from nodeloom.cli.progress import callback
+from nodeloom.cli.session import Session
+from nodeloom.cli.tables import duration, escape, facts, rate, size
+from nodeloom.config import Config, LinkPrediction
+from nodeloom.config.optimizer import OWN_KEYS
+from nodeloom.errors import ConfigError, describe
+from nodeloom.log import logger
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+    from nodeloom.io.labels import Labels
+
+
+@dataclasses.dataclass
+class Run:
+    """What a pipeline has made so far.
+
+    Attributes
+    ----------
+    config : Config
+        What to do.
+    graph : Graph
+        The whole graph.
+    train_graph : Graph
+        What is trained on: the graph, without held-out edges if a task asks for that.
+    inputs : list
+        For each task its labels or pairs, read before training so that a bad file does not cost a training.
+    model : estimator
+        Fitted after :func:`train`.
+    """
+
+    config: Config
+    graph: Graph
+    train_graph: Graph
+    inputs: list[Labels | Pairs]
+    model: Any = None
+
+
+def run_config(config: Config, session: Session, *, evaluate: bool = True, control: bool = False) -> Run:
+    """Do everything that a configuration says.
+
+    Parameters
+    ----------
+    config : Config
+        What to do.
+    session : Session
+        Where to print and what to collect for JSON.
+    evaluate : bool
+        Whether to judge the vectors.
+    control : bool
+        Whether to judge random vectors beside them.
+
+    Raises
+    ------
+    NodeloomError
+        Of any part. Outputs and inputs are checked before training.
+    TrainingInterrupted
+        After Ctrl-C or SIGTERM.
+    """
+    for sentence in config.notices():
+        logger.warning(sentence)
+    target = check_outputs(config)
+    run = prepare(config, session, evaluate=evaluate)
+    train(run, session)
+    if target is not None:
+        save(run.model, target, session)
+    if evaluate:
+        judge(run, session, control=control)
+    return run
+
+
+def check_outputs(config: Config) -> Path | None:
+    """Return where the result goes, after making sure that it can be written; None if it goes nowhere.
+
+    Raises
+    ------
+    OutputError
+        Writing would fail.
+    """
+    from nodeloom.io.atomic import check_writable
+    from nodeloom.io.export import SUFFIXES
+    from nodeloom.io.model_file import model_path
+
+    target = None
+    if config.save.file_name is not None:
+        target = Path(config.save.file_name)
+        target = target if target.suffix.lower() in SUFFIXES else model_path(target)
+        check_writable(target)
+    if config.save.checkpoint is not None:
+        check_writable(config.save.checkpoint)
+    return target
+
+
+def prepare(config: Config, session: Session, *, evaluate: bool) -> Run:
+    """Read the graph and the files of the tasks, hold out edges, and show what was read."""
+    graph = read_graph(config, session)
+    logger.info("read %r", graph)
+    session.result["graph"] = {
+        "num_nodes": graph.num_nodes,
+        "num_edges": graph.num_edges,
+        "directed": graph.directed,
+        "weighted": graph.is_weighted,
+    }
+    session.show(f"[bold]Read[/bold]  {escape(repr(graph))}")
+    run = Run(config, graph, graph, [])
+    if not evaluate:
+        return run
+    fractions = {t.fraction for t in config.evaluate if isinstance(t, LinkPrediction) and t.fraction is not None}
+    if len(fractions) > 1:
+        raise ConfigError(
+            describe("evaluate", expected="one fraction to hold out for all tasks", got=sorted(fractions))
+        )
+    for task in config.evaluate:
+        if not isinstance(task, LinkPrediction):
+            run.inputs.append(read_labels(task, graph.names, config.format, session))
+        elif task.fraction is None:
+            run.inputs.append(read_pairs(task, graph.names, config.format, session))
+        else:
+            run.inputs.append(hold_out(run, task, session))
+    return run
+
+
+def hold_out(run: Run, task: LinkPrediction, session: Session) -> Pairs:
+    """Take edges out of the graph that is trained on, and return them with as many pairs that are no edges."""
+    from nodeloom.io.links import Links
+    from nodeloom.tasks import split_edges
+
+    assert task.fraction is not None
+    split = split_edges(run.graph, fraction=task.fraction, seed=task.seed)
+    run.train_graph = split.train_graph
+    known = read_known(task, run.graph.names, run.config.format, session)
+    return Pairs(Links(split.heads, split.tails, split.labels), known)
+
+
+def estimator_of(config: Config) -> Any:
+    """Return the unfitted estimator that a configuration describes."""
+    import nodeloom
+
+    kind = {"DeepWalk": nodeloom.DeepWalk, "LINE": nodeloom.LINE, "node2vec": nodeloom.Node2Vec}[config.train.model]
+    accepted = set(inspect.signature(kind.__init__).parameters) | set(kind().get_params())
+    return kind(**{key: value for key, value in parameters_of(config).items() if key in accepted})
+
+
+def parameters_of(config: Config) -> dict[str, Any]:
+    """Return all parameters of the estimators under their names."""
+    optimizer = config.build.optimizer
+    own = {key: getattr(optimizer, key) for key in OWN_KEYS[optimizer.type]}
+    return {
+        **{key: getattr(config.train, key) for key in type(config.train).model_fields},
+        "num_negative": config.build.num_negative,
+        "dim": config.resource.dim,
+        "num_thread": config.resource.threads,
+        "device": config.resource.device,
+        "optimizer": {"type": optimizer.type, **own},
+        "lr": optimizer.lr,
+        "weight_decay": optimizer.weight_decay,
+        "schedule": optimizer.schedule,
+    }
+
+
+def train(run: Run, session: Session) -> None:
+    """Show the plan, train, and show what came of it."""
+    config = run.config
+    model = estimator_of(config)
+    plan = model.plan(run.train_graph)
+    session.result["plan"] = as_dict(plan)
+    session.show(facts("Plan", plan.rows()))
+    lines = None if config.train.log_frequency == "auto" else config.train.log_frequency * config.build.batch_size
+    progress = callback(session, lines)
+    run.model = model.fit(
+        run.train_graph,
+        callbacks=() if progress is None else (progress,),
+        **fit_options(config),
+    )
+    report = as_dict(run.model.report_)
+    session.result["training"] = report
+    session.show(facts("Trained", trained_rows(report)))
+
+
+def fit_options(config: Config) -> dict[str, Any]:
+    """Return where to start from and where to write checkpoints, as ``fit`` takes it."""
+    import nodeloom
+
+    options: dict[str, Any] = {}
+    if config.save.checkpoint is not None:
+        options["checkpoint"] = config.save.checkpoint
+        options["checkpoint_interval"] = config.save.checkpoint_interval
+    if config.train.resume:
+        start = config.save.checkpoint or config.load.file_name
+        assert start is not None  # config.relations
+        if config.save.checkpoint is not None and not Path(start).exists():
+            logger.warning("%s: there is no checkpoint yet; training starts at the beginning.", start)
+        else:
+            options["resume"] = start
+            return options
+    if config.load.file_name is not None:
+        options["init"] = nodeloom.load(config.load.file_name)
+    return options
+
+
+def as_dict(value: Any) -> dict[str, Any]:
+    """Return a plan or a report as a dict."""
+    if isinstance(value, dict):
+        return value
+    if hasattr(value, "to_dict"):
+        return dict(value.to_dict())
+    return dataclasses.asdict(value)
+
+
+def trained_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the report as rows for people; what it does not have is left out."""
+    ways = {
+        "seconds": ("time", duration),
+        "num_pair": ("pairs", lambda n: f"{n:,}"),
+        "pairs": ("pairs", lambda n: f"{n:,}"),
+        "rate": ("rate", rate),
+        "loss": ("loss", lambda x: f"{x:.4f}"),
+        "peak_memory": ("peak memory", size),
+    }
+    return [(name, show(report[key])) for key, (name, show) in ways.items() if report.get(key) is not None]
+
+
+def save(model: Any, path: Path, session: Session) -> None:
+    """Save a model, or export its vectors, by the suffix of the path."""
+    from nodeloom.io.export import SUFFIXES, export_vectors
+
+    if path.suffix.lower() in SUFFIXES:
+        export_vectors(path, model.vectors_, model.graph_names_)
+    else:
+        model.save(path)
+    session.result["saved"] = str(path)
+    session.show(f"[bold]Saved[/bold]  {escape(str(path))}")
+
+
+def judge(run: Run, session: Session, *, control: bool) -> None:
+    """Judge the vectors on all tasks."""
+    results = []
+    num_thread = num_threads(run.config)
+    for task, data in zip(run.config.evaluate, run.inputs, strict=True):
+        if isinstance(task, LinkPrediction):
+            assert isinstance(data, Pairs)
+            vertex, context = run.model.vectors_, run.model.context_vectors_
+            results.append(judge_links(task, vertex, context, data, session, control=control))
+        else:
+            assert not isinstance(data, Pairs)
+            results.append(
+                judge_labels(task, run.model.vectors_, data, session, control=control, num_thread=num_thread)
+            )
+    if results:
+        session.result["evaluation"] = results
+
+
+def num_threads(config: Config) -> int:
+    """Return the number of threads that a configuration comes to."""
+    from nodeloom.kernels.cpu.parallel import available_threads
+
+    threads = config.resource.threads
+    return available_threads() if threads == "auto" else threads

@@ -1,0 +1,124 @@
+"""Progress of training: a bar on a terminal, a line every few seconds elsewhere. Both are callbacks of ``fit``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from nodeloom.cli.session import Session
+from nodeloom.cli.tables import duration, rate
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+def callback(session: Session, pairs_between_lines: int | None = None) -> ProgressBar | ProgressLines | None:
+    """Return the callback that fits the session: a bar, lines, or None when it is quiet.
+
+    Parameters
+    ----------
+    session : Session
+        Says whether and where to print.
+    pairs_between_lines : int, optional
+        Print a line every so many pairs instead of every few seconds.
+    """
+    if session.quiet:
+        return None
+    if session.err.is_terminal:
+        return ProgressBar(session)
+    return ProgressLines(session, pairs_between_lines)
+
+
+def state_of(progress: Any) -> str:
+    """Say where training is: epoch, rate, loss and time left."""
+    loss = f"  loss {progress.loss:.4f}" if progress.loss is not None and progress.loss == progress.loss else ""
+    left = f"  {duration(progress.seconds_left)} left" if progress.seconds_left is not None else ""
+    return f"epoch {progress.epoch:,.1f}/{progress.num_epoch:,}  {rate(progress.rate)}{loss}{left}"
+
+
+class ProgressBar:
+    """A bar that is redrawn in place."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.bar: Bar | None = None
+        self.task: TaskID | None = None
+
+    def on_train_begin(self, plan: Any) -> None:
+        """Draw the empty bar."""
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+        self.bar = self.session.keep(
+            Progress(
+                TextColumn("training"),
+                BarColumn(),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[state]}"),
+                console=self.session.err,
+            )
+        )
+        self.task = self.bar.add_task("training", total=1.0, state="compiling")
+
+    def on_pool_end(self, progress: Any) -> None:
+        """Move the bar."""
+        if self.bar is not None and self.task is not None:
+            done = progress.num_pair / max(progress.total_pair, 1)
+            self.bar.update(self.task, completed=done, state=state_of(progress))
+
+    def on_train_end(self, report: Any) -> None:
+        """Leave the full bar on the screen."""
+        self.session.close()
+
+
+class ProgressLines:
+    """A line of log now and then."""
+
+    def __init__(
+        self, session: Session, pairs_between_lines: int | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.session = session
+        self.pairs = pairs_between_lines
+        self.clock = clock
+        self.last_time = clock()
+        self.last_pair = 0
+
+    def on_train_begin(self, plan: Any) -> None:
+        """Count the time from here."""
+        self.last_time = self.clock()
+
+    def on_pool_end(self, progress: Any) -> None:
+        """Print a line if it is time for one."""
+        if self.pairs is not None:
+            due = progress.num_pair // self.pairs > self.last_pair // self.pairs
+        else:
+            due = self.clock() - self.last_time >= SECONDS_BETWEEN_LINES
+        if due:
+            self.last_time, self.last_pair = self.clock(), progress.num_pair
+            self.session.err.print(f"training: {state_of(progress)}", markup=False, soft_wrap=True)
+
+    def on_train_end(self, report: Any) -> None:
+        """Do nothing: the summary follows."""
+
+
+class DownloadProgress:
+    """Tells how much of a data set has arrived."""
+
+    def __init__(self, session: Session, clock: Callable[[], float] = time.monotonic) -> None:
+        self.session = session
+        self.clock = clock
+        self.last = 0.0
+
+    def __call__(self, name: str, received: int, total: int | None) -> None:
+        """Print a line if the last one is some seconds ago, or if the file is complete."""
+        from nodeloom.cli.tables import size
+
+        now = self.clock()
+        if self.session.quiet or (received != total and now - self.last < SECONDS_BETWEEN_LINES):
+            return
+        self.last = now
+        whole = f" of {size(total)}" if total else ""
+        self.session.err.print(f"fetching {name}: {size(received)}{whole}", markup=False, soft_wrap=True)

@@ -1,0 +1,125 @@
+"""``nodeloom run`` and ``nodeloom baseline``: do what a configuration file says."""
+
+from __future__ import annotations
+
+import importlib.resources
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nodeloom.cli.commands import CONTROL_HELP, command
+from nodeloom.cli.embed import resume_command
+from nodeloom.cli.session import active
+from nodeloom.errors import ConfigError
+
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key: train.num_epoch=100, or num_epoch=100."),
+]
+Epoch = Annotated[int | None, typer.Option("--epoch", help="Override train.num_epoch.")]
+Cpu = Annotated[int | None, typer.Option("--cpu", help="Number of CPU threads; overrides resource.num_thread.")]
+Gpu = Annotated[int | None, typer.Option("--gpu", help="Number of GPUs. This version trains on the CPU.")]
+NoEval = Annotated[bool, typer.Option("--no-eval", help="Leave the evaluation out.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from save.checkpoint.")]
+Control = Annotated[bool, typer.Option("--control/--no-control", help=CONTROL_HELP)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+
+    @command(app, "run", rich_help_panel="Train")
+    def run(
+        config: Annotated[str, typer.Argument(help="YAML file, in the schema of GraphVite.", show_default=False)],
+        overrides: Set = None,
+        epoch: Epoch = None,
+        cpu: Cpu = None,
+        gpu: Gpu = None,
+        no_eval: NoEval = False,
+        resume: Resume = False,
+        control: Control = False,
+    ) -> None:
+        """Load, train, save and evaluate as a configuration file says.
+
+        Files of GraphVite run unchanged. The model is saved before it is evaluated.
+        """
+        _run(config, overrides, epoch, cpu, gpu, no_eval, resume, control)
+
+    @command(app, "baseline", rich_help_panel="Train")
+    def baseline(
+        keywords: Annotated[
+            list[str], typer.Argument(help="Words of its name, such as: line youtube.", show_default=False)
+        ],
+        overrides: Set = None,
+        epoch: Epoch = None,
+        cpu: Cpu = None,
+        gpu: Gpu = None,
+        no_eval: NoEval = False,
+        resume: Resume = False,
+        control: Control = False,
+    ) -> None:
+        """Reproduce a published result with a configuration that comes with the package.
+
+        'nodeloom list' shows them all. The words must fit exactly one.
+        """
+        path = find_baseline(keywords)
+        active().err.print(f"running {path}", markup=False, soft_wrap=True)
+        _run(str(path), overrides, epoch, cpu, gpu, no_eval, resume, control)
+
+
+def _run(
+    config: str,
+    overrides: list[str] | None,
+    epoch: int | None,
+    cpu: int | None,
+    gpu: int | None,
+    no_eval: bool,
+    resume: bool,
+    control: bool,
+) -> None:
+    from nodeloom.cli.pipeline import run_config
+    from nodeloom.config import load_config
+
+    session = active()
+    session.resume_hint = resume_command(sys.argv[1:])
+    changes = list(overrides or [])
+    if epoch is not None:
+        changes.append(f"train.num_epoch={epoch}")
+    if cpu is not None:
+        changes.append(f"resource.num_thread={cpu}")
+    if gpu is not None:
+        changes.append(f"resource.gpus={list(range(gpu))}")
+    if resume:
+        changes.append("train.resume=true")
+    run_config(load_config(config, changes), session, evaluate=not no_eval, control=control)
+
+
+def baselines() -> list[Path]:
+    """Return the configurations that come with the package, by name."""
+    folder = Path(str(importlib.resources.files("nodeloom") / "baselines"))
+    return sorted(folder.glob("*.yaml"))
+
+
+def find_baseline(keywords: list[str]) -> Path:
+    """Return the configuration in whose name each keyword stands between separators, as GraphVite matches them.
+
+    Raises
+    ------
+    ConfigError
+        None or more than one fit.
+    """
+    words = [word.lower() for keyword in keywords for word in keyword.split()]
+    found = [
+        path
+        for path in baselines()
+        if all(re.search(rf"[/\\_.]{re.escape(word)}[/\\_.]", f"/{path.name.lower()}") for word in words)
+    ]
+    if len(found) == 1:
+        return found[0]
+    asked = " ".join(keywords)
+    names = ", ".join(path.stem for path in found or baselines())
+    if found:
+        raise ConfigError(f"baseline: {asked!r} fits several: {names}. Add a word.")
+    raise ConfigError(f"baseline: {asked!r} fits none of {names}.")

@@ -1,0 +1,77 @@
+"""Tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """Return a table with numbers set right and text set left."""
+    rows = [tuple(row) for row in rows]
+    result = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], (int, float)) for row in rows)
+        result.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        result.add_row(*(text_of(value) for value in row))
+    return result
+
+
+def facts(title: str, rows: Iterable[Sequence[Any]]) -> Table:
+    """Return a table of names and values without a head."""
+    result = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False)
+    result.add_column(style="dim", no_wrap=True)
+    result.add_column(overflow="fold")
+    for row in rows:
+        result.add_row(f"  {row[0]}", "  ".join(text_of(value) for value in row[1:]))
+    return result
+
+
+def text_of(value: Any) -> str:
+    """Write a value for people: thousands apart, fractions with four digits, sizes left to the caller."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4f}" if abs(value) < 1000 else f"{value:,.0f}"
+    return escape(str(value))
+
+
+def escape(text: str) -> str:
+    """Keep square brackets in names from being taken for markup."""
+    from rich.markup import escape as escape_markup
+
+    return escape_markup(text)
+
+
+def size(num_bytes: float) -> str:
+    """Write a number of bytes: ``1.5 GB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(num_bytes) < 999.5:
+            return f"{num_bytes:.3g} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.3g} TB"
+
+
+def rate(per_second: float) -> str:
+    """Write pairs per second: ``12.3 M pairs/s``."""
+    for unit in ("", "k ", "M "):
+        if per_second < 999.5:
+            return f"{per_second:.3g} {unit}pairs/s"
+        per_second /= 1000
+    return f"{per_second:.3g} G pairs/s"
+
+
+def duration(seconds: float) -> str:
+    """Write a time: ``4.2 s``, ``3:07``, ``2:03:20``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02}"
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
