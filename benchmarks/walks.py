@@ -119,7 +119,7 @@ def write(
     """Tables and targets of one graph."""
     table = report.table(
         title, "walks", "library", "M steps/s", f"M steps/s per thread ({options.threads})", "goes straight back",
-        "memory while walking, MB", "load or prepare, s",
+        "more while walking, MB", "after loading, MB", "peak of loading, MB", "load, s",
     )  # fmt: skip
     rate: dict[tuple[str, str], float] = {}
     for (kind, contender), row in rows.items():
@@ -136,7 +136,9 @@ def write(
             kind, contender, spread([result["rate"] / 1e6 for result in runs]),
             f"{rate[kind, contender] / 1e6 / options.threads:.2f}",
             f"{100 * statistics.mean(back):.1f} %" if back else "",
-            f"{max(extra, 0) / 1e6:.0f}", spread([result["load_seconds"] for result in runs], "{:.1f}"),
+            f"{max(extra, 0) / 1e6:.0f}", f"{runs[0]['resident_bytes'] / 1e6:.0f}",
+            f"{runs[0]['load_peak_bytes'] / 1e6:.0f}",
+            spread([result["load_seconds"] for result in runs], "{:.1f}"),
         )  # fmt: skip
     name = title.split(":")[0]
     goals = (
@@ -191,7 +193,11 @@ def main() -> None:
         "GRAPE, PecanPy and nodeloom keep the walks in one array; fastnode2vec drops each walk. PecanPy is timed in "
         "its kernel alone, without its translation of ids to strings."
     )
-    report.note("Memory while walking: peak beyond what was resident before the clock started and the array of walks.")
+    report.note(
+        "More while walking: peak beyond what was resident before the clock started and the array of walks. Memory "
+        "after loading and its peak are of the whole process; GRAPE loads a table of strings from pandas, PecanPy is "
+        "given arrays."
+    )
     report.note(", ".join(PEERS[name].variable for name in report.peers) + " name the Pythons of the peers.")
     report.finish()
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from child import Stopwatch, answer, memory, peak_bytes, request, return_rate
+from child import Stopwatch, answer, memory, peak_bytes, request, reset_peak, return_rate
 from ensmallen import Graph
 
 asked = request()
@@ -24,6 +24,7 @@ if asked["p"] != 1 or asked["q"] != 1:
     options |= {"return_weight": 1 / asked["p"], "explore_weight": 1 / asked["q"]}
 if asked.get("max_neighbours"):
     options["max_neighbours"] = asked["max_neighbours"]
+load_peak = reset_peak()
 resident = memory("VmRSS")
 graph.random_walks(**options, quantity=1)
 with Stopwatch() as watch:
@@ -37,6 +38,7 @@ with Stopwatch() as watch:
 steps = walks.shape[0] * (walks.shape[1] - 1)
 answer(
     seconds=watch.seconds, cpu_seconds=watch.cpu_seconds, steps=steps, rate=steps / watch.seconds,
-    load_seconds=loading.seconds,    resident_bytes=resident, walk_bytes=walks.nbytes, peak_bytes=peak_bytes(),
+    load_seconds=loading.seconds, load_peak_bytes=load_peak, resident_bytes=resident, walk_bytes=walks.nbytes,
+    peak_bytes=peak_bytes(),
     return_rate=return_rate(walks),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from child import Stopwatch, answer, memory, peak_bytes, request, return_rate, some_starts
+from child import Stopwatch, answer, memory, peak_bytes, request, reset_peak, return_rate, some_starts
 from fastnode2vec import graph as library
 
 asked = request()
@@ -30,6 +30,7 @@ def one_walk(start):
 
 
 walk(starts[:4].tolist())
+load_peak = reset_peak()
 resident = memory("VmRSS")
 chunks = [chunk.tolist() for chunk in np.array_split(starts, asked["num_thread"])]
 with ThreadPoolExecutor(asked["num_thread"]) as pool, Stopwatch() as watch:
@@ -38,6 +39,6 @@ peak = peak_bytes()
 sample = np.stack([one_walk(start) for start in starts[:1000].tolist()])
 answer(
     seconds=watch.seconds, cpu_seconds=watch.cpu_seconds, steps=steps, rate=steps / watch.seconds,
-    load_seconds=loading.seconds, resident_bytes=resident, walk_bytes=0, peak_bytes=peak,
+    load_seconds=loading.seconds, load_peak_bytes=load_peak, resident_bytes=resident, walk_bytes=0, peak_bytes=peak,
     return_rate=return_rate(sample),
 )  # fmt: skip

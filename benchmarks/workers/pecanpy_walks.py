@@ -7,7 +7,7 @@ Python lists of strings.
 import warnings
 
 import numpy as np
-from child import Stopwatch, answer, memory, peak_bytes, request, return_rate, some_starts
+from child import Stopwatch, answer, memory, peak_bytes, request, reset_peak, return_rate, some_starts
 
 warnings.simplefilter("ignore")
 from pecanpy import pecanpy  # noqa: E402
@@ -47,12 +47,13 @@ def walk(begin, length):
 
 
 walk(starts[:16], 3)
+load_peak = reset_peak()
 resident = memory("VmRSS")
 with Stopwatch() as watch:
     walks = walk(starts, asked["length"])
 steps = int((walks[:, -1].astype(np.int64) - 1).sum())
 answer(
     seconds=watch.seconds, cpu_seconds=watch.cpu_seconds, steps=steps, rate=steps / watch.seconds,
-    engine=engine.__name__, load_seconds=preparing.seconds, resident_bytes=resident, walk_bytes=walks.nbytes,
-    peak_bytes=peak_bytes(), return_rate=return_rate(walks[:, :-1]),
+    engine=engine.__name__, load_seconds=preparing.seconds, load_peak_bytes=load_peak, resident_bytes=resident,
+    walk_bytes=walks.nbytes, peak_bytes=peak_bytes(), return_rate=return_rate(walks[:, :-1]),
 )  # fmt: skip
