@@ -156,7 +156,7 @@ def test_edges_between_names():
         ({"edges": [[0, 1]], "names": ["a", "a"]}, "expected each name once, got 'a' twice"),
         ({"edges": [[0, 1]], "names": ["a", "b"], "num_nodes": 3}, r"expected 3 names \(num_nodes\), got 2"),
         ({"edges": [["a", "b"]], "names": ["a", "b"]}, "Leave out names"),
-        ({"edges": [[0, 1]], "weights": [1, 2]}, "expected one weight for each of the 1 edges"),
+        ({"edges": [[0, 1]], "weights": [1, 2]}, "expected one weight for each of 1 edges"),
         ({"edges": [[0, 1]], "weights": ["x"]}, "expected numbers, got values of type"),
         ({"edges": [[0, 1], [1, 2]], "weights": [1, np.nan]}, "got nan in row 1"),
         ({"edges": [[0, 1]], "weights": [np.inf]}, "got inf in row 0"),

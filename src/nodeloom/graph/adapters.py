@@ -10,13 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError
-from nodeloom.graph.build import check_weights, index_dtype
-from nodeloom.io.columns import EdgeColumns
+from nodeloom.graph.build import check_ids, index_dtype
 from nodeloom.io.collector import EdgeCollector
+from nodeloom.io.columns import EdgeColumns
 from nodeloom.io.vocabulary import Vocabulary, name_array
+from nodeloom.io.weights import check_weights
 from nodeloom.typing import Auto, FloatArray, IndexArray, NodeName
 
 if TYPE_CHECKING:
+    import igraph
     import networkx
     import scipy.sparse
 
@@ -106,6 +108,80 @@ def from_scipy(
     if not directed:
         heads, tails, weights = once_if_symmetric(heads, tails, weights, num_nodes)
     return EdgeColumns(heads, tails, weights, vocabulary)
+
+
+def from_networkx(graph: networkx.Graph, weight: str | Auto | None) -> EdgeColumns:
+    """Return the edges of a NetworkX graph as edge columns; see :meth:`nodeloom.graph.Graph.from_networkx`."""
+    if not (hasattr(graph, "edges") and hasattr(graph, "nodes") and hasattr(graph, "is_directed")):
+        raise DataError(f"graph: expected a NetworkX graph, got {type(graph).__name__}")
+    nodes = list(graph.nodes)
+    plain = all(isinstance(n, str) or (isinstance(n, int) and not isinstance(n, bool)) for n in nodes)
+    names = Vocabulary.from_names(nodes if plain else [str(node) for node in nodes])
+    number = {node: i for i, node in enumerate(nodes)}
+    num_edges = graph.number_of_edges()
+    dtype = index_dtype(len(nodes))
+    heads, tails = np.empty(num_edges, dtype), np.empty(num_edges, dtype)
+    for e, (head, tail) in enumerate(graph.edges()):
+        heads[e], tails[e] = number[head], number[tail]
+    weights = None
+    if weight == "auto":
+        weight = "weight" if any("weight" in data for *_, data in graph.edges(data=True)) else None
+    if weight is not None:
+        # As everywhere in NetworkX, an edge without the attribute weighs 1.
+        values = [value for *_, value in graph.edges(data=weight, default=1)]
+        weights = check_weights(np.array(values, np.float64) if values else np.empty(0), num_edges)
+    return EdgeColumns(heads, tails, weights, names)
+
+
+def from_igraph(graph: igraph.Graph, weight: str | Auto | None) -> EdgeColumns:
+    """Return the edges of an igraph graph as edge columns; see :meth:`nodeloom.graph.Graph.from_igraph`."""
+    if not (hasattr(graph, "get_edgelist") and hasattr(graph, "vcount")):
+        raise DataError(f"graph: expected an igraph graph, got {type(graph).__name__}")
+    num_nodes = graph.vcount()
+    pairs = np.array(graph.get_edgelist(), index_dtype(num_nodes)).reshape(-1, 2)
+    named = "name" in graph.vs.attributes()
+    names = Vocabulary.from_names(graph.vs["name"]) if named else Vocabulary.range(num_nodes)
+    if weight == "auto":
+        weight = "weight" if "weight" in graph.es.attributes() else None
+    if weight is not None and weight not in graph.es.attributes():
+        raise DataError(f"graph: expected an edge attribute {weight!r}, got {graph.es.attributes()}")
+    weights = None if weight is None else check_weights(np.array(graph.es[weight], np.float64), len(pairs))
+    return EdgeColumns(pairs[:, 0].copy(), pairs[:, 1].copy(), weights, names)
+
+
+def from_pyg(
+    data: Any, weights: Any, num_nodes: int | None, directed: bool, names: Vocabulary | Iterable[NodeName] | None
+) -> EdgeColumns:
+    """Return a PyTorch Geometric graph as edge columns; see :meth:`nodeloom.graph.Graph.from_pyg`."""
+    edge_index = data
+    if hasattr(data, "edge_index"):
+        edge_index = data.edge_index
+        if weights is None:
+            weights = getattr(data, "edge_weight", None)
+        num_nodes = getattr(data, "num_nodes", None) if num_nodes is None else num_nodes
+    if edge_index is None:
+        raise DataError("data: expected a PyTorch Geometric graph with an edge_index, got one without")
+    ends = _to_numpy(edge_index)
+    if ends.ndim != 2 or ends.shape[0] != 2 or ends.dtype.kind not in "iu":
+        raise DataError(f"edge_index: expected integers of shape [2, E], got {ends.dtype} of shape {list(ends.shape)}")
+    if names is not None:
+        names = names if isinstance(names, Vocabulary) else Vocabulary.from_names(names)
+        num_nodes = len(names) if num_nodes is None else num_nodes
+    largest = max(check_ids(ends[0], num_nodes, "head"), check_ids(ends[1], num_nodes, "tail"))
+    num_nodes = largest + 1 if num_nodes is None else num_nodes
+    vocabulary = vocabulary_of(names, num_nodes)
+    heads, tails = ends.astype(index_dtype(num_nodes))
+    checked = None if weights is None else check_weights(_to_numpy(weights).reshape(-1), len(heads))
+    if not directed and num_nodes:
+        heads, tails, checked = once_if_symmetric(heads, tails, checked, num_nodes)
+    return EdgeColumns(heads, tails, checked, vocabulary)
+
+
+def _to_numpy(tensor: Any) -> npt.NDArray[Any]:
+    """Return a torch tensor, on whatever device, or an array as a NumPy array."""
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu().numpy()
+    return np.asarray(tensor)
 
 
 def to_networkx(graph: Graph) -> networkx.Graph:

@@ -84,42 +84,6 @@ def check_ids(ids: npt.NDArray[Any], num_nodes: int | None, what: str) -> int:
     return largest
 
 
-def check_weights(weights: npt.ArrayLike, num_edges: int) -> FloatArray:
-    """Return weights as float32 [E]; refuse another length, NaN, infinity, zero and negative values.
-
-    Raises
-    ------
-    DataError
-        With the first wrong weight and its row.
-    """
-    given = np.asarray(weights)
-    if given.dtype.kind not in "iufb":
-        raise DataError(f"weights: expected numbers, got values of type {given.dtype}")
-    if given.shape != (num_edges,):
-        raise DataError(
-            f"weights: expected one weight for each of the {num_edges:,} edges, got an array of shape {given.shape}"
-        )
-    with np.errstate(over="ignore"):
-        result = np.ascontiguousarray(given, np.float32)
-    for start in range(0, num_edges, _STRIDE):
-        part = result[start : start + _STRIDE]
-        wrong = ~((part > 0) & (part < np.inf))
-        if wrong.any():
-            row = start + int(np.flatnonzero(wrong)[0])
-            raise DataError(f"weights: {wrong_weight(float(given[row]))} in row {row}")
-    return result
-
-
-def wrong_weight(value: float) -> str:
-    """Say what is wrong with a weight that is not a positive, finite float32."""
-    message = f"expected positive, finite weights, got {value!r}"
-    if value == 0:
-        message += " (an edge of weight 0 is never walked: leave it out)"
-    elif 0 < value < np.inf:
-        message += " (beyond the range of float32: scale the weights)"
-    return message
-
-
 def build(edges: list[Any], num_nodes: int, options: BuildOptions) -> tuple[OffsetArray, IndexArray, FloatArray | None]:
     """Build the rows of a graph.
 

@@ -259,7 +259,9 @@ class Graph(GraphSources):
 
         weights = np.ones(len(self.indices), np.float32) if self.weights is None else self.weights
         shape = (self.num_nodes, self.num_nodes)
-        return scipy.sparse.csr_array((weights, self.indices, self.indptr), shape=shape, copy=copy)
+        # SciPy wants one dtype for both: narrow the short array rather than widen the long one.
+        indptr = self.indptr.astype(self.indices.dtype) if len(self.indices) < 2**31 else self.indptr
+        return scipy.sparse.csr_array((weights, self.indices, indptr), shape=shape, copy=copy)
 
     def to_networkx(self) -> networkx.Graph:
         """Return a NetworkX graph with the names as nodes and the weights as the edge attribute "weight".

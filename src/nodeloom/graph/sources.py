@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError
 from nodeloom.graph import adapters
-from nodeloom.graph.build import BuildOptions, Duplicates, SelfLoops, build, check_ids, check_weights, index_dtype
+from nodeloom.graph.build import BuildOptions, Duplicates, SelfLoops, build, check_ids, index_dtype
 from nodeloom.io.columns import EdgeColumns
+from nodeloom.io.edgelist import COMMENT, DELIMITERS, EdgeFormat, read_edges
 from nodeloom.io.vocabulary import Vocabulary
+from nodeloom.io.weights import check_weights
 from nodeloom.typing import Auto, NodeName
 
 if TYPE_CHECKING:
@@ -127,6 +129,67 @@ class GraphSources:
         return cls._from_columns(EdgeColumns(heads, tails, checked, vocabulary or Vocabulary.range(num_nodes)), options)
 
     @classmethod
+    def from_file(
+        cls,
+        path: str | Path | Iterable[str | Path],
+        *,
+        delimiters: str = DELIMITERS,
+        comment: str = COMMENT,
+        directed: bool = False,
+        weighted: bool | Auto = "auto",
+        duplicates: Duplicates = "auto",
+        self_loops: SelfLoops = "keep",
+        normalization: bool = False,
+        columns: Sequence[str] | None = None,
+        encoding: str = "utf-8",
+        num_thread: int | Auto = "auto",
+    ) -> Self:
+        """Build a graph of the edges in one or several files.
+
+        Parameters
+        ----------
+        path : str, Path or iterable of them
+            Text with lines ``head tail [weight]``, CSV or TSV with a header (see `columns`), Parquet or Arrow; text also
+            compressed by gzip, bz2, xz or zstd. "-" is standard input. Several files are one list of edges.
+        delimiters : str
+            The set of characters that stand between the columns of text; several in a row count as one. Line ends always delimit.
+            Blanks at the ends of a name are no part of it.
+        comment : str
+            Where this stands, the rest of the line is a comment; "" for no comments.
+        directed : bool
+            Whether an edge leads from head to tail only.
+        weighted : bool or "auto"
+            Whether the third column holds weights. By default it does where the first line has one, and then every line must.
+            False reads the first two columns and ignores all others.
+        duplicates, self_loops, normalization
+            As in :meth:`from_edges`.
+        columns : sequence of str, optional
+            The names of the columns of heads, tails and, optionally, weights; with it a text file is read as CSV whose first line
+            is the header. For Parquet and Arrow files "head" and "tail", "source" and "target" and the like, and "weight", are
+            found by themselves.
+        encoding : str
+            The encoding of text, as Python calls it.
+        num_thread : int or "auto"
+            Threads that read and build.
+
+        Notes
+        -----
+        If all names are integers, they are the names, in ascending order (where they are 0 to N - 1, each is its own node
+        number). An integer is what Python writes it like: with ``007`` or ``+7``, or beyond 64 bits, all names are text. Text names
+        are numbered in the order of their first appearance.
+
+        Raises
+        ------
+        DataError
+            A file cannot be read, holds no edges, or a line is not an edge; the message names file and line.
+        ConfigError
+            An option has a value that is not allowed.
+        """
+        options = BuildOptions(directed, duplicates, self_loops, normalization, num_thread)
+        form = EdgeFormat(delimiters, comment, weighted, columns, encoding)
+        return cls._from_columns(read_edges(path, form, num_thread=num_thread), options)
+
+    @classmethod
     def from_scipy(
         cls,
         matrix: scipy.sparse.sparray | scipy.sparse.spmatrix,
@@ -159,3 +222,152 @@ class GraphSources:
         """
         columns = adapters.from_scipy(matrix, directed, weighted, names)
         return cls._from_columns(columns, BuildOptions(directed, **options))
+
+    @classmethod
+    def from_networkx(
+        cls,
+        graph: networkx.Graph,
+        *,
+        weight: str | Auto | None = "auto",
+        directed: bool | None = None,
+        **options: Unpack[BuildKeywords],
+    ) -> Self:
+        """Build a graph of a NetworkX graph, its nodes in their order.
+
+        Parameters
+        ----------
+        graph : networkx.Graph, DiGraph, MultiGraph or MultiDiGraph
+            Nodes that are not text or integers are named by their ``str``.
+        weight : str, None or "auto"
+            The edge attribute that holds weights (1 where an edge lacks it); None for no weights; by default "weight" if any
+            edge has it.
+        directed : bool, optional
+            As `graph` is, if not given.
+        **options
+            As in :meth:`from_edges`.
+        """
+        columns = adapters.from_networkx(graph, weight)
+        return cls._from_columns(
+            columns, BuildOptions(graph.is_directed() if directed is None else directed, **options)
+        )
+
+    @classmethod
+    def from_igraph(
+        cls,
+        graph: igraph.Graph,
+        *,
+        weight: str | Auto | None = "auto",
+        directed: bool | None = None,
+        **options: Unpack[BuildKeywords],
+    ) -> Self:
+        """Build a graph of an igraph graph, named by the vertex attribute "name" where there is one.
+
+        Parameters
+        ----------
+        graph : igraph.Graph
+            The graph.
+        weight : str, None or "auto"
+            The edge attribute that holds weights; None for no weights; by default "weight" if there is one.
+        directed : bool, optional
+            As `graph` is, if not given.
+        **options
+            As in :meth:`from_edges`.
+        """
+        columns = adapters.from_igraph(graph, weight)
+        return cls._from_columns(
+            columns, BuildOptions(graph.is_directed() if directed is None else directed, **options)
+        )
+
+    @classmethod
+    def from_pyg(
+        cls,
+        data: Any,
+        weights: Any = None,
+        num_nodes: int | None = None,
+        names: Vocabulary | Iterable[NodeName] | None = None,
+        directed: bool = False,
+        **options: Unpack[BuildKeywords],
+    ) -> Self:
+        """Build a graph of a PyTorch Geometric ``Data`` or of an ``edge_index``.
+
+        Parameters
+        ----------
+        data : torch_geometric.data.Data, tensor or array [2, E]
+            The graph, or its edge index, on any device.
+        weights : tensor or array [E], optional
+            Weights; those of ``data.edge_weight`` if not given.
+        num_nodes : int, optional
+            N; ``data.num_nodes``, or the largest id plus one.
+        names : Vocabulary or iterable, optional
+            Names of the nodes.
+        directed : bool
+            If False and every edge is there both ways round, as PyTorch Geometric keeps undirected graphs, the two are one edge.
+        **options
+            As in :meth:`from_edges`.
+        """
+        columns = adapters.from_pyg(data, weights, num_nodes, directed, names)
+        return cls._from_columns(columns, BuildOptions(directed, **options))
+
+    @classmethod
+    def from_arrow(
+        cls,
+        table: Any,
+        columns: Sequence[str] | None = None,
+        *,
+        weighted: bool | Auto = "auto",
+        directed: bool = False,
+        **options: Unpack[BuildKeywords],
+    ) -> Self:
+        """Build a graph of a table with a row for each edge.
+
+        Parameters
+        ----------
+        table : pyarrow.Table, RecordBatch, RecordBatchReader, or any table with the Arrow C stream (polars, DuckDB, ...)
+            Names of heads and tails are text or integers; they become the names of the nodes as in :meth:`from_file`.
+        columns : sequence of str, optional
+            The columns of heads, tails and, optionally, weights; if not given, "head" and "tail", "source" and "target", "src"
+            and "dst", "from" and "to", "u" and "v", or the only two columns; and "weight" if there is one.
+        weighted : bool or "auto"
+            Whether there must, must not, or may be weights.
+        directed : bool
+            Whether an edge leads from head to tail only.
+        **options
+            As in :meth:`from_edges`.
+
+        Raises
+        ------
+        DataError
+            A column is missing, or a value is missing or wrong.
+        """
+        from nodeloom.io.tables import read_table
+
+        return cls._from_columns(read_table(table, columns, weighted), BuildOptions(directed, **options))
+
+    @classmethod
+    def from_polars(
+        cls,
+        frame: polars.DataFrame,
+        columns: Sequence[str] | None = None,
+        *,
+        weighted: bool | Auto = "auto",
+        directed: bool = False,
+        **options: Unpack[BuildKeywords],
+    ) -> Self:
+        """Build a graph of a polars data frame; the same as :meth:`from_arrow`."""
+        return cls.from_arrow(frame, columns, weighted=weighted, directed=directed, **options)
+
+    @classmethod
+    def from_pandas(
+        cls,
+        frame: pandas.DataFrame,
+        columns: Sequence[str] | None = None,
+        *,
+        weighted: bool | Auto = "auto",
+        directed: bool = False,
+        **options: Unpack[BuildKeywords],
+    ) -> Self:
+        """Build a graph of a pandas data frame; see :meth:`from_arrow` for the parameters. The index plays no part."""
+        from nodeloom.io.tables import arrow_of_pandas
+
+        table = arrow_of_pandas(frame, columns, weighted)
+        return cls.from_arrow(table, columns, weighted=weighted, directed=directed, **options)

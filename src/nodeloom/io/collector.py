@@ -32,6 +32,7 @@ class EdgeCollector:
         self._weights: deque[FloatArray] = deque()
         self._text: TextInterner | None = None
         self.num_edges = 0
+        self.num_weights = 0
 
     @property
     def is_text(self) -> bool:
@@ -80,6 +81,7 @@ class EdgeCollector:
     def _add_weights(self, weights: FloatArray | None, count: int) -> None:
         self.num_edges += count
         if weights is not None:
+            self.num_weights += count
             self._weights.append(weights)
 
     def _to_text(self) -> TextInterner:
@@ -108,7 +110,7 @@ class EdgeCollector:
         heads, tails = self._join_ends()
         weights = np.concatenate(self._weights) if self._weights else None
         self._weights.clear()
-        self.num_edges = 0
+        self.num_edges = self.num_weights = 0
         return EdgeColumns(heads, tails, weights, names)
 
     def _join_ends(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
@@ -145,7 +147,7 @@ class EdgeCollector:
     def _number_sparse(self) -> Vocabulary:
         interner = IntegerInterner()
         for _ in range(len(self._blocks)):
-            self._blocks.append(interner.add(self._blocks.popleft().astype(np.int64, copy=False)))
+            self._blocks.append(interner.add(np.ascontiguousarray(self._blocks.popleft(), np.int64)))
         names = interner.names()
         order = np.argsort(names)
         node = np.empty(len(names), np.int32)

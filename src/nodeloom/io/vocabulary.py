@@ -75,7 +75,7 @@ class Vocabulary:
         """
         import pyarrow as pa
 
-        array = _plain(array)
+        array = plain(array)
         if array.null_count:
             where = int(np.flatnonzero(np.asarray(array.is_null()))[0])
             raise DataError(f"names: expected a name for every node, got none for node {where}")
@@ -297,7 +297,7 @@ def _duplicate(name: NodeName) -> DataError:
     return DataError(f"names: expected each name once, got {name!r} twice. Rename one of the nodes, or merge them.")
 
 
-def _plain(array: Any) -> pa.Array:
+def plain(array: Any) -> pa.Array:
     """Turn an Arrow array of any string or integer type into one string, large_string or int64 array."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -311,7 +311,7 @@ def _plain(array: Any) -> pa.Array:
             array = array.chunk(0) if array.num_chunks else pa.array([], array.type)
     kind = array.type
     if pa.types.is_dictionary(kind):
-        return _plain(array.dictionary_decode())
+        return plain(array.dictionary_decode())
     if pa.types.is_uint64(kind):
         largest = pc.max(array).as_py()
         return array.cast(pa.int64() if largest is None or largest <= _INT64[1] else pa.string())
@@ -333,11 +333,11 @@ def name_array(names: Any) -> pa.Array:
     if isinstance(names, Vocabulary):
         return names.to_arrow()
     if isinstance(names, pa.Array | pa.ChunkedArray):
-        return _plain(names)
+        return plain(names)
     if isinstance(names, str | int | np.integer):
         return name_array([names])
     if isinstance(names, np.ndarray) and names.dtype.kind in "iu":
-        return _plain(pa.array(np.ascontiguousarray(names).ravel()))
+        return plain(pa.array(np.ascontiguousarray(names).ravel()))
     items = names.ravel().tolist() if isinstance(names, np.ndarray) else list(names)
     kinds = set(map(type, items))
     if all(issubclass(k, int | np.integer) and k is not bool for k in kinds):
@@ -350,7 +350,7 @@ def name_array(names: Any) -> pa.Array:
                 f"names: expected text or integers, got {item!r} of type {type(item).__name__}. "
                 "Convert the names to strings first."
             )
-    return _plain(pa.array([str(item) for item in items]))
+    return plain(pa.array([str(item) for item in items]))
 
 
 def _integers(queries: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:

@@ -1,0 +1,113 @@
+"""Edge lists: files of ``head tail [weight]`` in text, CSV, Parquet or Arrow, to edge columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nodeloom.errors import ConfigError, DataError
+from nodeloom.io.collector import EdgeCollector
+from nodeloom.io.columns import EdgeColumns
+from nodeloom.io.edgelist_text import TextFormat, TextReader
+from nodeloom.io.source import open_source
+from nodeloom.kernels.cpu.parallel import available_threads
+from nodeloom.typing import Auto
+
+DELIMITERS = " \t\r\n"
+COMMENT = "#"
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeFormat:
+    """How edges are written in a file; see :meth:`nodeloom.graph.Graph.from_file`.
+
+    Raises
+    ------
+    ConfigError
+        A value is not one of those allowed.
+    """
+
+    delimiters: str = DELIMITERS
+    comment: str = COMMENT
+    weighted: bool | Auto = "auto"
+    columns: Sequence[str] | None = None
+    encoding: str = "utf-8"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.delimiters, str) or not self.delimiters.strip("\r\n"):
+            raise ConfigError(
+                f"format.delimiters: expected a string of the characters that delimit, got {self.delimiters!r}"
+            )
+        if not self.delimiters.isascii():
+            raise ConfigError(f"format.delimiters: expected ASCII characters, got {self.delimiters!r}")
+        if not isinstance(self.comment, str) or set(self.comment) & set(self.delimiters + "\r\n"):
+            raise ConfigError(
+                f"format.comment: expected a prefix without delimiters and line ends ('' for none), got {self.comment!r}"
+            )
+        if self.weighted not in (True, False, "auto"):
+            raise ConfigError(f"weighted: expected True, False or 'auto', got {self.weighted!r}")
+        if self.columns is not None and (
+            isinstance(self.columns, str)
+            or len(self.columns) not in (2, 3)
+            or not all(isinstance(c, str) for c in self.columns)
+        ):
+            raise ConfigError(f"columns: expected the names of two or three columns, got {self.columns!r}")
+
+
+def read_edges(
+    paths: str | Path | Iterable[str | Path], form: EdgeFormat | None = None, *, num_thread: int | Auto = "auto"
+) -> EdgeColumns:
+    """Read the edges of one or several files, in their order.
+
+    Parameters
+    ----------
+    paths : str, Path or iterable of them
+        The files; "-" is standard input. What a file is (text, gzip, bz2, xz, zstd, Parquet, Arrow) its first bytes tell.
+    form : EdgeFormat, optional
+        How edges are written.
+    num_thread : int or "auto"
+        Threads that cut text.
+
+    Returns
+    -------
+    EdgeColumns
+        Integer names in ascending order (a range where they are 0 to N - 1); if any name is text, all are, in the order of their
+        first appearance.
+
+    Raises
+    ------
+    DataError
+        A file cannot be read, holds no edges, or a line is not an edge; with file and line.
+    """
+    form = form or EdgeFormat()
+    files = [paths] if isinstance(paths, str | Path) else list(paths)
+    if not files:
+        raise DataError("edge files: expected at least one, got an empty list")
+    threads = available_threads() if num_thread == "auto" else int(num_thread)
+    collector = EdgeCollector()
+    text = TextReader(TextFormat(form.delimiters, form.comment, form.weighted, form.encoding), collector, threads)
+    weighted_by: dict[bool, str] = {}
+    for path in files:
+        with open_source(path) as source:
+            before, weights_before = collector.num_edges, collector.num_weights
+            if source.kind == "text" and form.columns is None:
+                text.read(source)
+            else:
+                from nodeloom.io.tables import read_table_file
+
+                read_table_file(source, collector, form)
+        if collector.num_edges > before:
+            weighted_by.setdefault(collector.num_weights > weights_before, source.name)
+    if len(weighted_by) == 2:
+        raise DataError(
+            f"{weighted_by[False]}: expected weights as in {weighted_by[True]}, got edges without. "
+            "Set weighted to False to read both without."
+        )
+    if not collector.num_edges:
+        names = ", ".join(map(str, files[:3])) + (", ..." if len(files) > 3 else "")
+        what = (
+            "only comments and blank lines" if text.num_lines else "an empty file" if len(files) == 1 else "empty files"
+        )
+        raise DataError(f"{names}: expected edges, got {what}.")
+    return collector.finish()

@@ -1,0 +1,383 @@
+"""Edges in tables with named columns: CSV and TSV with a header, Parquet, Arrow files, and tables in memory."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nodeloom.errors import DataError, describe
+from nodeloom.io.collector import EdgeCollector
+from nodeloom.io.columns import EdgeColumns
+from nodeloom.io.source import Source
+from nodeloom.io.vocabulary import name_array, plain
+from nodeloom.io.weights import check_weights
+from nodeloom.typing import Auto
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow as pa
+
+    from nodeloom.io.edgelist import EdgeFormat
+
+_PAIRS = (("head", "tail"), ("source", "target"), ("src", "dst"), ("from", "to"), ("u", "v"))
+_BATCH = 1 << 18
+_CSV_DELIMITERS = ",\t;| "
+
+
+def choose_columns(
+    available: Sequence[str], columns: Sequence[str] | None, weighted: bool | Auto, where: str
+) -> list[str]:
+    """Return the names of the columns of heads, tails and, if there are, weights.
+
+    Parameters
+    ----------
+    available : sequence of str
+        The columns of the table.
+    columns : sequence of two or three str, or None
+        What the user asked for. None takes head and tail, source and target, src and dst, from and to, or u and v (whatever their
+        case), or the only two columns; and "weight" where there is such a column.
+    weighted : bool or "auto"
+        Whether a column of weights must, must not, or may be used.
+    where : str
+        What the table is, for the message.
+
+    Raises
+    ------
+    DataError
+        A column is not there, or it is not clear which columns are meant.
+    """
+    if columns is not None:
+        absent = [c for c in columns if c not in available]
+        if absent:
+            raise DataError(
+                f"{where}: expected the column{'s' if len(absent) > 1 else ''} {', '.join(map(repr, absent))}, "
+                f"got a table with {_listed(available)}"
+            )
+        chosen = list(columns)
+    else:
+        lower = {name.lower(): name for name in reversed(available)}
+        pair = next((p for p in _PAIRS if p[0] in lower and p[1] in lower), None)
+        if pair is not None:
+            chosen = [lower[pair[0]], lower[pair[1]]]
+        elif len(available) == 2:
+            chosen = list(available)
+        else:
+            raise DataError(
+                f"{where}: expected columns 'head' and 'tail' (or 'source' and 'target'), got {_listed(available)}. "
+                "Name them with columns=('...', '...')."
+            )
+        if "weight" in lower:
+            chosen.append(lower["weight"])
+    twice = next((c for c in chosen if list(available).count(c) > 1), None)
+    if twice is not None:
+        raise DataError(f"{where}: expected each column once, got {twice!r} twice. Rename one of them.")
+    if weighted is False:
+        return chosen[:2]
+    if weighted is True and len(chosen) < 3:
+        raise DataError(
+            f"{where}: expected a column of weights, got {_listed(available)}. Name it as the third of columns."
+        )
+    return chosen
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
+    return f"the columns {shown}" if names else "no columns"
+
+
+def read_table(
+    table: Any, columns: Sequence[str] | None = None, weighted: bool | Auto = "auto", where: str = "table"
+) -> EdgeColumns:
+    """Return the edges of a table in memory.
+
+    Parameters
+    ----------
+    table : pyarrow.Table, RecordBatch or RecordBatchReader, or any object with the Arrow C stream (polars, pandas, DuckDB, ...)
+        Columns of heads and tails (text or integers), and of weights.
+    columns, weighted, where
+        As in :func:`choose_columns`.
+
+    Raises
+    ------
+    DataError
+        It is no such table, a column is missing, or a value is missing or wrong.
+    """
+    import pyarrow as pa
+
+    if isinstance(table, pa.RecordBatch):
+        table = pa.Table.from_batches([table])
+    if isinstance(table, pa.Table):
+        reader = table.to_reader(_BATCH)
+    elif isinstance(table, pa.RecordBatchReader):
+        reader = table
+    elif hasattr(table, "__arrow_c_stream__"):
+        reader = pa.RecordBatchReader.from_stream(table)
+    elif hasattr(table, "to_arrow"):
+        reader = table.to_arrow().to_reader(_BATCH)
+    else:
+        raise DataError(f"{where}: expected an Arrow table, got {type(table).__name__}")
+    chosen = choose_columns(reader.schema.names, columns, weighted, where)
+    collector = EdgeCollector()
+    collect_batches((batch.select(chosen) for batch in reader), collector, where)
+    if not collector.num_edges:
+        raise DataError(f"{where}: expected edges, got a table without rows")
+    return collector.finish()
+
+
+def arrow_of_pandas(frame: pandas.DataFrame, columns: Sequence[str] | None, weighted: bool | Auto) -> pa.Table:
+    """Return the columns of edges of a pandas data frame as an Arrow table.
+
+    Raises
+    ------
+    DataError
+        It is no data frame, a column is missing, or one mixes text and numbers in a way that Arrow does not take.
+    """
+    import pyarrow as pa
+
+    if not (hasattr(frame, "columns") and hasattr(frame, "iloc")):
+        raise DataError(f"frame: expected a pandas data frame, got {type(frame).__name__}")
+    chosen = choose_columns([str(name) for name in frame.columns], columns, weighted, "frame")
+    arrays = []
+    for i, name in enumerate(chosen):
+        column = frame.iloc[:, [str(c) for c in frame.columns].index(name)]
+        try:
+            array = pa.array(column, from_pandas=True)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            if i == 2 or column.isna().any():
+                raise DataError(f"frame: expected column {name!r} to be of one type, got: {error}") from None
+            array = name_array(column.tolist())
+        arrays.append(array)
+    return pa.table(arrays, names=chosen)
+
+
+def collect_batches(
+    batches: Iterable[pa.RecordBatch], collector: EdgeCollector, where: str, first_row: int = 0
+) -> None:
+    """Hand batches of two or three columns (heads, tails, weights) to a collector.
+
+    Raises
+    ------
+    DataError
+        A value is missing, a name is neither text nor an integer, or a weight is not positive and finite.
+    """
+    row = first_row
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if column.null_count:
+                at = row + int(np.flatnonzero(np.asarray(column.is_null()))[0])
+                raise DataError(f"{where}: expected a value in every row of column {name!r}, got none in row {at}")
+        ends = [_names(batch, i, where) for i in (0, 1)]
+        weights = None
+        if batch.num_columns == 3:
+            values = _weights(batch.column(2), f"{where}: column {batch.schema.names[2]!r}", row)
+            weights = check_weights(values, batch.num_rows, where=where, first_row=row)
+        collector.add_arrow(ends[0], ends[1], weights)
+        row += batch.num_rows
+
+
+def _names(batch: pa.RecordBatch, i: int, where: str) -> pa.Array:
+    try:
+        return plain(batch.column(i))
+    except DataError:
+        raise DataError(
+            f"{where}: expected names as text or integers in column {batch.schema.names[i]!r}, "
+            f"got values of type {batch.column(i).type}. Convert the column first."
+        ) from None
+
+
+def _weights(column: pa.Array, where: str, row: int) -> npt.NDArray[Any]:
+    import pyarrow as pa
+
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        try:
+            return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        except pa.ArrowInvalid:
+            for i, text in enumerate(column.to_pylist()):
+                try:
+                    float(text)
+                except ValueError:
+                    raise DataError(
+                        describe(f"{where}, row {row + i}", expected="a number as the weight", got=text)
+                    ) from None
+            raise
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        raise DataError(f"{where}: expected numbers as weights, got values of type {column.type}")
+    return column.to_numpy(zero_copy_only=False)
+
+
+def read_table_file(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None:
+    """Hand the edges of a Parquet, Arrow or CSV file with a header to a collector.
+
+    Raises
+    ------
+    DataError
+        The file is damaged, a column is missing, or a value is missing or wrong.
+    """
+    import pyarrow as pa
+
+    try:
+        if source.kind == "parquet":
+            batches = _parquet(source, form)
+        elif source.kind == "arrow":
+            batches = _arrow(source, form)
+        else:
+            batches = _csv(source, form)
+        collect_batches(batches, collector, source.name, first_row=1)
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, DataError):
+            raise
+        what = {"parquet": "a whole Parquet file", "arrow": "a whole Arrow file"}.get(source.kind, "rows of CSV")
+        raise DataError(f"{source.name}: expected {what}, got: {' '.join(str(error).split())}") from None
+
+
+def _seekable(source: Source) -> Any:
+    """Return the stream, or its content where it cannot be read out of order."""
+    import pyarrow as pa
+
+    return source.stream if source.stream.seekable() else pa.BufferReader(source.stream.read())
+
+
+def _parquet(source: Source, form: EdgeFormat) -> Iterator[pa.RecordBatch]:
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(_seekable(source))
+    chosen = choose_columns(file.schema_arrow.names, form.columns, form.weighted, source.name)
+    for batch in file.iter_batches(_BATCH, columns=chosen):
+        yield batch.select(chosen)
+
+
+def _arrow(source: Source, form: EdgeFormat) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    file = pa.ipc.open_file(_seekable(source))
+    chosen = choose_columns(file.schema.names, form.columns, form.weighted, source.name)
+    for i in range(file.num_record_batches):
+        batch = file.get_batch(i).select(chosen)
+        for start in range(0, batch.num_rows, _BATCH):
+            yield batch.slice(start, _BATCH)
+
+
+def _csv(source: Source, form: EdgeFormat) -> Iterator[pa.RecordBatch]:
+    """Read CSV with a header. Columns come as bytes: what is an integer is decided by how it is written."""
+    import pyarrow as pa
+    import pyarrow.csv
+
+    header = _header(source, form)
+    if not header:
+        return
+    delimiter, available = _csv_columns(header, source, form)
+    chosen = choose_columns(available, form.columns, form.weighted, source.name)
+
+    def handle(row: Any) -> str:
+        return "skip" if form.comment and (row.text or "").lstrip().startswith(form.comment) else "error"
+
+    reader = pyarrow.csv.open_csv(
+        io.BufferedReader(_Chained(header, source)),
+        # One thread: only then do messages tell the row.
+        read_options=pyarrow.csv.ReadOptions(block_size=1 << 22, encoding=form.encoding, use_threads=False),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=handle),
+        convert_options=pyarrow.csv.ConvertOptions(
+            include_columns=chosen, column_types=dict.fromkeys(chosen, pa.binary()), strings_can_be_null=False
+        ),
+    )
+    row = 1
+    for batch in reader:
+        columns = [_decoded(column, source.name, row) for column in batch.columns]
+        integers = [as_integers(column) for column in columns[:2]]
+        if all(column is not None for column in integers):
+            columns[:2] = integers
+        yield pa.record_batch(columns, names=chosen)
+        row += batch.num_rows
+
+
+def _header(source: Source, form: EdgeFormat) -> bytes:
+    """Read up to the end of the first line that is neither a comment nor blank, and return this line; b"" if there is none."""
+    comment = form.comment.encode(form.encoding)
+    rest = b""
+    while True:
+        data = source.read(1 << 16)
+        rest += data
+        while b"\n" in rest or (rest and not data):
+            line, _, after = rest.partition(b"\n")
+            if line.strip() and not (comment and line.removeprefix(codecs.BOM_UTF8).lstrip().startswith(comment)):
+                return rest.removeprefix(codecs.BOM_UTF8)
+            rest = after
+        if not data:
+            return b""
+
+
+def _csv_columns(header: bytes, source: Source, form: EdgeFormat) -> tuple[str, list[str]]:
+    """Return the delimiter and the names of the columns, by the header with which the rest of the file begins."""
+    import csv
+
+    try:
+        line = header.partition(b"\n")[0].decode(form.encoding).rstrip("\r")
+    except UnicodeDecodeError:
+        raise DataError(
+            f"{source.name}: expected a header in {form.encoding}, got {header[:80]!r}. Set encoding to what it is written in."
+        ) from None
+    given = form.delimiters.strip("\r\n")
+    candidates = given if len(given) == 1 else _CSV_DELIMITERS
+    names = {d: next(csv.reader([line], delimiter=d), []) for d in candidates}
+    if form.columns is not None:
+        for delimiter, found in names.items():
+            if set(form.columns) <= set(found):
+                return delimiter, found
+    delimiter = max(candidates, key=lambda d: len(names[d]))
+    return delimiter, names[delimiter]
+
+
+def _decoded(column: pa.Array, where: str, row: int) -> pa.Array:
+    import pyarrow as pa
+
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowInvalid:
+        for i, value in enumerate(column.to_pylist()):
+            try:
+                value.decode()
+            except UnicodeDecodeError:
+                raise DataError(
+                    describe(
+                        f"{where}, row {row + i}",
+                        expected="text in UTF-8",
+                        got=value,
+                        hint="Set encoding (such as 'latin-1') to what the file is written in, or re-encode it.",
+                    )
+                ) from None
+        raise
+
+
+class _Chained(io.RawIOBase):
+    """What was read already, then the rest of the source."""
+
+    def __init__(self, start: bytes, source: Source) -> None:
+        self._start = start
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._start[: len(buffer)] if self._start else self._source.read(len(buffer))
+        self._start = self._start[len(data) :] if self._start else b""
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def as_integers(column: pa.Array) -> pa.Array | None:
+    """Return text as int64 where every value is exactly what an integer is written like, else None."""
+    import pyarrow as pa
+
+    try:
+        values = column.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None
+    return values if values.cast(column.type).equals(column) else None

@@ -1,0 +1,57 @@
+"""Weights: what an edge may weigh, checked where weights come in."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from nodeloom.errors import DataError
+from nodeloom.typing import FloatArray
+
+# Checks look at this many values at a time, so that their temporaries stay small beside the graph.
+_STRIDE = 1 << 20
+
+
+def check_weights(weights: npt.ArrayLike, num_edges: int, *, where: str = "weights", first_row: int = 0) -> FloatArray:
+    """Return weights as float32 [E]; refuse another length, NaN, infinity, zero and negative values.
+
+    Parameters
+    ----------
+    weights : array [E]
+        Numbers of any type.
+    num_edges : int
+        E.
+    where : str
+        What the weights belong to, for the message.
+    first_row : int
+        The number of the first row, for the message.
+
+    Raises
+    ------
+    DataError
+        With the first wrong weight and its row.
+    """
+    given = np.asarray(weights)
+    if given.dtype.kind not in "iufb":
+        raise DataError(f"{where}: expected numbers, got values of type {given.dtype}")
+    if given.shape != (num_edges,):
+        raise DataError(f"{where}: expected one weight for each of {num_edges:,} edges, got shape {list(given.shape)}")
+    with np.errstate(over="ignore", under="ignore"):
+        result = np.ascontiguousarray(given, np.float32)
+    for start in range(0, num_edges, _STRIDE):
+        part = result[start : start + _STRIDE]
+        wrong = ~((part > 0) & (part < np.inf))
+        if wrong.any():
+            row = start + int(np.flatnonzero(wrong)[0])
+            raise DataError(f"{where}: {wrong_weight(float(given[row]))} in row {first_row + row}")
+    return result
+
+
+def wrong_weight(value: float) -> str:
+    """Say what is wrong with a weight that is not a positive, finite float32."""
+    message = f"expected positive, finite weights, got {value!r}"
+    if value == 0:
+        message += " (an edge of weight 0 is never walked: leave it out)"
+    elif 0 < value < np.inf:
+        message += " (beyond the range of float32: scale the weights)"
+    return message
