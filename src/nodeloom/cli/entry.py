@@ -36,7 +36,9 @@ def run(arguments: list[str]) -> int:
     session = Session()
     try:
         with activate(session), _terminate_as_interrupt():
-            app(arguments, prog_name="nodeloom", standalone_mode=False)
+            code = app(arguments, prog_name="nodeloom", standalone_mode=False)
+        if code == INTERRUPTED:  # typer turns Ctrl-C into this code
+            raise KeyboardInterrupt
     except NodeloomError as error:
         session.close()
         return _tell(error, session)
@@ -48,7 +50,7 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except _CLICK_ERROR as error:
         path = getattr(getattr(error, "ctx", None), "command_path", "nodeloom")
-        _error(f"{error.format_message()} '{path} --help' lists what there is.")
+        _error(f"{error.format_message().rstrip('.')}. '{path} --help' lists what there is.")
         return USER_ERROR
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; there is nobody to tell.

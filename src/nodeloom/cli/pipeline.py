@@ -14,7 +14,7 @@ from nodeloom.cli.session import Session
 from nodeloom.cli.tables import duration, escape, facts, rate, size
 from nodeloom.config import Config, LinkPrediction
 from nodeloom.config.optimizer import OWN_KEYS
-from nodeloom.errors import ConfigError, describe
+from nodeloom.errors import ConfigError, OutputError, describe
 from nodeloom.log import logger
 
 if TYPE_CHECKING:
@@ -96,9 +96,12 @@ def check_outputs(config: Config) -> Path | None:
     if config.save.file_name is not None:
         target = Path(config.save.file_name)
         target = target if target.suffix.lower() in SUFFIXES else model_path(target)
-        check_writable(target)
-    if config.save.checkpoint is not None:
-        check_writable(config.save.checkpoint)
+    for path in (target, config.save.checkpoint):
+        if path is None:
+            continue
+        if Path(path).is_dir():
+            raise OutputError(describe(path, expected="the path of a file", got="a folder", hint="Add a file name."))
+        check_writable(path)
     return target
 
 

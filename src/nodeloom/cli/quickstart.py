@@ -8,7 +8,7 @@ import typer
 
 from nodeloom.cli.commands import command
 from nodeloom.cli.session import active
-from nodeloom.cli.tables import escape, table
+from nodeloom.cli.tables import table
 
 _NEXT = """\
 [bold]The same with your own graph[/bold]
@@ -69,9 +69,5 @@ def register(app: typer.Typer) -> None:
         rows = [
             (str(name), score, "yes" if friend else "no") for (name, score), friend in zip(found, linked, strict=True)
         ]
-        session.show(
-            table(
-                f"Nearest to user {escape(str(names[hub]))}, who has most friends", ("user", "cosine", "friend"), rows
-            )
-        )
+        session.show(table(f"Nearest to user {names[hub]}, who has most friends", ("user", "cosine", "friend"), rows))
         session.show(_NEXT)

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import logging
 import math
+import os
 import sys
 from collections.abc import Iterator
 from functools import cached_property
@@ -19,6 +20,7 @@ from nodeloom.log import logger
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+FILE_WIDTH = 120  # of text that goes to a file or a pipe, which have no width of their own
 LEVELS = {"quiet": logging.ERROR, "normal": logging.WARNING, "verbose": logging.INFO}
 
 
@@ -51,7 +53,10 @@ class Session:
         """The console on the standard output, for results."""
         from rich.console import Console
 
-        return Console(file=sys.stdout, highlight=False, soft_wrap=False)
+        console = Console(file=sys.stdout, highlight=False)
+        if not console.is_terminal and "COLUMNS" not in os.environ:
+            console.width = FILE_WIDTH
+        return console
 
     @cached_property
     def err(self) -> Console:
@@ -69,7 +74,7 @@ class Session:
         """Print text for people, unless the session is quiet or speaks JSON."""
         if self.talks:
             for item in what:
-                self.out.print(item)
+                self.out.print(item, soft_wrap=isinstance(item, str))
 
     def answer(self, text: RenderableType, **data: Any) -> None:
         """Give the result that was asked for: text even when quiet, or data for the JSON object."""

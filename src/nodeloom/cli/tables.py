@@ -6,29 +6,36 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich import box
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Group:
     """Return a table with numbers set right and text set left."""
     rows = [tuple(row) for row in rows]
-    result = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], (int, float)) for row in rows)
-        result.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        result.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
     for row in rows:
         result.add_row(*(text_of(value) for value in row))
-    return result
+    return _titled(title, result)
 
 
-def facts(title: str, rows: Iterable[Sequence[Any]]) -> Table:
+def facts(title: str, rows: Iterable[Sequence[Any]]) -> Group:
     """Return a table of names and values without a head."""
-    result = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False)
+    result = Table(box=None, show_header=False, pad_edge=False)
     result.add_column(style="dim", no_wrap=True)
     result.add_column(overflow="fold")
     for row in rows:
         result.add_row(f"  {row[0]}", "  ".join(text_of(value) for value in row[1:]))
-    return result
+    return _titled(title, result)
+
+
+def _titled(title: str, content: Table) -> Group:
+    """Put a title above a table; its own would be wrapped at the width of the table."""
+    return Group(Text(title, style="bold", no_wrap=True, overflow="ignore"), content)
 
 
 def text_of(value: Any) -> str:

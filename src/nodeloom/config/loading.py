@@ -75,7 +75,7 @@ def config_from_dict(
         As :func:`load_config`.
     """
     tree = RawTree(dict(values), origin)
-    tree.places.update({tuple(path.split(".")): place for path, place in (places or {}).items()})
+    tree.places.update({_key_path(path): place for path, place in (places or {}).items()})
     return build(tree)
 
 
@@ -111,9 +111,9 @@ def full_path(name: str, place: str) -> KeyPath:
     ConfigError
         The bare key is unknown, or is in more than one section.
     """
-    parts: list[str | int] = [int(part) if part.isdigit() else part for part in name.split(".")]
+    parts = _key_path(name)
     if len(parts) > 1 or parts[0] in Config.model_fields:
-        return tuple(parts)
+        return parts
     known = list(key_paths(Config))
     homes = [path for path in known if path[-1] == parts[0] and path[0] != "evaluate"]
     if len(homes) == 1:
@@ -122,6 +122,10 @@ def full_path(name: str, place: str) -> KeyPath:
         raise ConfigError(f"{place}: the key is in several sections: give {' or '.join(join(path) for path in homes)}.")
     close = near_miss(str(parts[0]), [path[-1] for path in known])
     raise ConfigError(f"{place}: unknown key {parts[0]!r}." + (f" Did you mean {close!r}?" if close else ""))
+
+
+def _key_path(name: str) -> KeyPath:
+    return tuple(int(part) if part.isdigit() else part for part in name.split("."))
 
 
 def _put(values: dict[str, Any], path: KeyPath, value: Any, place: str) -> None:

@@ -139,8 +139,8 @@ def sentences(error: ValidationError, model: type[BaseModel], where: Callable[[P
     for item in error.errors(include_url=False):
         loc = tuple(item["loc"])
         path, owner, field = _descend(model, loc)
-        if path in found:
-            continue
+        if any(other[: len(path)] == path or path[: len(other)] == other for other in found):
+            continue  # the same value again, seen from another choice of a union or from the list around it
         got, kind = item["input"], item["type"]
         if kind == "extra_forbidden" and field is None:
             found[path] = unknown_key(where(path), str(path[-1]), model, owner)

@@ -43,7 +43,7 @@ class RawTree:
         while known and known not in self.places:
             known = known[:-1]
         place = self.places.get(known, self.origin)
-        if place.startswith("--") and "=" not in place and known == path:
+        if place.startswith("--") and "=" not in place and all(isinstance(part, int) for part in path[len(known) :]):
             return place  # an option of the command line is its own name
         return f"{place}: {join(path)}" if path else place
 

@@ -1,0 +1,99 @@
+"""Every key of the configuration that concerns training is an option, and its value arrives."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodeloom.cli.options import config_of, options_of_config
+from nodeloom.config import Config, TrainConfig
+from nodeloom.errors import ConfigError
+
+EDGES = {"graph.file_name": ["edges.txt"]}
+# a value other than the default for every option
+OTHER = {
+    "model": "LINE", "num_epoch": "7", "augmentation_step": "3", "random_walk_length": "9", "p": "0.5", "q": "2",
+    "order": "both", "negative_weight": "2.5", "negative_sample_exponent": "0.5", "num_shared_negative": "8",
+    "hub_threshold": "1e-4", "positive_reuse": "2", "seed": "5", "deterministic": True, "log_frequency": "10",
+    "random_walk_batch_size": "50", "shuffle_base": "3", "optimizer": "adam", "lr": "1e-3", "weight_decay": "0",
+    "schedule": "constant", "beta1": "0.9", "beta2": "0.99", "epsilon": "1e-6", "num_partition": "4",
+    "num_negative": "2", "batch_size": "1000", "episode_size": "5", "delimiters": ",", "comment": "%",
+    "encoding": "latin-1", "normalization": True, "weighted": False, "duplicates": "keep", "self_loops": "drop",
+    "columns": "source, target", "dim": "64", "device": "cpu", "num_thread": "1", "init": "old.safetensors",
+    "checkpoint": "c.safetensors", "checkpoint_interval": "5", "momentum": "0.9", "alpha": "0.9",
+}  # fmt: skip
+
+
+def _value(config, path):
+    for part in path:
+        config = getattr(config, part)
+    return config
+
+
+def test_every_option_is_tried_here():
+    assert {option.parameter for option in options_of_config()} == set(OTHER)
+
+
+def test_every_key_of_training_has_an_option():
+    names = {option.parameter for option in options_of_config()}
+    assert set(TrainConfig.model_fields) - {"resume"} <= names
+
+
+@pytest.mark.parametrize("option", options_of_config(), ids=lambda option: option.flag)
+def test_the_value_of_an_option_arrives(option):
+    given_options = {option.parameter: OTHER[option.parameter]}
+    if option.parameter == "order":
+        given_options["model"] = "line"
+    if option.parameter in ("momentum", "alpha", "epsilon", "beta1", "beta2"):
+        given_options["optimizer"] = {"momentum": "Momentum", "alpha": "RMSprop"}.get(option.parameter, "Adam")
+    config = config_of(given_options, EDGES)
+    changed, default = _value(config, option.path), _value(Config(), option.path)
+    assert changed != default
+    expected = OTHER[option.parameter]
+    if isinstance(changed, (int, float)) and not isinstance(changed, bool):
+        assert changed == float(expected)
+    elif option.parameter == "columns":
+        assert changed == ("source", "target")
+    else:
+        assert str(changed).lower() == str(expected).lower()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dim": "0"}, "--dim: expected an integer >= 1 and <= 65536, got 0."),
+        ({"dim": "wide"}, "--dim: expected an integer >= 1 and <= 65536, got 'wide'."),
+        ({"dim": "null"}, "--dim: expected an integer >= 1 and <= 65536, got 'null'."),
+        ({"dim": "[1, 2"}, "--dim: expected an integer"),
+        ({"p": "0"}, "--p: expected a number > 0, got 0."),
+        ({"q": "-1"}, "--q: expected a number > 0, got -1."),
+        (
+            {"augmentation_step": "9", "random_walk_length": "4"},
+            "--augmentation-step: expected at most random_walk_length (4)",
+        ),
+        ({"model": "glove"}, "--model: expected 'DeepWalk' or 'LINE' or 'node2vec', got 'glove'."),
+        ({"optimizer": "SGD", "momentum": "0.9"}, "--momentum: expected no such key for SGD"),
+        ({"order": "1"}, "--order: expected 2, since train.model is DeepWalk"),
+        ({"device": "cuda"}, "--device: expected 'auto' or 'cpu' (GPU support is not in this version yet)"),
+        ({"encoding": "klingon"}, "--encoding: expected an encoding that Python knows"),
+    ],
+)
+def test_errors_name_the_option(options, message):
+    with pytest.raises(ConfigError) as caught:
+        config_of(options, EDGES)
+    assert str(caught.value).startswith(message)
+
+
+def test_text_is_taken_as_it_is():
+    config = config_of({"comment": "#", "delimiters": "\\t|", "checkpoint": "5"}, EDGES)
+    assert config.format.comment == "#"
+    assert config.format.delimiters == "\t|"
+    assert config.save.checkpoint == "5"
+
+
+@given(st.integers(0, 2**63 - 1), st.floats(1e-6, 1e6))
+def test_numbers_survive_as_text(seed, p):
+    config = config_of({"seed": str(seed), "p": repr(p)}, EDGES)
+    assert config.train.seed == seed
+    assert config.train.p == p
