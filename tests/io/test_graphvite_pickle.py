@@ -4,7 +4,9 @@ import collections
 import functools
 import os
 import pickle
+import subprocess
 import sys
+import textwrap
 import types
 
 import numpy as np
@@ -183,6 +185,34 @@ def test_hand_made_attacks(tmp_path, raw):
     (tmp_path / "m.pkl").write_bytes(raw)
     with pytest.raises(ModelError, match=r"m\.pkl"):
         read_graphvite(tmp_path / "m.pkl")
+
+
+def test_a_pickle_cannot_change_the_reader(tmp_path):
+    """BUILD sets attributes on whatever lies on the stack, here on what stands for a function."""
+    raw = b"\x80\x04\x8c\x07_codecs\x8c\x06encode\x93N}\x8c\x0c__defaults__\x8c\x05utf-8\x85s\x86b."
+    (tmp_path / "m.pkl").write_bytes(raw)
+    with pytest.raises(ModelError, match="a change of the reader"):
+        read_graphvite(tmp_path / "m.pkl")
+
+
+def test_a_few_bytes_do_not_take_all_memory(tmp_path):
+    """The place 2^32 - 1 of the memo, for which the unpickler in C makes a table of that length."""
+    (tmp_path / "m.pkl").write_bytes(b"\x80\x04Nr\xff\xff\xff\xff.")
+    script = textwrap.dedent(
+        """
+        import resource, sys
+        from nodeloom.errors import ModelError
+        from nodeloom.io.graphvite_pickle import read_graphvite
+        resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+        try:
+            read_graphvite(sys.argv[1])
+        except ModelError as error:
+            print(error)
+        """
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "m.pkl")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "a pickle of NoneType" in done.stdout
 
 
 def test_cut_anywhere(tmp_path, easydict):

@@ -8,7 +8,7 @@ name before anything of it is imported or called.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -124,21 +124,40 @@ class _RefusedError(pickle.UnpicklingError):
     """The pickle asks for something that no model needs."""
 
 
+class _Maker:
+    """Calls one of the functions above. A pickle can set attributes on functions, but not on this."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._function(*arguments)
+
+    def __setstate__(self, state: object) -> None:
+        raise _RefusedError("a change of the reader itself")
+
+
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("easydict", "EasyDict"): _EasyDict,
     ("collections", "OrderedDict"): dict,
     ("numpy", "ndarray"): _NDARRAY,
     ("numpy", "dtype"): _Dtype,
-    ("_codecs", "encode"): _encode,
+    ("_codecs", "encode"): _Maker(_encode),
 }
 for _module in ("numpy.core", "numpy._core"):  # the old name and that of NumPy 2
-    _ALLOWED[_module + ".multiarray", "_reconstruct"] = _reconstruct
-    _ALLOWED[_module + ".multiarray", "scalar"] = _scalar
-    _ALLOWED[_module + ".numeric", "_frombuffer"] = _from_buffer
+    _ALLOWED[_module + ".multiarray", "_reconstruct"] = _Maker(_reconstruct)
+    _ALLOWED[_module + ".multiarray", "scalar"] = _Maker(_scalar)
+    _ALLOWED[_module + ".numeric", "_frombuffer"] = _Maker(_from_buffer)
 
 
-class _Unpickler(pickle.Unpickler):
-    """Looks names up in a list, and nowhere else."""
+class _Unpickler(pickle._Unpickler):
+    """Looks names up in a list, and nowhere else.
+
+    This is the unpickler written in Python: five bytes make the one written in C take all memory of the machine, by a
+    number that it uses as the length of a table. It needs about 10 seconds for a million nodes, once.
+    """
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         try:
