@@ -1,0 +1,83 @@
+"""The tables of ``docs/configuration.md``, written from the fields.
+
+``python -m nodeloom.config.document docs/configuration.md`` renews them; a test fails when they are out of date.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from nodeloom.config.build import BuildConfig
+from nodeloom.config.evaluate import LinkPrediction, NodeClassification
+from nodeloom.config.files import LoadConfig, SaveConfig
+from nodeloom.config.graph import FormatConfig, GraphConfig
+from nodeloom.config.notices import WITHOUT_EFFECT
+from nodeloom.config.optimizer import OptimizerConfig
+from nodeloom.config.problems import allowed
+from nodeloom.config.resource import ResourceConfig
+from nodeloom.config.train import TrainConfig
+
+BEGIN, END = "<!-- keys: begin -->", "<!-- keys: end -->"
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "resource": ResourceConfig,
+    "format": FormatConfig,
+    "graph": GraphConfig,
+    "build": BuildConfig,
+    "build.optimizer": OptimizerConfig,
+    "load": LoadConfig,
+    "train": TrainConfig,
+    "evaluate, task: node classification": NodeClassification,
+    "evaluate, task: link prediction": LinkPrediction,
+    "save": SaveConfig,
+}
+
+
+def tables() -> str:
+    """Return a table of keys in Markdown for each section."""
+    parts = []
+    for title, section in _SECTIONS.items():
+        lines = [f"### `{title}`", "", "| key | default | allowed | |", "|---|---|---|---|"]
+        for key, field in section.model_fields.items():
+            if key == "task" or isinstance(field.default, BaseModel):
+                continue
+            mark = "¹" if (title, key) in WITHOUT_EFFECT else ""
+            cells = (
+                f"`{key}`{mark}",
+                _default(field),
+                allowed(field.annotation, field.metadata),
+                field.description or "",
+            )
+            lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _default(field: FieldInfo) -> str:
+    value: Any = field.default
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, tuple):
+        value = list(value)
+    return f"`{value!r}`" if not isinstance(value, bool) else f"`{str(value).lower()}`"
+
+
+def _cell(text: str) -> str:
+    # Outside of code, <dataset.split> would be taken for a tag.
+    return text.replace("|", "\\|").replace("<dataset.split>", "`<dataset.split>`")
+
+
+def renewed(text: str) -> str:
+    """Return the text of the page with its tables replaced."""
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{rest.split(END)[1]}"
+
+
+if __name__ == "__main__":
+    page = Path(sys.argv[1])
+    page.write_text(renewed(page.read_text(encoding="utf-8")), encoding="utf-8")
