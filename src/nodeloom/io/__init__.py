@@ -1,1 +1,1 @@
-"""."""
+"""Files: reading edges, labels and models, writing models and exports."""

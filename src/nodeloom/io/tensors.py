@@ -225,7 +225,7 @@ def _looks_like(prefix: bytes, size: int) -> str:
     if size == 0:
         return "an empty file"
     if prefix.startswith(b"\x80") or prefix[:4] in (b"(dp0", b"ccop"):
-        return "a pickle (a GraphVite model? Convert it: nodeloom convert)"
+        return "a pickle (a model of GraphVite must end in .pkl)"
     kinds: tuple[tuple[bytes, str], ...] = (
         (b"PK\x03\x04", "a zip or npz file"),
         (b"PAR1", "a Parquet file"),
