@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from nodeloom.cli.tables import escape
 from nodeloom.config import Config, config_from_dict
 from nodeloom.config.notices import WITHOUT_EFFECT
-from nodeloom.config.problems import allowed
+from nodeloom.config.problems import allowed_in
 from nodeloom.config.yaml_tree import scalar
 
 Path = tuple[str, ...]
@@ -114,7 +114,7 @@ def _metavar(option: Option) -> str:
         return "HEAD,TAIL[,WEIGHT]"
     if option.path[0] in ("load", "save") and option.is_text:
         return "FILE"
-    text = allowed(option.field.annotation, option.field.metadata).replace(" or a function", "")
+    text = allowed_in(option.field).replace(" or a function", "")
     kinds = {"an integer": "INT", "a number": "NUMBER", "text": "TEXT"}
     parts = [
         next((short for long, short in kinds.items() if part.startswith(long)), part) for part in text.split(" or ")

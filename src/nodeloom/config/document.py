@@ -18,7 +18,7 @@ from nodeloom.config.files import LoadConfig, SaveConfig
 from nodeloom.config.graph import FormatConfig, GraphConfig
 from nodeloom.config.notices import WITHOUT_EFFECT
 from nodeloom.config.optimizer import OptimizerConfig
-from nodeloom.config.problems import allowed
+from nodeloom.config.problems import allowed_in
 from nodeloom.config.resource import ResourceConfig
 from nodeloom.config.train import TrainConfig
 
@@ -50,7 +50,7 @@ def tables() -> str:
             cells = (
                 f"`{key}`{mark}",
                 _default(field),
-                allowed(field.annotation, field.metadata),
+                allowed_in(field),
                 field.description or "",
             )
             lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")

@@ -39,7 +39,8 @@ class GraphConfig(Section):
     file_name: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (),
         description="Edge list: a path, several paths, or <dataset.split>. Each line is 'head tail [weight]'. Also "
-        "CSV, TSV, Parquet, compressed text (.gz, .xz, .zst) or a compiled graph.",
+        "CSV, TSV, Parquet, compressed text (.gz, .bz2, .xz, .zst) or a compiled graph.",
+        json_schema_extra={"allowed": "a path or a list of paths"},
     )
     edge_list: tuple[tuple[Name, Name], ...] = Field((), description="Edges in place: [[head, tail], ...].")
     weighted_edge_list: tuple[tuple[Name, Name, Number], ...] = Field(
@@ -64,6 +65,7 @@ class GraphConfig(Section):
         min_length=2,
         max_length=3,
         description="Names of the head, tail and (optional) weight column in a CSV or Parquet file with a header.",
+        json_schema_extra={"allowed": "a list of two or three names"},
     )
 
     @field_validator("file_name", mode="before")

@@ -59,6 +59,14 @@ def allowed(annotation: Any, metadata: Iterable[Any] = ()) -> str:
     return "a function" if origin is Callable or "Callable" in str(origin) else str(annotation)
 
 
+def allowed_in(field: FieldInfo) -> str:
+    """Say which values a field allows: in its own words if it has some, else from its annotation and bounds."""
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and "allowed" in extra:
+        return str(extra["allowed"])
+    return allowed(field.annotation, field.metadata)
+
+
 def _flat(metadata: Iterable[Any]) -> Iterable[Any]:
     for item in metadata:
         if isinstance(item, FieldInfo):
@@ -154,7 +162,7 @@ def sentences(error: ValidationError, model: type[BaseModel], where: Callable[[P
         elif kind == "value_error" and isinstance(item.get("ctx", {}).get("error"), ConfigError):
             found[path] = describe(where(path), expected=str(item["ctx"]["error"]), got=got)
         else:
-            expected = allowed(field.annotation, field.metadata) if field else "a group of keys"
+            expected = allowed_in(field) if field else "a group of keys"
             hint = _help(field)
             if isinstance(got, str) and field is not None:
                 close = near_miss(got, _literals(field.annotation))

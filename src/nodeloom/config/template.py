@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from nodeloom.config.evaluate import LinkPrediction, NodeClassification
 from nodeloom.config.notices import WITHOUT_EFFECT
-from nodeloom.config.problems import allowed
+from nodeloom.config.problems import allowed_in
 from nodeloom.config.tree import LATER_APPLICATIONS, Config
 from nodeloom.errors import ConfigError, describe
 
@@ -84,7 +84,7 @@ def _task(model: type[NodeClassification] | type[LinkPrediction]) -> list[str]:
 def _comment(field: FieldInfo, indent: str) -> list[str]:
     text = field.description or ""
     if not isinstance(field.default, BaseModel):
-        text += f" ({allowed(field.annotation, field.metadata)})"
+        text += f" ({allowed_in(field)})"
     return textwrap.wrap(text, _WIDTH, initial_indent=indent + "# ", subsequent_indent=indent + "# ")
 
 
