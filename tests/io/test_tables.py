@@ -170,7 +170,7 @@ class TestFiles:
         path = tmp_path / "edges"
         write(TABLE, str(path))
         path.write_bytes(path.read_bytes()[:-20])
-        with pytest.raises(DataError, match="edges: expected a whole (Parquet|Arrow) file, got"):
+        with pytest.raises(DataError, match=r"edges: expected a whole (Parquet|Arrow) file, got"):
             Graph.from_file(path)
 
     def test_csv(self, tmp_path):
@@ -205,7 +205,7 @@ class TestFiles:
     def test_encoding(self, tmp_path):
         path = tmp_path / "edges"
         path.write_bytes("u,v\na,b\né,b\n".encode("latin-1"))
-        with pytest.raises(DataError, match="edges, row 2: expected text in UTF-8, got b'\\\\xe9'. Set encoding"):
+        with pytest.raises(DataError, match=r"edges, row 2: expected text in UTF-8, got b'\\xe9'\. Set encoding"):
             Graph.from_file(path, columns=("u", "v"))
         assert "é" in Graph.from_file(path, columns=("u", "v"), encoding="latin-1").names
 

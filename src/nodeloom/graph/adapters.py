@@ -38,7 +38,7 @@ def vocabulary_of(names: Vocabulary | Iterable[NodeName] | None, num_nodes: int)
 def once_if_symmetric(
     heads: IndexArray, tails: IndexArray, weights: FloatArray | None, num_nodes: int
 ) -> tuple[IndexArray, IndexArray, FloatArray | None]:
-    """Return each undirected edge once where `heads` and `tails` hold all of them both ways round, else all as they are."""
+    """Return each edge once where `heads` and `tails` hold all of them both ways round, else all as they are."""
     import scipy.sparse
 
     values = np.ones(len(heads), np.float64) if weights is None else weights.astype(np.float64)
@@ -138,7 +138,7 @@ def from_igraph(graph: igraph.Graph, weight: str | Auto | None) -> EdgeColumns:
     if not (hasattr(graph, "get_edgelist") and hasattr(graph, "vcount")):
         raise DataError(f"graph: expected an igraph graph, got {type(graph).__name__}")
     num_nodes = graph.vcount()
-    pairs = np.array(graph.get_edgelist(), index_dtype(num_nodes)).reshape(-1, 2)
+    pairs: Any = np.array(graph.get_edgelist(), index_dtype(num_nodes)).reshape(-1, 2)
     named = "name" in graph.vs.attributes()
     names = Vocabulary.from_names(graph.vs["name"]) if named else Vocabulary.range(num_nodes)
     if weight == "auto":
@@ -170,7 +170,9 @@ def from_pyg(
     largest = max(check_ids(ends[0], num_nodes, "head"), check_ids(ends[1], num_nodes, "tail"))
     num_nodes = largest + 1 if num_nodes is None else num_nodes
     vocabulary = vocabulary_of(names, num_nodes)
-    heads, tails = ends.astype(index_dtype(num_nodes))
+    dtype = index_dtype(num_nodes)
+    heads: IndexArray = ends[0].astype(dtype)
+    tails: IndexArray = ends[1].astype(dtype)
     checked = None if weights is None else check_weights(_to_numpy(weights).reshape(-1), len(heads))
     if not directed and num_nodes:
         heads, tails, checked = once_if_symmetric(heads, tails, checked, num_nodes)

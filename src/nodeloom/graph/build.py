@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import ConfigError, DataError, GraphError
-from nodeloom.kernels.cpu import csr as kernels
+from nodeloom.kernels.cpu import adjacency, csr
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.typing import Auto, FloatArray, IndexArray, OffsetArray
 
@@ -90,8 +90,8 @@ def build(edges: list[Any], num_nodes: int, options: BuildOptions) -> tuple[Offs
     Parameters
     ----------
     edges : list
-        ``[heads, tails, weights]``: int32 or int64 [E] ids in ``[0, num_nodes)``, and float32 [E] or None. Emptied, so that the
-        edges can be freed while the rows are built.
+        ``[heads, tails, weights]``: int32 or int64 [E] ids in ``[0, num_nodes)``, and float32 [E] or None. Emptied,
+        so that the edges can be freed while the rows are built.
     num_nodes : int
         N.
     options : BuildOptions
@@ -117,7 +117,7 @@ def build(edges: list[Any], num_nodes: int, options: BuildOptions) -> tuple[Offs
         merge = "first" if edges[2] is None else "sum"
     elif merge == "sum" and edges[2] is None:
         edges[2] = np.ones(len(edges[0]), np.float32)
-    indptr, indices, weights = kernels.build_csr_consuming(
+    indptr, indices, weights = csr.build_csr_consuming(
         edges,
         num_nodes,
         symmetric=not options.directed,
@@ -127,7 +127,8 @@ def build(edges: list[Any], num_nodes: int, options: BuildOptions) -> tuple[Offs
     )
     if weights is not None and merge == "sum" and len(weights) and not np.isfinite(weights.max()):
         raise GraphError(
-            "graph: expected the weights of parallel edges to have a sum within float32, got infinity. Scale the weights."
+            "graph: expected the weights of parallel edges to have a sum within float32, got infinity. "
+            "Scale the weights."
         )
     if options.normalization and len(indices):
         weights = normalize(indptr, indices, weights, options)
@@ -141,6 +142,6 @@ def normalize(
     if weights is None:
         out_weight = np.diff(indptr).astype(np.float64)
     else:
-        out_weight = kernels.row_sums(indptr, weights, num_thread=options.threads)
-    in_weight = kernels.column_sums(indices, weights, len(indptr) - 1) if options.directed else out_weight
-    return kernels.normalize(indptr, indices, weights, out_weight, in_weight, num_thread=options.threads)
+        out_weight = adjacency.row_sums(indptr, weights, num_thread=options.threads)
+    in_weight = adjacency.column_sums(indices, weights, len(indptr) - 1) if options.directed else out_weight
+    return adjacency.normalize(indptr, indices, weights, out_weight, in_weight, num_thread=options.threads)

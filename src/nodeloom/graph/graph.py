@@ -12,7 +12,7 @@ from nodeloom.errors import GraphError
 from nodeloom.graph.fingerprint import fingerprint
 from nodeloom.graph.sources import GraphSources
 from nodeloom.io.vocabulary import Vocabulary
-from nodeloom.kernels.cpu import csr as kernels
+from nodeloom.kernels.cpu import adjacency
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.typing import DoubleArray, FloatArray, IndexArray, OffsetArray
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class Graph(GraphSources):
     """Nodes, edges, weights and names, in compressed sparse rows. Immutable.
 
-    Make one with :meth:`from_file`, :meth:`from_edges`, the other ``from_...`` or :meth:`open`. The neighbours of node ``u`` are
-    ``indices[indptr[u]:indptr[u + 1]]``, in ascending order. An undirected edge is entered in the rows of both of its ends, a
-    self-loop once.
+    Make one with :meth:`from_file`, :meth:`from_edges`, the other ``from_...`` or :meth:`open`. The neighbours of
+    node ``u`` are ``indices[indptr[u]:indptr[u + 1]]``, in ascending order. An undirected edge is entered in the rows
+    of both of its ends, a self-loop once.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class Graph(GraphSources):
     def num_loops(self) -> int:
         """Number of self-loops."""
         if "num_loops" not in self._cache:
-            self._cache["num_loops"] = kernels.count_loops(self.indptr, self.indices, num_thread=available_threads())
+            self._cache["num_loops"] = adjacency.count_loops(self.indptr, self.indices, num_thread=available_threads())
         return self._cache["num_loops"]
 
     @property
@@ -118,7 +118,7 @@ class Graph(GraphSources):
             if self.weights is None:
                 sums = self.degrees.astype(np.float64)
             else:
-                sums = kernels.row_sums(self.indptr, self.weights, num_thread=available_threads())
+                sums = adjacency.row_sums(self.indptr, self.weights, num_thread=available_threads())
             self._cache["strengths"] = _read_only(sums)
         return self._cache["strengths"]
 
@@ -128,7 +128,7 @@ class Graph(GraphSources):
         if not self.directed:
             return self.strengths
         if "in_strengths" not in self._cache:
-            self._cache["in_strengths"] = _read_only(kernels.column_sums(self.indices, self.weights, self.num_nodes))
+            self._cache["in_strengths"] = _read_only(adjacency.column_sums(self.indices, self.weights, self.num_nodes))
         return self._cache["in_strengths"]
 
     def neighbors(self, node: int) -> IndexArray:
@@ -172,7 +172,8 @@ class Graph(GraphSources):
     ) -> Graph:
         """Return the graph without these edges, on the same nodes with the same names.
 
-        All parallel entries of a pair go; in an undirected graph both directions go, whichever way round the pair is given.
+        All parallel entries of a pair go; in an undirected graph both directions go, whichever way round the pair is
+        given.
 
         Parameters
         ----------
@@ -219,7 +220,7 @@ class Graph(GraphSources):
                 wrong = column[(column < 0) | (column >= self.num_nodes)][0]
                 raise GraphError(f"pairs: expected node ids from 0 to {self.num_nodes - 1}, got {what} {int(wrong)}")
         h, t = np.ascontiguousarray(h, np.int64), np.ascontiguousarray(t, np.int64)
-        return kernels.find_edges(self.indptr, self.indices, h, t, num_thread=available_threads()), h, t
+        return adjacency.find_edges(self.indptr, self.indices, h, t, num_thread=available_threads()), h, t
 
     def _drop(
         self,

@@ -69,7 +69,8 @@ class GraphSources:
         Parameters
         ----------
         edges : array [E, 2] or iterable of pairs
-            Node ids in ``[0, N)``, or names as text; then the nodes are numbered in the order of their first appearance.
+            Node ids in ``[0, N)``, or names as text; then the nodes are numbered in the order of their first
+            appearance.
         weights : array [E], optional
             Positive weights.
         num_nodes : int, optional
@@ -79,10 +80,11 @@ class GraphSources:
         directed : bool
             Whether an edge leads from its first to its second node only.
         duplicates : {"auto", "sum", "first", "max", "keep"}
-            What becomes of edges that are given again (undirected: also the other way round). "sum" merges them and adds their
-            weights, 1 each in an unweighted graph, which becomes weighted by that; "first" and "max" merge them and take the
-            first or the greatest weight; "keep" keeps them as parallel entries, so that they are walked more often.
-            "auto" is "sum" where there are weights and otherwise merges edges to one, which stays unweighted.
+            What becomes of edges that are given again (undirected: also the other way round). "sum" merges them and
+            adds their weights, 1 each in an unweighted graph, which becomes weighted by that; "first" and "max" merge
+            them and take the first or the greatest weight; "keep" keeps them as parallel entries, so that they are
+            walked more often. "auto" is "sum" where there are weights and otherwise merges edges to one, which stays
+            unweighted.
         self_loops : {"keep", "drop"}
             What becomes of edges from a node to itself.
         normalization : bool
@@ -149,24 +151,24 @@ class GraphSources:
         Parameters
         ----------
         path : str, Path or iterable of them
-            Text with lines ``head tail [weight]``, CSV or TSV with a header (see `columns`), Parquet or Arrow; text also
-            compressed by gzip, bz2, xz or zstd. "-" is standard input. Several files are one list of edges.
+            Text with lines ``head tail [weight]``, CSV or TSV with a header (see `columns`), Parquet or Arrow; text
+            also compressed by gzip, bz2, xz or zstd. "-" is standard input. Several files are one list of edges.
         delimiters : str
-            The set of characters that stand between the columns of text; several in a row count as one. Line ends always delimit.
-            Blanks at the ends of a name are no part of it.
+            The set of characters that stand between the columns of text; several in a row count as one. Line ends
+            always delimit. Blanks at the ends of a name are no part of it.
         comment : str
             Where this stands, the rest of the line is a comment; "" for no comments.
         directed : bool
             Whether an edge leads from head to tail only.
         weighted : bool or "auto"
-            Whether the third column holds weights. By default it does where the first line has one, and then every line must.
-            False reads the first two columns and ignores all others.
+            Whether the third column holds weights. By default it does where the first line has one, and then every
+            line must. False reads the first two columns and ignores all others.
         duplicates, self_loops, normalization
             As in :meth:`from_edges`.
         columns : sequence of str, optional
-            The names of the columns of heads, tails and, optionally, weights; with it a text file is read as CSV whose first line
-            is the header. For Parquet and Arrow files "head" and "tail", "source" and "target" and the like, and "weight", are
-            found by themselves.
+            The names of the columns of heads, tails and, optionally, weights; with it a text file is read as CSV
+            whose first line is the header. For Parquet and Arrow files "head" and "tail", "source" and "target" and
+            the like, and "weight", are found by themselves.
         encoding : str
             The encoding of text, as Python calls it.
         num_thread : int or "auto"
@@ -174,9 +176,9 @@ class GraphSources:
 
         Notes
         -----
-        If all names are integers, they are the names, in ascending order (where they are 0 to N - 1, each is its own node
-        number). An integer is what Python writes it like: with ``007`` or ``+7``, or beyond 64 bits, all names are text. Text names
-        are numbered in the order of their first appearance.
+        If all names are integers, they are the names, in ascending order (where they are 0 to N - 1, each is its own
+        node number). An integer is what Python writes it like: with ``007`` or ``+7``, or beyond 64 bits, all names
+        are text. Text names are numbered in the order of their first appearance.
 
         Raises
         ------
@@ -208,8 +210,8 @@ class GraphSources:
         names : Vocabulary or iterable, optional
             Names of the nodes.
         directed : bool
-            If False and the matrix is symmetric, the entries (u, v) and (v, u) are one edge; if it is not symmetric, each entry
-            is an edge of its own, so that a triangle of a symmetric matrix gives the same graph.
+            If False and the matrix is symmetric, the entries (u, v) and (v, u) are one edge; if it is not symmetric,
+            each entry is an edge of its own, so that a triangle of a symmetric matrix gives the same graph.
         weighted : bool or "auto"
             Whether entries are weights; by default unless all of them are 1.
         **options
@@ -239,8 +241,8 @@ class GraphSources:
         graph : networkx.Graph, DiGraph, MultiGraph or MultiDiGraph
             Nodes that are not text or integers are named by their ``str``.
         weight : str, None or "auto"
-            The edge attribute that holds weights (1 where an edge lacks it); None for no weights; by default "weight" if any
-            edge has it.
+            The edge attribute that holds weights (1 where an edge lacks it); None for no weights; by default "weight"
+            if any edge has it.
         directed : bool, optional
             As `graph` is, if not given.
         **options
@@ -301,7 +303,8 @@ class GraphSources:
         names : Vocabulary or iterable, optional
             Names of the nodes.
         directed : bool
-            If False and every edge is there both ways round, as PyTorch Geometric keeps undirected graphs, the two are one edge.
+            If False and every edge is there both ways round, as PyTorch Geometric keeps undirected graphs, the two
+            are one edge.
         **options
             As in :meth:`from_edges`.
         """
@@ -322,11 +325,13 @@ class GraphSources:
 
         Parameters
         ----------
-        table : pyarrow.Table, RecordBatch, RecordBatchReader, or any table with the Arrow C stream (polars, DuckDB, ...)
-            Names of heads and tails are text or integers; they become the names of the nodes as in :meth:`from_file`.
+        table : pyarrow.Table, RecordBatch, RecordBatchReader, or any table with the Arrow C stream
+            Any is polars, DuckDB and more. Heads and tails are text or integers; they become the names of the nodes
+            as in :meth:`from_file`.
         columns : sequence of str, optional
-            The columns of heads, tails and, optionally, weights; if not given, "head" and "tail", "source" and "target", "src"
-            and "dst", "from" and "to", "u" and "v", or the only two columns; and "weight" if there is one.
+            The columns of heads, tails and, optionally, weights; if not given, "head" and "tail", "source" and
+            "target", "src" and "dst", "from" and "to", "u" and "v", or the only two columns; and "weight" if there is
+            one.
         weighted : bool or "auto"
             Whether there must, must not, or may be weights.
         directed : bool

@@ -1,8 +1,8 @@
 """The compiled graph: one file of plain arrays that is mapped into memory, not read.
 
-The file is a valid safetensors file: 8 bytes with the length of the header, a JSON header, then the arrays ``indptr``, ``names``
-(an Arrow IPC stream as bytes, absent for a range), ``indices`` and ``weights`` (absent for an unweighted graph), each at a multiple of
-8 bytes. ``__metadata__`` says what it is.
+The file is a valid safetensors file: 8 bytes with the length of the header, a JSON header, then the arrays
+``indptr``, ``names`` (an Arrow IPC stream as bytes, absent for a range), ``indices`` and ``weights`` (absent for an
+unweighted graph), each at a multiple of 8 bytes. ``__metadata__`` says what it is.
 """
 
 from __future__ import annotations

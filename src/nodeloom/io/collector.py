@@ -16,15 +16,17 @@ from nodeloom.typing import FloatArray
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# A table with an entry for every number up to the largest is used while it has at most this many entries for each end of an edge.
+# A table with an entry for every number up to the largest is used while it has at most this many entries for each end
+# of an edge.
 _SPREAD = 4
 
 
 class EdgeCollector:
     """Takes blocks of edges in order, and numbers the nodes.
 
-    While all names are integers the blocks are kept as they are, and at the end the nodes are the distinct integers in ascending
-    order. With the first name that is text all names become text, in the order of their first appearance (head before tail).
+    While all names are integers the blocks are kept as they are, and at the end the nodes are the distinct integers
+    in ascending order. With the first name that is text all names become text, in the order of their first appearance
+    (head before tail).
     """
 
     def __init__(self) -> None:
@@ -53,7 +55,7 @@ class EdgeCollector:
     def add_text(
         self, block: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int64], weights: FloatArray | None = None
     ) -> None:
-        """Add edges between text names: tokens int64 [2, E], ``start << 32 | length`` in the read-only uint8 `block`."""
+        """Add edges between text names: tokens int64 [2, E], ``start << 32 | length`` in the read-only `block`."""
         if not tokens.shape[1]:
             return
         self._blocks.append(self._to_text().add(block, tokens))

@@ -43,7 +43,7 @@ class EdgeFormat:
             raise ConfigError(f"format.delimiters: expected ASCII characters, got {self.delimiters!r}")
         if not isinstance(self.comment, str) or set(self.comment) & set(self.delimiters + "\r\n"):
             raise ConfigError(
-                f"format.comment: expected a prefix without delimiters and line ends ('' for none), got {self.comment!r}"
+                f"format.comment: expected a prefix without delimiters ('' for no comments), got {self.comment!r}"
             )
         if self.weighted not in (True, False, "auto"):
             raise ConfigError(f"weighted: expected True, False or 'auto', got {self.weighted!r}")
@@ -63,7 +63,8 @@ def read_edges(
     Parameters
     ----------
     paths : str, Path or iterable of them
-        The files; "-" is standard input. What a file is (text, gzip, bz2, xz, zstd, Parquet, Arrow) its first bytes tell.
+        The files; "-" is standard input. What a file is (text, gzip, bz2, xz, zstd, Parquet, Arrow) its first bytes
+        tell.
     form : EdgeFormat, optional
         How edges are written.
     num_thread : int or "auto"
@@ -72,8 +73,8 @@ def read_edges(
     Returns
     -------
     EdgeColumns
-        Integer names in ascending order (a range where they are 0 to N - 1); if any name is text, all are, in the order of their
-        first appearance.
+        Integer names in ascending order (a range where they are 0 to N - 1); if any name is text, all are, in the
+        order of their first appearance.
 
     Raises
     ------

@@ -180,10 +180,10 @@ class TextReader:
                 return DataError(
                     describe(where, expected="a number as the weight", got=tokens[2], hint=self._rest_hint(2))
                 )
-            if np.isfinite(weight) and weight > 0:
-                weight_text = wrong_weight(weight) if not 0 < np.float32(weight) < np.inf else _not_plain(tokens[2])
-                return DataError(f"{where}: {weight_text}")
-            return DataError(f"{where}: {wrong_weight(weight)}")
+            with np.errstate(over="ignore", under="ignore"):
+                fits = 0 < np.float32(weight) < np.inf
+            # It is a number to Python, but not one in plain digits.
+            return DataError(f"{where}: {_not_plain(tokens[2]) if fits else wrong_weight(weight)}")
         columns = {0: "'head tail [weight]'", 2: "'head tail'", 3: "'head tail weight'"}[block.num_column]
         if block.num_column and self._form.weighted == "auto":
             columns += " as in the lines before"

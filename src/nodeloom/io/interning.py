@@ -28,7 +28,7 @@ def table_size(count: int) -> int:
 
 
 class TextInterner:
-    """Gives ids to text names. Memory: the bytes of the names, 8 bytes for an offset and 12 to 24 for the table, each."""
+    """Gives ids to text names. Memory of a name: its bytes, 8 for an offset, and 12 to 24 in the table."""
 
     def __init__(self, room: int = 1024) -> None:
         self._table = np.zeros(table_size(room), np.int64)
@@ -117,7 +117,7 @@ def check_count(count: int) -> None:
     """Refuse more names than int32 ids can tell apart."""
     if count > MAX_NAMES - 2:
         raise DataError(
-            f"more than {MAX_NAMES:,} different node names: give the nodes the numbers 0 to N - 1 instead, which need no table"
+            f"node names: expected at most {MAX_NAMES:,} different ones, got more. Number the nodes 0 to N - 1 instead."
         )
 
 

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from nodeloom.errors import DataError
 
@@ -19,6 +19,12 @@ _MAX_LINE = 1 << 26
 
 _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 _KINDS = {b"PAR1": "parquet", b"ARROW1": "arrow"}
+# What people pass by mistake, and what to do with it instead.
+_OTHERS = (
+    (b'{"__metadata__": {"format": "nodeloom-graph"', "a compiled graph", "Open it with Graph.open."),
+    (b"\x93NUMPY", "a NumPy file", "Load it with numpy.load and pass the array to Graph.from_edges."),
+    (b"PK\x03\x04", "a zip or npz archive", "Unpack it, or load it with numpy.load and use Graph.from_edges."),
+)
 
 
 class Source:
@@ -72,15 +78,15 @@ def open_source(path: str | Path) -> Iterator[Source]:
     Raises
     ------
     DataError
-        The file is missing, a folder, or cannot be read.
+        The file is missing, a folder, cannot be read, or is of a kind that holds no list of edges.
     """
     if str(path) == "-":
-        stdin = getattr(sys.stdin, "buffer", sys.stdin)
+        stdin: Any = getattr(sys.stdin, "buffer", sys.stdin)
         # Not closed: it is not ours.
         yield _sniff("standard input", stdin if hasattr(stdin, "peek") else io.BufferedReader(stdin))
         return
     try:
-        file = Path(path).open("rb")
+        file = Path(path).open("rb")  # noqa: SIM115 (closed below: only opening is tried here)
     except OSError as error:
         raise unreadable(str(path), error) from None
     with file:
@@ -99,9 +105,12 @@ def unreadable(name: str, error: Exception) -> DataError:
 
 def _sniff(name: str, file: io.BufferedReader) -> Source:
     try:
-        start = file.peek(8)[:8]
+        start = file.peek(64)[:64]
     except OSError as error:
         raise unreadable(name, error) from None
+    for magic, what, hint in _OTHERS:
+        if magic in start:
+            raise DataError(f"{name}: expected a list of edges, got {what}. {hint}")
     compression = next((c for magic, c in _COMPRESSIONS.items() if start.startswith(magic)), "")
     if not compression:
         kind = next((k for magic, k in _KINDS.items() if start.startswith(magic)), "text")
@@ -147,7 +156,7 @@ def line_blocks(source: Source, encoding: str = "utf-8", size: int = BLOCK) -> I
                 data = data[3:]
             elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 raise DataError(
-                    f"{source.name}: expected text in UTF-8, got UTF-16. Set encoding to 'utf-16', or re-encode the file."
+                    f"{source.name}: expected text in UTF-8, got UTF-16. Set encoding to 'utf-16', or re-encode it."
                 )
         if not raw:
             if rest or data:
@@ -161,7 +170,8 @@ def line_blocks(source: Source, encoding: str = "utf-8", size: int = BLOCK) -> I
             rest += data
             if len(rest) > _MAX_LINE:
                 raise DataError(
-                    f"{source.name}: expected lines of text, got {len(rest):,} bytes without a line end. Is this file binary?"
+                    f"{source.name}: expected lines of text, got {len(rest):,} bytes without a line end. "
+                    "Is this file binary?"
                 )
 
 

@@ -39,8 +39,8 @@ def choose_columns(
     available : sequence of str
         The columns of the table.
     columns : sequence of two or three str, or None
-        What the user asked for. None takes head and tail, source and target, src and dst, from and to, or u and v (whatever their
-        case), or the only two columns; and "weight" where there is such a column.
+        What the user asked for. None takes head and tail, source and target, src and dst, from and to, or u and v
+        (whatever their case), or the only two columns; and "weight" where there is such a column.
     weighted : bool or "auto"
         Whether a column of weights must, must not, or may be used.
     where : str
@@ -97,8 +97,8 @@ def read_table(
 
     Parameters
     ----------
-    table : pyarrow.Table, RecordBatch or RecordBatchReader, or any object with the Arrow C stream (polars, pandas, DuckDB, ...)
-        Columns of heads and tails (text or integers), and of weights.
+    table : pyarrow.Table, RecordBatch, RecordBatchReader, or any object with the Arrow C stream
+        Any is polars, DuckDB and more. Columns of heads and tails (text or integers), and of weights.
     columns, weighted, where
         As in :func:`choose_columns`.
 
@@ -298,7 +298,7 @@ def _csv(source: Source, form: EdgeFormat) -> Iterator[pa.RecordBatch]:
 
 
 def _header(source: Source, form: EdgeFormat) -> bytes:
-    """Read up to the end of the first line that is neither a comment nor blank, and return this line; b"" if there is none."""
+    """Return what is read to find the header, from the first line that is neither a comment nor blank; b"" for none."""
     comment = form.comment.encode(form.encoding)
     rest = b""
     while True:
@@ -321,7 +321,8 @@ def _csv_columns(header: bytes, source: Source, form: EdgeFormat) -> tuple[str, 
         line = header.partition(b"\n")[0].decode(form.encoding).rstrip("\r")
     except UnicodeDecodeError:
         raise DataError(
-            f"{source.name}: expected a header in {form.encoding}, got {header[:80]!r}. Set encoding to what it is written in."
+            f"{source.name}: expected a header in {form.encoding}, got {header[:80]!r}. "
+            "Set encoding to what the file is written in."
         ) from None
     given = form.delimiters.strip("\r\n")
     candidates = given if len(given) == 1 else _CSV_DELIMITERS

@@ -21,9 +21,9 @@ _INT64 = (-(2**63), 2**63 - 1)
 class Vocabulary:
     """The names of N nodes in node order: text, integers, or the implicit numbers 0 to N - 1.
 
-    Make one with :meth:`range`, :meth:`from_names` or :meth:`from_arrow`. Names are unique and never change. The index that
-    finds names is built at the first search: a hash table of about 20 bytes a name for text, a sorted order for integers
-    (nothing where they are sorted already), nothing for a range.
+    Make one with :meth:`range`, :meth:`from_names` or :meth:`from_arrow`. Names are unique and never change. The
+    index that finds names is built at the first search: a hash table of about 20 bytes a name for text, a sorted
+    order for integers (nothing where they are sorted already), nothing for a range.
 
     Examples
     --------

@@ -1,10 +1,11 @@
-"""Compressed sparse rows on the CPU: build by counting sort, search, sum and normalise.
+"""Compressed sparse rows on the CPU: built of edges by counting sort.
 
 Building takes three passes, each on slices in several threads, and no two threads ever write to the same place:
 
 1. each thread counts, for its slice of the edges, how many entries go to each *bucket* (a run of ``2**shift`` rows);
 2. after a prefix sum each thread moves its entries to its own range of each bucket, in the order of the input;
-3. each thread takes whole buckets, which fit the cache, and sorts them by row, then each row by column, and merges duplicates.
+3. each thread takes whole buckets, which fit the cache, and sorts them by row, then each row by column, and merges
+   duplicates.
 
 All three are stable, so the result does not depend on the number of threads, bit by bit.
 """
@@ -145,7 +146,8 @@ def _sort_buckets(first, last, bounds, shift, merge, rows, columns, values, degr
             keys[j] = columns[i]
             if weighted:
                 weights[j] = values[i]
-        # place[r] is now the end of row r. The bucket's own range of columns is free: it serves as scratch, then takes the result.
+        # place[r] is now the end of row r. The bucket's own range of columns is free: it serves as scratch, then
+        # takes the result.
         out = start
         begin = 0
         for r in range(num_row):
@@ -182,60 +184,6 @@ def _sort_buckets(first, last, bounds, shift, merge, rows, columns, values, degr
                 degrees[row0 + r] = 0
             begin = end
         kept[b] = out - start
-
-
-@jit
-def _count_loops(first, last, indptr, indices):
-    count = 0
-    for u in range(first, last):
-        for i in range(indptr[u], indptr[u + 1]):
-            if indices[i] == u:
-                count += 1
-    return count
-
-
-@jit
-def _find(first, last, indptr, indices, heads, tails, positions):
-    for q in range(first, last):
-        tail = tails[q]
-        low = indptr[heads[q]]
-        end = indptr[heads[q] + 1]
-        high = end
-        while low < high:
-            middle = (low + high) >> 1
-            if indices[middle] < tail:
-                low = middle + 1
-            else:
-                high = middle
-        positions[q] = low if low < end and indices[low] == tail else -1
-
-
-@jit
-def _row_sums(first, last, indptr, weights, sums):
-    for u in range(first, last):
-        total = 0.0
-        for i in range(indptr[u], indptr[u + 1]):
-            total += weights[i]
-        sums[u] = total
-
-
-@jit
-def _column_sums(indices, weights, sums):
-    if weights.size > 0:
-        for i in range(indices.size):
-            sums[indices[i]] += weights[i]
-    else:
-        for i in range(indices.size):
-            sums[indices[i]] += 1.0
-
-
-@jit
-def _normalize(first, last, indptr, indices, weights, row_sums, column_sums, out):
-    weighted = weights.size > 0
-    for u in range(first, last):
-        for i in range(indptr[u], indptr[u + 1]):
-            w = np.float64(weights[i]) if weighted else 1.0
-            out[i] = w / np.sqrt(row_sums[u] * column_sums[indices[i]])
 
 
 def bucket_shift(num_nodes: int) -> int:
@@ -287,14 +235,24 @@ def build_csr_consuming(edges, num_nodes, *, symmetric, keep_loops, merge, num_t
 
     When the caller holds no other reference, the edges are freed before the rows are sorted.
     """
+    weighted = edges[2] is not None
+    shift = bucket_shift(num_nodes)
+    rows, columns, values, bounds = _scatter(edges, num_nodes, shift, symmetric, keep_loops, num_thread)
+    indptr = np.zeros(num_nodes + 1, np.int64)
+    kept = _sort(rows, columns, values, bounds, shift, MERGE[merge], indptr[1:], num_thread)
+    del rows
+    np.cumsum(indptr, out=indptr)
+    columns = _compact(columns, bounds, kept)
+    return indptr, columns, _compact(values, bounds, kept) if weighted else None
+
+
+def _scatter(edges, num_nodes, shift, symmetric, keep_loops, num_thread):
+    """Move the entries to their buckets, and empty `edges`; return row in bucket, column and weight, and the bounds."""
     heads, tails, weights = edges
     weighted = weights is not None
     weights = weights if weighted else np.empty(0, np.float32)
-    num_edges, dtype = len(heads), heads.dtype
-    shift = bucket_shift(num_nodes)
     num_bucket = max(1, -(-num_nodes // (1 << shift)))
-
-    shares = slices(num_edges, num_thread)
+    shares = slices(len(heads), num_thread)
     counts = np.zeros((len(shares), num_bucket), np.int64)
 
     def count(i, _):
@@ -306,11 +264,10 @@ def build_csr_consuming(edges, num_nodes, *, symmetric, keep_loops, merge, num_t
     cursors = np.ascontiguousarray(ends - counts)
     bounds = np.zeros(num_bucket + 1, np.int64)
     np.cumsum(counts.sum(axis=0), out=bounds[1:])
-    nnz = int(bounds[-1])
 
-    rows = np.empty(nnz, np.uint16)
-    columns = np.empty(nnz, dtype)
-    values = np.empty(nnz if weighted else 0, np.float32)
+    rows = np.empty(bounds[-1], np.uint16)
+    columns = np.empty(bounds[-1], heads.dtype)
+    values = np.empty(bounds[-1] if weighted else 0, np.float32)
 
     def move(i, _):
         _move_entries(
@@ -319,24 +276,22 @@ def build_csr_consuming(edges, num_nodes, *, symmetric, keep_loops, merge, num_t
 
     run_slices(move, len(shares), num_thread)
     edges.clear()
-    del heads, tails, weights
+    return rows, columns, values, bounds
 
-    indptr = np.zeros(num_nodes + 1, np.int64)
+
+def _sort(rows, columns, values, bounds, shift, merge, degrees, num_thread):
+    """Sort and merge within the buckets, set `degrees`, and return how many entries each bucket has kept."""
+    num_bucket, nnz = len(bounds) - 1, int(bounds[-1])
     kept = np.zeros(num_bucket, np.int64)
 
     def sort(first, last):
         # Shares of equal numbers of entries, rounded to whole buckets.
-        a, b = np.searchsorted(bounds[:-1], [first, last])
-        b = num_bucket if last == nnz else b
-        a = 0 if first == 0 else a
-        _sort_buckets(a, b, bounds, shift, MERGE[merge], rows, columns, values, indptr[1:], kept)
+        a = 0 if first == 0 else np.searchsorted(bounds[:-1], first)
+        b = num_bucket if last == nnz else np.searchsorted(bounds[:-1], last)
+        _sort_buckets(a, b, bounds, shift, merge, rows, columns, values, degrees, kept)
 
     run_slices(sort, nnz, num_thread)
-    del rows
-    np.cumsum(indptr, out=indptr)
-    columns = _compact(columns, bounds, kept)
-    values = _compact(values, bounds, kept) if weighted else None
-    return indptr, columns, values
+    return kept
 
 
 def _compact(array, bounds, kept):
@@ -348,71 +303,4 @@ def _compact(array, bounds, kept):
     for start, size in zip(bounds[:-1].tolist(), kept.tolist(), strict=True):
         out[position : position + size] = array[start : start + size]
         position += size
-    return out
-
-
-def count_loops(indptr, indices, *, num_thread=1):
-    """Return the number of entries on the diagonal.
-
-    Parameters
-    ----------
-    indptr : int64 [N + 1]
-    indices : int32 or int64 [nnz]
-    num_thread : int
-    """
-    return int(sum(run_slices(lambda a, b: _count_loops(a, b, indptr, indices), len(indptr) - 1, num_thread)))
-
-
-def find_edges(indptr, indices, heads, tails, *, num_thread=1):
-    """Return for each pair the position of its first entry in `indices`, or -1, by binary search in the sorted rows.
-
-    Parameters
-    ----------
-    indptr : int64 [N + 1]
-    indices : int32 or int64 [nnz]
-        Sorted within each row.
-    heads, tails : int64 [k]
-        Node ids in ``[0, N)``.
-    num_thread : int
-
-    Returns
-    -------
-    int64 [k]
-    """
-    positions = np.empty(len(heads), np.int64)
-    run_slices(lambda a, b: _find(a, b, indptr, indices, heads, tails, positions), len(heads), num_thread)
-    return positions
-
-
-def row_sums(indptr, weights, *, num_thread=1):
-    """Return the float64 [N] sums of `weights` (float32 [nnz]) by row."""
-    sums = np.empty(len(indptr) - 1, np.float64)
-    run_slices(lambda a, b: _row_sums(a, b, indptr, weights, sums), len(sums), num_thread)
-    return sums
-
-
-def column_sums(indices, weights, num_nodes):
-    """Return the float64 [N] sums of `weights` (float32 [nnz], or None for ones) by column."""
-    sums = np.zeros(num_nodes, np.float64)
-    _column_sums(indices, np.empty(0, np.float32) if weights is None else weights, sums)
-    return sums
-
-
-def normalize(indptr, indices, weights, row_sums, column_sums, *, num_thread=1):
-    """Return the float32 [nnz] weights ``w / sqrt(row_sums[u] * column_sums[v])`` of the entries (u, v).
-
-    Parameters
-    ----------
-    indptr : int64 [N + 1]
-    indices : int32 or int64 [nnz]
-    weights : float32 [nnz] or None
-        None for ones.
-    row_sums, column_sums : float64 [N]
-    num_thread : int
-    """
-    out = np.empty(len(indices), np.float32)
-    weights = np.empty(0, np.float32) if weights is None else weights
-    run_slices(
-        lambda a, b: _normalize(a, b, indptr, indices, weights, row_sums, column_sums, out), len(indptr) - 1, num_thread
-    )
     return out

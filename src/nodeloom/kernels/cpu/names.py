@@ -1,8 +1,9 @@
 """Hash tables of names on the CPU: text or integers to consecutive ids.
 
-A *token* is a piece of a block of bytes, packed in one int64 as ``start << 32 | length``. The names known so far stand one after
-the other in an arena of bytes, name ``i`` at ``arena[offsets[i]:offsets[i + 1]]``. A slot of the open-addressed table holds 32 bits
-of the hash and the id + 1, so that nearly every mismatch is seen without reading the name; 0 is an empty slot.
+A *token* is a piece of a block of bytes, packed in one int64 as ``start << 32 | length``. The names known so far
+stand one after the other in an arena of bytes, name ``i`` at ``arena[offsets[i]:offsets[i + 1]]``. A slot of the
+open-addressed table holds 32 bits of the hash and the id + 1, so that nearly every mismatch is seen without reading
+the name; 0 is an empty slot.
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ def intern_text(block, tokens, first, table, offsets, arena, num_name, out):
     num_name : int
         The number of names known now.
     line : int
-        L, or the line at which the table (two thirds full), `offsets` or `arena` has no room for another line: call again from there.
+        L, or the line at which the table (two thirds full), `offsets` or `arena` has no room for another line: call
+        again from there.
     """
     num_column, num_line = tokens.shape
     limit = min(table.size // 3 * 2, offsets.size - 1)

@@ -7,8 +7,8 @@ import numpy as np
 from nodeloom.kernels.cpu._jit import jit
 
 NAME, DELIMITER, LINE_END, COMMENT, BLANK = range(5)
-"""What a byte is: part of a name; between names; the end of a line; the first byte of the comment prefix; part of a name,
-but not at its ends."""
+"""What a byte is: part of a name; between names; the end of a line; the first byte of the comment prefix; part of a
+name, but not at its ends."""
 
 OK, NOT_INTEGER, TOO_FEW, TOO_MANY, BAD_WEIGHT = range(5)
 """What stopped the reading of a block."""
@@ -20,7 +20,7 @@ _POWERS = 10.0 ** np.arange(309)
 def _is_comment(block, i, comment):
     if i + comment.size > block.size:
         return False
-    for k in range(1, comment.size):
+    for k in range(1, comment.size):  # noqa: SIM110 (a generator does not compile)
         if block[i + k] != comment[k]:
             return False
     return True
@@ -153,7 +153,7 @@ def read_edges(block, kinds, comment, integers, num_column, ignore_rest, ends, w
         column = 0
         while i < size:
             kind = kinds[block[i]]
-            if kind == DELIMITER or kind == BLANK:
+            if kind == DELIMITER or kind == BLANK:  # noqa: SIM109
                 i += 1
                 continue
             if kind == LINE_END:
@@ -165,7 +165,8 @@ def read_edges(block, kinds, comment, integers, num_column, ignore_rest, ends, w
             start = i
             while i < size:
                 kind = kinds[block[i]]
-                if kind == NAME or kind == BLANK or (kind == COMMENT and not _is_comment(block, i, comment)):
+                in_name = kind == NAME or kind == BLANK
+                if in_name or (kind == COMMENT and not _is_comment(block, i, comment)):
                     i += 1
                 else:
                     break

@@ -8,7 +8,7 @@ import re
 def split_line(line: str, delimiters: str, comment: str) -> list[str]:
     """Return the tokens of a line: what stands between delimiters before the comment, blanks at its ends taken off.
 
-    Line ends (``\\r`` too) always delimit; delimiters in a row count as one.
+    Line ends (the carriage return too) always delimit; delimiters in a row count as one.
     """
     if comment and comment in line:
         line = line[: line.index(comment)]

@@ -1,0 +1,139 @@
+"""The compiled graph: written, opened, and refused when it is not one."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from nodeloom.errors import DataError, OutputError
+from nodeloom.graph import Graph
+
+
+@pytest.fixture(
+    params=[
+        {"edges": [[0, 1], [1, 2]]},
+        {"edges": [["b", "a"], ["a", "é"]], "weights": [1, 2]},
+        {"edges": [[0, 1], [2, 2]], "directed": True, "names": [7, 5, 3]},
+        {"edges": [], "num_nodes": 3},
+    ],
+    ids=["plain", "text and weights", "directed with integers", "no edges"],
+)
+def graph(request):
+    return Graph.from_edges(**request.param)
+
+
+def test_round_trip(graph, tmp_path):
+    graph.save(tmp_path / "graph")
+    again = Graph.open(tmp_path / "graph")
+    assert again.names == graph.names
+    assert again.directed == graph.directed
+    assert (again.num_edges, again.num_loops) == (graph.num_edges, graph.num_loops)
+    for name in ("indptr", "indices", "weights"):
+        ours, theirs = getattr(graph, name), getattr(again, name)
+        assert (ours is None) == (theirs is None)
+        if ours is not None:
+            np.testing.assert_array_equal(ours, theirs)
+            assert ours.dtype == theirs.dtype
+            assert not theirs.flags.writeable
+    assert again.fingerprint() == graph.fingerprint()
+    # What the file says of itself is what its arrays give.
+    assert (
+        Graph(again.indptr, again.indices, again.weights, directed=again.directed).fingerprint() == again.fingerprint()
+    )
+
+
+def test_it_is_a_safetensors_file(tmp_path):
+    from safetensors.numpy import load_file
+
+    graph = Graph.from_edges([["b", "a"], ["a", "é"]], weights=[1, 2])
+    graph.save(tmp_path / "graph")
+    arrays = load_file(tmp_path / "graph")
+    assert set(arrays) == {"indptr", "indices", "weights", "names"}
+    np.testing.assert_array_equal(arrays["indices"], graph.indices)
+
+
+def test_opening_does_not_read_the_arrays(tmp_path):
+    edges = np.random.default_rng(0).integers(0, 200_000, (1_000_000, 2))
+    Graph.from_edges(edges).save(tmp_path / "graph")
+    Graph.open(tmp_path / "graph")
+    start = time.perf_counter()
+    graph = Graph.open(tmp_path / "graph")
+    assert repr(graph).startswith("Graph(200,000 nodes, ")
+    assert time.perf_counter() - start < 0.1
+    base = graph.indices
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    assert isinstance(base, np.memmap)
+
+
+def test_saving_over_the_file_it_was_opened_from(tmp_path):
+    graph = Graph.from_edges([["b", "a"], ["a", "c"]], weights=[1, 2])
+    graph.save(tmp_path / "graph")
+    opened = Graph.open(tmp_path / "graph")
+    opened.save(tmp_path / "graph")
+    assert Graph.open(tmp_path / "graph").fingerprint() == graph.fingerprint() == opened.fingerprint()
+
+
+def test_no_rest_is_left_where_it_cannot_be_written(tmp_path):
+    graph = Graph.from_edges([[0, 1]])
+    with pytest.raises(OutputError):
+        graph.save(tmp_path / "nowhere" / "graph")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputError):
+        graph.save(tmp_path / "folder")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder"]
+
+
+@pytest.mark.parametrize("keep", [0, 4, 8, 60, 250, -60, -9, -1])
+def test_truncated(tmp_path, keep):
+    path = tmp_path / "graph"
+    Graph.from_edges([["b", "a"], ["a", "c"]], weights=[1, 2]).save(path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(DataError, match="expected a compiled graph, got"):
+        Graph.open(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"a b\nb c\n", b"\x00" * 100, (20).to_bytes(8, "little") + b'{"a": 1}            ', b"\xff" * 64],
+    ids=["empty", "text", "zeros", "other safetensors", "junk"],
+)
+def test_foreign(tmp_path, content):
+    (tmp_path / "graph").write_bytes(content)
+    with pytest.raises(DataError, match=r"graph: expected a compiled graph, got .*Graph\.from_file"):
+        Graph.open(tmp_path / "graph")
+
+
+def test_parts_that_do_not_fit(tmp_path):
+    path = tmp_path / "graph"
+    graph = Graph.from_edges([[0, 1], [1, 2]])
+    graph.save(path)
+    content = bytearray(path.read_bytes())
+    start = 8 + int.from_bytes(content[:8], "little")
+    content[start + 24 : start + 32] = (9).to_bytes(8, "little")  # the last offset
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="parts do not fit together"):
+        Graph.open(path)
+
+
+def test_of_another_version(tmp_path):
+    path = tmp_path / "graph"
+    Graph.from_edges([[0, 1]]).save(path)
+    path.write_bytes(path.read_bytes().replace(b'"format_version": "1"', b'"format_version": "9"'))
+    with pytest.raises(DataError, match="got one of version '9': use a newer nodeloom"):
+        Graph.open(path)
+
+
+def test_missing_and_folder(tmp_path):
+    with pytest.raises(DataError, match="got no file of this name"):
+        Graph.open(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="got a folder"):
+        Graph.open(tmp_path)
+
+
+def test_an_edge_list_reader_knows_a_compiled_graph(tmp_path):
+    Graph.from_edges([[0, 1]]).save(tmp_path / "graph")
+    with pytest.raises(DataError, match=r"got a compiled graph\. Open it with Graph\.open"):
+        Graph.from_file(tmp_path / "graph")
