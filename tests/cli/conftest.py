@@ -100,9 +100,8 @@ class FakeEstimator:
         seed: int = 0,
         device: str = "auto",
     ) -> None:
-        frame = inspect.currentframe()
-        assert frame is not None
-        self.parameters = {key: value for key, value in frame.f_locals.items() if key not in ("self", "frame")}
+        given = locals()
+        self.parameters = {key: given[key] for key in inspect.signature(FakeEstimator).parameters}
 
     def get_params(self) -> dict[str, Any]:
         return self.parameters

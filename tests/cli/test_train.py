@@ -244,3 +244,26 @@ def test_baseline_words_that_fit_not_one(words, message):
 def test_all_baselines_can_be_named_by_their_own_words():
     for path in baselines():
         assert find_baseline(path.stem.split("_")) == path
+
+
+ARRIVING = {
+    "dim": 16, "num_epoch": 7, "augmentation_step": 3, "random_walk_length": 9, "num_negative": 2,
+    "negative_weight": 2.5, "negative_sample_exponent": 0.5, "num_shared_negative": 8, "hub_threshold": 1e-4,
+    "positive_reuse": 2, "lr": 0.001, "weight_decay": 0.1, "schedule": "constant", "num_thread": 1,
+    "deterministic": True, "seed": 5, "device": "cpu",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ARRIVING)
+def test_every_parameter_arrives_from_both_roads(cli, fake, edges, tmp_path, key):
+    value = ARRIVING[key]
+    assert set(fake().get_params()) - {"optimizer"} == set(ARRIVING)
+    path = tmp_path / "run.yaml"
+    path.write_text(f"graph: {{file_name: {edges}}}\n")
+    assert cli("run", path, "--set", f"{key}={str(value).lower()}").code == 0
+    switch = "--" + key.replace("_", "-")
+    assert cli("embed", edges, "-o", tmp_path / "m", *([switch] if value is True else [switch, value])).code == 0
+    for _, parameters, _, _ in fake.seen:
+        assert parameters[key] == value
+        others = {name: given for name, given in parameters.items() if name not in (key, "optimizer")}
+        assert others == {name: given for name, given in fake().get_params().items() if name in others}
