@@ -34,7 +34,7 @@ def graphs(draw):
     return Graph.from_edges(np.array(edges), weights=weights, num_nodes=n, directed=directed, duplicates=duplicates)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(
     graph=graphs(), fraction=st.floats(0.01, 0.9), seed=st.integers(0, 99), keep=st.integers(0, 2), small=st.booleans()
 )
