@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
@@ -149,3 +150,26 @@ def test_resume_without_a_checkpoint(cli, unchanged, edges, write):
         cli("embed", edges, "-o", unchanged / "m", "--resume"), "train.resume: expected a checkpoint to go on from"
     )
     _refused(cli("run", write(""), "--resume"), "train.resume: expected a checkpoint")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
+def test_full_device(cli, model):
+    _refused(cli("export", model, "-o", "/dev/full", "--format", "tsv"), "/dev/full", "space")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits of size are a matter of POSIX")
+@pytest.mark.parametrize("command", ["convert", "export"])
+def test_disk_that_fills_up_leaves_nothing(model, tmp_path, command):
+    import subprocess
+
+    (tmp_path / "out").mkdir()
+    edges = tmp_path / "many.txt"
+    edges.write_text("".join(f"node{i} node{i + 1}\n" for i in range(5000)))
+    source = {"convert": edges, "export": model}[command]
+    limit = {"convert": 8, "export": 1}[command]  # kB; both files are larger
+    text = f"ulimit -f {limit}; exec {sys.executable} -m nodeloom {command} {source} -o {tmp_path}/out/x.tsv"
+    done = subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert list((tmp_path / "out").iterdir()) == []

@@ -1,0 +1,175 @@
+"""The whole way with the real estimators, each in a process of its own: what a user sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from nodeloom.datasets import load_lastfm_asia, planted_partition
+from nodeloom.io.model_file import read_model
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Start the program in the folder of the test; returns the finished process."""
+    environment = {**os.environ, "NODELOOM_CACHE": str(tmp_path / "cache"), "COLUMNS": "120"}
+    environment.pop("NODELOOM_DATA", None)
+
+    def start(*arguments, **settings):
+        command = [sys.executable, "-W", "error", "-m", "nodeloom", *(str(argument) for argument in arguments)]
+        return subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=settings.pop("stdin", subprocess.DEVNULL),
+            text=True,
+            **settings,
+        )
+
+    def call(*arguments, code=0, **settings):
+        process = start(*arguments, **settings)
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == code, err
+        assert "Traceback" not in err
+        return out, err
+
+    call.start = start
+    return call
+
+
+@pytest.fixture(scope="module")
+def large_graph(tmp_path_factory):
+    """An edge list on which training takes its time."""
+    path = tmp_path_factory.mktemp("large") / "edges.txt"
+    edges, _ = planted_partition(20_000, 100_000, 10)
+    np.savetxt(path, edges, fmt="%d")
+    return path
+
+
+def test_quickstart(program, tmp_path):
+    start = time.perf_counter()
+    out, _ = program("quickstart", "--json")
+    assert time.perf_counter() - start < 60
+    result = json.loads(out)
+    classification, links = result["evaluation"]
+    assert classification["metrics"]["micro-F1@50%"] > 0.8
+    assert classification["control"]["metrics"]["micro-F1@50%"] < 0.4
+    assert links["metrics"]["AUC"] > 0.85
+    assert abs(links["control"]["metrics"]["AUC"] - 0.5) < 0.1
+    assert len(next(iter(result["nearest"].values()))) == 5
+    assert (tmp_path / "quickstart.safetensors").exists()
+    text, _ = program("nearest", "quickstart.safetensors", "7", "-k", "3")
+    assert "Nearest to 7" in text
+
+
+def test_embed_evaluate_export_warm_start(program, tmp_path):
+    edges, labels = load_lastfm_asia()
+    common = ("--num-epoch", "100", "--dim", "32", "--seed", "1")
+    out, _ = program("embed", edges, "-o", "m", *common, "--labels", labels)
+    for part in ("Read  Graph(7,624 nodes", "Plan", "Trained", "Saved", "Node classification"):
+        assert part in out
+    result = json.loads(program("evaluate", "m.safetensors", "--labels", labels, "--json")[0])
+    assert result["evaluation"][0]["metrics"]["micro-F1@50%"] > 0.5
+    program("export", "m.safetensors", "-o", "v.txt")
+    assert (tmp_path / "v.txt").read_text().startswith("7624 32\n")
+    (tmp_path / "new.txt").write_text("0\t1\n0\tnew\n")
+    program("embed", edges, "new.txt", "-o", "grown", *common, "--init", "m.safetensors", "--quiet")
+    grown = read_model(tmp_path / "grown.safetensors")
+    assert grown.num_nodes == 7625
+    assert np.isfinite(grown.vertex).all()
+
+
+@pytest.mark.parametrize("model", ["DeepWalk", "LINE", "node2vec"])
+def test_deterministic_runs_agree_to_the_bit(program, tmp_path, model):
+    (tmp_path / "e.txt").write_text("".join(f"{i} {(i * 7 + 3) % 60}\n" for i in range(60)))
+    for name in ("first", "second"):
+        program(
+            "embed", "e.txt", "-o", name, "--model", model, "--num-epoch", "50", "--deterministic", "--dim", "8", "-q"
+        )
+    first, second = (read_model(tmp_path / f"{name}.safetensors") for name in ("first", "second"))
+    assert (np.asarray(first.vertex) == np.asarray(second.vertex)).all()
+    assert np.isfinite(first.vertex).all()
+
+
+@pytest.mark.parametrize("text", ["a b\n", "a a\n", "a b\nc d\n", "a b\na c\na d\na e\n", "a b\nb c\nc d\n"])
+def test_small_and_odd_graphs(program, tmp_path, text):
+    (tmp_path / "e.txt").write_text(text)
+    process = program.start("embed", "e.txt", "-o", "m", "--num-epoch", "20", "--dim", "4")
+    _, err = process.communicate(timeout=100)
+    assert process.returncode in (0, 2), err
+    if process.returncode:
+        assert err.splitlines()[-1].startswith("error: ")
+    else:
+        assert np.isfinite(read_model(tmp_path / "m.safetensors").vertex).all()
+
+
+def test_template_runs_as_it_is(program, tmp_path):
+    program("new", "graph")
+    out, _ = program("run", "graph.yaml", "--epoch", "20", "--json")
+    tasks = [result["task"] for result in json.loads(out)["evaluation"]]
+    assert tasks == ["node classification", "link prediction"]
+    assert (tmp_path / "graph.safetensors").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_training_goes_on_to_the_same_result(program, tmp_path, large_graph, number):
+    common = (
+        "embed", large_graph, "--num-epoch", "400", "--dim", "32", "--deterministic", "--quiet",
+        "--checkpoint", "c.safetensors", "--checkpoint-interval", "0.2",
+    )  # fmt: skip
+    process = program.start(*common, "-o", "part")
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "c.safetensors").exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert err.startswith("error: ")
+    assert "Go on with: nodeloom embed" in err
+    assert "--resume" in err.splitlines()[-1]
+    assert not (tmp_path / "part.safetensors").exists()
+    program(*common, "-o", "part", "--resume")
+    program(*common[:9], "-o", "whole")
+    part, whole = (read_model(tmp_path / f"{name}.safetensors") for name in ("part", "whole"))
+    assert (np.asarray(part.vertex) == np.asarray(whole.vertex)).all()
+
+
+def test_lines_of_progress_when_there_is_no_terminal(program, large_graph):
+    _, err = program(
+        "embed",
+        large_graph,
+        "-o",
+        "m",
+        "--num-epoch",
+        "50",
+        "--dim",
+        "16",
+        "--log-frequency",
+        "5",
+        "--batch-size",
+        "100000",
+    )
+    lines = [line for line in err.splitlines() if line.startswith("training: epoch ")]
+    assert len(lines) >= 3
+    assert "pairs/s" in lines[-1]
+
+
+def test_checkpoint_of_another_graph_is_refused(program, tmp_path, large_graph):
+    (tmp_path / "e.txt").write_text("a b\nb c\n")
+    program("embed", "e.txt", "-o", "m", "--num-epoch", "5", "--checkpoint", "c.safetensors", "-q", "--dim", "4")
+    if not (tmp_path / "c.safetensors").exists():
+        (tmp_path / "m.safetensors").rename(tmp_path / "c.safetensors")
+    _, err = program("embed", large_graph, "-o", "x", "--checkpoint", "c.safetensors", "--resume", "--dim", "4", code=2)
+    assert err.splitlines()[-1].startswith("error: ")
+    assert not (tmp_path / "x.safetensors").exists()
