@@ -1,0 +1,163 @@
+"""From a file to a graph: rate and peak memory for integer and text names, and the opening of a compiled graph."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common import SkippedError, arguments, load, run_worker
+from report import Report, spread
+
+SET = "debian_large"
+TARGETS = {"integers": 5.0, "text names": 2.0}
+TARGET_MEMORY = 4.0
+TARGET_OPEN = 0.010
+
+
+@dataclass
+class Case:
+    """One file and one way to load it."""
+
+    name: str
+    file: str
+    how: str = "nodeloom"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+CASES = (
+    Case("integers", "integers.txt"),
+    Case("integers, 1 thread", "integers.txt", options={"num_thread": 1}),
+    Case("integers and weights", "weights.txt"),
+    Case("64-bit integers, scattered", "sparse.txt"),
+    Case("text names", "text.txt"),
+    Case("text names, commas and comments", "commas.txt", options={"delimiters": ",", "comment": "//"}),
+    Case("text names, gzip", "text.txt.gz"),
+    Case("text names, Parquet", "text.parquet"),
+    Case("compiled graph", "compiled.graph", how="open"),
+    Case("pandas + SciPy, integers", "integers.txt", how="pandas"),
+    Case("pandas + SciPy, text names", "text.txt", how="pandas"),
+)
+
+
+def write_files(edges: np.ndarray, folder: Path) -> None:
+    """Write one graph in every form: shuffled lines, tab-separated unless the name says otherwise."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    from nodeloom import Graph
+
+    rng = np.random.default_rng(0)
+    edges = edges[rng.permutation(len(edges))]
+    heads, tails = (pa.array(column) for column in edges.T)
+
+    def write(name: str, columns: list[pa.Array], delimiter: str = "\t") -> None:
+        table = pa.table(columns, names=[str(i) for i in range(len(columns))])
+        options = pyarrow.csv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style="none")
+        pyarrow.csv.write_csv(table, folder / name, options)
+
+    write("integers.txt", [heads, tails])
+    write("weights.txt", [heads, tails, pa.array(rng.integers(1, 1000, len(edges)) / 100)])
+    scattered = rng.permutation(rng.integers(10**12, 10**18, int(edges.max()) + 1))
+    write("sparse.txt", [pa.array(scattered[column]) for column in edges.T])
+    # About as long as names of packages or users.
+    text = [pc.binary_join_element_wise("node-", column.cast(pa.string()), "") for column in (heads, tails)]
+    write("text.txt", text)
+    write("commas.txt", text, ",")
+    with (folder / "commas.txt").open("a") as file:
+        file.write("// the end\n")
+    pyarrow.parquet.write_table(pa.table(text, names=["head", "tail"]), folder / "text.parquet")
+    with pa.CompressedOutputStream(str(folder / "text.txt.gz"), "gzip") as sink:
+        sink.write((folder / "text.txt").read_bytes())
+    Graph.from_file(folder / "text.txt").save(folder / "compiled.graph")
+
+
+def sample(path: Path) -> list[str]:
+    """Return some lines of a file, to compile the kernels by."""
+    if path.suffix not in (".txt",):
+        path = path.parent / "text.txt"
+    with path.open() as file:
+        return [next(file).strip() for _ in range(50)]
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = arguments(__doc__)
+    parser.set_defaults(repeats=5)
+    parser.add_argument("--threads", type=int, default=2, help="threads that read and build")
+    options = parser.parse_args()
+    if options.quick:
+        options.repeats = 1
+    report = Report("load_graph", "From a file to a graph", options)
+    try:
+        edges = load(SET)["edges"]
+    except SkippedError as reason:
+        report.note(f"Skipped: {reason}.")
+        report.finish()
+        return
+    if options.quick:
+        edges = edges[:: len(edges) // 100_000]
+    results: dict[str, list[dict[str, Any]]] = {}
+    with tempfile.TemporaryDirectory(prefix="nodeloom-load-") as name:
+        folder = Path(name)
+        write_files(edges, folder)
+        report.say("files written")
+        for _ in range(options.repeats):
+            for case in CASES:
+                request = {"how": case.how, "path": str(folder / case.file), "options": dict(case.options)}
+                num_thread = request["options"].pop("num_thread", options.threads)
+                request["sample"] = sample(folder / case.file)
+                try:
+                    result = run_worker("load_graph.py", request, num_thread=num_thread)
+                except SkippedError as reason:
+                    report.say(f"{case.name}: {reason}")
+                    continue
+                results.setdefault(case.name, []).append(result)
+        sizes = {case.name: (folder / case.file).stat().st_size for case in CASES}
+    report_results(report, results, sizes, len(edges))
+    report.raw = results
+    report.finish()
+
+
+def report_results(
+    report: Report, results: dict[str, list[dict[str, Any]]], sizes: dict[str, int], num_edges: int
+) -> None:
+    """Fill the table and hold it against the targets."""
+    table = report.table(
+        f"{num_edges:,} edges of {SET}, lines shuffled",
+        "file", "MB", "M edges/s", "seconds", "CPU seconds", "peak growth, MB", "graph and names, MB", "growth / graph",
+    )  # fmt: skip
+    shapes = {name: (runs[0]["nnz"], runs[0]["num_names"], runs[0]["largest_degree"]) for name, runs in results.items()}
+    for name, runs in results.items():
+        seconds = [run["seconds"] for run in runs]
+        growth = statistics.median(run["growth_bytes"] for run in runs)
+        size = runs[0]["graph_bytes"]
+        opened = name == "compiled graph"
+        rate = "" if opened else spread([num_edges / s / 1e6 for s in seconds], "{:.1f}")
+        table.add(
+            name, f"{sizes[name] / 1e6:.0f}", rate, spread(seconds, "{:.4f}" if opened else "{:.2f}"),
+            f"{statistics.median(run['cpu_seconds'] for run in runs):.2f}", f"{growth / 1e6:.0f}", f"{size / 1e6:.0f}",
+            f"{growth / size:.2f}",
+        )  # fmt: skip
+        if name in TARGETS:
+            measured = num_edges / statistics.median(seconds) / 1e6
+            report.check(f"{name}: rate", f"{TARGETS[name]:g} M edges/s", f"{measured:.1f}", measured >= TARGETS[name])
+        if opened:
+            middle = statistics.median(seconds)
+            report.check("opening a compiled graph", "milliseconds", f"{1e3 * middle:.1f} ms", middle < TARGET_OPEN)
+        elif not name.startswith("pandas"):
+            times = growth / size
+            report.check(f"{name}: memory", f"{TARGET_MEMORY:g} times", f"{times:.2f} times", times <= TARGET_MEMORY)
+    report.check("all give the same rows", "one shape", f"{len(set(shapes.values()))}", len(set(shapes.values())) == 1)
+    report.note("Growth is the peak of resident memory during the load, less what was resident before it.")
+    report.note("The files are in the cache of the operating system; kernels are compiled before the clock starts.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""From a file of edges to rows in memory: seconds, peak memory, and what came out. Kernels are compiled before."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from child import Stopwatch, answer, memory, peak_bytes, request, reset_peak
+
+asked = request()
+
+
+def nodeloom_file(path, options):
+    """Load by nodeloom; returns indptr, indices, bytes of graph and names, number of names."""
+    from nodeloom import Graph
+
+    graph = Graph.from_file(path, num_thread=asked["num_thread"], **options)
+    return graph.indptr, graph.indices, graph.nbytes, len(graph.names)
+
+
+def nodeloom_open(path, options):
+    """Open the compiled graph."""
+    from nodeloom import Graph
+
+    graph = Graph.open(path)
+    return graph.indptr, graph.indices, graph.nbytes, len(graph.names)
+
+
+def pandas_scipy(path, options):
+    """Load as one does without a library: pandas reads and numbers the names, SciPy builds symmetric rows."""
+    import pandas
+    import scipy.sparse
+
+    frame = pandas.read_csv(path, sep="\t", header=None, engine="c")
+    ids, names = pandas.factorize(frame.to_numpy().ravel())
+    heads, tails = ids[0::2].astype(np.int32), ids[1::2].astype(np.int32)
+    ones = np.ones(len(heads), np.float32)
+    matrix = scipy.sparse.coo_array((ones, (heads, tails)), shape=(len(names), len(names))).tocsr()
+    matrix = (matrix + matrix.T).tocsr()
+    return matrix.indptr, matrix.indices, matrix.indptr.nbytes + matrix.indices.nbytes, len(names)
+
+
+def warm_up(folder):
+    """Import what will be needed and compile the kernels, on a few edges."""
+    sample = Path(folder, "sample.txt")
+    sample.write_text("\n".join(asked["sample"]) + "\n")
+    if asked["how"] == "open":
+        from nodeloom import Graph
+
+        Graph.from_file(sample).save(Path(folder, "sample"))
+        sample = Path(folder, "sample")
+    load(sample, options)
+    if asked["path"].endswith("parquet"):
+        import pyarrow
+        import pyarrow.parquet
+
+        sample = Path(folder, "sample.parquet")
+        pyarrow.parquet.write_table(pyarrow.table({"head": ["a", "b"], "tail": ["b", "c"]}), sample)
+        load(sample, options)
+
+
+load = {"nodeloom": nodeloom_file, "open": nodeloom_open, "pandas": pandas_scipy}[asked["how"]]
+options = asked["options"]
+with tempfile.TemporaryDirectory() as folder:
+    warm_up(folder)
+
+before = memory("VmRSS") or peak_bytes()
+reset_peak()
+with Stopwatch() as watch:
+    indptr, indices, nbytes, num_names = load(asked["path"], options)
+growth = peak_bytes() - before
+assert indptr[-1] == len(indices)
+answer(
+    seconds=watch.seconds, cpu_seconds=watch.cpu_seconds, growth_bytes=growth, graph_bytes=nbytes,
+    num_names=num_names, nnz=len(indices), largest_degree=int(np.diff(indptr).max()),
+)  # fmt: skip
