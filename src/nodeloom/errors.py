@@ -59,7 +59,7 @@ class TrainingError(NodeloomError):
     """Training cannot go on, for example because values diverged."""
 
 
-class TrainingInterrupted(NodeloomError):
+class TrainingInterrupted(NodeloomError):  # noqa: N818  an event more than an error
     """Training was stopped by the user (Ctrl-C or SIGTERM) after its last step was finished.
 
     Parameters

@@ -49,19 +49,21 @@ class TextInterner:
             )
             if line == tokens.shape[1]:
                 return out
-            self._grow(int((tokens[:, line] & 0xFFFFFFFF).sum()), tokens.shape[0])
+            batch = tokens[:, line : line + kernels.BATCH]
+            self._grow(int((batch & 0xFFFFFFFF).sum()), batch.size)
 
-    def _grow(self, need: int, num_column: int) -> None:
+    def _grow(self, need: int, more: int) -> None:
+        """Make room for `more` names of `need` bytes together."""
         count = self._count
         check_count(count)
         used = int(self._offsets[count])
         if used + need > len(self._arena):
             # By half, not to the double: while it is copied, both are in memory.
             self._arena = _enlarged(self._arena, used, used + max(need, used // 2))
-        if count + num_column > len(self._offsets) - 1:
-            self._offsets = _enlarged(self._offsets, count + 1, count + 1 + max(num_column, count // 2))
-        if count + num_column > len(self._table) // 3 * 2:
-            size = table_size(count + num_column)
+        if count + more > len(self._offsets) - 1:
+            self._offsets = _enlarged(self._offsets, count + 1, count + 1 + max(more, count // 2))
+        if count + more > len(self._table) // 3 * 2:
+            size = table_size(count + more)
             self._table = np.empty(0, np.int64)  # free the old one first: the new one is filled from the names
             self._table = np.zeros(size, np.int64)
             kernels.index_text(self._offsets, self._arena, count, self._table)
@@ -95,15 +97,16 @@ class IntegerInterner:
             self._count, line = kernels.intern_integers(values, line, self._table, self._names, self._count, out)
             if line == values.shape[1]:
                 return out
-            self._grow(values.shape[0])
+            self._grow(values[:, line : line + kernels.BATCH].size)
 
-    def _grow(self, num_column: int) -> None:
+    def _grow(self, more: int) -> None:
+        """Make room for `more` names."""
         count = self._count
         check_count(count)
-        if count + num_column > len(self._names):
-            self._names = _enlarged(self._names, count, count + max(num_column, count // 2))
-        if count + num_column > len(self._table) // 3 * 2:
-            size = table_size(count + num_column)
+        if count + more > len(self._names):
+            self._names = _enlarged(self._names, count, count + max(more, count // 2))
+        if count + more > len(self._table) // 3 * 2:
+            size = table_size(count + more)
             self._table = np.empty(0, np.int32)
             self._table = np.zeros(size, np.int32)
             kernels.index_integers(self._names, count, self._table)

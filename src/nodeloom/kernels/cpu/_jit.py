@@ -31,12 +31,11 @@ def jit(function: Callable[..., Any] | None = None, *, inline: bool = False, fas
 
     def decorate(f: Callable[..., Any]) -> Any:
         return numba.njit(
-            f,
             cache=True,
             nogil=True,
             error_model="numpy",
             fastmath=FASTMATH if fastmath else False,
-            **({"forceinline": True} if inline else {}),
-        )
+            forceinline=inline,
+        )(f)
 
     return decorate(function) if function is not None else decorate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ def slices(count: int, num_slice: int) -> list[tuple[int, int]]:
     """Cut ``range(count)`` into at most `num_slice` contiguous, non-empty slices of nearly equal length."""
     num_slice = max(1, min(num_slice, count))
     bounds = [count * i // num_slice for i in range(num_slice + 1)]
-    return [(a, b) for a, b in zip(bounds, bounds[1:], strict=False) if a < b]
+    return [(a, b) for a, b in itertools.pairwise(bounds) if a < b]
 
 
 def run_slices(function: Callable[[int, int], Result], count: int, num_thread: int) -> list[Result]:

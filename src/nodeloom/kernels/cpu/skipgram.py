@@ -215,7 +215,18 @@ def train_walks(
         rate = lr[tile]
         log_loss = tile % LOSS_EVERY == 0
         _load_tile(
-            walks, first_walk, num_row, max_row, ids[pad:], hubs[pad:], hub_weight, vertex_at, context_at, x_at, c_at, dim
+            walks,
+            first_walk,
+            num_row,
+            max_row,
+            ids[pad:],
+            hubs[pad:],
+            hub_weight,
+            vertex_at,
+            context_at,
+            x_at,
+            c_at,
+            dim,
         )
         num_pairs += _band_weights(
             ids, hubs, pad, max_row, nodes_per_walk, step, two_sided, weights, band, row_weight, item_weight
@@ -261,7 +272,9 @@ def train_walks(
 
             # Vertex rows: from the band of context rows and from the negatives.
             for i in range(begin, end, 2):
-                _accumulate_rows(g_band_at + _F4 * i * band, band - 1, 1, c_at + (i - step) * size, band, dim, gradient_at, 0)
+                _accumulate_rows(
+                    g_band_at + _F4 * i * band, band - 1, 1, c_at + (i - step) * size, band, dim, gradient_at, 0
+                )
                 _accumulate_rows(g_noise_at + _F4 * i * shared, shared, 1, n_at, num_negative, dim, gradient_at, 1)
                 for r in range(2):
                     node = ids[pad + i + r]
@@ -280,7 +293,14 @@ def train_walks(
                 decay = weight_decay * negative_share * chunk_weight
                 for k in range(0, num_negative, 2):
                     _accumulate_rows(
-                        g_noise_at + _F4 * (begin * shared + k), 1, shared, x_at + begin * size, end - begin, dim, gradient_at, 0
+                        g_noise_at + _F4 * (begin * shared + k),
+                        1,
+                        shared,
+                        x_at + begin * size,
+                        end - begin,
+                        dim,
+                        gradient_at,
+                        0,
                     )
                     for r in range(min(2, num_negative - k)):
                         at = noise_ids[k + r] * size
@@ -291,7 +311,14 @@ def train_walks(
         # Context rows: the band read the other way round.
         for j in range(0, max_row, 2):
             _accumulate_rows(
-                g_band_at + _F4 * ((j - step) * band + 2 * step), 1, band - 1, x_at + (j - step) * size, band, dim, gradient_at, 0
+                g_band_at + _F4 * ((j - step) * band + 2 * step),
+                1,
+                band - 1,
+                x_at + (j - step) * size,
+                band,
+                dim,
+                gradient_at,
+                0,
             )
             for r in range(2):
                 node = ids[pad + j + r]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nodeloom.kernels.cpu.simd.rows import prefetch
 from nodeloom.kernels.cpu._jit import jit
 from nodeloom.kernels.cpu.rng import below, draw, item_key, unit
+from nodeloom.kernels.cpu.simd.rows import prefetch
 
 _GROUP = 32
 _SHIFT = np.uint64(32)
@@ -199,7 +199,9 @@ def second_order_walks(
                         number = (np.uint64(step) << _SHIFT) | np.uint64(2 * trial)
                         bits = draw(key, number)
                         if trial == MAX_TRIAL:
-                            entry = _exact_step(indptr, indices, weights, hub_row, hub_bits, previous, node, bits, return_bias, out_bias)
+                            entry = _exact_step(
+                                indptr, indices, weights, hub_row, hub_bits, previous, node, bits, return_bias, out_bias
+                            )
                             break
                         if excess > 0.0 and previous >= 0:
                             share = np.float64(unit(draw(key, number + np.uint64(1)))) * (degree * envelope + excess)

@@ -8,7 +8,19 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from nodeloom.kernels.cpu.simd.ir import F32, I32, I64, LANES, VECTOR_I32, VECTOR_I64, Emitter, constant, define, int64s, integers
+from nodeloom.kernels.cpu.simd.ir import (
+    F32,
+    I32,
+    I64,
+    LANES,
+    VECTOR_I32,
+    VECTOR_I64,
+    Emitter,
+    constant,
+    define,
+    int64s,
+    integers,
+)
 
 # exp(f) = 1 + f + f^2 p(f) for |f| <= ln(2) / 2, Cephes' expf: relative error below 2e-7.
 _EXP = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)

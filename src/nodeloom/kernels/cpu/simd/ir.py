@@ -75,7 +75,9 @@ class Emitter:
     def call(self, name: str, *arguments: ir.Value) -> ir.Value:
         """Call an LLVM intrinsic of float vectors."""
         kind = ir.FunctionType(VECTOR, [VECTOR] * len(arguments))
-        return self.builder.call(self.builder.module.declare_intrinsic(f"{name}.v{LANES}f32", (), kind), list(arguments))
+        return self.builder.call(
+            self.builder.module.declare_intrinsic(f"{name}.v{LANES}f32", (), kind), list(arguments)
+        )
 
     def sum(self, vector: ir.Value) -> ir.Value:
         """Return the sum of the lanes, in an order of the compiler's choice."""

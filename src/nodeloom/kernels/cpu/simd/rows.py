@@ -43,7 +43,9 @@ def prefetch(typingctx: Any, address: Any) -> Any:
     def body(emit: Emitter, address: Any) -> None:
         pointer = emit.builder.inttoptr(address, ir.IntType(8).as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, I32, I32, I32])
-        emit.builder.call(emit.builder.module.declare_intrinsic("llvm.prefetch.p0", (), kind), [pointer, I32(0), I32(3), I32(1)])
+        emit.builder.call(
+            emit.builder.module.declare_intrinsic("llvm.prefetch.p0", (), kind), [pointer, I32(0), I32(3), I32(1)]
+        )
 
     return define(body, *int64s(1))
 
@@ -106,7 +108,9 @@ def sgd(typingctx: Any, row: Any, gradient: Any, dim: Any, decay: Any, lr: Any) 
         step = emit.builder.fneg(lr)
         with emit.loop(dim) as (d, _):
             p = emit.load(emit.pointer(row, d))
-            emit.store(emit.multiply_add(emit.splat(step), _gradient(emit, p, gradient, d, decay), p), emit.pointer(row, d))
+            emit.store(
+                emit.multiply_add(emit.splat(step), _gradient(emit, p, gradient, d, decay), p), emit.pointer(row, d)
+            )
 
     return define(body, *int64s(3), _FLOAT, _FLOAT)
 

@@ -1,0 +1,55 @@
+"""Measures how fast this machine trains, before the training."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from nodeloom.engine.plan import Plan
+from nodeloom.engine.store import aligned_zeros
+from nodeloom.kernels.cpu.parallel import collect
+from nodeloom.kernels.cpu.skipgram import train_walks
+
+_ROWS = 1 << 18
+_TILES = 32
+_SECONDS = 0.15
+
+
+def with_rate(plan: Plan) -> Plan:
+    """Return the plan with its rate, from training random walks of random nodes for a moment.
+
+    Kernels are compiled here if they are not in the cache. Sampling is not part of it (it takes a few per cent), and nodes are
+    drawn evenly, which is the worst case for the caches.
+    """
+    part = max(plan.parts, key=lambda part: part.row)
+    rows = min(plan.num_nodes, _ROWS)
+    index_type = np.int32 if plan.num_nodes <= 2**31 - 1 else np.int64
+    vertex, context = aligned_zeros(rows, part.row), aligned_zeros(rows, part.row)
+    vertex[:, : part.dim] = 1.0 / part.dim
+    moments = [aligned_zeros(rows if i < plan.optimizer.num_moment else 0, part.row) for i in (0, 1)] * 2
+    hubs = np.ones(rows, np.float32)
+    hubs.flags.writeable = True
+    lr = np.full(_TILES, 1e-6, np.float32)
+
+    def work(seed: int) -> tuple[int, float]:
+        random = np.random.default_rng(seed)
+        shape = (_TILES * plan.walks_per_tile, plan.nodes_per_walk)
+        pairs, seconds = 0, 0.0
+        while seconds < _SECONDS:
+            walks = random.integers(rows, size=shape, dtype=index_type)
+            noise = random.integers(rows, size=(_TILES, plan.chunks, plan.num_shared_negative), dtype=index_type)
+            begin = time.perf_counter()
+            pairs += train_walks(
+                vertex, context, *moments, walks, noise, hubs, lr, plan.augmentation_step, plan.two_sided,
+                np.float32(plan.negative_weight), np.float32(0), plan.optimizer.code, plan.optimizer.settings, np.zeros(2),
+            )  # fmt: skip
+            seconds += time.perf_counter() - begin
+        return pairs, seconds
+
+    with ThreadPoolExecutor(plan.num_thread) as pool:
+        collect(pool, work, [(0,)])  # compiles, and touches the pages
+        results = collect(pool, work, [(i,) for i in range(plan.num_thread)])
+    return dataclasses.replace(plan, rate=sum(pairs / seconds for pairs, seconds in results))

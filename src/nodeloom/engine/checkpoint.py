@@ -1,0 +1,145 @@
+"""Checkpoints: everything that a training needs to go on exactly, in one model file that is replaced atomically."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nodeloom.engine.plan import Plan
+from nodeloom.engine.resident import Position
+from nodeloom.engine.settings import Settings, differences
+from nodeloom.engine.store import Store
+from nodeloom.errors import ConfigError, ModelError, describe
+from nodeloom.io.model_file import ModelData, check_same_graph, read_model, write_model
+from nodeloom.log import logger
+from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+
+def graph_record(graph: Graph) -> dict[str, Any]:
+    """Return what a model file says about its graph."""
+    return {
+        "fingerprint": graph.fingerprint(),
+        "num_nodes": graph.num_nodes,
+        "num_edges": graph.num_edges,
+        "directed": graph.directed,
+    }
+
+
+@dataclass
+class Tables:
+    """The tables of all parts side by side, float32 [N, dim], as they stand in files.
+
+    Attributes
+    ----------
+    plan : Plan
+        Says which columns belong to which part.
+    tensors : dict of str to float32 [N, dim]
+        ``vertex``, ``context`` unless all parts are tied, and the moments. With a single part whose rows need no padding these
+        are the tables of the store themselves.
+    """
+
+    plan: Plan
+    tensors: dict[str, FloatArray] = field(default_factory=dict)
+
+    @property
+    def tied(self) -> bool:
+        """Whether no part has a context table of its own."""
+        return all(part.order == 1 for part in self.plan.parts)
+
+    def put(self, index: int, store: Store) -> None:
+        """Take over the tables of a part."""
+        part = self.plan.parts[index]
+        tables = store.tables()
+        if store.tied and not self.tied:
+            tables |= {name.replace("vertex", "context"): table for name, table in store.tables().items()}
+        for name, table in tables.items():
+            if len(self.plan.parts) == 1 and part.row == part.dim:
+                self.tensors[name] = table
+                continue
+            if name not in self.tensors:
+                self.tensors[name] = np.zeros((self.plan.num_nodes, self.plan.dim), np.float32)
+            self.tensors[name][:, part.first : part.first + part.dim] = table[:, : part.dim]
+
+    def get(self, index: int, store: Store, *, missing: str = "") -> None:
+        """Copy the columns of a part into its store; tables that are not there stay as they are."""
+        part = self.plan.parts[index]
+        for name, table in store.tables().items():
+            if name in self.tensors:
+                table[:, : part.dim] = self.tensors[name][:, part.first : part.first + part.dim]
+            elif missing:
+                raise ModelError(
+                    describe(
+                        missing,
+                        expected=f"a tensor {name!r}, as {self.plan.optimizer.name} needs",
+                        got=sorted(self.tensors),
+                    )
+                )
+
+
+class Checkpoints:
+    """Writes a checkpoint every so many seconds, and reads one.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file; None writes nothing.
+    interval : float
+        Seconds between two checkpoints.
+    """
+
+    def __init__(self, graph: Graph, plan: Plan, settings: Settings, path: str | Path | None, interval: float) -> None:
+        self.graph, self.plan, self.settings = graph, plan, settings
+        self.path = None if path is None else Path(path)
+        self.interval = interval
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        """Tell whether it is time for the next one."""
+        return self.path is not None and time.monotonic() - self._last >= self.interval
+
+    def write(self, tables: Tables, index: int, store: Store, position: Position) -> Path | None:
+        """Write the state of part `index` at `position`, finished parts included; return the file, if there is one."""
+        if self.path is None:
+            return None
+        tables.put(index, store)
+        state = {"finished": False, "part": index, **dataclasses.asdict(position)}
+        write_model(
+            self.path,
+            ModelData(tables.tensors, self.graph.names, self.settings.to_dict(), state, graph_record(self.graph)),
+        )
+        self._last = time.monotonic()
+        logger.info("checkpoint %s at part %d, pair %d", self.path, index, position.num_pair)
+        return self.path
+
+    def read(self, path: str | Path) -> tuple[Tables, int, Position]:
+        """Return the tables, the part and the position of a checkpoint.
+
+        Raises
+        ------
+        ModelError
+            If the file is no checkpoint, or of another graph.
+        ConfigError
+            If its settings are others than those at hand.
+        """
+        data = read_model(path)
+        if "num_pair" not in data.state:
+            hint = "To train further from a finished model, give it as init."
+            raise ModelError(describe(path, expected="a checkpoint", got="a finished model", hint=hint))
+        check_same_graph(path, data.graph, graph_record(self.graph))
+        changed = differences(data.config, self.settings.to_dict())
+        if changed:
+            hint = "Resume with the settings of the checkpoint; to train with others from its vectors, give it as init."
+            raise ConfigError(
+                describe(path, expected="a checkpoint of the same settings", got="; ".join(changed), hint=hint)
+            )
+        known = {field.name for field in dataclasses.fields(Position)}
+        position = Position(**{key: value for key, value in data.state.items() if key in known})
+        return Tables(self.plan, dict(data.tensors)), int(data.state["part"]), position

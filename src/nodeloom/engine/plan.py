@@ -1,0 +1,370 @@
+"""The plan: every "auto" as a number, the memory and the time, before anything runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from nodeloom.engine import choose
+from nodeloom.engine.memory import total_memory
+from nodeloom.engine.optimizer import Optimizer, optimizer_of
+from nodeloom.engine.schedule import Schedule
+from nodeloom.engine.settings import Settings
+from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
+from nodeloom.kernels.cpu.parallel import available_threads
+from nodeloom.kernels.cpu.simd import ROW_ALIGNMENT
+from nodeloom.kernels.cpu.skipgram import TILE
+from nodeloom.rng import MASK, mix
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+TILES_PER_POOL = 4096
+POOLS_AT_LEAST = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One pair of tables that is trained on its own. All models have one part but LINE with both orders, which has two.
+
+    Attributes
+    ----------
+    order : int
+        1: vertex and context are one table; 2: they are two.
+    first, dim : int
+        Its columns in the vectors.
+    row : int
+        Floats in a row of its tables: `dim`, padded to whole cache lines.
+    seed : int
+        Its seed.
+    """
+
+    order: int
+    first: int
+    dim: int
+    row: int
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What will be done, in numbers.
+
+    Attributes
+    ----------
+    model, device : str
+        The model; where it is trained.
+    num_nodes, num_edges : int
+        Of the graph.
+    dim : int
+        Values in a vector.
+    parts : tuple of Part
+        What is trained one after the other.
+    num_thread : int
+        Threads.
+    num_epoch : int
+        Epochs; each is `num_edges` positive pairs.
+    total_pair : int
+        Positive pairs, of all parts together.
+    augmentation_step, random_walk_length, num_shared_negative, positive_reuse : int
+        See the configuration.
+    walks_per_tile, tiles_per_pool : int
+        Walks that share negatives; tiles between two looks at the progress.
+    two_sided : bool
+        Whether both directions of a pair are trained (undirected graphs).
+    negative_weight : float
+        num_negative times negative_weight: the weight of the negatives of a positive pair.
+    negative_sample_exponent, hub_threshold, p, q, lr, weight_decay : float
+        See the configuration.
+    optimizer : Optimizer
+        The optimizer.
+    schedule : "linear", "constant" or callable
+        Of the learning rate.
+    seed : int
+        The seed.
+    memory : dict of str to int
+        Bytes by what they are for.
+    rate : float or None
+        Expected positive pairs per second, measured on this machine; None if not measured.
+    """
+
+    model: str
+    device: str
+    num_nodes: int
+    num_edges: int
+    dim: int
+    parts: tuple[Part, ...]
+    num_thread: int
+    num_epoch: int
+    total_pair: int
+    augmentation_step: int
+    random_walk_length: int
+    num_shared_negative: int
+    positive_reuse: int
+    walks_per_tile: int
+    tiles_per_pool: int
+    two_sided: bool
+    negative_weight: float
+    negative_sample_exponent: float
+    hub_threshold: float
+    p: float
+    q: float
+    lr: float
+    weight_decay: float
+    optimizer: Optimizer
+    schedule: Schedule
+    seed: int
+    memory: dict[str, int]
+    rate: float | None = None
+
+    @property
+    def nodes_per_walk(self) -> int:
+        """Nodes of a walk."""
+        return self.random_walk_length + 1
+
+    @property
+    def chunks(self) -> int:
+        """Sets of negatives per tile."""
+        return -(-self.walks_per_tile * self.nodes_per_walk // TILE)
+
+    @property
+    def pairs_per_tile(self) -> int:
+        """Positive pairs of a tile whose walks are complete and never return to a node within the step."""
+        nodes = self.nodes_per_walk
+        one_side = sum(nodes - distance for distance in range(1, min(self.augmentation_step, nodes - 1) + 1))
+        return self.walks_per_tile * one_side * (2 if self.two_sided else 1)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes in all."""
+        return sum(self.memory.values())
+
+    @property
+    def seconds(self) -> float | None:
+        """Expected seconds of training, if the rate is known."""
+        return None if self.rate is None else self.total_pair / self.rate
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return the plan as (name, text) rows for people."""
+        device = f"{self.device}, {self.num_thread} thread{'s' if self.num_thread > 1 else ''}"
+        orders = " and ".join(f"order {part.order}" for part in self.parts)
+        model = f"{self.model} ({orders})" if self.model == "LINE" else self.model
+        steered = f", p {self.p:g}, q {self.q:g}" if (self.p, self.q) != (1.0, 1.0) else ""
+        hubs = (
+            f"hubs above a share of {self.hub_threshold:.3g} count less" if self.hub_threshold else "hubs count in full"
+        )
+        schedule = self.schedule if isinstance(self.schedule, str) else getattr(self.schedule, "__name__", "function")
+        rows = [
+            ("model", f"{model}, dim {self.dim}"),
+            ("device", device),
+            ("graph", f"{self.num_nodes:,} nodes, {self.num_edges:,} edges"),
+            (
+                "walks",
+                f"{self.random_walk_length} edges long{steered}; pairs up to {self.augmentation_step} steps apart; {hubs}",
+            ),
+            (
+                "negatives",
+                f"{self.num_shared_negative} shared by {TILE} nodes, weight {self.negative_weight:g}, "
+                f"degree^{self.negative_sample_exponent:g}",
+            ),
+            ("optimizer", f"{self.optimizer.name}, lr {self.lr:g} {schedule}, weight decay {self.weight_decay:g}"),
+            ("training", f"{self.num_epoch:,} epochs = {self.total_pair:,} positive pairs"),
+            (
+                "memory",
+                ", ".join(
+                    [f"{in_bytes(self.num_bytes)} in all", *(f"{k} {in_bytes(v)}" for k, v in self.memory.items())]
+                ),
+            ),
+        ]
+        if self.seconds is not None:
+            assert self.rate is not None
+            rows.append(
+                ("time", f"about {in_seconds(self.seconds)} at {self.rate / 1e6:.1f} M pairs/s, as measured here")
+            )
+        return rows
+
+    def __str__(self) -> str:
+        width = max(len(name) for name, _ in self.rows())
+        return "\n".join(f"{name:<{width}}  {text}" for name, text in self.rows())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as JSON types."""
+        plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        plain["parts"] = [dataclasses.asdict(part) for part in self.parts]
+        plain["optimizer"] = self.optimizer.name
+        if not isinstance(self.schedule, str):
+            plain["schedule"] = getattr(self.schedule, "__name__", "function")
+        return {**plain, "num_bytes": self.num_bytes, "seconds": self.seconds}
+
+
+def in_bytes(count: float) -> str:
+    """Return a number of bytes in words: ``1.5 GB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def in_seconds(seconds: float) -> str:
+    """Return a time in words: ``2 min 5 s``."""
+    if seconds < 60:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def make_plan(graph: Graph, settings: Settings) -> Plan:
+    """Resolve all settings for a graph.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    settings : Settings
+        What the user asked for.
+
+    Raises
+    ------
+    GraphError
+        If the graph has no edges between different nodes.
+    ConfigError
+        If values contradict each other once "auto" is resolved.
+    MemoryLimitError
+        If the machine has less memory than the plan needs.
+    """
+    train, build, resource = settings.train, settings.build, settings.resource
+    if graph.num_edges - graph.num_loops == 0:
+        raise GraphError(
+            describe(
+                "graph",
+                expected="an edge between two different nodes",
+                got=repr(graph),
+                hint="There is nothing to learn from.",
+            )
+        )
+    step, length = _walk_shape(graph, settings)
+    optimizer = build.optimizer
+    walks_per_tile = max(1, TILE // (length + 1))
+    plan = Plan(
+        model=train.model,
+        device="cpu",
+        num_nodes=graph.num_nodes,
+        num_edges=graph.num_edges,
+        dim=resource.dim,
+        parts=_parts(train.model, train.order, resource.dim, train.seed),
+        num_thread=_threads(settings),
+        num_epoch=train.num_epoch,
+        total_pair=0,
+        augmentation_step=step,
+        random_walk_length=length,
+        num_shared_negative=choose.NUM_SHARED_NEGATIVE
+        if train.num_shared_negative == "auto"
+        else train.num_shared_negative,
+        positive_reuse=train.positive_reuse,
+        walks_per_tile=walks_per_tile,
+        tiles_per_pool=1,
+        two_sided=not graph.directed,
+        negative_weight=float(build.num_negative * train.negative_weight),
+        negative_sample_exponent=train.negative_sample_exponent,
+        hub_threshold=choose.HUB_THRESHOLD if train.hub_threshold == "auto" else train.hub_threshold,
+        p=train.p if train.model == "node2vec" else 1.0,
+        q=train.q if train.model == "node2vec" else 1.0,
+        lr=choose.LEARNING_RATE[optimizer.type] if optimizer.lr == "auto" else optimizer.lr,
+        weight_decay=choose.WEIGHT_DECAY[optimizer.type]
+        if optimizer.weight_decay == "auto"
+        else optimizer.weight_decay,
+        optimizer=optimizer_of(optimizer),
+        schedule=optimizer.schedule,
+        seed=train.seed,
+        memory={},
+    )
+    pairs = train.num_epoch * graph.num_edges
+    tiles = math.ceil(pairs / (plan.pairs_per_tile * train.positive_reuse))
+    plan = dataclasses.replace(
+        plan,
+        total_pair=pairs * len(plan.parts),
+        tiles_per_pool=max(1, min(TILES_PER_POOL, tiles // POOLS_AT_LEAST)),
+    )
+    plan = dataclasses.replace(plan, memory=_memory(plan, graph))
+    limit = total_memory()
+    if limit is not None and plan.num_bytes > limit:
+        raise MemoryLimitError(
+            describe(
+                "plan",
+                expected=f"at most {in_bytes(limit)} of memory",
+                got=f"{in_bytes(plan.num_bytes)} ({', '.join(f'{k} {in_bytes(v)}' for k, v in plan.memory.items())})",
+                hint="Lower dim, use SGD (other optimizers keep more tables), or use a machine with more memory.",
+            )
+        )
+    return plan
+
+
+def _walk_shape(graph: Graph, settings: Settings) -> tuple[int, int]:
+    """Return the augmentation step and the length of walks."""
+    asked_step, asked_length = settings.train.augmentation_step, settings.train.random_walk_length
+    if asked_step == "auto":
+        connected = int(np.count_nonzero(graph.strengths + graph.in_strengths))
+        step = choose.augmentation_step(connected, graph.num_edges)
+        step = step if asked_length == "auto" else min(step, asked_length)
+    else:
+        step = asked_step
+    if asked_length == "auto":
+        # A step of 1 asks for edges, and only walks of one edge draw them evenly on directed graphs (as GraphVite does).
+        length = 1 if step == 1 else choose.random_walk_length(step)
+    else:
+        length = asked_length
+    if step > length:
+        raise ConfigError(describe("augmentation_step", expected=f"at most random_walk_length ({length})", got=step))
+    return step, length
+
+
+def _threads(settings: Settings) -> int:
+    if settings.train.deterministic:
+        return 1
+    threads = settings.resource.threads
+    return available_threads() if threads == "auto" else threads
+
+
+def _parts(model: str, order: Literal[1, 2, "both"], dim: int, seed: int) -> tuple[Part, ...]:
+    if model == "LINE" and order == "both":
+        if dim < 2:
+            raise ConfigError(describe("dim", expected="at least 2, one half for each order of LINE", got=dim))
+        shares = [(1, 0, dim // 2), (2, dim // 2, dim - dim // 2)]
+    else:
+        shares = [(1 if model == "LINE" and order == 1 else 2, 0, dim)]
+    return tuple(
+        Part(
+            order=kind,
+            first=first,
+            dim=width,
+            row=-(-width // ROW_ALIGNMENT) * ROW_ALIGNMENT,
+            seed=seed if number == 0 else mix((seed + number) & MASK),
+        )
+        for number, (kind, first, width) in enumerate(shares)
+    )
+
+
+def _memory(plan: Plan, graph: Graph) -> dict[str, int]:
+    """Return the bytes by purpose. Parts are trained one after the other, so the widest counts; finished ones stay."""
+    nodes = plan.num_nodes
+    tables = max(nodes * part.row * 4 * (2 if part.order == 2 else 1) for part in plan.parts)
+    memory = {"tables": tables}
+    if plan.optimizer.num_moment:
+        memory["moments"] = tables * plan.optimizer.num_moment
+    copies = nodes * plan.dim * 4 * 2 if len(plan.parts) > 1 or plan.parts[0].row != plan.parts[0].dim else 0
+    if copies:
+        memory["vectors"] = copies
+    memory["graph"] = graph.nbytes
+    weighted = len(graph.indices) * 8 if graph.is_weighted else 0
+    memory["samplers"] = nodes * 20 + weighted
+    rows = plan.walks_per_tile * plan.nodes_per_walk + 2 * (plan.augmentation_step + 8)
+    walks = plan.tiles_per_pool * plan.walks_per_tile * plan.nodes_per_walk * graph.indices.itemsize
+    memory["buffers"] = walks + plan.num_thread * rows * 4 * (2 * max(part.row for part in plan.parts) + 64)
+    return memory

@@ -1,0 +1,167 @@
+"""The resident engine: graph and tables in memory; walks are sampled and trained by the same threads, slice by slice."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nodeloom.engine.plan import Part, Plan
+from nodeloom.engine.schedule import factors
+from nodeloom.engine.store import Store
+from nodeloom.errors import GraphError, TrainingError
+from nodeloom.kernels.cpu.parallel import collect, slices
+from nodeloom.kernels.cpu.skipgram import train_walks
+from nodeloom.sampling import NegativeSampler, WalkSampler
+from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+_SLICES_PER_THREAD = 4  # so that a thread that the system holds up does not hold up the others
+_TILES_PER_SLICE = 128  # at least, so that the start of a slice costs nothing
+_EMPTY_POOLS = 64
+
+
+@dataclass
+class Position:
+    """How far the training of a part is.
+
+    Attributes
+    ----------
+    num_pair : int
+        Positive pairs trained.
+    num_tile : int
+        Tiles trained, which is the number of the next one.
+    loss : float
+        Mean loss of the last pool.
+    lr : float
+        Learning rate at the end of the last pool.
+    seconds : float
+        Time spent, earlier parts included.
+    """
+
+    num_pair: int = 0
+    num_tile: int = 0
+    loss: float = math.nan
+    lr: float = math.nan
+    seconds: float = 0.0
+
+
+def hub_weights(graph: Graph, threshold: float) -> FloatArray:
+    """Return h = min(1, sqrt(threshold / f)) of every node, f its share of all visits; 1 without threshold. float32 [N].
+
+    This is word2vec's subsampling of frequent words (Mikolov et al., NIPS 2013, equation 5) as a weight.
+    """
+    strengths = graph.strengths
+    if not threshold:
+        return np.ones(graph.num_nodes, np.float32)
+    share = np.maximum(strengths / strengths.sum(), np.finfo(np.float64).tiny)
+    return np.minimum(1.0, np.sqrt(threshold / share)).astype(np.float32)
+
+
+class ResidentEngine:
+    """Trains one part.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    plan : Plan
+        The plan.
+    part : Part
+        What to train.
+    store : Store
+        Its tables; changed.
+    """
+
+    def __init__(self, graph: Graph, plan: Plan, part: Part, store: Store) -> None:
+        self.graph, self.plan, self.part, self.store = graph, plan, part, store
+        self.total_pair = plan.num_epoch * graph.num_edges
+        self._walks = WalkSampler.of(graph, p=plan.p, q=plan.q, seed=part.seed, num_thread=plan.num_thread)
+        self._negatives = NegativeSampler.of(graph, exponent=plan.negative_sample_exponent, seed=part.seed)
+        self._hub_weights = hub_weights(graph, plan.hub_threshold)
+        empty = np.empty((0, part.row), np.float32)
+        self._moments = [
+            moments[i] if i < len(moments) else empty
+            for moments in (store.vertex_moments, store.context_moments)
+            for i in range(2)
+        ]
+
+    def run(self, position: Position) -> Iterator[Position]:
+        """Train from `position`, which moves along, to the end; yield it after every pool, when the tables are at rest.
+
+        Raises
+        ------
+        TrainingError
+            If values diverge.
+        GraphError
+            If walks have no pairs.
+        """
+        empty_pools = 0
+        with ThreadPoolExecutor(self.plan.num_thread, thread_name_prefix="nodeloom") as pool:
+            while position.num_pair < self.total_pair:
+                begin = time.perf_counter()
+                pairs = self._train_pool(pool, position)
+                position.seconds += time.perf_counter() - begin
+                empty_pools = 0 if pairs else empty_pools + 1
+                if empty_pools == _EMPTY_POOLS:
+                    raise GraphError(
+                        f"{self.graph!r}: {_EMPTY_POOLS} pools of walks had not one pair of different nodes."
+                    )
+                yield position
+
+    def _train_pool(self, pool: ThreadPoolExecutor, position: Position) -> int:
+        plan = self.plan
+        per_tile = float(plan.pairs_per_tile * plan.positive_reuse)
+        if position.num_pair:  # walks return and end early: what tiles really had so far says better how many are left
+            per_tile = position.num_pair / position.num_tile
+        num_tile = min(plan.tiles_per_pool, max(1, math.ceil((self.total_pair - position.num_pair) / per_tile)))
+        done = position.num_pair + per_tile * np.arange(num_tile, dtype=np.float64)
+        lr = (plan.lr * factors(plan.schedule, done, self.total_pair)).astype(np.float32)
+        num_slice = min(plan.num_thread * _SLICES_PER_THREAD, max(plan.num_thread, num_tile // _TILES_PER_SLICE))
+        parts = slices(num_tile, num_slice if plan.num_thread > 1 else 1)
+        results = collect(pool, self._train_slice, [(position.num_tile, a, b, lr) for a, b in parts])
+        pairs = sum(pairs for pairs, _, _ in results)
+        loss = sum(loss for _, loss, _ in results)
+        weight = sum(weight for _, _, weight in results)
+        position.num_pair += pairs
+        position.num_tile += num_tile
+        position.lr = float(lr[-1])
+        if weight > 0:
+            position.loss = loss / weight
+            if not math.isfinite(position.loss):
+                raise diverged(plan, position.num_pair / self.graph.num_edges)
+        return pairs
+
+    def _train_slice(self, base: int, first: int, last: int, lr: FloatArray) -> tuple[int, float, float]:
+        """Sample and train tiles ``base + first`` to ``base + last``; return pairs, loss and the weight of the loss."""
+        plan, store = self.plan, self.store
+        index_type = self.graph.indices.dtype
+        walks = np.empty(((last - first) * plan.walks_per_tile, plan.nodes_per_walk), index_type)
+        negatives = np.empty((last - first, plan.chunks, plan.num_shared_negative), index_type)
+        self._walks.sample((base + first) * plan.walks_per_tile, walks)
+        statistics = np.zeros(2)
+        pairs = 0
+        for reuse in range(plan.positive_reuse):
+            flat = negatives.reshape(-1, plan.num_shared_negative)
+            self._negatives.sample((base + first) * plan.chunks, flat, reuse=reuse)
+            pairs += train_walks(
+                store.vertex, store.context, *self._moments, walks, negatives, self._hub_weights, lr[first:last],
+                plan.augmentation_step, plan.two_sided, np.float32(plan.negative_weight), np.float32(plan.weight_decay),
+                plan.optimizer.code, plan.optimizer.settings, statistics,
+            )  # fmt: skip
+        return pairs, float(statistics[0]), float(statistics[1])
+
+
+def diverged(plan: Plan, epoch: float) -> TrainingError:
+    """Return the error that says that values have become infinite or NaN."""
+    return TrainingError(
+        f"training diverged at epoch {epoch:.1f} of {plan.num_epoch}: the vectors grew without bound at lr {plan.lr:g} "
+        f"({plan.optimizer.name}). Lower lr (auto is safe), or raise weight_decay."
+    )

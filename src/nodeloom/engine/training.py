@@ -1,0 +1,214 @@
+"""Training: the parts of a model one after the other, with callbacks, checkpoints and orderly interruption."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nodeloom.engine.checkpoint import Checkpoints, Tables
+from nodeloom.engine.initial import Vectors, warm_tables
+from nodeloom.engine.interrupt import StopRequest
+from nodeloom.engine.plan import Plan
+from nodeloom.engine.progress import Progress, Report, peak_memory, tell
+from nodeloom.engine.resident import Position, ResidentEngine, diverged
+from nodeloom.engine.settings import Settings
+from nodeloom.engine.store import Store
+from nodeloom.errors import ConfigError, NodeloomError, TrainingInterrupted
+from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+CHECKPOINT_INTERVAL = 60.0
+"""Seconds between two checkpoints."""
+
+
+@dataclass(frozen=True)
+class TrainedTables:
+    """What a training gives.
+
+    Attributes
+    ----------
+    vertex : float32 [N, dim]
+        The vectors.
+    context : float32 [N, dim]
+        Context vectors; the same array as `vertex` for LINE's first order.
+    report : Report
+        Time, rate, loss, memory.
+    history : list of dict
+        About a hundred points of progress, as JSON types.
+    """
+
+    vertex: FloatArray
+    context: FloatArray
+    report: Report
+    history: list[dict[str, Any]]
+
+
+def train(
+    graph: Graph,
+    plan: Plan,
+    settings: Settings,
+    *,
+    callbacks: Iterable[Any] = (),
+    init: Vectors | None = None,
+    checkpoint: str | Path | None = None,
+    checkpoint_interval: float = CHECKPOINT_INTERVAL,
+    resume: str | Path | None = None,
+) -> TrainedTables:
+    """Train a model on a graph.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    plan, settings
+        From :func:`nodeloom.engine.plan.make_plan`, and what it was made from.
+    callbacks : iterable
+        See :class:`nodeloom.engine.progress.Callback`.
+    init : model, optional
+        First values, by name.
+    checkpoint : path, optional
+        Write checkpoints here.
+    checkpoint_interval : float
+        Seconds between two of them.
+    resume : path, optional
+        Go on from this checkpoint.
+
+    Raises
+    ------
+    TrainingInterrupted
+        After Ctrl-C or SIGTERM. The pool of walks is finished and a checkpoint written before.
+    TrainingError
+        If values diverge.
+    ModelError, ConfigError
+        If `resume` or `init` does not fit the graph or the settings.
+    """
+    if init is not None and resume is not None:
+        raise ConfigError("init, resume: expected at most one of them, got both. A checkpoint brings its own vectors.")
+    run = _Run(
+        graph, plan, settings, tuple(callbacks), Checkpoints(graph, plan, settings, checkpoint, checkpoint_interval)
+    )
+    first, position = 0, Position()
+    warm: npt.NDArray[np.bool_] | None = None
+    if resume is not None:
+        run.tables, first, position = run.checkpoints.read(resume)
+        if len(plan.parts) > 1:  # they are written to, and the file they are mapped from is replaced
+            run.tables.tensors = {name: np.array(table) for name, table in run.tables.tensors.items()}
+    elif init is not None:
+        run.tables, warm = warm_tables(graph, plan, init)
+    tell(run.callbacks, "on_train_begin", plan)
+    with StopRequest() as stop:
+        for index in range(first, len(plan.parts)):
+            run.part(index, position, warm, resume, stop)
+            position = Position(seconds=run.last.seconds)
+    report = run.report()
+    tell(run.callbacks, "on_train_end", report)
+    vertex = run.tables.tensors["vertex"]
+    return TrainedTables(vertex, run.tables.tensors.get("context", vertex), report, run.history)
+
+
+class _Run:
+    """One training: what :func:`train` carries from part to part."""
+
+    def __init__(
+        self, graph: Graph, plan: Plan, settings: Settings, callbacks: tuple[Any, ...], checkpoints: Checkpoints
+    ) -> None:
+        self.graph, self.plan, self.settings = graph, plan, settings
+        self.callbacks, self.checkpoints = callbacks, checkpoints
+        self.tables = Tables(plan)
+        self.history: list[dict[str, Any]] = []
+        self.pairs_before = 0
+        self.last = Position()
+
+    def part(
+        self,
+        index: int,
+        position: Position,
+        warm: npt.NDArray[np.bool_] | None,
+        resume: str | Path | None,
+        stop: StopRequest,
+    ) -> None:
+        """Train one part from `position`, and put its tables with the others."""
+        plan, part = self.plan, self.plan.parts[index]
+        store = Store.allocate(plan.num_nodes, part, plan.optimizer.num_moment)
+        if position.num_tile:
+            self.tables.get(index, store, missing=str(resume))
+        else:
+            store.initialize(part, plan.num_thread)
+            if warm is not None:
+                _fill(store, self.tables, index, warm)
+        if len(plan.parts) == 1:
+            self.tables.tensors.clear()  # they are in the store now
+        engine = ResidentEngine(self.graph, plan, part, store)
+        self.pairs_before = index * engine.total_pair
+        for _ in engine.run(position):
+            self.last = position
+            progress = self._progress(index, position)
+            try:
+                tell(self.callbacks, "on_pool_end", progress)
+            except TrainingInterrupted as error:
+                error.checkpoint = self.checkpoints.write(self.tables, index, store, position)
+                raise
+            if stop.requested:
+                raise self._interrupted(progress, self.checkpoints.write(self.tables, index, store, position))
+            if self.checkpoints.due() and position.num_pair < engine.total_pair:
+                self.checkpoints.write(self.tables, index, store, position)
+        if not store.is_finite():
+            raise diverged(plan, position.num_pair / self.graph.num_edges)
+        self.tables.put(index, store)
+
+    def _progress(self, index: int, position: Position) -> Progress:
+        plan = self.plan
+        done = self.pairs_before + position.num_pair
+        rate = done / max(position.seconds, 1e-9)
+        progress = Progress(
+            epoch=position.num_pair / self.graph.num_edges,
+            num_epoch=plan.num_epoch,
+            num_pair=min(done, plan.total_pair),
+            total_pair=plan.total_pair,
+            loss=position.loss,
+            lr=position.lr,
+            rate=rate,
+            seconds=position.seconds,
+            seconds_left=max(0.0, (plan.total_pair - done) / rate),
+            part=index,
+            num_part=len(plan.parts),
+        )
+        if not self.history or done - self.history[-1]["num_pair"] >= plan.total_pair / 100 or done >= plan.total_pair:
+            self.history.append(dataclasses.asdict(progress))
+        return progress
+
+    def report(self) -> Report:
+        """Return what the training came to."""
+        pairs = self.pairs_before + self.last.num_pair
+        seconds = self.last.seconds
+        return Report(
+            seconds=seconds,
+            num_pair=pairs,
+            rate=pairs / max(seconds, 1e-9),
+            loss=self.last.loss,
+            peak_memory=peak_memory(),
+            num_thread=self.plan.num_thread,
+        )
+
+    def _interrupted(self, progress: Progress, path: Path | None) -> NodeloomError:
+        where = f"training stopped at epoch {progress.epoch:,.1f} of {progress.num_epoch:,}"
+        if path is None:
+            return TrainingInterrupted(f"{where}; nothing was written, since no checkpoint was asked for.")
+        return TrainingInterrupted(f"{where}; it can go on from {path}.", path)
+
+
+def _fill(store: Store, tables: Tables, index: int, rows: npt.NDArray[np.bool_]) -> None:
+    """Copy the given rows of warm tables over the first values of a store."""
+    part = tables.plan.parts[index]
+    for name in ("vertex", "context"):
+        if name in tables.tensors and not (name == "context" and store.tied):
+            target = getattr(store, name)
+            target[rows, : part.dim] = tables.tensors[name][rows, part.first : part.first + part.dim]

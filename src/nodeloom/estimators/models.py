@@ -1,0 +1,208 @@
+"""The models: each a signature over the same engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from nodeloom.estimators.base import NodeEmbedding, Schedule
+from nodeloom.typing import Auto
+
+
+class DeepWalk(NodeEmbedding):
+    """DeepWalk (Perozzi, Al-Rfou and Skiena, KDD 2014): nodes that are near each other on random walks get similar vectors.
+
+    Trained by skip-gram with negative sampling, as in GraphVite (Zhu et al., WWW 2019), on walk tiles with shared negatives.
+
+    Parameters
+    ----------
+    dim : int
+        Values in a vector.
+    num_epoch : int
+        Epochs; each is as many positive pairs as the graph has edges.
+    augmentation_step : int or "auto"
+        Nodes at most so many steps apart on a walk are a positive pair. auto: 3 to 5, by the density of the graph.
+    random_walk_length : int or "auto"
+        Edges per walk. auto: 63.
+    num_negative : int
+        Negatives per positive pair; only its product with `negative_weight` matters.
+    negative_weight : float
+        Weight of a negative against a positive pair.
+    negative_sample_exponent : float
+        Negatives are drawn in proportion to degree to this power.
+    num_shared_negative : int or "auto"
+        Negatives drawn once for 64 nodes of a walk. auto: 16.
+    hub_threshold : float or "auto"
+        Nodes with a larger share of all visits count for less in their pairs; 0 and auto: off.
+    positive_reuse : int
+        Times that a walk is trained, each with new negatives.
+    optimizer : str or mapping
+        SGD, Momentum, AdaGrad, RMSprop or Adam, or a mapping with ``type`` and its own keys.
+    lr, weight_decay : float or "auto"
+        Learning rate at the start; decay. auto: by the optimizer (SGD: 0.01 and 0.002).
+    schedule : {"linear", "constant"} or callable
+        Of the learning rate; a callable gets (pairs done, pairs in all) and returns a factor.
+    num_thread : int or "auto"
+        CPU threads. auto: all that the process may use.
+    deterministic : bool
+        Train in one thread, so that a seed gives the same vectors to the last bit.
+    seed : int
+        Seed of all random numbers. Walks are the same with any number of threads.
+    device : {"auto", "cpu"}
+        Where to train.
+
+    Attributes
+    ----------
+    vectors_ : float32 [N, dim]
+        Vertex vectors in node order.
+    context_vectors_ : float32 [N, dim]
+        Context vectors.
+    graph_names_ : Vocabulary
+        Names of the nodes.
+    report_ : dict
+        Seconds, pairs, rate, loss and peak memory of the training.
+    history_ : list of dict
+        Progress, about a hundred points.
+
+    Examples
+    --------
+    >>> from nodeloom import DeepWalk, Graph
+    >>> graph = Graph.from_edges([[0, 1], [1, 2], [2, 0], [2, 3], [3, 4], [4, 5], [5, 3]])
+    >>> model = DeepWalk(dim=16, deterministic=True).fit(graph)
+    >>> model.vectors_.shape
+    (6, 16)
+    >>> sorted(name for name, score in model.nearest(0, k=2))
+    [1, 2]
+    """
+
+    _model = "DeepWalk"
+
+    def __init__(
+        self,
+        dim: int = 128,
+        *,
+        num_epoch: int = 2000,
+        augmentation_step: int | Auto = "auto",
+        random_walk_length: int | Auto = "auto",
+        num_negative: int = 1,
+        negative_weight: float = 5.0,
+        negative_sample_exponent: float = 0.75,
+        num_shared_negative: int | Auto = "auto",
+        hub_threshold: float | Auto = "auto",
+        positive_reuse: int = 1,
+        optimizer: str | Mapping[str, Any] = "SGD",
+        lr: float | Auto = "auto",
+        weight_decay: float | Auto = "auto",
+        schedule: Schedule = "linear",
+        num_thread: int | Auto = "auto",
+        deterministic: bool = False,
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
+        self.dim = dim
+        self.num_epoch = num_epoch
+        self.augmentation_step = augmentation_step
+        self.random_walk_length = random_walk_length
+        self.num_negative = num_negative
+        self.negative_weight = negative_weight
+        self.negative_sample_exponent = negative_sample_exponent
+        self.num_shared_negative = num_shared_negative
+        self.hub_threshold = hub_threshold
+        self.positive_reuse = positive_reuse
+        self.optimizer = optimizer
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.num_thread = num_thread
+        self.deterministic = deterministic
+        self.seed = seed
+        self.device = device
+
+
+class LINE(DeepWalk):
+    """LINE (Tang et al., WWW 2015): first-order proximity of neighbours, second-order of nodes with the same neighbours.
+
+    With `augmentation_step` above 1 pairs come from walks too, as in GraphVite; with 1 they are the edges alone, as in the paper.
+    The other parameters and the attributes are those of :class:`DeepWalk`.
+
+    Parameters
+    ----------
+    order : {1, 2, "both"}
+        1: one table, a pair is scored by the product of two vertex vectors. 2: a vertex times a context vector. "both": each
+        half of the vector is trained with one order, and they are joined, as the paper recommends.
+    """
+
+    _model = "LINE"
+
+    def __init__(
+        self,
+        dim: int = 128,
+        *,
+        order: Literal[1, 2, "both"] = 2,
+        num_epoch: int = 2000,
+        augmentation_step: int | Auto = "auto",
+        random_walk_length: int | Auto = "auto",
+        num_negative: int = 1,
+        negative_weight: float = 5.0,
+        negative_sample_exponent: float = 0.75,
+        num_shared_negative: int | Auto = "auto",
+        hub_threshold: float | Auto = "auto",
+        positive_reuse: int = 1,
+        optimizer: str | Mapping[str, Any] = "SGD",
+        lr: float | Auto = "auto",
+        weight_decay: float | Auto = "auto",
+        schedule: Schedule = "linear",
+        num_thread: int | Auto = "auto",
+        deterministic: bool = False,
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
+        given = {name: value for name, value in locals().items() if name not in ("self", "order", "__class__")}
+        super().__init__(**given)
+        self.order = order
+
+
+class Node2Vec(DeepWalk):
+    """node2vec (Grover and Leskovec, KDD 2016): DeepWalk on walks that are steered between staying near and going far.
+
+    Steps are drawn by rejection, so memory stays linear in the edges at any degree. The other parameters and the attributes
+    are those of :class:`DeepWalk`.
+
+    Parameters
+    ----------
+    p : float
+        Return parameter: a step back to the node before has weight 1 / p.
+    q : float
+        In-out parameter: a step to a node that is no neighbour of the node before has weight 1 / q.
+    """
+
+    _model = "node2vec"
+
+    def __init__(
+        self,
+        dim: int = 128,
+        *,
+        p: float = 1.0,
+        q: float = 1.0,
+        num_epoch: int = 2000,
+        augmentation_step: int | Auto = "auto",
+        random_walk_length: int | Auto = "auto",
+        num_negative: int = 1,
+        negative_weight: float = 5.0,
+        negative_sample_exponent: float = 0.75,
+        num_shared_negative: int | Auto = "auto",
+        hub_threshold: float | Auto = "auto",
+        positive_reuse: int = 1,
+        optimizer: str | Mapping[str, Any] = "SGD",
+        lr: float | Auto = "auto",
+        weight_decay: float | Auto = "auto",
+        schedule: Schedule = "linear",
+        num_thread: int | Auto = "auto",
+        deterministic: bool = False,
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
+        given = {name: value for name, value in locals().items() if name not in ("self", "p", "q", "__class__")}
+        super().__init__(**given)
+        self.p = p
+        self.q = q

@@ -1,0 +1,41 @@
+"""Negatives: nodes drawn in proportion to a power of their degree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nodeloom.kernels.cpu.negatives import draw_negatives
+from nodeloom.rng import Purpose, mix, stream
+from nodeloom.sampling.alias import AliasTable, over_nodes
+from nodeloom.typing import IndexArray
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+
+@dataclass(frozen=True)
+class NegativeSampler:
+    """Draws from P(v) ~ in_strength(v) ^ exponent over the nodes that have edges into them.
+
+    On an undirected graph that is the (weighted) degree. On a directed one a negative stands where a tail would, so the
+    weights are those of tails: sources alone are never negatives.
+    """
+
+    table: AliasTable
+    key: int
+
+    @classmethod
+    def of(cls, graph: Graph, *, exponent: float, seed: int) -> NegativeSampler:
+        """Return the sampler of a graph."""
+        strengths = graph.in_strengths
+        with np.errstate(divide="ignore"):
+            weights = np.where(strengths > 0, np.power(strengths, exponent), 0.0)
+        return cls(over_nodes(weights), stream(seed, Purpose.NEGATIVE))
+
+    def sample(self, first_item: int, out: IndexArray, *, reuse: int = 0) -> None:
+        """Fill `out` [M, K] with the negatives of items ``first_item ...``; each `reuse` of an item has its own."""
+        key = np.uint64(mix(self.key + reuse) if reuse else self.key)
+        draw_negatives(self.table.prob, self.table.alias, key, first_item, out)
