@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+
 import pytest
 
 from nodeloom.cli.run import baselines, find_baseline
@@ -65,6 +68,18 @@ def test_embed_reads_several_files_and_standard_input(cli, fake, edges, tmp_path
     assert cli("embed", "-", "-o", tmp_path / "m", "--delimiters", ",", "--directed").code == 0
     assert fake.seen[-1][2].num_nodes == 3
     assert fake.seen[-1][2].directed
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are a matter of POSIX")
+def test_embed_reads_a_pipe_once(cli, fake, edges, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(edges.read_bytes()))
+    writer.start()
+    answer = cli("embed", pipe, "-o", tmp_path / "m")
+    writer.join()
+    assert answer.code == 0, answer.err
+    assert fake.seen[0][2].num_nodes == 24
 
 
 def test_embed_judges_on_labels_and_held_out_edges(cli, fake, edges, labels, tmp_path):
@@ -208,7 +223,7 @@ def test_keyboard_interrupt_before_training(cli, fake, edges, tmp_path, monkeypa
 
 def test_unexpected_errors_are_one_line_and_code_1(cli, fake, edges, tmp_path, monkeypatch):
     def broken(self, graph):
-        raise RuntimeError("a wheel came off")
+        raise RuntimeError("a wheel came off\nsecond line")
 
     monkeypatch.setattr(fake, "plan", broken)
     answer = cli("embed", edges, "-o", tmp_path / "m")

@@ -61,7 +61,8 @@ def run(arguments: list[str]) -> int:
         return _tell(error, session, "out of memory. Lower dim, or use a machine with more memory.")
     except Exception as error:  # noqa: BLE001  the last line of defence: no traceback for users
         session.close()
-        return _tell(error, session, f"unexpected {type(error).__name__}: {error} (--verbose shows where)", UNEXPECTED)
+        reason = (str(error).splitlines() or [""])[0]
+        return _tell(error, session, f"unexpected {type(error).__name__}: {reason} (--verbose shows where)", UNEXPECTED)
     return OK
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -81,7 +82,12 @@ def read_graph(config: Config, session: Session) -> Graph:
 
 
 def is_compiled(path: str) -> bool:
-    """Tell from its first bytes whether a file is a compiled graph."""
+    """Tell from its first bytes whether a file is a compiled graph.
+
+    A pipe is not looked at: what is read from it is gone.
+    """
+    if not os.path.isfile(path):  # noqa: PTH113
+        return False
     try:
         with open(path, "rb") as file:  # noqa: PTH123  "-" and odd names must not be interpreted
             head = file.read(4096)
