@@ -31,7 +31,7 @@ for path, table in ((asked.get("vectors"), vectors), (asked.get("contexts"), con
     if path:
         np.save(path, table)
 answer(
-    seconds=watch.seconds, cpu_seconds=watch.cpu_seconds, pairs=report.num_pair, rate=report.num_pair / watch.seconds,
+    seconds=watch.seconds, cpu_seconds=watch.cpu_seconds, pairs=report["num_pair"], rate=report["num_pair"] / watch.seconds,
     compile_seconds=compiling.seconds, import_seconds=importing.seconds, build_seconds=building.seconds,
     num_edges=graph.num_edges, resident_bytes=resident, peak_bytes=peak,
     table_bytes=vectors.nbytes + (0 if contexts is None else contexts.nbytes),
