@@ -37,13 +37,8 @@ def _buffer(size):
 
 # Compiled once each, although used in several places of the kernel.
 @jit
-def _dot_block(a, b, dim, out, ldo):
-    products.dot_block(a, dim, b, dim, dim, out, ldo)
-
-
-@jit
-def _accumulate_rows(g, row_step, item_step, b, count, dim, out, add):
-    products.accumulate_rows(g, row_step, item_step, b, dim, count, dim, out, add)
+def _dot_rows(a, b, count, dim, out, ldo):
+    products.dot_rows(a, b, count, dim, out, ldo)
 
 
 @jit
@@ -193,7 +188,7 @@ def train_walks(
 
     x_rows, c_rows, n_rows = _buffer(padded * dim), _buffer(padded * dim), _buffer(shared * dim)
     weights, g_band = _buffer((max_row + _BLOCK) * band), _buffer((padded + 2) * band)
-    scores, gradient = _buffer(_BLOCK * max(window, shared) + 16), _buffer(2 * dim)
+    scores, gradient = _buffer(_BLOCK * max(window, shared) + 16), _buffer(4 * dim)
     g_noise = _buffer((max_row + _BLOCK) * shared)
     row_weight, item_weight, hubs = _buffer(max_row + _BLOCK), _buffer(max_row + _BLOCK), _buffer(padded)
     ids, noise_ids = np.full(padded + 16, -1, np.int64), np.full(shared + 16, -1, np.int64)
@@ -247,8 +242,7 @@ def train_walks(
                         if node >= 0:
                             rows.prefetch_row(vertex_at + node * size, dim)
                             rows.prefetch_row(context_at + node * size, dim)
-                for t in range(0, window, _BLOCK):
-                    _dot_block(x_at + i * size, c_at + (i - step + t) * size, dim, scores_at + _F4 * t, window)
+                _dot_rows(x_at + i * size, c_at + (i - step) * size, window, dim, scores_at, window)
                 _sigmoid(scores_at, _BLOCK * window)
                 for r in range(_BLOCK):
                     at = _F4 * (i + r) * band
@@ -257,8 +251,7 @@ def train_walks(
                     )
                 if log_loss:
                     statistics[0] += _band_loss(weights, scores, band, window, step, i)
-                for k in range(0, shared, _BLOCK):
-                    _dot_block(x_at + i * size, n_at + k * size, dim, scores_at + _F4 * k, shared)
+                _dot_rows(x_at + i * size, n_at, shared, dim, scores_at, shared)
                 _sigmoid(scores_at, _BLOCK * shared)
                 for r in range(_BLOCK):
                     coefficients.negative_coefficients(
@@ -272,10 +265,10 @@ def train_walks(
 
             # Vertex rows: from the band of context rows and from the negatives.
             for i in range(begin, end, 2):
-                _accumulate_rows(
-                    g_band_at + _F4 * i * band, band - 1, 1, c_at + (i - step) * size, band, dim, gradient_at, 0
-                )
-                _accumulate_rows(g_noise_at + _F4 * i * shared, shared, 1, n_at, num_negative, dim, gradient_at, 1)
+                products.accumulate_2_from_two(
+                    g_band_at + _F4 * i * band, band - 1, c_at + (i - step) * size, band,
+                    g_noise_at + _F4 * i * shared, shared, n_at, num_negative, dim, gradient_at,
+                )  # fmt: skip
                 for r in range(2):
                     node = ids[pad + i + r]
                     if node >= 0 and row_weight[i + r] > 0.0:
@@ -291,18 +284,11 @@ def train_walks(
                 chunk_weight += row_weight[i]
             if chunk_weight > 0.0:
                 decay = weight_decay * negative_share * chunk_weight
-                for k in range(0, num_negative, 2):
-                    _accumulate_rows(
-                        g_noise_at + _F4 * (begin * shared + k),
-                        1,
-                        shared,
-                        x_at + begin * size,
-                        end - begin,
-                        dim,
-                        gradient_at,
-                        0,
+                for k in range(0, num_negative, 4):
+                    products.accumulate_4(
+                        g_noise_at + _F4 * (begin * shared + k), 1, shared, x_at + begin * size, end - begin, dim, gradient_at
                     )
-                    for r in range(min(2, num_negative - k)):
+                    for r in range(min(4, num_negative - k)):
                         at = noise_ids[k + r] * size
                         update_row(
                             optimizer, context_at + at, context_m1 + at, context_m2 + at, gradient_at + r * size, dim, decay, rate, settings
@@ -310,15 +296,8 @@ def train_walks(
 
         # Context rows: the band read the other way round.
         for j in range(0, max_row, 2):
-            _accumulate_rows(
-                g_band_at + _F4 * ((j - step) * band + 2 * step),
-                1,
-                band - 1,
-                x_at + (j - step) * size,
-                band,
-                dim,
-                gradient_at,
-                0,
+            products.accumulate_2(
+                g_band_at + _F4 * ((j - step) * band + 2 * step), 1, band - 1, x_at + (j - step) * size, band, dim, gradient_at
             )
             for r in range(2):
                 node = ids[pad + j + r]

@@ -153,7 +153,7 @@ def read_edges(block, kinds, comment, integers, num_column, ignore_rest, ends, w
         column = 0
         while i < size:
             kind = kinds[block[i]]
-            if kind == DELIMITER or kind == BLANK:  # noqa: SIM109
+            if kind == DELIMITER or kind == BLANK:
                 i += 1
                 continue
             if kind == LINE_END:

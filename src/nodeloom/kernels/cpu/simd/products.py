@@ -2,93 +2,134 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba.extending import intrinsic
 
 from nodeloom.kernels.cpu.simd.ir import F32, I64, LANES, REGISTERS, VECTOR, Emitter, constant, define, int64s
 
+_WIDE = REGISTERS >= 32
+
 
 @intrinsic
-def dot_block(typingctx: Any, a: Any, lda: Any, b: Any, ldb: Any, dim: Any, out: Any, ldo: Any) -> Any:
-    """Set ``out[r * ldo + c] = sum_d a[r * lda + d] * b[c * ldb + d]`` for r, c in 0..3.
+def dot_rows(typingctx: Any, a: Any, b: Any, count: Any, dim: Any, out: Any, ldo: Any) -> Any:
+    """Set ``out[r * ldo + c] = sum_d a[r * dim + d] * b[c * dim + d]`` for r in 0..3 and c < count.
 
-    All arguments are int64: addresses `a`, `b`, `out`; row strides in floats; `dim` a multiple of ROW_ALIGNMENT.
+    All arguments are int64: addresses `a`, `b`, `out`; `count` a multiple of 4; `dim` a multiple of ROW_ALIGNMENT; `ldo` in floats.
     """
-    del a, lda, b, ldb, dim, out, ldo
+    del a, b, count, dim, out, ldo
 
-    def body(emit: Emitter, a: Any, lda: Any, b: Any, ldb: Any, dim: Any, out: Any, ldo: Any) -> None:
+    def body(emit: Emitter, a: Any, b: Any, count: Any, dim: Any, out: Any, ldo: Any) -> None:
         builder = emit.builder
-        rows_at_once = 4 if REGISTERS >= 32 else 2
-        sums: list[ir.Value] = []
-        for first in range(0, 4, rows_at_once):
-            rows = range(first, first + rows_at_once)
-            cells = {(r, c): emit.cell(constant(0.0)) for r in rows for c in range(4)}
-            with emit.loop(dim) as (d, _):
-                x = {r: emit.load(emit.pointer(a, builder.add(builder.mul(lda, I64(r)), d))) for r in rows}
-                for c in range(4):
-                    y = emit.load(emit.pointer(b, builder.add(builder.mul(ldb, I64(c)), d)))
-                    for r in rows:
-                        builder.store(emit.multiply_add(x[r], y, builder.load(cells[r, c])), cells[r, c])
-            values = [builder.load(cells[r, c]) for r in rows for c in range(4)]
-            sums += [emit.sums(values[i : i + LANES]) for i in range(0, len(values), LANES)]
-        per_vector = LANES // 4
-        for r in range(4):
-            packed, lane = sums[r // per_vector], 4 * (r % per_vector)
-            row = packed if LANES == 4 else emit.shuffle(packed, packed, list(range(lane, lane + 4)))
-            emit.store(row, emit.pointer(out, builder.mul(ldo, I64(r))))
+        with emit.loop(count, 4) as (column, _):
+            first = builder.add(b, builder.mul(column, builder.mul(dim, I64(4))))
+            sums: list[ir.Value] = []
+            rows_at_once = 4 if _WIDE else 2
+            for top in range(0, 4, rows_at_once):
+                rows = range(top, top + rows_at_once)
+                cells = {(r, c): emit.cell(constant(0.0)) for r in rows for c in range(4)}
+                with emit.loop(dim) as (d, _):
+                    x = {r: emit.load(emit.pointer(a, builder.add(builder.mul(dim, I64(r)), d))) for r in rows}
+                    for c in range(4):
+                        y = emit.load(emit.pointer(first, builder.add(builder.mul(dim, I64(c)), d)))
+                        for r in rows:
+                            builder.store(emit.multiply_add(x[r], y, builder.load(cells[r, c])), cells[r, c])
+                values = [builder.load(cells[r, c]) for r in rows for c in range(4)]
+                sums += [emit.sums(values[i : i + LANES]) for i in range(0, len(values), LANES)]
+            per_vector = LANES // 4
+            for r in range(4):
+                packed, lane = sums[r // per_vector], 4 * (r % per_vector)
+                row = packed if LANES == 4 else emit.shuffle(packed, packed, list(range(lane, lane + 4)))
+                emit.store(row, emit.pointer(out, builder.add(builder.mul(ldo, I64(r)), column)))
 
-    return define(body, *int64s(7))
+    return define(body, *int64s(6))
+
+
+class _Source(NamedTuple):
+    """Weights g and rows b of one sum: item j of row r has weight ``g[r * row_step + j * item_step]``."""
+
+    g: ir.Value
+    row_step: ir.Value
+    item_step: ir.Value
+    b: ir.Value
+    count: ir.Value
+
+
+def _accumulate(emit: Emitter, sources: list[_Source], dim: ir.Value, out: ir.Value, num_row: int, widest: int) -> None:
+    """Set `num_row` rows of `out` to the sum over all sources, in chunks of at most `widest` vectors of columns."""
+    builder = emit.builder
+    begin: ir.Value = I64(0)
+    num_vector = widest
+    while num_vector:
+        width = num_vector * LANES
+        # The columns that whole chunks of this width cover; what is left goes to the next narrower chunk.
+        chunks = builder.sdiv(builder.sub(dim, begin), I64(width))
+        end = builder.add(begin, builder.mul(chunks, I64(width)))
+        with emit.loop(end, width, begin) as (d, _):
+            cells = [[emit.cell(constant(0.0)) for _ in range(num_vector)] for _ in range(num_row)]
+            for source in sources:
+                with emit.loop(source.count, 1) as (j, _):
+                    scales = []
+                    for r in range(num_row):
+                        at = builder.add(builder.mul(source.row_step, I64(r)), builder.mul(source.item_step, j))
+                        scales.append(emit.splat(emit.load(emit.pointer(source.g, at), F32)))
+                    row = builder.add(builder.mul(dim, j), d)
+                    for v in range(num_vector):
+                        y = emit.load(emit.pointer(source.b, builder.add(row, I64(v * LANES))), VECTOR)
+                        for r in range(num_row):
+                            cell = cells[r][v]
+                            builder.store(emit.multiply_add(scales[r], y, builder.load(cell)), cell)
+            for r in range(num_row):
+                for v in range(num_vector):
+                    at = builder.add(builder.add(builder.mul(dim, I64(r)), d), I64(v * LANES))
+                    emit.store(builder.load(cells[r][v]), emit.pointer(out, at))
+        begin = end
+        num_vector //= 2
+
+
+def _one_source(num_row: int, widest: int) -> Callable[..., None]:
+    def body(
+        emit: Emitter, g: Any, row_step: Any, item_step: Any, b: Any, count: Any, dim: Any, out: Any
+    ) -> None:
+        _accumulate(emit, [_Source(g, row_step, item_step, b, count)], dim, out, num_row, widest)
+
+    return body
 
 
 @intrinsic
-def accumulate_rows(
-    typingctx: Any, g: Any, row_step: Any, item_step: Any, b: Any, ldb: Any, count: Any, dim: Any, out: Any, add: Any
+def accumulate_2(
+    typingctx: Any, g: Any, row_step: Any, item_step: Any, b: Any, count: Any, dim: Any, out: Any
 ) -> Any:
-    """Set ``out[r * dim + d] = sum_j g[r * row_step + j * item_step] * b[j * ldb + d]`` for r in 0..1 and j < count.
+    """Set ``out[r * dim + d] = sum_j g[r * row_step + j * item_step] * b[j * dim + d]`` for r in 0..1 and j < count.
 
-    All arguments are int64: addresses `g`, `b`, `out`; steps and strides in floats; `dim` a multiple of ROW_ALIGNMENT. With
-    `add` not 0 the sum is added to what `out` holds.
+    All arguments are int64: addresses `g`, `b`, `out`; steps in floats; `dim` a multiple of ROW_ALIGNMENT.
     """
-    del g, row_step, item_step, b, ldb, count, dim, out, add
+    del g, row_step, item_step, b, count, dim, out
+    return define(_one_source(2, 8 if _WIDE else 4), *int64s(7))
+
+
+@intrinsic
+def accumulate_4(
+    typingctx: Any, g: Any, row_step: Any, item_step: Any, b: Any, count: Any, dim: Any, out: Any
+) -> Any:
+    """Do as :func:`accumulate_2` for four rows: fewer loads of `b`, which pays where `b` does not fit the nearest cache."""
+    del g, row_step, item_step, b, count, dim, out
+    return define(_one_source(4, 4 if _WIDE else 2), *int64s(7))
+
+
+@intrinsic
+def accumulate_2_from_two(
+    typingctx: Any, g: Any, row_step: Any, b: Any, count: Any, h: Any, h_row_step: Any, c: Any, h_count: Any, dim: Any, out: Any
+) -> Any:
+    """Set two rows of `out` to the sum over two sources, ``g`` with rows ``b`` and ``h`` with rows ``c``, both of item step 1."""
+    del g, row_step, b, count, h, h_row_step, c, h_count, dim, out
 
     def body(
-        emit: Emitter, g: Any, row_step: Any, item_step: Any, b: Any, ldb: Any, count: Any, dim: Any, out: Any, add: Any
+        emit: Emitter, g: Any, row_step: Any, b: Any, count: Any, h: Any, h_row_step: Any, c: Any, h_count: Any, dim: Any, out: Any
     ) -> None:
-        builder = emit.builder
-        begin: ir.Value = I64(0)
-        adds = builder.icmp_signed("!=", add, I64(0))
-        num_vector = 8 if REGISTERS >= 32 else 4
-        while num_vector:
-            width = num_vector * LANES
-            # The columns that whole chunks of this width cover; what is left goes to the next narrower chunk.
-            chunks = builder.sdiv(builder.sub(dim, begin), I64(width))
-            end = builder.add(begin, builder.mul(chunks, I64(width)))
-            with emit.loop(end, width, begin) as (d, _):
-                places = [
-                    emit.pointer(out, builder.add(builder.add(builder.mul(dim, I64(r)), d), I64(v * LANES)))
-                    for r in range(2)
-                    for v in range(num_vector)
-                ]
-                cells = [emit.cell(constant(0.0)) for _ in places]
-                with builder.if_then(adds):
-                    for place, cell in zip(places, cells, strict=True):
-                        builder.store(emit.load(place), cell)
-                with emit.loop(count, 1) as (j, _):
-                    scales = []
-                    for r in range(2):
-                        at = builder.add(builder.mul(row_step, I64(r)), builder.mul(item_step, j))
-                        scales.append(emit.splat(emit.load(emit.pointer(g, at), F32)))
-                    row = builder.add(builder.mul(ldb, j), d)
-                    for v in range(num_vector):
-                        y = emit.load(emit.pointer(b, builder.add(row, I64(v * LANES))), VECTOR)
-                        for r in range(2):
-                            cell = cells[r * num_vector + v]
-                            builder.store(emit.multiply_add(scales[r], y, builder.load(cell)), cell)
-                for place, cell in zip(places, cells, strict=True):
-                    emit.store(builder.load(cell), place)
-            begin = end
-            num_vector //= 2
+        sources = [_Source(g, row_step, I64(1), b, count), _Source(h, h_row_step, I64(1), c, h_count)]
+        _accumulate(emit, sources, dim, out, 2, 8 if _WIDE else 4)
 
-    return define(body, *int64s(9))
+    return define(body, *int64s(10))
