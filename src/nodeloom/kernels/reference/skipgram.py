@@ -8,6 +8,7 @@ are, their weights, which state of the tables each number is computed from, and 
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import expit  # the logistic function s
 
 from nodeloom.kernels.reference.optimizer import update_row
 from nodeloom.typing import DoubleArray, FloatArray, IndexArray
@@ -19,10 +20,6 @@ LOSS_EVERY = 32
 """The loss is summed over one tile of so many."""
 
 _TINY = 1e-15  # keeps the logarithm of a saturated score finite
-
-
-def _logistic(score: float) -> float:
-    return float(np.exp(-np.logaddexp(0.0, -score)))
 
 
 def positive_pairs(nodes: IndexArray, nodes_per_walk: int, step: int, two_sided: bool) -> list[tuple[int, int]]:
@@ -112,7 +109,7 @@ def train_walks(
             for i, j in pairs:
                 if i in places:
                     weight = pair_weight[i, j]
-                    score = _logistic(x[i] @ c[j])
+                    score = expit(x[i] @ c[j])
                     loss += weight * -np.log(score + _TINY)
                     x_gradient[i] += weight * (score - 1.0) * c[j]
                     c_gradient[j] += weight * (score - 1.0) * x[i]
@@ -120,7 +117,7 @@ def train_walks(
                 weight = negative_weight / num_negative * vertex_weight[i]
                 for k in range(num_negative):
                     if weight > 0.0 and noise[k] != nodes[i]:
-                        score = _logistic(x[i] @ n[k])
+                        score = expit(x[i] @ n[k])
                         loss += weight * -np.log(1.0 - score + _TINY)
                         x_gradient[i] += weight * score * n[k]
                         n_gradient[k] += weight * score * x[i]

@@ -1,0 +1,141 @@
+"""Training problems of awkward shapes, and the comparison of two families of kernels on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from backends import REFERENCE
+from test_optimizer import settings_array
+
+GUARD = 3  # rows of NaN before and behind every table
+
+
+@dataclass(frozen=True)
+class Case:
+    """A few tiles to train on; tables, walks and everything else follow from the seed.
+
+    Attributes
+    ----------
+    nodes : int
+        Nodes per walk.
+    num_walk : int
+        Walks; the last tile need not be full.
+    dead : float
+        Share of the walks that end early, some of them at once.
+    shared_table : bool
+        The context table is the vertex table.
+    """
+
+    nodes: int = 64
+    num_walk: int = 2
+    step: int = 5
+    num_negative: int = 5
+    two_sided: bool = True
+    dim: int = 16
+    num_nodes: int = 40
+    optimizer: str = "SGD"
+    weight_decay: float = 0.0
+    negative_weight: float = 5.0
+    shared_table: bool = False
+    dead: float = 0.0
+    hubs: bool = True
+    lr: float = 0.1
+    scale: float = 0.3
+    dtype: type = np.int32
+    aligned: bool = True
+    seed: int = 0
+
+    @property
+    def walks_per_tile(self):
+        return max(1, 64 // self.nodes)
+
+    @property
+    def num_tile(self):
+        return -(-self.num_walk // self.walks_per_tile)
+
+    @property
+    def num_chunk(self):
+        return -(-self.walks_per_tile * self.nodes // 64)
+
+    def __str__(self):
+        default = Case()
+        changed = {k: v for k, v in self.__dict__.items() if v != getattr(default, k)}
+        return ",".join(f"{k}={getattr(v, '__name__', v)}" for k, v in changed.items()) or "default"
+
+
+def _guarded(values, real, aligned):
+    """Copy a table between guard rows, at an address that is (not) a whole number of cache lines."""
+    values = np.pad(values, ((GUARD, GUARD), (0, 0)), constant_values=np.nan)
+    memory = np.empty(values.size + 64, real)
+    skip = -(memory.ctypes.data // memory.itemsize) % 16 + (0 if aligned else 5)
+    table = memory[skip : skip + values.size].reshape(values.shape)
+    table[:] = values
+    return table
+
+
+class Problem:
+    """The arrays of a case, for one family of kernels."""
+
+    def __init__(self, case, backend):
+        rng = np.random.default_rng([case.seed, case.nodes, case.dim])
+        n, d = case.num_nodes, case.dim
+        self.case, self.backend = case, backend
+        # float32 values, so that both families start from the same numbers.
+        vertex, context = rng.normal(0, case.scale, (2, n, d)).astype(np.float32)
+        # Adaptive optimizers divide by their moments: away from zero, so that rounding is not blown up.
+        moments = rng.uniform(0.1, 1.0, (4, n, d)).astype(np.float32)
+        self.walks = rng.integers(0, n, (case.num_walk, case.nodes)).astype(case.dtype)
+        for w in np.flatnonzero(rng.random(case.num_walk) < case.dead):
+            self.walks[w, rng.integers(0, case.nodes) if w % 2 else 0 :] = -1
+        shape = (case.num_tile, case.num_chunk, case.num_negative)
+        self.negatives = rng.integers(0, n, shape).astype(case.dtype)
+        self.hub_weight = np.ones(n, np.float32)
+        if case.hubs:
+            self.hub_weight = rng.choice([0.0, 0.125, 0.6, 1.0], n, p=[0.1, 0.2, 0.3, 0.4]).astype(np.float32)
+        self.lr = (case.lr * rng.uniform(0.5, 1.0, case.num_tile)).astype(np.float32)
+        real, aligned = backend.real, case.aligned
+        self.guarded = [_guarded(t, real, aligned) for t in (vertex, context, *moments)]
+        tables = [t[GUARD:-GUARD] for t in self.guarded]
+        if case.shared_table:
+            tables[1], tables[4], tables[5] = tables[0], tables[2], tables[3]
+        self.tables = tables
+        self.optimizer, self.settings = settings_array(case.optimizer, real)
+        self.statistics = np.zeros(2)
+
+    def train(self, first_walk=0, last_walk=None, kernel=None, lr=None):
+        """Train on walks ``first_walk .. last_walk``, whole tiles; return the number of pairs."""
+        case = self.case
+        kernel = self.backend.skipgram.train_walks if kernel is None else kernel
+        last_walk = case.num_walk if last_walk is None else last_walk
+        tiles = slice(first_walk // case.walks_per_tile, -(-last_walk // case.walks_per_tile))
+        rates = self.lr[tiles] if lr is None else np.full_like(self.lr[tiles], lr)
+        real = self.backend.real
+        return int(
+            kernel(
+                *self.tables, self.walks[first_walk:last_walk], self.negatives[tiles], self.hub_weight, rates,
+                case.step, case.two_sided, real(case.negative_weight), real(case.weight_decay),
+                self.optimizer, self.settings, self.statistics,
+            )
+        )  # fmt: skip
+
+    def check_guards(self):
+        for table in self.guarded:
+            assert np.isnan(table[:GUARD]).all() and np.isnan(table[-GUARD:]).all()
+
+
+def compare(case, fast, kernel=None, loss_tolerance=1e-5):
+    """Train a case on two families and compare every number of the tables, of the moments and of the loss.
+
+    What is compared is how far each number moved; `kernel` replaces that of the reference. Return the number of pairs and
+    the largest move of a table.
+    """
+    got, want, start = Problem(case, fast), Problem(case, REFERENCE), Problem(case, REFERENCE)
+    num_got, num_want = got.train(), want.train(kernel=kernel)
+    assert num_got == num_want
+    got.check_guards()
+    names = ["vertex", "context", "vertex_moment1", "vertex_moment2", "context_moment1", "context_moment2"]
+    for name, g, w, s in zip(names, got.tables, want.tables, start.tables, strict=True):
+        np.testing.assert_allclose(g - s, w - s, rtol=1e-4, atol=2e-6, err_msg=f"{name}, {case}")
+    np.testing.assert_allclose(got.statistics, want.statistics, rtol=loss_tolerance, err_msg=f"statistics, {case}")
+    return num_got, max(float(np.abs(w - s).max()) for w, s in zip(want.tables[:2], start.tables[:2], strict=True))
