@@ -18,6 +18,7 @@ from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.kernels.cpu.simd import ROW_ALIGNMENT
 from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.rng import MASK, mix
+from nodeloom.sampling.walks import HubRows
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -170,7 +171,7 @@ class Plan:
                 f"{self.num_shared_negative} shared by {TILE} nodes, weight {self.negative_weight:g}, "
                 f"degree^{self.negative_sample_exponent:g}",
             ),
-            ("optimizer", f"{self.optimizer.name}, lr {self.lr:g} {schedule}, weight decay {self.weight_decay:g}"),
+            ("optimizer", f"{self.optimizer.name}, lr {self.lr:.3g} {schedule}, weight decay {self.weight_decay:.2g}"),
             ("training", f"{self.num_epoch:,} epochs = {self.total_pair:,} positive pairs"),
             (
                 "memory",
@@ -249,8 +250,9 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
                 hint="There is nothing to learn from.",
             )
         )
-    step, length = _walk_shape(graph, settings)
+    step, length = _walk_shape(settings)
     optimizer = build.optimizer
+    connected = int(np.count_nonzero(graph.strengths + graph.in_strengths))
     walks_per_tile = max(1, TILE // (length + 1))
     plan = Plan(
         model=train.model,
@@ -276,8 +278,8 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
         hub_threshold=choose.HUB_THRESHOLD if train.hub_threshold == "auto" else train.hub_threshold,
         p=train.p if train.model == "node2vec" else 1.0,
         q=train.q if train.model == "node2vec" else 1.0,
-        lr=choose.LEARNING_RATE[optimizer.type] if optimizer.lr == "auto" else optimizer.lr,
-        weight_decay=choose.WEIGHT_DECAY[optimizer.type]
+        lr=choose.learning_rate(optimizer.type, train.num_epoch) if optimizer.lr == "auto" else optimizer.lr,
+        weight_decay=choose.weight_decay(optimizer.type, connected, graph.num_edges)
         if optimizer.weight_decay == "auto"
         else optimizer.weight_decay,
         optimizer=optimizer_of(optimizer),
@@ -306,20 +308,15 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
     return plan
 
 
-def _walk_shape(graph: Graph, settings: Settings) -> tuple[int, int]:
+def _walk_shape(settings: Settings) -> tuple[int, int]:
     """Return the augmentation step and the length of walks."""
     asked_step, asked_length = settings.train.augmentation_step, settings.train.random_walk_length
-    if asked_step == "auto":
-        connected = int(np.count_nonzero(graph.strengths + graph.in_strengths))
-        step = choose.augmentation_step(connected, graph.num_edges)
-        step = step if asked_length == "auto" else min(step, asked_length)
-    else:
-        step = asked_step
-    if asked_length == "auto":
-        # A step of 1 asks for edges, and only walks of one edge draw them evenly on directed graphs (as GraphVite does).
-        length = 1 if step == 1 else choose.random_walk_length(step)
-    else:
-        length = asked_length
+    step = asked_step if asked_step != "auto" else choose.AUGMENTATION_STEP
+    if asked_step == "auto" and asked_length != "auto":
+        step = min(step, asked_length)
+    # A step of 1 asks for edges, and only walks of one edge draw them evenly on directed graphs (as GraphVite does).
+    chosen_length = 1 if step == 1 else choose.random_walk_length(step)
+    length = asked_length if asked_length != "auto" else chosen_length
     if step > length:
         raise ConfigError(describe("augmentation_step", expected=f"at most random_walk_length ({length})", got=step))
     return step, length
@@ -354,16 +351,18 @@ def _parts(model: str, order: Literal[1, 2, "both"], dim: int, seed: int) -> tup
 def _memory(plan: Plan, graph: Graph) -> dict[str, int]:
     """Return the bytes by purpose. Parts are trained one after the other, so the widest counts; finished ones stay."""
     nodes = plan.num_nodes
-    tables = max(nodes * part.row * 4 * (2 if part.order == 2 else 1) for part in plan.parts)
+    num_table = [2 if part.order == 2 else 1 for part in plan.parts]
+    tables = max(nodes * part.row * 4 * count for part, count in zip(plan.parts, num_table, strict=True))
     memory = {"tables": tables}
     if plan.optimizer.num_moment:
         memory["moments"] = tables * plan.optimizer.num_moment
-    copies = nodes * plan.dim * 4 * 2 if len(plan.parts) > 1 or plan.parts[0].row != plan.parts[0].dim else 0
-    if copies:
-        memory["vectors"] = copies
+    if len(plan.parts) > 1 or plan.parts[0].row != plan.parts[0].dim:
+        memory["vectors"] = nodes * plan.dim * 4 * max(num_table)
     memory["graph"] = graph.nbytes
-    weighted = len(graph.indices) * 8 if graph.is_weighted else 0
-    memory["samplers"] = nodes * 20 + weighted
+    # Alias tables of starts and negatives (8 each), hub weights (4), sums of the rows (16) and columns of the graph.
+    memory["samplers"] = nodes * (36 + 8 * graph.directed) + len(graph.indices) * 8 * graph.is_weighted
+    if (plan.p, plan.q) != (1.0, 1.0):
+        memory["samplers"] += HubRows.size(graph)
     rows = plan.walks_per_tile * plan.nodes_per_walk + 2 * (plan.augmentation_step + 8)
     walks = plan.tiles_per_pool * plan.walks_per_tile * plan.nodes_per_walk * graph.indices.itemsize
     memory["buffers"] = walks + plan.num_thread * rows * 4 * (2 * max(part.row for part in plan.parts) + 64)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nodeloom.engine.choose import initial_scale
 from nodeloom.engine.plan import Part
 from nodeloom.kernels.cpu.initial import uniform_rows
 from nodeloom.kernels.cpu.parallel import run_slices
@@ -55,8 +56,8 @@ class Store:
         return cls(vertex, context, moments, tuple(aligned_zeros(num_nodes, part.row) for _ in range(num_moment)))
 
     def initialize(self, part: Part, num_thread: int) -> None:
-        """Give the vertex table GraphVite's first values, uniform in ±0.5 / dim; the context table starts at 0."""
-        key, scale = np.uint64(stream(part.seed, Purpose.INITIAL_VERTEX)), np.float32(0.5 / part.dim)
+        """Give the vertex table uniform first values (:func:`nodeloom.engine.choose.initial_scale`); the context table starts at 0."""
+        key, scale = np.uint64(stream(part.seed, Purpose.INITIAL_VERTEX)), np.float32(initial_scale(part.dim))
         run_slices(
             lambda first, last: uniform_rows(key, first, part.dim, scale, self.vertex[first:last]),
             len(self.vertex),
