@@ -13,7 +13,7 @@ from nodeloom.engine.store import aligned_zeros
 from nodeloom.kernels.cpu.parallel import collect
 from nodeloom.kernels.cpu.skipgram import train_walks
 
-_ROWS = 1 << 18
+_FLOATS = 1 << 25  # of a table: far more than the caches hold
 _TILES = 32
 _SECONDS = 0.15
 
@@ -25,7 +25,7 @@ def with_rate(plan: Plan) -> Plan:
     drawn evenly, which is the worst case for the caches.
     """
     part = max(plan.parts, key=lambda part: part.row)
-    rows = min(plan.num_nodes, _ROWS)
+    rows = min(plan.num_nodes, max(1, _FLOATS // part.row))
     index_type = np.int32 if plan.num_nodes <= 2**31 - 1 else np.int64
     vertex, context = aligned_zeros(rows, part.row), aligned_zeros(rows, part.row)
     vertex[:, : part.dim] = 1.0 / part.dim

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nodeloom.engine.plan import Plan
-from nodeloom.engine.resident import Position
+from nodeloom.engine.resident import Position, diverged
 from nodeloom.engine.settings import Settings, differences
 from nodeloom.engine.store import Store
-from nodeloom.errors import ConfigError, ModelError, describe
+from nodeloom.errors import ConfigError, ModelError, OutputError, describe
+from nodeloom.io.atomic import check_writable
 from nodeloom.io.model_file import ModelData, check_same_graph, read_model, write_model
 from nodeloom.log import logger
 from nodeloom.typing import FloatArray
@@ -54,13 +55,16 @@ class Tables:
         """Whether no part has a context table of its own."""
         return all(part.order == 1 for part in self.plan.parts)
 
-    def put(self, index: int, store: Store) -> None:
-        """Take over the tables of a part."""
+    def put(self, index: int, store: Store, *, moments: bool = True) -> None:
+        """Take over the tables of a part; a part that is finished needs its moments no more."""
         part = self.plan.parts[index]
         tables = store.tables()
         if store.tied and not self.tied:
             tables |= {name.replace("vertex", "context"): table for name, table in store.tables().items()}
         for name, table in tables.items():
+            if not moments and name not in ("vertex", "context"):
+                self.tensors.pop(name, None)
+                continue
             if len(self.plan.parts) == 1 and part.row == part.dim:
                 self.tensors[name] = table
                 continue
@@ -93,22 +97,52 @@ class Checkpoints:
         The file; None writes nothing.
     interval : float
         Seconds between two checkpoints.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written: known before hours are spent on what is to be in it.
     """
 
     def __init__(self, graph: Graph, plan: Plan, settings: Settings, path: str | Path | None, interval: float) -> None:
         self.graph, self.plan, self.settings = graph, plan, settings
         self.path = None if path is None else Path(path)
         self.interval = interval
+        if self.path is not None:
+            if self.path.is_dir():
+                hint = "Add a file name."
+                raise OutputError(describe(self.path, expected="the path of a file", got="a folder", hint=hint))
+            check_writable(self.path)
         self._last = time.monotonic()
 
     def due(self) -> bool:
         """Tell whether it is time for the next one."""
         return self.path is not None and time.monotonic() - self._last >= self.interval
 
+    def write_if_due(self, tables: Tables, index: int, store: Store, position: Position) -> None:
+        """Write if it is time. Where that fails (a full disk), training goes on: the next one may succeed."""
+        if not self.due():
+            return
+        try:
+            self.write(tables, index, store, position)
+        except OutputError as error:
+            self._last = time.monotonic()
+            logger.warning("no checkpoint was written, training goes on: %s", error)
+
     def write(self, tables: Tables, index: int, store: Store, position: Position) -> Path | None:
-        """Write the state of part `index` at `position`, finished parts included; return the file, if there is one."""
+        """Write the state of part `index` at `position`, finished parts included; return the file, if there is one.
+
+        Raises
+        ------
+        TrainingError
+            If values have diverged.
+        OutputError
+            If it cannot be written; the checkpoint before is still there.
+        """
         if self.path is None:
             return None
+        if not store.is_finite():  # never over a good one
+            raise diverged(self.plan, position.num_pair / self.graph.num_edges)
         tables.put(index, store)
         state = {"finished": False, "part": index, **dataclasses.asdict(position)}
         write_model(

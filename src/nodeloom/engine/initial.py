@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from nodeloom.engine.checkpoint import Tables
 from nodeloom.engine.plan import Plan
@@ -26,11 +25,11 @@ class Vectors(Protocol):
     graph_names_: Vocabulary
 
 
-def warm_tables(graph: Graph, plan: Plan, model: Vectors) -> tuple[Tables, npt.NDArray[np.bool_]]:
-    """Return first tables from another model, and which rows they fill.
+def warm_tables(graph: Graph, plan: Plan, model: Vectors) -> Tables:
+    """Return first tables from another model.
 
-    A node that the model knows gets its row; a new node the mean of its known neighbours, weighted by the edges, in both
-    tables.
+    A node that the model knows gets its row; a new node the mean of its known neighbours (in a directed graph those at
+    either end of its arcs), weighted by the edges, in both tables; a new node without any a row of zeros.
 
     Parameters
     ----------
@@ -43,19 +42,27 @@ def warm_tables(graph: Graph, plan: Plan, model: Vectors) -> tuple[Tables, npt.N
 
     Returns
     -------
-    tables : Tables
+    Tables
         ``vertex`` and, unless tied, ``context``.
-    known : bool [N]
-        Rows that hold values of the model.
 
     Raises
     ------
     ModelError
-        If the dimensions differ, or no node has the name of one in the model.
+        If the dimensions differ, a table has another shape or is not finite, or no node has the name of one in the model.
     """
-    vectors = np.asarray(model.vectors_)
-    if vectors.shape[1] != plan.dim:
-        raise ModelError(describe("init", expected=f"vectors of dim {plan.dim}", got=f"dim {vectors.shape[1]}"))
+    tables = Tables(plan)
+    sources = {"vertex": np.asarray(model.vectors_)}
+    if not tables.tied:
+        sources["context"] = np.asarray(model.context_vectors_)
+    for name, source in sources.items():
+        if source.ndim == 2 and source.shape[1] != plan.dim:
+            hint = f"Give the estimator dim={source.shape[1]}."
+            raise ModelError(
+                describe("init", expected=f"vectors of dim {plan.dim}", got=f"dim {source.shape[1]}", hint=hint)
+            )
+        if source.shape != (len(model.graph_names_), plan.dim):
+            expected = f"a {name} vector for each of its {len(model.graph_names_)} names"
+            raise ModelError(describe("init", expected=expected, got=f"shape {list(source.shape)}"))
     rows = model.graph_names_.find(
         graph.names.to_arrow() if not graph.names.is_range else np.arange(graph.num_nodes), missing=-1
     )
@@ -69,26 +76,26 @@ def warm_tables(graph: Graph, plan: Plan, model: Vectors) -> tuple[Tables, npt.N
                 hint="Are the names of the same kind?",
             )
         )
-    tables = Tables(plan)
-    adjacency = None if known.all() else graph.to_scipy()
-    sources = {"vertex": vectors}
-    if not tables.tied:
-        sources["context"] = np.asarray(model.context_vectors_)
+    weight = np.zeros(0, np.float32)
+    new = None
+    if not known.all():
+        adjacency = graph.to_scipy(copy=False)
+        new = adjacency[~known]
+        if graph.directed:
+            new = new + adjacency[:, ~known].T.tocsr()
+        weight = new @ known.astype(np.float32)
     for name, source in sources.items():
         table = np.zeros((graph.num_nodes, plan.dim), np.float32)
         table[known] = source[rows[known]]
-        if adjacency is not None:
-            new = adjacency[~known]
-            weight = np.asarray(new @ known.astype(np.float32)).ravel()
+        if not np.isfinite(table).all():
+            raise ModelError(describe("init", expected="finite vectors", got=f"NaN or infinity in the {name} table"))
+        if new is not None:
             table[~known] = (new @ table) / np.maximum(weight, np.finfo(np.float32).tiny)[:, None]
-            known_now = known.copy()
-            known_now[~known] = weight > 0
         tables.tensors[name] = table
-    filled = known if adjacency is None else known_now
     logger.info(
         "init: %d of %d nodes carried over, %d from their neighbours",
         known.sum(),
         len(known),
-        filled.sum() - known.sum(),
+        np.count_nonzero(weight),
     )
-    return tables, filled
+    return tables

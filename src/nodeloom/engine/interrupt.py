@@ -12,7 +12,7 @@ class StopRequest:
     """While active, remembers the first SIGINT or SIGTERM instead of letting it break in; a second one breaks in.
 
     Signal handlers belong to the main thread of a program: in another thread this does nothing, and elsewhere the handlers
-    that were there before come back at the end.
+    that were there before come back at the end. A signal that is ignored stays ignored.
     """
 
     def __init__(self) -> None:
@@ -22,14 +22,15 @@ class StopRequest:
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._remember)
+                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a job in the background of a shell
+                    self._before[number] = signal.signal(number, self._remember)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: set by other than Python
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         if self.requested:

@@ -26,7 +26,7 @@ class Progress:
     lr : float
         Learning rate at the end of the pool.
     rate : float
-        Positive pairs per second, lately.
+        Positive pairs per second of training so far.
     seconds, seconds_left : float
         Time spent training, and what is left at this rate.
     part, num_part : int

@@ -86,6 +86,8 @@ class ResidentEngine:
         self._walks = WalkSampler.of(graph, p=plan.p, q=plan.q, seed=part.seed, num_thread=plan.num_thread)
         self._negatives = NegativeSampler.of(graph, exponent=plan.negative_sample_exponent, seed=part.seed)
         self._hub_weights = hub_weights(graph, plan.hub_threshold)
+        with np.errstate(over="ignore"):  # what is too large for a float32 ends as a TrainingError
+            self._negative_weight, self._weight_decay = np.float32(plan.negative_weight), np.float32(plan.weight_decay)
         empty = np.empty((0, part.row), np.float32)
         self._moments = [
             moments[i] if i < len(moments) else empty
@@ -123,7 +125,8 @@ class ResidentEngine:
             per_tile = position.num_pair / position.num_tile
         num_tile = min(plan.tiles_per_pool, max(1, math.ceil((self.total_pair - position.num_pair) / per_tile)))
         done = position.num_pair + per_tile * np.arange(num_tile, dtype=np.float64)
-        lr = (plan.lr * factors(plan.schedule, done, self.total_pair)).astype(np.float32)
+        with np.errstate(over="ignore"):
+            lr = (plan.lr * factors(plan.schedule, done, self.total_pair)).astype(np.float32)
         num_slice = min(plan.num_thread * _SLICES_PER_THREAD, max(plan.num_thread, num_tile // _TILES_PER_SLICE))
         parts = slices(num_tile, num_slice if plan.num_thread > 1 else 1)
         results = collect(pool, self._train_slice, [(position.num_tile, a, b, lr) for a, b in parts])
@@ -153,7 +156,7 @@ class ResidentEngine:
             self._negatives.sample((base + first) * plan.chunks, flat, reuse=reuse)
             pairs += train_walks(
                 store.vertex, store.context, *self._moments, walks, negatives, self._hub_weights, lr[first:last],
-                plan.augmentation_step, plan.two_sided, np.float32(plan.negative_weight), np.float32(plan.weight_decay),
+                plan.augmentation_step, plan.two_sided, self._negative_weight, self._weight_decay,
                 plan.optimizer.code, plan.optimizer.settings, statistics,
             )  # fmt: skip
         return pairs, float(statistics[0]), float(statistics[1])

@@ -51,7 +51,7 @@ def _ask(schedule: Callable[[int, int], float], done: int, total: int) -> float:
     value = schedule(done, total)
     try:
         factor = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         factor = math.nan
     if not (math.isfinite(factor) and factor >= 0):
         raise ConfigError(describe(f"schedule({done}, {total})", expected="a finite factor >= 0", got=value))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nodeloom.engine.checkpoint import Checkpoints, Tables
 from nodeloom.engine.initial import Vectors, warm_tables
@@ -87,6 +86,8 @@ def train(
         After Ctrl-C or SIGTERM. The pool of walks is finished and a checkpoint written before.
     TrainingError
         If values diverge.
+    OutputError
+        If `checkpoint` cannot be written, before training begins.
     ModelError, ConfigError
         If `resume` or `init` does not fit the graph or the settings.
     """
@@ -96,17 +97,16 @@ def train(
         graph, plan, settings, tuple(callbacks), Checkpoints(graph, plan, settings, checkpoint, checkpoint_interval)
     )
     first, position = 0, Position()
-    warm: npt.NDArray[np.bool_] | None = None
     if resume is not None:
         run.tables, first, position = run.checkpoints.read(resume)
         if len(plan.parts) > 1:  # they are written to, and the file they are mapped from is replaced
             run.tables.tensors = {name: np.array(table) for name, table in run.tables.tensors.items()}
     elif init is not None:
-        run.tables, warm = warm_tables(graph, plan, init)
+        run.tables = warm_tables(graph, plan, init)
     tell(run.callbacks, "on_train_begin", plan)
     with StopRequest() as stop:
         for index in range(first, len(plan.parts)):
-            run.part(index, position, warm, resume, stop)
+            run.part(index, position, resume, stop)
             position = Position(seconds=run.last.seconds)
     report = run.report()
     tell(run.callbacks, "on_train_end", report)
@@ -127,14 +127,7 @@ class _Run:
         self.pairs_before = 0
         self.last = Position()
 
-    def part(
-        self,
-        index: int,
-        position: Position,
-        warm: npt.NDArray[np.bool_] | None,
-        resume: str | Path | None,
-        stop: StopRequest,
-    ) -> None:
+    def part(self, index: int, position: Position, resume: str | Path | None, stop: StopRequest) -> None:
         """Train one part from `position`, and put its tables with the others."""
         plan, part = self.plan, self.plan.parts[index]
         store = Store.allocate(plan.num_nodes, part, plan.optimizer.num_moment)
@@ -142,14 +135,13 @@ class _Run:
             self.tables.get(index, store, missing=str(resume))
         else:
             store.initialize(part, plan.num_thread)
-            if warm is not None:
-                _fill(store, self.tables, index, warm)
+            _fill(store, self.tables, index)
         if len(plan.parts) == 1:
             self.tables.tensors.clear()  # they are in the store now
         engine = ResidentEngine(self.graph, plan, part, store)
         self.pairs_before = index * engine.total_pair
+        self.last = position
         for _ in engine.run(position):
-            self.last = position
             progress = self._progress(index, position)
             try:
                 tell(self.callbacks, "on_pool_end", progress)
@@ -158,11 +150,11 @@ class _Run:
                 raise
             if stop.requested:
                 raise self._interrupted(progress, self.checkpoints.write(self.tables, index, store, position))
-            if self.checkpoints.due() and position.num_pair < engine.total_pair:
-                self.checkpoints.write(self.tables, index, store, position)
+            if position.num_pair < engine.total_pair:
+                self.checkpoints.write_if_due(self.tables, index, store, position)
         if not store.is_finite():
             raise diverged(plan, position.num_pair / self.graph.num_edges)
-        self.tables.put(index, store)
+        self.tables.put(index, store, moments=False)
 
     def _progress(self, index: int, position: Position) -> Progress:
         plan = self.plan
@@ -205,10 +197,14 @@ class _Run:
         return TrainingInterrupted(f"{where}; it can go on from {path}.", path)
 
 
-def _fill(store: Store, tables: Tables, index: int, rows: npt.NDArray[np.bool_]) -> None:
-    """Copy the given rows of warm tables over the first values of a store."""
+def _fill(store: Store, tables: Tables, index: int) -> None:
+    """Copy warm tables over the first values of a store, but for rows of zeros, which know nothing.
+
+    A part that begins after a resume finds its warm columns in the checkpoint; on a cold start its columns are zeros.
+    """
     part = tables.plan.parts[index]
     for name in ("vertex", "context"):
         if name in tables.tensors and not (name == "context" and store.tied):
-            target = getattr(store, name)
-            target[rows, : part.dim] = tables.tensors[name][rows, part.first : part.first + part.dim]
+            columns = tables.tensors[name][:, part.first : part.first + part.dim]
+            rows = columns.any(axis=1)
+            getattr(store, name)[rows, : part.dim] = columns[rows]

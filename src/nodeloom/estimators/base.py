@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from nodeloom.errors import DataError, GraphError, ModelError, NodeloomError, describe
+from nodeloom.errors import ConfigError, DataError, GraphError, ModelError, NodeloomError, describe
 from nodeloom.estimators.parameters import Parameters
 from nodeloom.typing import Auto, DoubleArray, FloatArray, NodeName
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
     from nodeloom.engine import Plan, Settings
     from nodeloom.engine.initial import Vectors
     from nodeloom.graph import Graph
@@ -57,6 +59,10 @@ class NodeEmbedding(Parameters):
         values = dict(optimizer) if isinstance(optimizer, Mapping) else {"type": optimizer}
         for key in ("lr", "weight_decay", "schedule"):
             given = params.pop(key)
+            if key in values and given not in (values[key], self._defaults()[key]):
+                raise ConfigError(
+                    describe(f"{where}.{key}", expected=f"that of optimizer ({values[key]!r}), or none", got=given)
+                )
             values.setdefault(key, given)
         sections: dict[str, dict[str, Any]] = {"train": {"model": self._model}, "build": {}, "resource": {}}
         for name, value in params.items():
@@ -168,8 +174,10 @@ class NodeEmbedding(Parameters):
         self._config, self._graph_record = settings.to_dict(), graph_record(graph)
         return self
 
-    def transform(self, nodes: Iterable[NodeName] | None = None) -> FloatArray:
+    def transform(self, nodes: Iterable[NodeName] | Graph | None = None) -> FloatArray:
         """Return the vectors of nodes by name, float32 [k, dim]; of all nodes, in node order, without names.
+
+        A graph stands for its nodes: a scikit-learn pipeline hands it on as it is.
 
         Raises
         ------
@@ -177,9 +185,14 @@ class NodeEmbedding(Parameters):
             If a name is unknown. Vectors exist for the nodes of the fitted graph only; to add nodes, fit the grown graph with
             ``init=`` this model.
         """
-        if nodes is None or _is_graph(nodes):
-            return self._fitted("vectors_")
-        return self._fitted("vectors_")[self.graph_names_.find(nodes)]
+        vectors = self._fitted("vectors_")
+        if nodes is None:
+            return vectors
+        if _is_graph(nodes):
+            if nodes.names == self.graph_names_:
+                return vectors
+            nodes = nodes.names
+        return vectors[self.graph_names_.find(nodes)]
 
     def fit_transform(self, graph: Graph, y: object = None, **options: Any) -> FloatArray:
         """Fit and return the vectors of all nodes, float32 [N, dim]; `options` as in :meth:`fit`."""
@@ -264,7 +277,7 @@ class NodeEmbedding(Parameters):
         return target
 
 
-def _is_graph(value: object) -> bool:
+def _is_graph(value: object) -> TypeIs[Graph]:
     from nodeloom.graph import Graph
 
     return isinstance(value, Graph)

@@ -31,8 +31,11 @@ class NegativeSampler:
     def of(cls, graph: Graph, *, exponent: float, seed: int) -> NegativeSampler:
         """Return the sampler of a graph."""
         strengths = graph.in_strengths
-        with np.errstate(divide="ignore"):
-            weights = np.where(strengths > 0, np.power(strengths, exponent), 0.0)
+        targets = strengths > 0
+        # Shares of the largest weight, so that no exponent overflows.
+        largest = strengths[targets].max() if exponent > 0 else strengths[targets].min()
+        weights = np.zeros(len(strengths))
+        weights[targets] = (strengths[targets] / largest) ** exponent
         return cls(over_nodes(weights), stream(seed, Purpose.NEGATIVE))
 
     def sample(self, first_item: int, out: IndexArray, *, reuse: int = 0) -> None:

@@ -37,7 +37,7 @@ class HubRows:
     def of(cls, graph: Graph) -> HubRows:
         """Return the hubs of a graph."""
         num_nodes = graph.num_nodes
-        hubs = np.flatnonzero(graph.degrees * (8 * graph.indices.itemsize) >= num_nodes)
+        hubs = np.flatnonzero(cls._is_hub(graph))
         row = np.full(num_nodes, -1, np.int32)
         row[hubs] = np.arange(len(hubs))
         flags = np.zeros((num_nodes + 63) // 64 * 64, np.bool_)
@@ -48,6 +48,16 @@ class HubRows:
             bits[number] = np.packbits(flags, bitorder="little").view(np.dtype(np.uint64).newbyteorder("<"))
             flags[neighbors] = False
         return cls(row, bits)
+
+    @classmethod
+    def size(cls, graph: Graph) -> int:
+        """Return the bytes that the hubs of a graph will take."""
+        num_nodes = graph.num_nodes
+        return num_nodes * 4 + int(np.count_nonzero(cls._is_hub(graph))) * ((num_nodes + 63) // 64 * 8)
+
+    @staticmethod
+    def _is_hub(graph: Graph) -> npt.NDArray[np.bool_]:
+        return graph.degrees * (8 * graph.indices.itemsize) >= graph.num_nodes
 
     @property
     def nbytes(self) -> int:
