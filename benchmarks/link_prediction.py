@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="threads of training")
     options = parser.parse_args()
     if options.quick:
-        options.repeats = 1
+        options.repeats, options.data = 1, options.data[:1]
     report = Report("link_prediction", "Link prediction at default settings", options, peers=["gensim"])
     table = report.table("AUC of hidden edges", "data", "scored by", "AUC", "AP", "training, s")
     here, reasons = available(options.data)
