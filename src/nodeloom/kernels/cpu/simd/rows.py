@@ -41,7 +41,7 @@ def prefetch(typingctx: Any, address: Any) -> Any:
     del address
 
     def body(emit: Emitter, address: Any) -> None:
-        pointer = emit.builder.inttoptr(address, ir.IntType(8).as_pointer())
+        pointer = emit.pointer(address)  # the type that prefetch_row uses: a module can declare the function once
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, I32, I32, I32])
         emit.builder.call(
             emit.builder.module.declare_intrinsic("llvm.prefetch.p0", (), kind), [pointer, I32(0), I32(3), I32(1)]
