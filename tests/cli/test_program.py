@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -69,9 +69,11 @@ def test_start_is_fast_and_imports_nothing_heavy():
     )
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = os.times()
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        times.append(time.perf_counter() - start)
+        end = os.times()
+        # Time of the processor, not of the clock: other tests may run beside this one.
+        times.append(end.children_user - start.children_user + end.children_system - start.children_system)
     assert done.stderr.strip() == ""
     assert min(times) < 1.0
 
