@@ -12,6 +12,7 @@ import sys
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -157,7 +158,7 @@ class TestFormat:
             EdgeFormat(**form)
 
     def test_unknown_encoding(self, tmp_path):
-        with pytest.raises(DataError, match="encoding: expected one that Python knows.*got 'utf-9'"):
+        with pytest.raises(DataError, match=r"encoding: expected one that Python knows.*got 'utf-9'"):
             read(tmp_path, "a b\n", encoding="utf-9")
 
 
@@ -190,7 +191,7 @@ class TestFiles:
             read_edges([tmp_path / "1", tmp_path / "2"])
 
         pa.parquet.write_table(pa.table({"head": [1], "tail": [2]}), tmp_path / "3")
-        with pytest.raises(DataError, match="3: expected weights as in .*2, got edges without"):
+        with pytest.raises(DataError, match=r"3: expected weights as in .*2, got edges without"):
             read_edges([tmp_path / "2", tmp_path / "3"])
 
     @pytest.mark.parametrize("content", [b"a b\n", gzip.compress(b"a b\n")])
@@ -263,7 +264,7 @@ def test_numpy_files(tmp_path, save):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(DataError, match="nowhere.txt: expected a file, got no file of this name"):
+    with pytest.raises(DataError, match=r"nowhere.txt: expected a file, got no file of this name"):
         read_edges(tmp_path / "nowhere.txt")
 
 
@@ -331,3 +332,22 @@ def test_weights_are_read_as_python_reads_them(tmp_path_factory, text):
     want = np.float32(float(text))
     # The digits pass through float64 with at most three roundings, so a tie of float32 may fall either way.
     assert got == want or abs(int(got.view(np.int32)) - int(want.view(np.int32))) <= 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.binary(max_size=200),
+    st.sampled_from(
+        [b"", b"\x1f\x8b\x08", b"BZh9", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"PAR1", b"ARROW1", b"1 2\n"]
+    ),
+    st.sampled_from([None, ("a", "b")]),
+)
+def test_junk_is_read_or_refused_but_never_more(tmp_path_factory, junk, start, columns):
+    path = tmp_path_factory.getbasetemp() / "junk"
+    path.write_bytes(start + junk)
+    try:
+        result = read_edges(path, EdgeFormat(columns=columns))
+    except DataError as error:
+        assert str(path) in str(error)
+    else:
+        assert len(result.heads) == len(result.tails) > 0

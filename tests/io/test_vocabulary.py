@@ -148,9 +148,11 @@ def tokens_of(lines):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.lists(st.tuples(*[st.text(max_size=20)] * 2), min_size=1, max_size=30), max_size=5))
-def test_interning_text_equals_reference(blocks):
-    interner, known = TextInterner(room=1), {}
+@given(
+    st.lists(st.lists(st.tuples(*[st.text(max_size=20)] * 2), min_size=1, max_size=30), max_size=5), st.integers(1, 3)
+)
+def test_interning_text_equals_reference(blocks, num_thread):
+    interner, known = TextInterner(num_thread, room=1), {}
     for lines in blocks:
         got = interner.add(*tokens_of(lines))
         np.testing.assert_array_equal(got.T, reference.intern(lines, known))

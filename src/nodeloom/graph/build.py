@@ -139,9 +139,11 @@ def normalize(
     indptr: OffsetArray, indices: IndexArray, weights: FloatArray | None, options: BuildOptions
 ) -> FloatArray:
     """Return GraphVite's normalised weights ``w / sqrt(out_w(u) in_w(v))`` of all entries; float32 [nnz]."""
-    if weights is None:
-        out_weight = np.diff(indptr).astype(np.float64)
-    else:
-        out_weight = adjacency.row_sums(indptr, weights, num_thread=options.threads)
+    threads = options.threads
+    out_weight = (
+        np.diff(indptr).astype(np.float64)
+        if weights is None
+        else adjacency.row_sums(indptr, weights, num_thread=threads)
+    )
     in_weight = adjacency.column_sums(indices, weights, len(indptr) - 1) if options.directed else out_weight
-    return adjacency.normalize(indptr, indices, weights, out_weight, in_weight, num_thread=options.threads)
+    return adjacency.normalize(indptr, indices, weights, out_weight, in_weight, num_thread=threads)

@@ -29,7 +29,8 @@ class EdgeCollector:
     (head before tail).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, num_thread: int = 1) -> None:
+        self._num_thread = num_thread
         self._blocks: deque[npt.NDArray] = deque()
         self._weights: deque[FloatArray] = deque()
         self._text: TextInterner | None = None
@@ -88,7 +89,7 @@ class EdgeCollector:
 
     def _to_text(self) -> TextInterner:
         if self._text is None:
-            self._text = TextInterner()
+            self._text = TextInterner(self._num_thread)
             for _ in range(len(self._blocks)):
                 self._blocks.append(self._intern(self._text, self._blocks.popleft()))
         return self._text

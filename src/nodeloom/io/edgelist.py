@@ -86,7 +86,7 @@ def read_edges(
     if not files:
         raise DataError("edge files: expected at least one, got an empty list")
     threads = available_threads() if num_thread == "auto" else int(num_thread)
-    collector = EdgeCollector()
+    collector = EdgeCollector(threads)
     text = TextReader(TextFormat(form.delimiters, form.comment, form.weighted, form.encoding), collector, threads)
     weighted_by: dict[bool, str] = {}
     for path in files:

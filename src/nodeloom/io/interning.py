@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from nodeloom.errors import DataError
 from nodeloom.kernels.cpu import names as kernels
+from nodeloom.kernels.cpu.parallel import run_slices
 from nodeloom.typing import IndexArray
 
 if TYPE_CHECKING:
@@ -28,9 +29,14 @@ def table_size(count: int) -> int:
 
 
 class TextInterner:
-    """Gives ids to text names. Memory of a name: its bytes, 8 for an offset, and 12 to 24 in the table."""
+    """Gives ids to text names. Memory of a name: its bytes, 8 for an offset, and 12 to 24 in the table.
 
-    def __init__(self, room: int = 1024) -> None:
+    Of each block first the names that are known are looked up, by several threads; then the others are entered, in
+    their order.
+    """
+
+    def __init__(self, num_thread: int = 1, *, room: int = 1024) -> None:
+        self._num_thread = num_thread
         self._table = np.zeros(table_size(room), np.int64)
         self._offsets = np.zeros(room + 1, np.int64)
         self._arena: Bytes = np.empty(16 * room, np.uint8)
@@ -41,7 +47,16 @@ class TextInterner:
 
     def add(self, block: Bytes, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         """Return the int32 [S, L] ids of `tokens` (int64 [S, L], ``start << 32 | length`` in the read-only `block`)."""
-        out = np.empty(tokens.shape, np.int32)
+        out = np.full(tokens.shape, kernels.MISSING, np.int32)
+        if self._count:
+            # Read-only, as the names of a vocabulary are: so that one compilation serves both.
+            arena = self._arena[:]
+            arena.flags.writeable = False
+
+            def find(first: int, last: int) -> None:
+                kernels.find_text(block, tokens, first, last, self._table, self._offsets, arena, out)
+
+            run_slices(find, tokens.shape[1], self._num_thread)
         line = 0
         while True:
             self._count, line = kernels.intern_text(
@@ -49,8 +64,7 @@ class TextInterner:
             )
             if line == tokens.shape[1]:
                 return out
-            batch = tokens[:, line : line + kernels.BATCH]
-            self._grow(int((batch & 0xFFFFFFFF).sum()), batch.size)
+            self._grow(int((tokens[:, line] & 0xFFFFFFFF).sum()), tokens.shape[0])
 
     def _grow(self, need: int, more: int) -> None:
         """Make room for `more` names of `need` bytes together."""

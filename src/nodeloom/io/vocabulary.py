@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _INT64 = (-(2**63), 2**63 - 1)
+_PART = 1 << 20
 
 
 class Vocabulary:
@@ -259,10 +260,16 @@ class Vocabulary:
         from nodeloom.kernels.cpu import names as kernels
 
         table, offsets, arena = self._search_index()
-        query_offsets, query_bytes = text_buffers(queries)
-        out = np.empty(len(queries), np.int64)
-        kernels.find_text(query_offsets, query_bytes, table, offsets, arena, out)
-        return out
+        starts, text = text_buffers(queries)
+        found = np.empty(len(queries), np.int64)
+        # A token has 31 bits for where it starts, so many queries are looked up in parts.
+        for first in range(0, len(queries), _PART):
+            part = starts[first : first + _PART + 1]
+            tokens = ((part[:-1] - part[0]) << 32 | np.diff(part)).reshape(1, -1)
+            out = np.empty(tokens.shape, np.int32)
+            kernels.find_text(text[part[0] :], tokens, 0, tokens.shape[1], table, offsets, arena, out)
+            found[first : first + _PART] = out[0]
+        return found
 
     def _search_index(self, *, check: bool = False) -> tuple[Any, ...]:
         if self._index is not None:

@@ -7,7 +7,8 @@ the name; 0 is an empty slot.
 
 A look-up waits for memory up to three times: for the slot, for the offset of the name there, and for the name. So lines
 are taken in batches, and before the look-ups each of these is read for the whole batch: such reads do not wait for each
-other, and the look-ups find everything in the cache. Measured on 1.3 M names in random order: 4 times as fast.
+other, and the look-ups find everything in the cache. Measured on 12 M ends with 1.3 M names in random order: half the
+time.
 """
 
 from __future__ import annotations
@@ -81,8 +82,50 @@ def _probe(data, start, length, h, table, offsets, arena):
 
 
 @jit
+def find_text(block, tokens, first, last, table, offsets, arena, out):
+    """Give each token of the lines ``first`` to ``last`` its id, or -1 where the name is not known.
+
+    Parameters
+    ----------
+    block : uint8 [B]
+    tokens : int64 [S, L]
+        Packed tokens of `block`.
+    first, last : int
+        The lines.
+    table : int64 [power of two]
+    offsets : int64
+    arena : uint8
+    out : int32 [S, L]
+        Receives the ids.
+    """
+    num_column = tokens.shape[0]
+    mask = np.uint64(table.size - 1)
+    hashes = np.empty((num_column, BATCH), np.uint64)
+    places = np.empty((num_column, BATCH), np.int64)
+    for line in range(first, last, BATCH):
+        count = min(BATCH, last - line)
+        for c in range(num_column):
+            for b in range(count):
+                token = tokens[c, line + b]
+                h = _hash(block, token >> 32, token & _LOW)
+                hashes[c, b] = h
+                places[c, b] = table[np.int64(h & mask)]
+            for b in range(count):
+                entry = places[c, b] & _LOW
+                places[c, b] = offsets[entry - 1] if entry > 0 else 0
+            for b in range(count):
+                # Kept, so that the read is not optimised away.
+                places[c, b] = arena[min(places[c, b], arena.size - 1)]
+        for c in range(num_column):
+            for b in range(count):
+                token = tokens[c, line + b]
+                slot = _probe(block, token >> 32, token & _LOW, hashes[c, b], table, offsets, arena)
+                out[c, line + b] = (table[slot] & _LOW) - 1
+
+
+@jit
 def intern_text(block, tokens, first, table, offsets, arena, num_name, out):
-    """Give each token its id, a new one to a new name; line by line, in each line column by column.
+    """Give each token without an id one, a new one to a new name; line by line, in each line column by column.
 
     Parameters
     ----------
@@ -97,59 +140,40 @@ def intern_text(block, tokens, first, table, offsets, arena, num_name, out):
     num_name : int
         The number of names known.
     out : int32 [S, L]
-        Receives the ids.
+        Receives the ids where it is -1.
 
     Returns
     -------
     num_name : int
         The number of names known now.
     line : int
-        L, or the line at which the table (two thirds full), `offsets` or `arena` has no room for the names of another
-        batch of lines: call again from there.
+        L, or the line at which the table (two thirds full), `offsets` or `arena` has no room for another line: call
+        again from there.
     """
     num_column, num_line = tokens.shape
     limit = min(table.size // 3 * 2, offsets.size - 1)
-    mask = np.uint64(table.size - 1)
-    hashes = np.empty((num_column, BATCH), np.uint64)
-    places = np.empty((num_column, BATCH), np.int64)
-    for line in range(first, num_line, BATCH):
-        count = min(BATCH, num_line - line)
-        need = 0
+    for line in range(first, num_line):
         for c in range(num_column):
-            for b in range(count):
-                need += tokens[c, line + b] & _LOW
-        if num_name + num_column * count > limit or offsets[num_name] + need > arena.size:
-            return num_name, line
-        for c in range(num_column):
-            for b in range(count):
-                token = tokens[c, line + b]
-                h = _hash(block, token >> 32, token & _LOW)
-                hashes[c, b] = h
-                places[c, b] = table[np.int64(h & mask)]
-            for b in range(count):
-                entry = places[c, b] & _LOW
-                places[c, b] = offsets[entry - 1] if entry > 0 else 0
-            for b in range(count):
-                # Kept, so that the read is not optimised away.
-                places[c, b] = arena[min(places[c, b], arena.size - 1)]
-        for b in range(count):
-            for c in range(num_column):
-                token = tokens[c, line + b]
-                start = token >> 32
-                length = token & _LOW
-                h = hashes[c, b]
-                slot = _probe(block, start, length, h, table, offsets, arena)
-                entry = table[slot]
-                if entry == 0:
-                    a = offsets[num_name]
-                    for k in range(length):
-                        arena[a + k] = block[start + k]
-                    offsets[num_name + 1] = a + length
-                    num_name += 1
-                    table[slot] = (np.int64(h >> np.uint64(33)) << 32) | num_name
-                    out[c, line + b] = num_name - 1
-                else:
-                    out[c, line + b] = (entry & _LOW) - 1
+            if out[c, line] >= 0:
+                continue
+            token = tokens[c, line]
+            start = token >> 32
+            length = token & _LOW
+            h = _hash(block, start, length)
+            slot = _probe(block, start, length, h, table, offsets, arena)
+            entry = table[slot]
+            if entry == 0:
+                a = offsets[num_name]
+                if num_name == limit or a + length > arena.size:
+                    return num_name, line
+                for k in range(length):
+                    arena[a + k] = block[start + k]
+                offsets[num_name + 1] = a + length
+                num_name += 1
+                table[slot] = (np.int64(h >> np.uint64(33)) << 32) | num_name
+                out[c, line] = num_name - 1
+            else:
+                out[c, line] = (entry & _LOW) - 1
     return num_name, num_line
 
 
@@ -173,25 +197,6 @@ def index_text(offsets, arena, num_name, table):
             return i
         table[slot] = (np.int64(h >> np.uint64(33)) << 32) | (i + 1)
     return -1
-
-
-@jit
-def find_text(query_offsets, queries, table, offsets, arena, out):
-    """Set ``out[i]`` to the id of query ``i``, or -1.
-
-    Parameters
-    ----------
-    query_offsets : int64 [k + 1]
-    queries : uint8
-    table, offsets, arena
-        As filled by :func:`index_text`.
-    out : int64 [k]
-    """
-    for i in range(out.size):
-        start = query_offsets[i]
-        length = query_offsets[i + 1] - start
-        slot = _probe(queries, start, length, _hash(queries, start, length), table, offsets, arena)
-        out[i] = (table[slot] & _LOW) - 1
 
 
 @jit
