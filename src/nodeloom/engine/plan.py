@@ -250,7 +250,7 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
                 hint="There is nothing to learn from.",
             )
         )
-    step, length = _walk_shape(settings)
+    step, length = _walk_shape(settings, graph.directed)
     optimizer = build.optimizer
     connected = int(np.count_nonzero(graph.strengths + graph.in_strengths))
     walks_per_tile = max(1, TILE // (length + 1))
@@ -266,7 +266,7 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
         total_pair=0,
         augmentation_step=step,
         random_walk_length=length,
-        num_shared_negative=choose.NUM_SHARED_NEGATIVE
+        num_shared_negative=choose.num_shared_negative(step)
         if train.num_shared_negative == "auto"
         else train.num_shared_negative,
         positive_reuse=train.positive_reuse,
@@ -308,14 +308,14 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
     return plan
 
 
-def _walk_shape(settings: Settings) -> tuple[int, int]:
+def _walk_shape(settings: Settings, directed: bool) -> tuple[int, int]:
     """Return the augmentation step and the length of walks."""
     asked_step, asked_length = settings.train.augmentation_step, settings.train.random_walk_length
     step = asked_step if asked_step != "auto" else choose.AUGMENTATION_STEP
     if asked_step == "auto" and asked_length != "auto":
         step = min(step, asked_length)
-    # A step of 1 asks for edges, and only walks of one edge draw them evenly on directed graphs (as GraphVite does).
-    chosen_length = 1 if step == 1 else choose.random_walk_length(step)
+    # A step of 1 asks for edges; on directed graphs only walks of one edge draw them evenly, on undirected ones all walks do.
+    chosen_length = 1 if step == 1 and directed else choose.random_walk_length(step)
     length = asked_length if asked_length != "auto" else chosen_length
     if step > length:
         raise ConfigError(describe("augmentation_step", expected=f"at most random_walk_length ({length})", got=step))
