@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from nodeloom.errors import DataError
+from nodeloom.errors import ConfigError, DataError
 from nodeloom.graph import Graph
 
 
@@ -81,6 +81,10 @@ class TestScipy:
         with pytest.raises(DataError, match=message):
             Graph.from_scipy(matrix)
 
+    def test_option_weighted(self):
+        with pytest.raises(ConfigError, match="weighted: expected True, False or 'auto', got 'yes'"):
+            Graph.from_scipy(scipy.sparse.csr_array([[0, 1], [1, 0]]), weighted="yes")
+
     def test_wrong_number_of_names(self):
         with pytest.raises(DataError, match="expected a name for each of the 2 nodes, got 1 names"):
             Graph.from_scipy(scipy.sparse.csr_array([[0, 1], [1, 0]]), names=["a"])
@@ -123,6 +127,12 @@ class TestNetworkx:
         assert edges_of(Graph.from_networkx(source)) == [(0, 1, 3.0), (1, 2, 1.0)]
         assert edges_of(Graph.from_networkx(source, weight="cost")) == [(0, 1, 7.0), (1, 2, 1.0)]
         assert not Graph.from_networkx(source, weight=None).is_weighted
+
+    def test_weights_that_are_no_numbers(self):
+        source = self.nx.Graph()
+        source.add_edge(0, 1, weight="heavy")
+        with pytest.raises(DataError, match="edge attribute 'weight': expected numbers, got"):
+            Graph.from_networkx(source)
 
     def test_other_nodes_are_named_by_their_text(self):
         graph = Graph.from_networkx(self.nx.grid_2d_graph(2, 2))

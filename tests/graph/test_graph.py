@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodeloom.errors import ConfigError, DataError, GraphError
+from nodeloom.errors import ConfigError, DataError, GraphError, MemoryLimitError
 from nodeloom.graph import Graph
 from nodeloom.io.vocabulary import Vocabulary
 
@@ -182,6 +182,16 @@ def test_bad_edges(arguments, message):
 def test_bad_options(option, message):
     with pytest.raises(ConfigError, match=message):
         Graph.from_edges([[0, 1]], **option)
+
+
+def test_ids_that_are_names():
+    with pytest.raises(GraphError, match=r"got the id 3,000,000,000 among 1 edges\. If the ids are names, use"):
+        Graph.from_edges([[0, 3_000_000_000]])
+
+
+def test_more_nodes_than_memory():
+    with pytest.raises(MemoryLimitError, match="do not fit the memory"):
+        Graph.from_edges([[0, 1]], num_nodes=10**17)
 
 
 def test_weights_of_parallel_edges_beyond_float32():

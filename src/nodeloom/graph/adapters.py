@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError
-from nodeloom.graph.build import check_ids, index_dtype
+from nodeloom.graph.build import BuildOptions, check_ids, implied_nodes, index_dtype
 from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.columns import EdgeColumns
 from nodeloom.io.vocabulary import Vocabulary, name_array
-from nodeloom.io.weights import check_weights
+from nodeloom.io.weights import check_weighted, check_weights
 from nodeloom.typing import Auto, FloatArray, IndexArray, NodeName
 
 if TYPE_CHECKING:
@@ -56,6 +56,16 @@ def once_if_symmetric(
     return heads[once], tails[once], None if weights is None else weights[once]
 
 
+def _once(
+    heads: IndexArray, tails: IndexArray, weights: FloatArray | None, num_nodes: int, options: BuildOptions
+) -> tuple[IndexArray, IndexArray, FloatArray | None]:
+    """Apply :func:`once_if_symmetric` where the graph would come out different without."""
+    counts = options.duplicates in ("sum", "keep") or (options.duplicates == "auto" and weights is not None)
+    if options.directed or not counts or not len(heads):
+        return heads, tails, weights
+    return once_if_symmetric(heads, tails, weights, num_nodes)
+
+
 def pair_array(edges: Any) -> npt.NDArray[Any]:
     """Return edges in whatever form as an array, which may still have a wrong shape or type."""
     if not isinstance(edges, np.ndarray):
@@ -78,9 +88,9 @@ def intern_pairs(array: npt.NDArray[Any]) -> EdgeColumns:
 
 def from_scipy(
     matrix: scipy.sparse.sparray | scipy.sparse.spmatrix,
-    directed: bool,
-    weighted: bool | Auto,
     names: Vocabulary | Iterable[NodeName] | None,
+    weighted: bool | Auto,
+    options: BuildOptions,
 ) -> EdgeColumns:
     """Return the entries of a square sparse matrix as edge columns."""
     import scipy.sparse
@@ -103,11 +113,10 @@ def from_scipy(
     dtype = index_dtype(num_nodes)
     heads, tails = heads.astype(dtype), tails.astype(dtype)
     ones = values.dtype.kind == "b" or bool((values == 1).all())
+    check_weighted(weighted)
     use = not ones if weighted == "auto" else weighted
     weights = check_weights(values, len(values)) if use else None
-    if not directed:
-        heads, tails, weights = once_if_symmetric(heads, tails, weights, num_nodes)
-    return EdgeColumns(heads, tails, weights, vocabulary)
+    return EdgeColumns(*_once(heads, tails, weights, num_nodes, options), vocabulary)
 
 
 def from_networkx(graph: networkx.Graph, weight: str | Auto | None) -> EdgeColumns:
@@ -129,7 +138,7 @@ def from_networkx(graph: networkx.Graph, weight: str | Auto | None) -> EdgeColum
     if weight is not None:
         # As everywhere in NetworkX, an edge without the attribute weighs 1.
         values = [value for *_, value in graph.edges(data=weight, default=1)]
-        weights = check_weights(np.array(values, np.float64) if values else np.empty(0), num_edges)
+        weights = check_weights(_numbers(values, weight), num_edges)
     return EdgeColumns(heads, tails, weights, names)
 
 
@@ -145,12 +154,16 @@ def from_igraph(graph: igraph.Graph, weight: str | Auto | None) -> EdgeColumns:
         weight = "weight" if "weight" in graph.es.attributes() else None
     if weight is not None and weight not in graph.es.attributes():
         raise DataError(f"graph: expected an edge attribute {weight!r}, got {graph.es.attributes()}")
-    weights = None if weight is None else check_weights(np.array(graph.es[weight], np.float64), len(pairs))
+    weights = None if weight is None else check_weights(_numbers(graph.es[weight], weight), len(pairs))
     return EdgeColumns(pairs[:, 0].copy(), pairs[:, 1].copy(), weights, names)
 
 
 def from_pyg(
-    data: Any, weights: Any, num_nodes: int | None, directed: bool, names: Vocabulary | Iterable[NodeName] | None
+    data: Any,
+    weights: Any,
+    num_nodes: int | None,
+    names: Vocabulary | Iterable[NodeName] | None,
+    options: BuildOptions,
 ) -> EdgeColumns:
     """Return a PyTorch Geometric graph as edge columns; see :meth:`nodeloom.graph.Graph.from_pyg`."""
     edge_index = data
@@ -168,15 +181,21 @@ def from_pyg(
         names = names if isinstance(names, Vocabulary) else Vocabulary.from_names(names)
         num_nodes = len(names) if num_nodes is None else num_nodes
     largest = max(check_ids(ends[0], num_nodes, "head"), check_ids(ends[1], num_nodes, "tail"))
-    num_nodes = largest + 1 if num_nodes is None else num_nodes
+    num_nodes = implied_nodes(largest, ends.shape[1]) if num_nodes is None else num_nodes
     vocabulary = vocabulary_of(names, num_nodes)
     dtype = index_dtype(num_nodes)
     heads: IndexArray = ends[0].astype(dtype)
     tails: IndexArray = ends[1].astype(dtype)
     checked = None if weights is None else check_weights(_to_numpy(weights).reshape(-1), len(heads))
-    if not directed and num_nodes:
-        heads, tails, checked = once_if_symmetric(heads, tails, checked, num_nodes)
-    return EdgeColumns(heads, tails, checked, vocabulary)
+    return EdgeColumns(*_once(heads, tails, checked, num_nodes, options), vocabulary)
+
+
+def _numbers(values: list[Any], attribute: str) -> npt.NDArray[np.float64]:
+    """Return the values of an edge attribute as float64."""
+    try:
+        return np.array(values, np.float64).reshape(len(values))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"edge attribute {attribute!r}: expected numbers, got: {error}") from None
 
 
 def _to_numpy(tensor: Any) -> npt.NDArray[Any]:

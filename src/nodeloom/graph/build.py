@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.errors import ConfigError, DataError, GraphError
+from nodeloom.errors import ConfigError, DataError, GraphError, MemoryLimitError
 from nodeloom.kernels.cpu import adjacency, csr
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.typing import Auto, FloatArray, IndexArray, OffsetArray
@@ -84,6 +84,22 @@ def check_ids(ids: npt.NDArray[Any], num_nodes: int | None, what: str) -> int:
     return largest
 
 
+def implied_nodes(largest: int, num_edges: int) -> int:
+    """Return the number of nodes that the largest id implies; refuse one that is no number of a node.
+
+    Raises
+    ------
+    GraphError
+        Nearly all nodes would be without edges: the ids are names.
+    """
+    if largest > 10_000_000 + 100 * num_edges:
+        raise GraphError(
+            f"edges: expected node ids from 0 to N - 1, got the id {largest:,} among {num_edges:,} edges. If the ids are "
+            "names, use Graph.from_arrow or text; if nodes without edges are meant, give num_nodes."
+        )
+    return largest + 1
+
+
 def build(edges: list[Any], num_nodes: int, options: BuildOptions) -> tuple[OffsetArray, IndexArray, FloatArray | None]:
     """Build the rows of a graph.
 
@@ -106,9 +122,24 @@ def build(edges: list[Any], num_nodes: int, options: BuildOptions) -> tuple[Offs
     ------
     GraphError
         There are no nodes, or merged weights are infinite.
+    MemoryLimitError
+        The memory does not suffice.
     """
     if num_nodes < 1:
         raise GraphError("graph: expected at least one node, got none. Give edges, or num_nodes for isolated nodes.")
+    num_edges = len(edges[0])
+    try:
+        return _build(edges, num_nodes, options)
+    except MemoryError:
+        raise MemoryLimitError(
+            f"graph: {num_nodes:,} nodes and {num_edges:,} edges do not fit the memory. "
+            "Number the nodes without gaps, or use a machine with more memory."
+        ) from None
+
+
+def _build(
+    edges: list[Any], num_nodes: int, options: BuildOptions
+) -> tuple[OffsetArray, IndexArray, FloatArray | None]:
     dtype = index_dtype(num_nodes)
     for side in (0, 1):
         edges[side] = np.ascontiguousarray(edges[side], dtype)

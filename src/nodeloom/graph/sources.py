@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from nodeloom.errors import DataError
 from nodeloom.graph import adapters
-from nodeloom.graph.build import BuildOptions, Duplicates, SelfLoops, build, check_ids, index_dtype
+from nodeloom.graph.build import BuildOptions, Duplicates, SelfLoops, build, check_ids, implied_nodes, index_dtype
 from nodeloom.io.columns import EdgeColumns
 from nodeloom.io.edgelist import COMMENT, DELIMITERS, EdgeFormat, read_edges
 from nodeloom.io.vocabulary import Vocabulary
@@ -125,7 +125,8 @@ class GraphSources:
             num_nodes = len(vocabulary)
         heads, tails = array[:, 0], array[:, 1]
         largest = max(check_ids(heads, num_nodes, "head"), check_ids(tails, num_nodes, "tail"))
-        num_nodes = largest + 1 if num_nodes is None else num_nodes
+        if num_nodes is None:
+            num_nodes = implied_nodes(largest, len(array))
         dtype = index_dtype(num_nodes)
         heads, tails = heads.astype(dtype), tails.astype(dtype)
         return cls._from_columns(EdgeColumns(heads, tails, checked, vocabulary or Vocabulary.range(num_nodes)), options)
@@ -222,8 +223,8 @@ class GraphSources:
         DataError
             The matrix is not square, or an entry is negative, NaN or infinite.
         """
-        columns = adapters.from_scipy(matrix, directed, weighted, names)
-        return cls._from_columns(columns, BuildOptions(directed, **options))
+        build_options = BuildOptions(directed, **options)
+        return cls._from_columns(adapters.from_scipy(matrix, names, weighted, build_options), build_options)
 
     @classmethod
     def from_networkx(
@@ -308,8 +309,9 @@ class GraphSources:
         **options
             As in :meth:`from_edges`.
         """
-        columns = adapters.from_pyg(data, weights, num_nodes, directed, names)
-        return cls._from_columns(columns, BuildOptions(directed, **options))
+        build_options = BuildOptions(directed, **options)
+        columns = adapters.from_pyg(data, weights, num_nodes, names, build_options)
+        return cls._from_columns(columns, build_options)
 
     @classmethod
     def from_arrow(

@@ -11,6 +11,7 @@ from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.columns import EdgeColumns
 from nodeloom.io.edgelist_text import TextFormat, TextReader
 from nodeloom.io.source import open_source
+from nodeloom.io.weights import check_weighted
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.typing import Auto
 
@@ -45,8 +46,7 @@ class EdgeFormat:
             raise ConfigError(
                 f"format.comment: expected a prefix without delimiters ('' for no comments), got {self.comment!r}"
             )
-        if self.weighted not in (True, False, "auto"):
-            raise ConfigError(f"weighted: expected True, False or 'auto', got {self.weighted!r}")
+        check_weighted(self.weighted)
         if self.columns is not None and (
             isinstance(self.columns, str)
             or len(self.columns) not in (2, 3)

@@ -15,7 +15,7 @@ from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.columns import EdgeColumns
 from nodeloom.io.source import Source
 from nodeloom.io.vocabulary import name_array, plain
-from nodeloom.io.weights import check_weights
+from nodeloom.io.weights import check_weighted, check_weights
 from nodeloom.typing import Auto
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def choose_columns(
     DataError
         A column is not there, or it is not clear which columns are meant.
     """
+    check_weighted(weighted)
     if columns is not None:
         absent = [c for c in columns if c not in available]
         if absent:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.errors import DataError
+from nodeloom.errors import ConfigError, DataError
 from nodeloom.typing import FloatArray
 
 # Checks look at this many values at a time, so that their temporaries stay small beside the graph.
@@ -45,6 +45,17 @@ def check_weights(weights: npt.ArrayLike, num_edges: int, *, where: str = "weigh
             row = start + int(np.flatnonzero(wrong)[0])
             raise DataError(f"{where}: {wrong_weight(float(given[row]))} in row {first_row + row}")
     return result
+
+
+def check_weighted(weighted: object) -> None:
+    """Refuse a value of the option `weighted` that is not True, False or "auto".
+
+    Raises
+    ------
+    ConfigError
+    """
+    if not (isinstance(weighted, bool) or weighted == "auto"):
+        raise ConfigError(f"weighted: expected True, False or 'auto', got {weighted!r}")
 
 
 def wrong_weight(value: float) -> str:
