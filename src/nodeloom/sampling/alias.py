@@ -26,6 +26,7 @@ class AliasTable(NamedTuple):
 def over_nodes(weights: DoubleArray) -> AliasTable:
     """Return the alias table of one distribution over N nodes, in proportion to float64 weights [N]."""
     count = len(weights)
+    weights = np.array(weights, np.float64)  # writable, so that all callers share one compiled kernel
     table = AliasTable(np.empty(count, np.float32), np.empty(count, np.int32 if count <= 2**31 - 1 else np.int64))
     build_alias(weights, np.array([0, count], np.int64), 0, 1, table.prob, table.alias)
     return table
