@@ -2,10 +2,12 @@
 
 import json
 import logging
+import os
 import pickle
 import subprocess
 import sys
 import textwrap
+import threading
 
 import numpy as np
 import pyarrow as pa
@@ -105,9 +107,47 @@ def test_we_open_what_the_package_writes(tmp_path):
         assert file.tensors[name].dtype == tensor.dtype
 
 
-def test_tables_start_on_a_cache_line(tmp_path):
+@pytest.mark.parametrize("names", [None, Vocabulary.range(5)])
+def test_mapped_tables_are_aligned(tmp_path, names):
+    write_model(tmp_path / "m.safetensors", model(names=names))
+    assert read_model(tmp_path / "m.safetensors").vertex.flags.aligned
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are a matter of POSIX")
+def test_a_model_has_the_permissions_of_any_new_file(tmp_path):
+    (tmp_path / "plain").touch()
     write_model(tmp_path / "m.safetensors", model())
-    assert read_model(tmp_path / "m.safetensors").vertex.ctypes.data % 64 == 0
+    assert (tmp_path / "m.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes are a matter of POSIX")
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path):
+    pipe, received = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
+    reader.start()
+    write_tensors(pipe, {"a": table(3, 2)}, {})
+    reader.join()
+    assert pipe.is_fifo()
+    np.testing.assert_array_equal(safetensors.numpy.load(received[0])["a"], table(3, 2))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of size are a matter of POSIX")
+def test_a_disk_that_fills_up_leaves_the_old_model(tmp_path):
+    path = tmp_path / "m.safetensors"
+    write_model(path, model())
+    before = path.read_bytes()
+    script = (
+        "import sys, numpy as np\nfrom nodeloom.io.tensors import write_tensors\n"
+        "try: write_tensors(sys.argv[1], {'a': np.ones(10**6)}, {})\n"
+        "except OSError as error: print(type(error).__name__, error.errno == 27, error)"
+    )
+    command = ["bash", "-c", f'ulimit -f 100; exec {sys.executable} -c "$0" {path}', script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("OutputError True ")
+    assert "expected a file that may grow to its full size, got 'File too large'" in done.stdout
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["m.safetensors"]
 
 
 def test_a_model_may_replace_the_file_it_is_mapped_from(tmp_path):
@@ -141,7 +181,7 @@ def test_cut_anywhere_is_one_clear_message(tmp_path, mmap):
         assert str(cut) in str(caught.value)
         assert "\n" not in str(caught.value)
     cut.write_bytes(whole + b"x")
-    with pytest.raises(ModelError, match="after the last tensor"):
+    with pytest.raises(ModelError, match="cut or damaged"):
         read_model(cut)
 
 
@@ -193,7 +233,7 @@ FORGED = {
     "nested": (b'{"a":' + b"[" * 100_000, "damaged"),
     "no offsets": ({"vertex": {"dtype": "F32", "shape": [2, 2]}}, "damaged"),
     "a number": ({"vertex": 3}, "damaged"),
-    "dtype": ({"vertex": ENTRY | {"dtype": "F4"}}, "tensor 'vertex' of one of"),
+    "dtype": ({"vertex": ENTRY | {"dtype": "BF16", "shape": [2, 4]}}, "tensor 'vertex' of one of"),
     "shape": ({"vertex": ENTRY | {"shape": [2, 3]}}, "damaged"),
     "overflow": ({"vertex": ENTRY | {"shape": [2**32, 2**32]}}, "damaged"),
     "negative": ({"vertex": ENTRY | {"shape": [-2, -2]}}, "damaged"),

@@ -131,7 +131,6 @@ def write_model(path: str | Path, model: ModelData) -> None:
     """
     tensors: dict[str, Tensor] = {}
     if not model.names.is_range:
-        # First, and a multiple of 64 bytes long, so that the tables stay aligned.
         tensors["names"] = _names_to_bytes(model.names.to_arrow())
     tensors.update({name: tensor for name, tensor in model.tensors.items() if name != "names"})
     metadata = {
@@ -233,14 +232,13 @@ def _check_shapes(where: str | Path, tensors: Mapping[str, Tensor]) -> tuple[int
 
 
 def _names_to_bytes(names: pa.Array) -> Tensor:
-    """Return an Arrow IPC stream with the column ``name``, padded to a multiple of 64 bytes."""
+    """Return an Arrow IPC stream with the column ``name``."""
     import pyarrow as pa
 
     sink = pa.BufferOutputStream()
     batch = pa.record_batch([names], names=["name"])
     with pa.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
-    sink.write(bytes(-sink.tell() % 64))
     return np.frombuffer(sink.getvalue(), dtype=np.uint8)
 
 

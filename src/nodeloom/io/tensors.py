@@ -1,18 +1,20 @@
-"""Safetensors files, written from and mapped into NumPy arrays without a copy.
+"""Safetensors files: written and checked by the package of that name, mapped by NumPy.
 
-The format (https://github.com/huggingface/safetensors): 8 bytes little-endian length of the header, a JSON header
-``{name: {dtype, shape, data_offsets}, "__metadata__": {str: str}}``, then the tensors back to back. We write and read
-it ourselves because the package of that name copies: its NumPy writer takes ``bytes`` (before version 0.8) and its
-NumPy reader never maps, so a table of many gigabytes would need its size again. The tests hold our files against it.
+The package does not copy arrays to write them, and checks every header it opens. Its NumPy reader however gives copies
+in memory, never maps: of a header it has checked we take the sizes, and map the tensors ourselves. So opening takes
+milliseconds at any size.
 """
 
 from __future__ import annotations
 
-import json
+import math
+import os
+import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -25,10 +27,6 @@ _DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1",
 }  # fmt: skip
-_CODES = {np.dtype(dtype): code for code, dtype in _DTYPES.items()}
-_ALIGNMENT = 64  # the first tensor starts on a cache line, also when mapped
-_MAX_HEADER = 100_000_000  # the limit of the format
-_BLOCK = 1 << 26  # bytes written at a time
 
 
 @dataclass(frozen=True)
@@ -53,10 +51,10 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Map
     Parameters
     ----------
     path : str or Path
-        The file.
+        The file. A device or a pipe is written to as it is, from a copy in memory.
     tensors : mapping of str to ndarray
-        Arrays of any shape and of a dtype that the format knows. They are written in this order, row-major; arrays that
-        are not contiguous go through a block of 64 MB.
+        Arrays of any shape and of a dtype that the format knows. Only those that are not row-major or not little-endian
+        are copied.
     metadata : mapping of str to str
         Text for the header.
 
@@ -65,21 +63,25 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Map
     OutputError
         If the file cannot be written; what was at ``path`` stays.
     """
-    header: dict[str, Any] = {"__metadata__": dict(metadata)}
-    offset = 0
-    for name, tensor in tensors.items():
-        code = _CODES.get(tensor.dtype.newbyteorder("<"))
-        if code is None:
-            raise TypeError(describe(f"tensor {name!r}", expected=f"a dtype of {sorted(_DTYPES)}", got=tensor.dtype))
-        offsets = [offset, offset + tensor.nbytes]
-        header[name] = {"dtype": code, "shape": list(tensor.shape), "data_offsets": offsets}
-        offset = offsets[1]
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-(8 + len(text)) % _ALIGNMENT)
-    with atomic_path(path) as temporary, temporary.open("wb", buffering=0) as file:
-        _write_all(file, len(text).to_bytes(8, "little") + text)
-        for tensor in tensors.values():
-            _write_tensor(file, tensor)
+    from safetensors import SafetensorError
+    from safetensors.numpy import save, save_file
+
+    rows = {name: _row_major(tensor) for name, tensor in tensors.items()}
+    with atomic_path(path) as temporary:
+        mode = temporary.stat().st_mode
+        if not stat.S_ISREG(mode):
+            # The package would rename a file of its own over the device.
+            temporary.write_bytes(save(rows, dict(metadata)))
+            return
+        try:
+            save_file(rows, temporary, dict(metadata))
+        except SafetensorError as error:
+            # What the system says about a file arrives as text only.
+            number = re.search(r"\(os error (\d+)\)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+        temporary.chmod(stat.S_IMODE(mode))  # the package makes files that nobody else may read
 
 
 def read_tensors(path: str | Path, *, mmap: bool = True) -> TensorFile:
@@ -104,137 +106,70 @@ def read_tensors(path: str | Path, *, mmap: bool = True) -> TensorFile:
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
         with path.open("rb") as file:
-            start, header = _read_header(path, file.read(8), file.read, size)
-            layout = _layout(path, header, size - start)
-            metadata = header.get("__metadata__", {})
-            tensors = {name: _take(path, file, start, entry, mmap) for name, entry in layout.items()}
+            found = _read(path, file, mmap)
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return found
     except OSError as error:
         reason = error.strerror or str(error)
         raise ModelError(describe(path, expected="a model file that can be read", got=reason)) from error
-    if not isinstance(metadata, dict):
-        raise ModelError(_damaged(path, "metadata that are not text"))
-    return TensorFile(tensors, {str(key): str(value) for key, value in metadata.items()})
+    return read_tensors(path, mmap=mmap)  # another process has replaced the file between two looks at it
 
 
-@dataclass(frozen=True)
-class _Entry:
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    begin: int
-    num_bytes: int
+def _read(path: Path, file: BinaryIO, mmap: bool) -> TensorFile:
+    from safetensors import SafetensorError, safe_open
 
-
-def _read_header(path: Path, prefix: bytes, read: Any, size: int) -> tuple[int, dict[str, Any]]:
-    """Return where the tensors start and the parsed header."""
-    length = int.from_bytes(prefix, "little")
-    if size < 8 or not 2 <= length <= _MAX_HEADER:
-        raise ModelError(describe(path, expected="a model file (safetensors)", got=_looks_like(prefix, size)))
-    raw = read(min(length, size - 8))
-    if not raw.startswith(b"{"):
-        raise ModelError(describe(path, expected="a model file (safetensors)", got=_looks_like(prefix, size)))
-    if len(raw) < length:
-        raise ModelError(_truncated(path, 8 + length, size))
+    start = file.read(9)
     try:
-        header = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise ModelError(_damaged(path, "a header that is not JSON")) from error
-    if not isinstance(header, dict):
-        raise ModelError(_damaged(path, "a header that is not an object"))
-    return 8 + length, header
+        with safe_open(path, framework="np") as opened:
+            # A checked header describes tensors that lie back to back: their order and sizes say where each begins.
+            offset = 8 + int.from_bytes(start[:8], "little")
+            tensors = {}
+            for name in opened.offset_keys():
+                entry = opened.get_slice(name)
+                code, shape = entry.get_dtype(), tuple(entry.get_shape())
+                if code not in _DTYPES:
+                    raise ModelError(describe(path, expected=f"tensor {name!r} of one of {sorted(_DTYPES)}", got=code))
+                dtype = np.dtype(_DTYPES[code])
+                size = math.prod(shape) * dtype.itemsize
+                tensors[name] = _map(file, dtype, shape, offset) if mmap and size else opened.get_tensor(name)
+                offset += size
+            return TensorFile(tensors, dict(opened.metadata() or {}))
+    except SafetensorError as error:
+        if start[8:9] != b"{":
+            kind = _looks_like(start, os.fstat(file.fileno()).st_size)
+            raise ModelError(describe(path, expected="a model file (safetensors)", got=kind)) from error
+        reason = str(error).splitlines()[0].removeprefix("Error while deserializing header: ")
+        hint = "The file is cut or damaged: copy it again, or go back to an earlier one."
+        raise ModelError(describe(path, expected="a whole safetensors file", got=reason, hint=hint)) from error
 
 
-def _layout(path: Path, header: dict[str, Any], available: int) -> dict[str, _Entry]:
-    """Check that the header describes tensors that lie back to back and fill the file."""
-    entries = {}
-    for name, value in header.items():
-        if name == "__metadata__":
-            continue
-        try:
-            begin, end = (int(x) for x in value["data_offsets"])
-            shape = tuple(int(x) for x in value["shape"])
-            code = str(value["dtype"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(_damaged(path, f"no dtype, shape and offsets for tensor {name!r}")) from error
-        if code not in _DTYPES:
-            raise ModelError(describe(path, expected=f"tensor {name!r} of one of {sorted(_DTYPES)}", got=code))
-        dtype = np.dtype(_DTYPES[code])
-        count = 1
-        for length in shape:  # Python integers: a forged shape must not overflow
-            count *= length
-        if min(shape, default=0) < 0 or begin < 0 or end - begin != count * dtype.itemsize:
-            raise ModelError(_damaged(path, f"offsets {begin}:{end} for tensor {name!r} {code} {list(shape)}"))
-        entries[name] = _Entry(dtype, shape, begin, end - begin)
-    expected = 0
-    for name, entry in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].num_bytes)):
-        if entry.begin != expected:
-            raise ModelError(_damaged(path, f"tensor {name!r} at byte {entry.begin} instead of {expected}"))
-        expected += entry.num_bytes
-    if available < expected:
-        raise ModelError(_truncated(path, expected, available))
-    if available > expected:
-        raise ModelError(_damaged(path, f"{available - expected} bytes after the last tensor"))
-    return entries
+def _map(file: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int) -> Tensor:
+    return np.memmap(file, dtype=dtype, mode="r", offset=offset, shape=shape).view(np.ndarray)
 
 
-def _take(path: Path, file: Any, start: int, entry: _Entry, mmap: bool) -> Tensor:
-    if entry.num_bytes == 0:
-        return np.empty(entry.shape, dtype=entry.dtype)
-    offset = start + entry.begin
-    if mmap:
-        # The open file and not its name: another process may be replacing the file at this moment.
-        return np.memmap(file, dtype=entry.dtype, mode="r", offset=offset, shape=entry.shape).view(np.ndarray)
-    file.seek(offset)
-    flat = np.fromfile(file, dtype=entry.dtype, count=entry.num_bytes // entry.dtype.itemsize)
-    return flat.reshape(entry.shape)
-
-
-def _write_tensor(file: Any, tensor: Tensor) -> None:
+def _row_major(tensor: Tensor) -> Tensor:
     tensor = np.asarray(tensor)
-    little = tensor.dtype.newbyteorder("<")
-    if tensor.flags.c_contiguous and tensor.dtype == little:
-        flat = tensor.reshape(-1).view(np.uint8)
-        for begin in range(0, flat.size, _BLOCK):
-            _write_all(file, flat[begin : begin + _BLOCK].data)
-        return
-    rows = max(1, _BLOCK // max(1, tensor[:1].nbytes)) if tensor.ndim else 1
-    for begin in range(0, len(tensor), rows):
-        block = np.ascontiguousarray(tensor[begin : begin + rows], dtype=little)
-        _write_all(file, block.reshape(-1).view(np.uint8).data)
+    return np.asarray(tensor, dtype=tensor.dtype.newbyteorder("<"), order="C")
 
 
-def _write_all(file: Any, data: bytes | memoryview) -> None:
-    """Write every byte. A raw write may stop early, for example at the limit of 2 GB of one system call."""
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
-
-
-def _truncated(path: Path, expected: int, got: int) -> str:
-    hint = "The file is cut: copy it again, or go back to an earlier one."
-    return describe(path, expected=f"{expected} bytes", got=got, hint=hint)
-
-
-def _damaged(path: Path, got: str) -> str:
-    return describe(path, expected="a whole safetensors file", got=got, hint="The file is damaged.")
-
-
-def _looks_like(prefix: bytes, size: int) -> str:
+def _looks_like(start: bytes, size: int) -> str:
     """Say in words what a file that is no safetensors file seems to be."""
     if size == 0:
         return "an empty file"
-    if prefix.startswith(b"\x80") or prefix[:4] in (b"(dp0", b"ccop"):
+    if start.startswith(b"\x80") or start[:4] in (b"(dp0", b"ccop"):
         return "a pickle (a model of GraphVite must end in .pkl)"
     kinds: tuple[tuple[bytes, str], ...] = (
         (b"PK\x03\x04", "a zip or npz file"),
         (b"PAR1", "a Parquet file"),
         (b"\x1f\x8b", "a gzip file"),
+        (b"\x93NUMPY", "an npy file"),
+        (b"ARROW1", "an Arrow file"),
+        (b"nodeloom", "another file of nodeloom"),
     )
-    kinds += ((b"\x93NUMPY", "an npy file"), (b"ARROW1", "an Arrow file"), (b"nodeloom", "another file of nodeloom"))
     for magic, kind in kinds:
-        if prefix.startswith(magic):
+        if start.startswith(magic):
             return kind
-    if prefix and all(byte in b"\t\r\n" or byte >= 32 for byte in prefix):
+    if all(byte in b"\t\r\n" or byte >= 32 for byte in start):
         return "a text file"
-    return f"{size} bytes of something else" + (", or a cut file" if size < 8 else "")
+    return f"{size} bytes of something else" + (", or a cut file" if size <= 8 else "")
