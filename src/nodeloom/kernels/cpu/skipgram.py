@@ -35,6 +35,11 @@ def _buffer(size):
     return raw[skip:]
 
 
+@jit
+def _keep(buffers):
+    """Do nothing. Numba frees an array after its last use in the text, and does not see that its address is still in use."""
+
+
 # Compiled once each, although used in several places of the kernel.
 @jit
 def _dot_rows(a, b, count, dim, out, ldo):
@@ -307,4 +312,5 @@ def train_walks(
                         optimizer, context_at + at, context_m1 + at, context_m2 + at, gradient_at + r * size, dim,
                         weight_decay * item_weight[j + r], rate, settings,
                     )  # fmt: skip
+    _keep((x_rows, c_rows, n_rows, g_band, g_noise, scores, gradient, weights))
     return num_pairs
