@@ -168,3 +168,36 @@ def test_json_takes_what_json_knows():
         "b": True,
         "c": None,
     }
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_is_readable_at_any_width(cli, monkeypatch, name, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    text = cli(*name.split(), "--help").out
+    assert "\\b" not in text
+    assert "…" not in text  # nothing is cut
+    assert "\x1b" not in text  # no colours where there is no terminal
+    for line in text.splitlines():
+        assert len(line) <= width
+        assert line == line.rstrip()
+
+
+def test_examples_stand_as_they_are(cli, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = cli("embed", "--help").out.splitlines()
+    assert "  zcat edges.gz | nodeloom embed - -o model --model node2vec --p 0.25 --q 4" in lines
+
+
+def test_options_come_in_groups(cli):
+    lines = cli("embed", "--help").out.splitlines()
+    heads = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert heads == [
+        "Arguments:", "Options:", "Graph:", "Training:", "Negatives:", "Optimizer:", "Machine:",
+        "Checkpoints and warm start:", "General:",
+    ]  # fmt: skip
+    assert lines[lines.index("Training:") + 1].startswith("  --model ")
+
+
+def test_without_a_command_help_is_shown(cli):
+    assert cli().out == cli("--help").out

@@ -9,13 +9,14 @@ import typer
 from nodeloom import __version__
 from nodeloom.cli import embed, files, graphs, model, quickstart, run
 from nodeloom.cli.commands import Json, Quiet, Verbose
+from nodeloom.cli.help import HelpGroup
 from nodeloom.cli.session import active
 
 app = typer.Typer(
     name="nodeloom",
-    no_args_is_help=True,
     add_completion=True,
-    rich_markup_mode="rich",
+    cls=HelpGroup,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
@@ -36,11 +37,12 @@ def program(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    r"""Embed the nodes of graphs: vectors from edge lists, by random walks and skip-gram.
+    """Embed the nodes of graphs: vectors from edge lists, by random walks and skip-gram.
 
-    \b
-    nodeloom quickstart                                see all of it in a minute
-    nodeloom embed edges.txt -o vectors.safetensors    do it with your own graph
+      nodeloom quickstart                             see all of it in a minute
+      nodeloom embed edges.txt -o model.safetensors   do it with your own graph
+
+    'nodeloom COMMAND --help' tells what a command can do.
     """
     active().enter(quiet=quiet, json=json, verbose=verbose)
 

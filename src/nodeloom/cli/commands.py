@@ -9,14 +9,22 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from nodeloom.cli.help import GENERAL, HelpCommand
 from nodeloom.cli.session import active
 
 Function = TypeVar("Function", bound=Callable[..., None])
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and what was asked for.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object and nothing else.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Say nothing but errors and what was asked for.", rich_help_panel=GENERAL)
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the result as one JSON object and nothing else.", rich_help_panel=GENERAL)
+]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", "--traceback", help="Tell every step, and where an error came from.")
+    bool,
+    typer.Option(
+        "--verbose", "-v", "--traceback", help="Tell every step, and where an error came from.", rich_help_panel=GENERAL
+    ),
 ]
 
 CONTROL_HELP = "Judge random vectors too: a task that they pass does not say anything."
@@ -61,7 +69,7 @@ def command(
         parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
         call.__signature__ = inspect.Signature([*parameters, *extra, *_COMMON])  # type: ignore[attr-defined]
         call.__annotations__ = {p.name: p.annotation for p in [*parameters, *extra, *_COMMON]}
-        app.command(name, **settings)(call)
+        app.command(name, cls=HelpCommand, **settings)(call)
         return function
 
     return register

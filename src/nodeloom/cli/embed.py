@@ -17,8 +17,8 @@ _EXTRA = [parameter_of(option) for option in options_of_config()]
 Edges = Annotated[
     list[str],
     typer.Argument(
-        metavar="EDGES...",
-        help="Edge lists: files with a line 'head tail \\[weight]' for each edge, also compressed, CSV, Parquet or a "
+        metavar="EDGES",
+        help="Edge lists: files with a line 'head tail [weight]' for each edge, also compressed, CSV, Parquet or a "
         "compiled graph; <dataset.split>; or - for the standard input.",
         show_default=False,
     ),
@@ -59,14 +59,15 @@ def register(app: typer.Typer) -> None:
         ] = None,
         resume: Annotated[bool, typer.Option("--resume", help="Go on from --checkpoint.")] = False,
     ) -> None:
-        r"""Embed the nodes of a graph.
+        """Embed the nodes of a graph.
 
-        \b
-        nodeloom embed edges.txt -o vectors.safetensors
-        nodeloom embed edges.csv.gz -o vectors.txt --delimiters , --dim 64 --num-epoch 500
-        zcat edges.gz | nodeloom embed - -o model --model node2vec --p 0.25 --q 4
+          nodeloom embed edges.txt -o model.safetensors
+          nodeloom embed edges.csv.gz -o vectors.txt --delimiters , --dim 64
+          zcat edges.gz | nodeloom embed - -o model --model node2vec --p 0.25 --q 4
+          nodeloom embed edges.txt -o model --labels labels.txt --hold-out 0.01
 
-        Every key of a configuration file is an option of the same name; 'nodeloom new graph' writes such a file.
+        The defaults suit most graphs. Every key of a configuration file is an option of the same name; 'nodeloom new
+        graph' writes such a file.
         """
         from nodeloom.cli.pipeline import run_config
 

@@ -36,7 +36,7 @@ def run(arguments: list[str]) -> int:
     session = Session()
     try:
         with activate(session), _terminate_as_interrupt():
-            code = app(arguments, prog_name="nodeloom", standalone_mode=False)
+            code = app(arguments or ["--help"], prog_name="nodeloom", standalone_mode=False)
         if code == INTERRUPTED:  # typer turns Ctrl-C into this code
             raise KeyboardInterrupt
     except NodeloomError as error:

@@ -27,6 +27,8 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Write a commented configuration file with every key and its default.
 
+          nodeloom new graph --file my.yaml
+
         It runs as it is, on the graph that comes with the package.
         """
         from nodeloom.config import Config

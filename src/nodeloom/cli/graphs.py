@@ -39,6 +39,8 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Compile a graph once, to open it in milliseconds from then on.
 
+          nodeloom convert edges.txt.gz -o graph.nlg
+
         The file can be given wherever an edge list can.
         """
         from nodeloom.cli.inputs import read_graph
@@ -55,10 +57,16 @@ def register(app: typer.Typer) -> None:
     @command(app, "info", rich_help_panel="Files")
     def info(
         path: Annotated[
-            str | None, typer.Argument(metavar="[MODEL|GRAPH]", help="A model or a graph.", show_default=False)
+            str | None, typer.Argument(metavar="MODEL|GRAPH", help="A model or a graph.", show_default=False)
         ] = None,
     ) -> None:
-        """Tell what a model or a graph holds; without a file, what nodeloom runs on."""
+        """Tell what a model or a graph holds; without a file, what nodeloom runs on.
+
+          nodeloom info model.safetensors
+          nodeloom info
+
+        What it says without a file belongs into a report of a bug.
+        """
         session = active()
         if path is None:
             found = environment()

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from nodeloom.typing import FloatArray
 
 Model = Annotated[str, typer.Argument(help="A model: .safetensors, or a .pkl of GraphVite.", show_default=False)]
-TableName = Annotated[Literal["vertex", "context"], typer.Option("--table", help="Which of the two vectors of a node.")]
+TableName = Annotated[
+    Literal["vertex", "context"],
+    typer.Option("--table", metavar="vertex|context", help="Which of the two vectors of a node."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -38,25 +41,31 @@ def register(app: typer.Typer) -> None:
         portions: Annotated[
             str, typer.Option(metavar="SHARES", help="Shares of the labelled nodes to learn from.")
         ] = "0.1,0.5,0.9",
-        times: Annotated[int, typer.Option(help="Repetitions with another random split.")] = 1,
+        times: Annotated[int, typer.Option(metavar="INT", help="Repetitions with another random split.")] = 1,
         normalization: Annotated[bool, typer.Option("--normalization", help="Scale vectors to length 1.")] = False,
-        c: Annotated[float, typer.Option("--C", help="Inverse strength of the regularisation.")] = 1.0,
-        seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
+        c: Annotated[
+            float, typer.Option("--C", metavar="NUMBER", help="Inverse strength of the regularisation.")
+        ] = 1.0,
+        seed: Annotated[int, typer.Option(metavar="INT", help="Seed of the splits.")] = 0,
         skip_unknown: Annotated[
             bool, typer.Option("--skip-unknown", help="Skip names that the model does not have.")
         ] = False,
         delimiters: Annotated[
-            str, typer.Option(help="Characters between the columns.", show_default=False)
+            str,
+            typer.Option(
+                metavar="TEXT", help="Characters between the columns. [default: blank and tab]", show_default=False
+            ),
         ] = " \t\r\n",
-        comment: Annotated[str, typer.Option(help="Start of comments.")] = "#",
+        comment: Annotated[str, typer.Option(metavar="TEXT", help="Start of comments.")] = "#",
         control: Annotated[bool, typer.Option("--control/--no-control", help=CONTROL_HELP)] = True,
         num_thread: Annotated[str, typer.Option(help="Number of threads.", metavar="INT|auto")] = "auto",
     ) -> None:
-        r"""Judge a saved model, without training.
+        """Judge a saved model, without training.
 
-        \b
-        nodeloom evaluate model.safetensors --labels labels.txt --portions 0.1,0.9 --times 5
-        nodeloom evaluate model.safetensors --links test.txt --filter train.txt
+          nodeloom evaluate model.safetensors --labels labels.txt --times 5
+          nodeloom evaluate model.safetensors --links test.txt --filter train.txt
+
+        Random vectors of the same shape are judged beside the model: what they reach is chance.
         """
         from nodeloom.cli.inputs import read_labels, read_pairs
         from nodeloom.cli.judging import judge_labels, judge_links
@@ -131,7 +140,13 @@ def register(app: typer.Typer) -> None:
             typer.Option("--format", metavar="NAME", help="word2vec, word2vec-binary, tsv, csv, npz or parquet."),
         ] = "auto",
     ) -> None:
-        """Write the vectors of a model, with the names of the nodes, for other programs."""
+        """Write the vectors of a model, with the names of the nodes, for other programs.
+
+          nodeloom export model.safetensors -o vectors.txt
+          nodeloom export model.safetensors -o vectors.npz --table context
+
+        The suffix says the format, unless --format does.
+        """
         from nodeloom.io.export import export_vectors
 
         session = active()
@@ -143,14 +158,20 @@ def register(app: typer.Typer) -> None:
     @command(app, "nearest", rich_help_panel="Use a model")
     def nearest(
         model: Model,
-        names: Annotated[
-            list[str], typer.Argument(metavar="NAME...", help="Nodes to search from.", show_default=False)
-        ],
-        k: Annotated[int, typer.Option("-k", "--k", help="Number of nodes to find.")] = 10,
-        metric: Annotated[Literal["cosine", "dot", "euclidean"], typer.Option(help="What near means.")] = "cosine",
+        names: Annotated[list[str], typer.Argument(metavar="NAME", help="Nodes to search from.", show_default=False)],
+        k: Annotated[int, typer.Option("-k", "--k", metavar="INT", help="Number of nodes to find.")] = 10,
+        metric: Annotated[
+            Literal["cosine", "dot", "euclidean"], typer.Option(metavar="cosine|dot|euclidean", help="What near means.")
+        ] = "cosine",
         table_name: TableName = "vertex",
     ) -> None:
-        """Find the nodes whose vectors are nearest to that of a node."""
+        """Find the nodes whose vectors are nearest to that of a node.
+
+          nodeloom nearest model.safetensors alice -k 5
+          nodeloom nearest model.safetensors alice bob --metric dot --json
+
+        'nodeloom info MODEL' shows what the nodes are called.
+        """
         from nodeloom.cli.inputs import find_nodes
         from nodeloom.tasks import nearest as search
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any, NamedTuple, get_args
 import typer
 from pydantic.fields import FieldInfo
 
-from nodeloom.cli.tables import escape
 from nodeloom.config import Config, config_from_dict
 from nodeloom.config.notices import WITHOUT_EFFECT
 from nodeloom.config.problems import allowed_in
@@ -42,8 +41,18 @@ class Option(NamedTuple):
         return self.field.annotation is str or set(get_args(self.field.annotation)) == {str, type(None)}
 
 
-_PANELS = {"train": "Training", "build": "Training", "graph": "Graph", "format": "Graph", "resource": "Machine"}
-_SECTIONS = ("train", "build", "graph", "format", "resource", "load", "save")  # the order in the help
+_PANELS = {"train": "Training", "build": "Optimizer", "graph": "Graph", "format": "Graph", "resource": "Machine"}
+_PANELS_OF_KEYS = {
+    "dim": "Training",
+    "num_negative": "Negatives",
+    "negative_weight": "Negatives",
+    "negative_sample_exponent": "Negatives",
+    "num_shared_negative": "Negatives",
+    "log_frequency": "Machine",
+    "batch_size": "Machine",
+}
+_SECTIONS = ("graph", "format", "train", "build", "resource", "load", "save")
+_FIRST = ("model", "dim", "num_epoch")  # of their panel in the help
 _RENAMED: dict[Path, str] = {
     ("build", "optimizer", "type"): "optimizer",
     ("load", "file_name"): "init",
@@ -69,9 +78,11 @@ def options_of_config() -> list[Option]:
         for path, inner in _fields(Config.model_fields[section].annotation, (section,)):
             if path not in _LEFT_OUT:
                 name = _RENAMED.get(path, path[-1])
-                panel = "Training" if name == "dim" else _PANELS.get(section, "Files")
+                panel = _PANELS_OF_KEYS.get(name) or _PANELS.get(section, "Checkpoints and warm start")
                 found.append(Option(name, path, inner, panel))
-    return found
+    return sorted(
+        found, key=lambda option: _FIRST.index(option.parameter) if option.parameter in _FIRST else len(_FIRST)
+    )
 
 
 def _fields(model: Any, prefix: Path) -> list[tuple[Path, FieldInfo]]:
@@ -88,7 +99,7 @@ def _fields(model: Any, prefix: Path) -> list[tuple[Path, FieldInfo]]:
 def parameter_of(option: Option) -> inspect.Parameter:
     """Return the parameter of a command for an option; None stands for "not given"."""
     hidden = option.path[:2] in WITHOUT_EFFECT
-    text = escape(f"{option.field.description} [default: {_default(option.field)}]")
+    text = f"{option.field.description} [default: {_default(option.field)}]"
     if option.is_switch:
         flags = f"{option.flag}/--no-{option.flag[2:]}"
         settings = typer.Option(flags, help=text, rich_help_panel=option.panel, hidden=hidden, show_default=False)
@@ -104,6 +115,8 @@ def parameter_of(option: Option) -> inspect.Parameter:
 
 def _default(field: FieldInfo) -> str:
     value = field.default
+    if isinstance(value, bool):
+        return "on" if value else "off"
     if value is None or value == () or value == "":
         return "none"
     return repr(value) if isinstance(value, str) and not value.isalnum() else str(value)

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
         output: Annotated[
             str, typer.Option("--output", "-o", metavar="FILE", help="Where the model goes.")
         ] = "quickstart.safetensors",
-        seed: Annotated[int, typer.Option(help="Seed of walks, splits and controls.")] = 0,
+        seed: Annotated[int, typer.Option(metavar="INT", help="Seed of walks, splits and controls.")] = 0,
     ) -> None:
         """Embed a graph that comes with the package, judge the vectors, save and search them.
 

@@ -19,9 +19,13 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key: train.num_epoch=100, or num_epoch=100."),
 ]
-Epoch = Annotated[int | None, typer.Option("--epoch", help="Override train.num_epoch.")]
-Cpu = Annotated[int | None, typer.Option("--cpu", help="Number of CPU threads; overrides resource.num_thread.")]
-Gpu = Annotated[int | None, typer.Option("--gpu", help="Number of GPUs. This version trains on the CPU.")]
+Epoch = Annotated[int | None, typer.Option("--epoch", metavar="INT", help="Override train.num_epoch.")]
+Cpu = Annotated[
+    int | None, typer.Option("--cpu", metavar="INT", help="Number of CPU threads; overrides resource.num_thread.")
+]
+Gpu = Annotated[
+    int | None, typer.Option("--gpu", metavar="INT", help="Number of GPUs. This version trains on the CPU.")
+]
 NoEval = Annotated[bool, typer.Option("--no-eval", help="Leave the evaluation out.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from save.checkpoint.")]
 Control = Annotated[bool, typer.Option("--control/--no-control", help=CONTROL_HELP)]
@@ -43,6 +47,9 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Load, train, save and evaluate as a configuration file says.
 
+          nodeloom run graph.yaml
+          nodeloom run graph.yaml --set dim=64 --set evaluate.0.times=5 --epoch 500
+
         Files of GraphVite run unchanged. The model is saved before it is evaluated.
         """
         _run(config, overrides, epoch, cpu, gpu, no_eval, resume, control)
@@ -61,6 +68,9 @@ def register(app: typer.Typer) -> None:
         control: Control = False,
     ) -> None:
         """Reproduce a published result with a configuration that comes with the package.
+
+          nodeloom baseline quick start
+          nodeloom baseline line youtube --no-eval
 
         'nodeloom list' shows them all. The words must fit exactly one.
         """
