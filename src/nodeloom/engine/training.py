@@ -159,7 +159,7 @@ class _Run:
     def _progress(self, index: int, position: Position) -> Progress:
         plan = self.plan
         done = self.pairs_before + position.num_pair
-        rate = done / max(position.seconds, 1e-9)
+        rate = max(done, 1) / max(position.seconds, 1e-9)  # the first pool may have no pairs
         progress = Progress(
             epoch=position.num_pair / self.graph.num_edges,
             num_epoch=plan.num_epoch,

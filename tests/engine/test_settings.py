@@ -1,0 +1,94 @@
+"""Which keys may change between a checkpoint and the run that goes on from it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, TrainConfig
+from nodeloom.engine import Settings
+from nodeloom.engine.settings import differences
+
+# Another valid value of every key, and whether the key decides what is trained.
+OTHER = {
+    ("train", "model"): ("LINE", True),
+    ("train", "num_epoch"): (7, True),
+    ("train", "augmentation_step"): (2, True),
+    ("train", "random_walk_length"): (9, True),
+    ("train", "p"): (0.5, True),
+    ("train", "q"): (2.0, True),
+    ("train", "order"): (1, True),
+    ("train", "negative_weight"): (1.0, True),
+    ("train", "negative_sample_exponent"): (0.5, True),
+    ("train", "num_shared_negative"): (4, True),
+    ("train", "hub_threshold"): (0.1, True),
+    ("train", "positive_reuse"): (2, True),
+    ("train", "seed"): (5, True),
+    ("train", "deterministic"): (True, True),
+    ("train", "resume"): (True, False),
+    ("train", "log_frequency"): (5, False),
+    ("train", "random_walk_batch_size"): (5, False),
+    ("train", "shuffle_base"): (5, False),
+    ("build", "optimizer"): (OptimizerConfig(type="Adam"), True),
+    ("build", "num_partition"): (4, False),
+    ("build", "num_negative"): (2, True),
+    ("build", "batch_size"): (10, False),
+    ("build", "episode_size"): (10, False),
+    ("resource", "gpus"): ((0,), False),
+    ("resource", "gpu_memory_limit"): (1000, False),
+    ("resource", "cpu_per_gpu"): (2, False),
+    ("resource", "num_thread"): (2, False),
+    ("resource", "dim"): (64, True),
+    ("resource", "device"): ("cpu", False),
+}
+SECTIONS = {"train": TrainConfig, "build": BuildConfig, "resource": ResourceConfig}
+
+
+def built(changes=()):
+    values = {name: {} for name in SECTIONS}
+    for section, key in changes:
+        values[section][key] = OTHER[section, key][0]
+    return Settings(**{name: section(**values[name]) for name, section in SECTIONS.items()})
+
+
+def through_json(settings):
+    return json.loads(json.dumps(settings.to_dict()))
+
+
+def test_every_key_is_judged_here():
+    assert set(OTHER) == {(name, key) for name, section in SECTIONS.items() for key in section.model_fields}
+
+
+@given(changes=st.sets(st.sampled_from(sorted(OTHER))))
+def test_exactly_the_deciding_keys_are_told(changes):
+    found = differences(through_json(built()), through_json(built(changes)))
+    deciding = [f"{section}.{key}" for section, key in changes if OTHER[section, key][1]]
+    assert sorted(line.split(" was ")[0] for line in found) == sorted(deciding)
+    assert differences(through_json(built(changes)), built(changes).to_dict()) == []
+
+
+def test_the_message_shows_both_values():
+    assert differences(built().to_dict(), built([("resource", "dim")]).to_dict()) == ["resource.dim was 128, is 64"]
+
+
+@pytest.mark.parametrize("saved", [{}, {"train": {}}])
+def test_a_file_without_settings_differs(saved):
+    assert differences(saved, built().to_dict())
+
+
+def test_functions_are_told_apart_by_name():
+    def one(done, total):
+        return 1.0
+
+    def two(done, total):
+        return 1.0
+
+    first, again, second = (
+        Settings(TrainConfig(), BuildConfig(optimizer=OptimizerConfig(schedule=f)), ResourceConfig()).to_dict()
+        for f in (one, one, two)
+    )
+    assert differences(first, again) == []
+    assert len(differences(first, second)) == 1
