@@ -55,6 +55,7 @@ def fits(seconds: dict[str, list[float]]) -> None:
         for what in (COLD, WARM):
             result = run_worker("tiny_fit.py", {}, num_thread=2, environment={"NUMBA_CACHE_DIR": cache})
             seconds.setdefault(what, []).append(result["first_seconds"])
+            seconds.setdefault(f"{what}, CPU seconds", []).append(result["first_cpu_seconds"])
             seconds.setdefault(NEXT, []).append(result["second_seconds"])
 
 
