@@ -45,6 +45,19 @@ class Parameters:
             setattr(self, name, value)
         return self
 
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn (1.6 and later; the only one that asks) that this is a transformer of something else than arrays."""
+        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
+
+        return Tags(
+            estimator_type=None,
+            target_tags=TargetTags(required=False),
+            transformer_tags=TransformerTags(),
+            input_tags=InputTags(two_d_array=False),
+            no_validation=True,
+            non_deterministic=not getattr(self, "deterministic", False),
+        )
+
     def __repr__(self) -> str:
         defaults = self._defaults()
         changed = [f"{name}={value!r}" for name, value in self.get_params().items() if not _same(value, defaults[name])]

@@ -1,0 +1,112 @@
+"""Estimators as scikit-learn expects them: parameters, copies, pipelines."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodeloom import LINE, DeepWalk, Node2Vec
+from nodeloom.errors import ConfigError
+
+MODELS = [DeepWalk, LINE, Node2Vec]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_defaults_are_the_same_everywhere(model):
+    # One schema: a model made by hand is the model of an empty configuration.
+    from nodeloom.cli.pipeline import parameters_of
+    from nodeloom.config import Config, TrainConfig
+
+    name = {"DeepWalk": "DeepWalk", "LINE": "LINE", "Node2Vec": "node2vec"}[model.__name__]
+    defaults = parameters_of(Config(application="graph", train=TrainConfig(model=name)))
+    for key, value in model().get_params().items():
+        if key == "optimizer":
+            assert value == defaults[key]["type"]
+        else:
+            assert value == defaults[key], key
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_get_and_set(model):
+    estimator = model()
+    parameters = estimator.get_params()
+    assert parameters == estimator.get_params(deep=False)
+    assert estimator.set_params(dim=7, schedule="constant") is estimator
+    assert estimator.get_params() == {**parameters, "dim": 7, "schedule": "constant"}
+    for key in parameters:
+        marker = object()
+        assert getattr(estimator.set_params(**{key: marker}), key) is marker
+        assert estimator.get_params()[key] is marker
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_unknown_parameters(model):
+    with pytest.raises(ConfigError, match=rf"{model.__name__}\.size: unknown parameter. Allowed: dim, .*seed"):
+        model().set_params(size=3)
+    with pytest.raises(TypeError):
+        model(size=3)
+    with pytest.raises(TypeError):
+        model(16, 100)  # only dim goes without a name
+
+
+def test_repr_shows_what_differs():
+    assert repr(DeepWalk()) == "DeepWalk()"
+    assert repr(LINE(64, order="both", lr=0.5)) == "LINE(dim=64, order='both', lr=0.5)"
+    assert repr(Node2Vec(p=1)) == "Node2Vec(p=1)"  # the type differs
+    assert repr(DeepWalk(optimizer={"type": "Adam"})) == "DeepWalk(optimizer={'type': 'Adam'})"
+
+
+@given(dim=st.integers(1, 1000), seed=st.integers(0, 2**62), p=st.floats(0.01, 100))
+def test_repr_is_code(dim, seed, p):
+    model = Node2Vec(dim=dim, seed=seed, p=p)
+    again = eval(repr(model))
+    assert again.get_params() == model.get_params()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_clone(graph, model):
+    from sklearn.base import clone
+
+    schedule = lambda done, total: 1.0  # noqa: E731  any callable
+    original = model(dim=8, num_epoch=5, optimizer={"type": "Adam", "beta1": 0.9}, schedule=schedule).fit(graph)
+    twin = clone(original)
+    assert type(twin) is model
+    assert twin.get_params() == original.get_params()
+    assert not hasattr(twin, "vectors_")
+    assert hasattr(original, "vectors_")
+
+
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copies_and_pickles(graph, way):
+    model = LINE(dim=8, num_epoch=5, order="both").fit(graph)
+    twin = way(model)
+    assert repr(twin) == repr(model)
+    assert (twin.vectors_ == model.vectors_).all()
+    assert (twin["n7"] == model["n7"]).all()
+
+
+def test_in_a_pipeline(graph):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    labels = np.arange(graph.num_nodes) % 2
+    pipeline = make_pipeline(DeepWalk(dim=8, num_epoch=20), StandardScaler(), LogisticRegression())
+    predicted = pipeline.fit(graph, labels).predict(graph)
+    assert predicted.shape == (graph.num_nodes,)
+    assert pipeline.set_params(deepwalk__dim=4)[0].dim == 4
+
+
+def test_is_fitted(graph):
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    model = DeepWalk(dim=4, num_epoch=1)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(model)
+    check_is_fitted(model.fit(graph))
