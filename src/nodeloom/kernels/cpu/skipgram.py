@@ -237,6 +237,8 @@ def train_walks(
             for k in range(num_negative):
                 noise_ids[k] = negatives[tile, chunk, k]
                 rows.copy_row(n_at + k * size, context_at + noise_ids[k] * size, dim)
+                if tile + 1 < num_tile:
+                    rows.prefetch_row(context_at + np.int64(negatives[tile + 1, chunk, k]) * size, dim)
 
             # Scores and the derivatives of the loss, four vertex rows at a time.
             for i in range(begin, end, _BLOCK):
@@ -291,7 +293,13 @@ def train_walks(
                 decay = weight_decay * negative_share * chunk_weight
                 for k in range(0, num_negative, 4):
                     products.accumulate_4(
-                        g_noise_at + _F4 * (begin * shared + k), 1, shared, x_at + begin * size, end - begin, dim, gradient_at
+                        g_noise_at + _F4 * (begin * shared + k),
+                        1,
+                        shared,
+                        x_at + begin * size,
+                        end - begin,
+                        dim,
+                        gradient_at,
                     )
                     for r in range(min(4, num_negative - k)):
                         at = noise_ids[k + r] * size
@@ -302,7 +310,13 @@ def train_walks(
         # Context rows: the band read the other way round.
         for j in range(0, max_row, 2):
             products.accumulate_2(
-                g_band_at + _F4 * ((j - step) * band + 2 * step), 1, band - 1, x_at + (j - step) * size, band, dim, gradient_at
+                g_band_at + _F4 * ((j - step) * band + 2 * step),
+                1,
+                band - 1,
+                x_at + (j - step) * size,
+                band,
+                dim,
+                gradient_at,
             )
             for r in range(2):
                 node = ids[pad + j + r]

@@ -15,6 +15,7 @@ from nodeloom.kernels.cpu.simd.rows import prefetch
 
 _GROUP = 32
 _SHIFT = np.uint64(32)
+_LONG_ROW = 32  # entries beyond which the other row may be the better one to search
 MAX_TRIAL = 64
 """Rejections of one step before its distribution is computed exactly."""
 
@@ -183,53 +184,131 @@ def second_order_walks(
     accept_return = np.float32(min(return_bias, envelope) / envelope)
     accept_near = np.float32(1.0 / envelope)
     accept_far = np.float32(out_bias / envelope)
-    for w in range(num_walk):
-        key = item_key(stream, first_walk + w)
-        node = _alias_draw(draw(key, 0), start_prob, start_alias, 0, num_node)
-        out[w, 0] = node
-        previous = np.int64(-1)
+    worth_a_look = max(accept_near, accept_far)
+    indptr_at, indices_at, bits_at = indptr.ctypes.data, indices.ctypes.data, hub_bits.ctypes.data
+    itemsize = np.int64(indices.itemsize)
+    words = hub_bits.shape[1]
+
+    keys = np.empty(_GROUP, np.uint64)
+    nodes, firsts, degrees, hubs = np.empty((4, _GROUP), np.int64)
+    previous, previous_firsts, previous_degrees, previous_hubs = np.full((4, _GROUP), -1, np.int64)
+    entries, targets, trials, pending = np.empty((4, _GROUP), np.int64)
+    chances = np.empty(_GROUP, np.float32)
+    for base in range(0, num_walk, _GROUP):
+        count = min(_GROUP, num_walk - base)
+        for g in range(count):
+            key = item_key(stream, first_walk + base + g)
+            node = _alias_draw(draw(key, 0), start_prob, start_alias, 0, num_node)
+            keys[g] = key
+            nodes[g] = node
+            previous[g] = -1
+            out[base + g, 0] = node
+            prefetch(indptr_at + 8 * node)
         for step in range(1, length):
-            if node >= 0:
+            num_pending = 0
+            for g in range(count):
+                node = nodes[g]
+                if node < 0:
+                    continue
                 first = indptr[node]
                 degree = indptr[node + 1] - first
-                entry = np.int64(-1)
+                firsts[g], degrees[g], hubs[g], trials[g] = first, degree, -1, 0
+                if hub_row.size > 0 and degree * 8 * itemsize >= num_node:
+                    hubs[g] = hub_row[node]
+                entries[g] = -1
                 if degree > 0:
-                    trial = 0
-                    while True:
-                        number = (np.uint64(step) << _SHIFT) | np.uint64(2 * trial)
-                        bits = draw(key, number)
-                        if trial == MAX_TRIAL:
-                            entry = _exact_step(
-                                indptr, indices, weights, hub_row, hub_bits, previous, node, bits, return_bias, out_bias
+                    pending[num_pending] = g
+                    num_pending += 1
+            # Every round tries one candidate for each walk that has none yet, in three phases, each of which asks for
+            # what the next one reads.
+            while num_pending > 0:
+                for k in range(num_pending):
+                    g = pending[k]
+                    trial = trials[g]
+                    number = (np.uint64(step) << _SHIFT) | np.uint64(2 * trial)
+                    bits = draw(keys[g], number)
+                    chance = np.float32(-1.0)
+                    if trial == MAX_TRIAL:
+                        entry = _exact_step(
+                            indptr,
+                            indices,
+                            weights,
+                            hub_row,
+                            hub_bits,
+                            previous[g],
+                            nodes[g],
+                            bits,
+                            return_bias,
+                            out_bias,
+                        )
+                    else:
+                        returns = False
+                        if excess > 0.0 and previous[g] >= 0:
+                            share = np.float64(unit(draw(keys[g], number + np.uint64(1)))) * (
+                                degrees[g] * envelope + excess
                             )
-                            break
-                        if excess > 0.0 and previous >= 0:
-                            share = np.float64(unit(draw(key, number + np.uint64(1)))) * (degree * envelope + excess)
-                            if share >= degree * envelope:
-                                entry = np.int64(-2)
-                                break
-                        if weighted:
-                            entry = _alias_draw(bits, prob, alias, first, degree)
+                            returns = share >= degrees[g] * envelope
+                        if returns:
+                            entry = np.int64(-2)
+                        elif weighted:
+                            entry = _alias_draw(bits, prob, alias, firsts[g], degrees[g])
                         else:
-                            entry = first + below(bits, degree)
-                        if previous < 0:
-                            break
-                        # The alias table has used the low bits.
-                        chance = unit(draw(key, number + np.uint64(1))) if weighted else unit(bits)
-                        if chance < always:
-                            break
-                        target = np.int64(indices[entry])
-                        if target == previous:
-                            if chance < accept_return:
-                                break
-                        elif chance < max(accept_near, accept_far):
-                            near = _adjacent(indptr, indices, hub_row, hub_bits, previous, target)
-                            if chance < (accept_near if near else accept_far):
-                                break
-                        trial += 1
-                if entry == -2:
-                    node, previous = previous, node
-                else:
-                    previous = node
-                    node = np.int64(indices[entry]) if entry >= 0 else np.int64(-1)
-            out[w, step] = node
+                            entry = firsts[g] + below(bits, degrees[g])
+                        if previous[g] >= 0 and not returns:
+                            # The alias table has used the low bits.
+                            chance = unit(draw(keys[g], number + np.uint64(1))) if weighted else unit(bits)
+                    entries[g] = entry
+                    chances[g] = chance
+                    if entry >= 0:
+                        prefetch(indices_at + itemsize * entry)
+                for k in range(num_pending):
+                    g = pending[k]
+                    if entries[g] < 0:
+                        targets[g] = previous[g]
+                        continue
+                    target = np.int64(indices[entries[g]])
+                    targets[g] = target
+                    if chances[g] >= always and target != previous[g]:
+                        if previous_hubs[g] >= 0:
+                            prefetch(bits_at + 8 * (previous_hubs[g] * words + (target >> 6)))
+                        elif fold and previous_degrees[g] > _LONG_ROW:
+                            prefetch(indptr_at + 8 * target)
+                        else:
+                            prefetch(indices_at + itemsize * (previous_firsts[g] + (previous_degrees[g] >> 1)))
+                left = 0
+                for k in range(num_pending):
+                    g = pending[k]
+                    chance = chances[g]
+                    accepted = chance < always
+                    if not accepted:
+                        target = targets[g]
+                        if target == previous[g]:
+                            accepted = chance < accept_return
+                        elif chance < worth_a_look:
+                            first, last = previous_firsts[g], previous_firsts[g] + previous_degrees[g]
+                            wanted = target
+                            if previous_hubs[g] >= 0:
+                                word = hub_bits[previous_hubs[g], target >> 6]
+                                near = (word >> np.uint64(target & 63)) & np.uint64(1) != 0
+                            else:
+                                # An undirected edge stands in both rows: search the shorter one.
+                                symmetric = fold and previous_degrees[g] > _LONG_ROW
+                                if symmetric and indptr[target + 1] - indptr[target] < previous_degrees[g]:
+                                    first, last, wanted = indptr[target], indptr[target + 1], previous[g]
+                                near = contains(indices, first, last, wanted)
+                            accepted = chance < (accept_near if near else accept_far)
+                    if not accepted:
+                        trials[g] += 1
+                        pending[left] = g
+                        left += 1
+                num_pending = left
+            for g in range(count):
+                node = nodes[g]
+                if node >= 0:
+                    entry = entries[g]
+                    nodes[g] = targets[g] if entry != -1 else np.int64(-1)
+                    previous[g] = node
+                    previous_firsts[g], previous_degrees[g], previous_hubs[g] = firsts[g], degrees[g], hubs[g]
+                    if nodes[g] >= 0:
+                        prefetch(indptr_at + 8 * nodes[g])
+                out[base + g, step] = nodes[g]

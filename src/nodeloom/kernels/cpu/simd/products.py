@@ -90,18 +90,14 @@ def _accumulate(emit: Emitter, sources: list[_Source], dim: ir.Value, out: ir.Va
 
 
 def _one_source(num_row: int, widest: int) -> Callable[..., None]:
-    def body(
-        emit: Emitter, g: Any, row_step: Any, item_step: Any, b: Any, count: Any, dim: Any, out: Any
-    ) -> None:
+    def body(emit: Emitter, g: Any, row_step: Any, item_step: Any, b: Any, count: Any, dim: Any, out: Any) -> None:
         _accumulate(emit, [_Source(g, row_step, item_step, b, count)], dim, out, num_row, widest)
 
     return body
 
 
 @intrinsic
-def accumulate_2(
-    typingctx: Any, g: Any, row_step: Any, item_step: Any, b: Any, count: Any, dim: Any, out: Any
-) -> Any:
+def accumulate_2(typingctx: Any, g: Any, row_step: Any, item_step: Any, b: Any, count: Any, dim: Any, out: Any) -> Any:
     """Set ``out[r * dim + d] = sum_j g[r * row_step + j * item_step] * b[j * dim + d]`` for r in 0..1 and j < count.
 
     All arguments are int64: addresses `g`, `b`, `out`; steps in floats; `dim` a multiple of ROW_ALIGNMENT.
@@ -111,9 +107,7 @@ def accumulate_2(
 
 
 @intrinsic
-def accumulate_4(
-    typingctx: Any, g: Any, row_step: Any, item_step: Any, b: Any, count: Any, dim: Any, out: Any
-) -> Any:
+def accumulate_4(typingctx: Any, g: Any, row_step: Any, item_step: Any, b: Any, count: Any, dim: Any, out: Any) -> Any:
     """Do as :func:`accumulate_2` for four rows: fewer loads of `b`, which pays where `b` does not fit the nearest cache."""
     del g, row_step, item_step, b, count, dim, out
     return define(_one_source(4, 4 if _WIDE else 2), *int64s(7))
@@ -121,13 +115,33 @@ def accumulate_4(
 
 @intrinsic
 def accumulate_2_from_two(
-    typingctx: Any, g: Any, row_step: Any, b: Any, count: Any, h: Any, h_row_step: Any, c: Any, h_count: Any, dim: Any, out: Any
+    typingctx: Any,
+    g: Any,
+    row_step: Any,
+    b: Any,
+    count: Any,
+    h: Any,
+    h_row_step: Any,
+    c: Any,
+    h_count: Any,
+    dim: Any,
+    out: Any,
 ) -> Any:
     """Set two rows of `out` to the sum over two sources, ``g`` with rows ``b`` and ``h`` with rows ``c``, both of item step 1."""
     del g, row_step, b, count, h, h_row_step, c, h_count, dim, out
 
     def body(
-        emit: Emitter, g: Any, row_step: Any, b: Any, count: Any, h: Any, h_row_step: Any, c: Any, h_count: Any, dim: Any, out: Any
+        emit: Emitter,
+        g: Any,
+        row_step: Any,
+        b: Any,
+        count: Any,
+        h: Any,
+        h_row_step: Any,
+        c: Any,
+        h_count: Any,
+        dim: Any,
+        out: Any,
     ) -> None:
         sources = [_Source(g, row_step, I64(1), b, count), _Source(h, h_row_step, I64(1), c, h_count)]
         _accumulate(emit, sources, dim, out, 2, 8 if _WIDE else 4)
