@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -58,7 +60,7 @@ def test_walks_do_not_depend_on_slices(name, p, q):
     @settings(deadline=None, max_examples=15)
     def check(cuts):
         bounds = [0, *sorted(cuts), 97]
-        for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+        for first, last in itertools.pairwise(bounds):
             part = np.empty((last - first, 10), whole.dtype)
             sampler.sample(first, part)
             assert (part == whole[first:last]).all()

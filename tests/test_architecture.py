@@ -1,0 +1,107 @@
+"""The shape of the code: sizes, names, layers, one owner of compilation."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nodeloom
+
+PACKAGE = Path(nodeloom.__file__).parent
+ROOT = PACKAGE.parent.parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+LIMIT = 400
+NOUNS_TO_AVOID = {"utils", "util", "helpers", "common", "misc", "tools"}
+
+
+def named(path):
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
+
+
+def test_files_fit_in_the_head():
+    too_long = {
+        named(path): count for path in [*FILES, *TESTS] if (count := len(path.read_text().splitlines())) > LIMIT
+    }
+    assert too_long == {}
+
+
+def test_files_are_named_for_what_they_hold():
+    assert [named(path) for path in FILES if path.stem in NOUNS_TO_AVOID or path.parent.name in NOUNS_TO_AVOID] == []
+
+
+def test_every_module_says_what_it_is_for():
+    assert [named(path) for path in FILES if not ast.get_docstring(ast.parse(path.read_text()))] == []
+
+
+def kernel_modules(family):
+    return {path.stem for path in (PACKAGE / "kernels" / family).glob("*.py")} - {"__init__"}
+
+
+def test_every_kernel_has_a_definition():
+    # What only the fast family has: compilation, threads.
+    assert kernel_modules("cpu") - {"_jit", "parallel"} == kernel_modules("reference")
+
+
+def public_functions(family, module):
+    tree = ast.parse((PACKAGE / "kernels" / family / f"{module}.py").read_text())
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")}
+
+
+@pytest.mark.parametrize("module", ["skipgram", "walks", "negatives", "optimizer", "initial"])
+def test_kernels_mirror_their_definitions(module):
+    import importlib
+
+    fast = importlib.import_module(f"nodeloom.kernels.cpu.{module}")
+    slow = importlib.import_module(f"nodeloom.kernels.reference.{module}")
+    shared = public_functions("cpu", module) & public_functions("reference", module)
+    assert shared
+    for name in shared:
+        ours, theirs = getattr(fast, name), getattr(slow, name)
+        signature = inspect.signature(getattr(ours, "py_func", ours))
+        assert list(signature.parameters) == list(inspect.signature(theirs).parameters), name
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module
+
+
+def test_one_owner_of_compilation():
+    users = {
+        named(path)
+        for path in FILES
+        if any(name.split(".")[0] in ("numba", "llvmlite") for name in imports(path))
+        and "simd" not in path.parts  # intrinsics, which are written in LLVM's own language
+    }
+    assert users == {"src/nodeloom/kernels/cpu/_jit.py"}
+
+
+def test_no_module_prints_or_exits_but_the_command_line():
+    guilty = []
+    for path in FILES:
+        if "cli" in path.parts or path.name == "__main__.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                if called in ("print", "exit", "sys.exit", "os._exit", "np.random.seed", "numpy.random.seed"):
+                    guilty.append(f"{named(path)}:{node.lineno} {called}")
+    assert guilty == []
+
+
+def test_layers():
+    program = shutil.which("lint-imports", path=str(Path(sys.executable).parent)) or shutil.which("lint-imports")
+    if program is None or not (ROOT / "pyproject.toml").exists():
+        pytest.skip("import-linter is not installed, or this is no checkout")
+    done = subprocess.run([program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
