@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -120,31 +119,6 @@ def test_template_runs_as_it_is(program, tmp_path):
     tasks = [result["task"] for result in json.loads(out)["evaluation"]]
     assert tasks == ["node classification", "link prediction"]
     assert (tmp_path / "graph.safetensors").exists()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_training_goes_on_to_the_same_result(program, tmp_path, large_graph, number):
-    common = (
-        "embed", large_graph, "--num-epoch", "400", "--dim", "32", "--deterministic", "--quiet",
-        "--checkpoint", "c.safetensors", "--checkpoint-interval", "0.2",
-    )  # fmt: skip
-    process = program.start(*common, "-o", "part")
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "c.safetensors").exists():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert err.startswith("error: ")
-    assert "Go on with: nodeloom embed" in err
-    assert "--resume" in err.splitlines()[-1]
-    assert not (tmp_path / "part.safetensors").exists()
-    program(*common, "-o", "part", "--resume")
-    program(*common[:8], "-o", "whole")
-    part, whole = (read_model(tmp_path / f"{name}.safetensors") for name in ("part", "whole"))
-    assert (np.asarray(part.vertex) == np.asarray(whole.vertex)).all()
 
 
 @pytest.mark.slow

@@ -193,8 +193,8 @@ def test_options_come_in_groups(cli):
     lines = cli("embed", "--help").out.splitlines()
     heads = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
     assert heads == [
-        "Arguments:", "Options:", "Graph:", "Training:", "Negatives:", "Optimizer:", "Machine:",
-        "Checkpoints and warm start:", "General:",
+        "Arguments:", "Options:", "Graph:", "Training:", "Negatives:", "Optimizer:",
+        "Checkpoints and warm start:", "Machine:", "General:",
     ]  # fmt: skip
     assert lines[lines.index("Training:") + 1].startswith("  --model ")
 

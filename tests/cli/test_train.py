@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,7 @@ def test_embed_writes_a_model(cli, fake, edges, tmp_path):
     assert name == "FakeEstimator"
     assert (parameters["dim"], parameters["num_epoch"], parameters["seed"]) == (8, 3, 4)
     assert graph.num_nodes == 24
-    assert options == {}
+    assert options == {"checkpoint": str(tmp_path / "m.checkpoint.safetensors"), "checkpoint_interval": 60.0}
     data = read_model(tmp_path / "m.safetensors")
     assert data.vertex.shape == (24, 8)
     assert "a0" in data.names
@@ -194,6 +195,74 @@ def test_checkpoint_and_resume(cli, fake, model, edges, tmp_path):
     model.rename(checkpoint)
     assert cli(*arguments, "--resume").code == 0
     assert fake.seen[-1][3] == {"checkpoint": str(checkpoint), "checkpoint_interval": 5.0, "resume": str(checkpoint)}
+
+
+AUTO = "m.checkpoint.safetensors"
+
+
+@pytest.mark.parametrize("output", ["m", "m.safetensors", "m.txt", "m.pkl"])
+def test_a_checkpoint_beside_the_result_is_gone_with_success(cli, fake, edges, tmp_path, output, monkeypatch):
+    def leave_a_checkpoint(self, graph, **options):
+        Path(options["checkpoint"]).write_bytes(b"half-way")
+        return fit(self, graph, **options)
+
+    fit = fake.fit
+    monkeypatch.setattr(fake, "fit", leave_a_checkpoint)
+    assert cli("embed", edges, "-o", tmp_path / output).code == 0
+    assert fake.seen[-1][3]["checkpoint"] == str(tmp_path / AUTO)
+    assert not (tmp_path / AUTO).exists()
+    named = tmp_path / "mine.safetensors"
+    assert cli("embed", edges, "-o", tmp_path / output, "--checkpoint", named).code == 0
+    assert named.exists()  # what was asked for stays
+
+
+def test_no_checkpoint_means_none(cli, fake, config, edges, tmp_path):
+    assert cli("embed", edges, "-o", tmp_path / "m", "--no-checkpoint").code == 0
+    assert fake.seen[-1][3] == {}
+    assert cli("run", config, "--no-checkpoint", "--no-eval").code == 0
+    assert fake.seen[-1][3] == {}
+    assert cli("run", config, "--no-eval").code == 0
+    assert fake.seen[-1][3]["checkpoint"] == str(tmp_path / "out.checkpoint.safetensors")
+    assert cli("run", config, "--no-eval", "--set", "save.file_name=").code == 0
+    assert fake.seen[-1][3] == {}
+
+
+def test_a_new_training_keeps_the_checkpoint_of_an_interrupted_one(cli, fake, model, edges, tmp_path):
+    left = tmp_path / "x.checkpoint.safetensors"
+    left.write_bytes(b"hours of work")
+    answer = cli("embed", edges, "-o", tmp_path / "x")
+    assert answer.code == 0
+    kept = tmp_path / "x.checkpoint.previous.safetensors"
+    assert kept.read_bytes() == b"hours of work"
+    assert "--resume was not given" in answer.err
+    assert str(kept) in answer.err
+    model.rename(left)
+    assert cli("embed", edges, "-o", tmp_path / "x", "--resume").code == 0
+    assert fake.seen[-1][3]["resume"] == str(left)
+    assert not left.exists()
+
+
+def test_a_trained_model_that_cannot_be_saved_is_kept_elsewhere(cli, fake, edges, tmp_path, monkeypatch):
+    import tempfile
+
+    from nodeloom.errors import OutputError
+
+    (tmp_path / "rescue").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "rescue"))
+    save = fake.save
+
+    def full(self, path):
+        if str(path).endswith("out/m.safetensors"):
+            raise OutputError(f"{path}: expected enough space on the disk, got 'No space left on device'.")
+        save(self, path)
+
+    monkeypatch.setattr(fake, "save", full)
+    (tmp_path / "out").mkdir()
+    answer = cli("embed", edges, "-o", tmp_path / "out" / "m")
+    assert answer.code == 2
+    (kept,) = (tmp_path / "rescue").rglob("m.safetensors")
+    assert answer.err.strip().endswith(f"The trained model was saved as {kept}.")
+    assert read_model(kept).num_nodes == 24
 
 
 def test_interrupt_says_how_to_go_on(cli, fake, edges, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from nodeloom.cli.commands import command
-from nodeloom.cli.options import config_of, options_of_config, parameter_of
+from nodeloom.cli.options import RESTART, config_of, options_of_config, parameter_of
 from nodeloom.cli.session import active
 
 _EXTRA = [parameter_of(option) for option in options_of_config()]
@@ -31,6 +31,17 @@ Output = Annotated[
         metavar="FILE",
         help="Where the result goes. .safetensors (or no suffix) is a model, to be evaluated, searched and trained "
         "further; .txt, .bin (word2vec), .tsv, .npz and .parquet are the vectors alone.",
+    ),
+]
+
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with an interrupted training, from its checkpoint.", rich_help_panel=RESTART),
+]
+NoCheckpoint = Annotated[
+    bool,
+    typer.Option(
+        "--no-checkpoint", help="Write no checkpoint: a training that is stopped is lost.", rich_help_panel=RESTART
     ),
 ]
 
@@ -57,7 +68,8 @@ def register(app: typer.Typer) -> None:
             float | None,
             typer.Option(metavar="SHARE", help="Hold out this share of the edges and judge by link prediction."),
         ] = None,
-        resume: Annotated[bool, typer.Option("--resume", help="Go on from --checkpoint.")] = False,
+        resume: Resume = False,
+        no_checkpoint: NoCheckpoint = False,
     ) -> None:
         """Embed the nodes of a graph.
 
@@ -86,6 +98,7 @@ def register(app: typer.Typer) -> None:
                 "graph.as_undirected": not directed,
                 "train.resume": resume,
                 "save.file_name": output,
+                **({"save.checkpoint": "none"} if no_checkpoint else {}),
                 "evaluate": tasks,
             },
         )

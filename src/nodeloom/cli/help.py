@@ -18,6 +18,16 @@ from typer.core import TyperCommand, TyperGroup
 GENERAL = "General"
 """The group of the options that all commands have; it comes last."""
 
+_ORDER = (
+    "Arguments",
+    "Options",
+    "Graph",
+    "Training",
+    "Negatives",
+    "Optimizer",
+    "Checkpoints and warm start",
+    "Machine",
+)
 _COLUMN = 26  # of the names; the texts stand to the right of it
 
 
@@ -77,7 +87,8 @@ def lines_of(command: Any, ctx: Any, width: int) -> Iterator[str]:
         else:
             kind = "Arguments" if param.param_type_name == "argument" else "Options"
             groups.setdefault(param.rich_help_panel or kind, []).append(record)
-    for title, rows in [*groups.items(), (GENERAL, general)]:
+    ordered = sorted(groups, key=lambda title: _ORDER.index(title) if title in _ORDER else len(_ORDER))
+    for title, rows in [*((title, groups[title]) for title in ordered), (GENERAL, general)]:
         yield from ("", _bold(f"{title}:"))
         for name, text in rows:
             yield from _entry(name, text, width)

@@ -21,6 +21,7 @@ TableName = Annotated[
     Literal["vertex", "context"],
     typer.Option("--table", metavar="vertex|context", help="Which of the two vectors of a node."),
 ]
+NumThread = Annotated[str, typer.Option(help="Number of threads.", metavar="INT|auto")]
 
 
 def register(app: typer.Typer) -> None:
@@ -58,7 +59,7 @@ def register(app: typer.Typer) -> None:
         ] = " \t\r\n",
         comment: Annotated[str, typer.Option(metavar="TEXT", help="Start of comments.")] = "#",
         control: Annotated[bool, typer.Option("--control/--no-control", help=CONTROL_HELP)] = True,
-        num_thread: Annotated[str, typer.Option(help="Number of threads.", metavar="INT|auto")] = "auto",
+        num_thread: NumThread = "auto",
     ) -> None:
         """Judge a saved model, without training.
 
@@ -71,6 +72,7 @@ def register(app: typer.Typer) -> None:
         from nodeloom.cli.judging import judge_labels, judge_links
         from nodeloom.cli.pipeline import num_threads
         from nodeloom.config import config_from_dict
+        from nodeloom.config.yaml_tree import scalar
 
         session = active()
         if labels is None and links is None:
@@ -105,7 +107,7 @@ def register(app: typer.Typer) -> None:
         config = config_from_dict(
             {
                 "graph": {"file_name": model},
-                "resource": {"num_thread": int(num_thread) if num_thread.isdigit() else num_thread},
+                "resource": {"num_thread": scalar(num_thread)},
                 "format": {"delimiters": delimiters.replace("\\t", "\t"), "comment": comment},
                 "evaluate": tasks,
             },
@@ -139,6 +141,7 @@ def register(app: typer.Typer) -> None:
             str,
             typer.Option("--format", metavar="NAME", help="word2vec, word2vec-binary, tsv, csv, npz or parquet."),
         ] = "auto",
+        num_thread: NumThread = "auto",
     ) -> None:
         """Write the vectors of a model, with the names of the nodes, for other programs.
 
@@ -147,11 +150,25 @@ def register(app: typer.Typer) -> None:
 
         The suffix says the format, unless --format does.
         """
+        from nodeloom.cli.pipeline import num_threads
+        from nodeloom.config import config_from_dict
+        from nodeloom.config.yaml_tree import scalar
         from nodeloom.io.export import export_vectors
 
         session = active()
+        config = config_from_dict(
+            {"graph": {"file_name": model}, "resource": {"num_thread": scalar(num_thread)}},
+            "command line",
+            {"resource.num_thread": "--num-thread"},
+        )
         data = read_any(model)
-        export_vectors(output, vectors_of(data, table_name, model), data.names, format=format_)  # type: ignore[arg-type]  # checked there
+        export_vectors(
+            output,
+            vectors_of(data, table_name, model),
+            data.names,
+            format=format_,  # type: ignore[arg-type]  # checked there
+            num_thread=num_threads(config),
+        )
         session.result.update(written=output, num_nodes=data.num_nodes, dim=data.dim)
         session.show(f"Wrote {data.num_nodes:,} vectors of {data.dim} values to {output}.")
 

@@ -16,6 +16,9 @@ from nodeloom.config.yaml_tree import scalar
 
 Path = tuple[str, ...]
 
+RESTART = "Checkpoints and warm start"
+"""The group of the options that say where training starts from."""
+
 
 class Option(NamedTuple):
     """An option of the command line that stands for a key of the configuration."""
@@ -78,7 +81,7 @@ def options_of_config() -> list[Option]:
         for path, inner in _fields(Config.model_fields[section].annotation, (section,)):
             if path not in _LEFT_OUT:
                 name = _RENAMED.get(path, path[-1])
-                panel = _PANELS_OF_KEYS.get(name) or _PANELS.get(section, "Checkpoints and warm start")
+                panel = _PANELS_OF_KEYS.get(name) or _PANELS.get(section, RESTART)
                 found.append(Option(name, path, inner, panel))
     return sorted(
         found, key=lambda option: _FIRST.index(option.parameter) if option.parameter in _FIRST else len(_FIRST)

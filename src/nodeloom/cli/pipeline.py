@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nodeloom.cli.checkpoint import checkpoint_path, fit_options, remove
 from nodeloom.cli.inputs import Pairs, read_graph, read_known, read_labels, read_pairs
 from nodeloom.cli.judging import judge_labels, judge_links
 from nodeloom.cli.progress import callback
@@ -14,7 +16,7 @@ from nodeloom.cli.session import Session
 from nodeloom.cli.tables import duration, escape, facts, rate, size
 from nodeloom.config import Config, LinkPrediction
 from nodeloom.config.optimizer import OWN_KEYS
-from nodeloom.errors import ConfigError, OutputError, describe
+from nodeloom.errors import ConfigError, DataError, NodeloomError, OutputError, describe
 from nodeloom.log import logger
 
 if TYPE_CHECKING:
@@ -74,7 +76,8 @@ def run_config(config: Config, session: Session, *, evaluate: bool = True, contr
     run = prepare(config, session, evaluate=evaluate)
     train(run, session)
     if target is not None:
-        save(run.model, target, session)
+        save(run, target, session)
+        remove(config)
     if evaluate:
         judge(run, session, control=control)
     return run
@@ -96,7 +99,7 @@ def check_outputs(config: Config) -> Path | None:
     if config.save.file_name is not None:
         target = Path(config.save.file_name)
         target = target if target.suffix.lower() in SUFFIXES else model_path(target)
-    for path in (target, config.save.checkpoint):
+    for path in (target, checkpoint_path(config)):
         if path is None:
             continue
         if Path(path).is_dir():
@@ -191,27 +194,6 @@ def train(run: Run, session: Session) -> None:
     session.show(facts("Trained", trained_rows(report)))
 
 
-def fit_options(config: Config) -> dict[str, Any]:
-    """Return where to start from and where to write checkpoints, as ``fit`` takes it."""
-    import nodeloom
-
-    options: dict[str, Any] = {}
-    if config.save.checkpoint is not None:
-        options["checkpoint"] = config.save.checkpoint
-        options["checkpoint_interval"] = config.save.checkpoint_interval
-    if config.train.resume:
-        start = config.save.checkpoint or config.load.file_name
-        assert start is not None  # config.relations
-        if config.save.checkpoint is not None and not Path(start).exists():
-            logger.warning("%s: there is no checkpoint yet; training starts at the beginning.", start)
-        else:
-            options["resume"] = start
-            return options
-    if config.load.file_name is not None:
-        options["init"] = nodeloom.load(config.load.file_name)
-    return options
-
-
 def as_dict(value: Any) -> dict[str, Any]:
     """Return a plan or a report as a dict."""
     if isinstance(value, dict):
@@ -234,16 +216,40 @@ def trained_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, show(report[key])) for key, (name, show) in ways.items() if report.get(key) is not None]
 
 
-def save(model: Any, path: Path, session: Session) -> None:
-    """Save a model, or export its vectors, by the suffix of the path."""
+def save(run: Run, path: Path, session: Session) -> None:
+    """Save the model, or export its vectors, by the suffix of the path.
+
+    Raises
+    ------
+    DataError, OutputError
+        If that fails. A training is not lost for it: the model goes to the folder for temporary files, and the message
+        says so.
+    """
     from nodeloom.io.export import SUFFIXES, export_vectors
 
-    if path.suffix.lower() in SUFFIXES:
-        export_vectors(path, model.vectors_, model.graph_names_)
-    else:
-        model.save(path)
+    model = run.model
+    try:
+        if path.suffix.lower() in SUFFIXES:
+            export_vectors(path, model.vectors_, model.graph_names_, num_thread=num_threads(run.config))
+        else:
+            model.save(path)
+    except (DataError, OutputError) as error:
+        kept = _rescue(model, path)
+        if kept is None:
+            raise
+        raise type(error)(f"{error} The trained model was saved as {kept}.") from error
     session.result["saved"] = str(path)
     session.show(f"[bold]Saved[/bold]  {escape(str(path))}")
+
+
+def _rescue(model: Any, path: Path) -> Path | None:
+    """Save a model that could not go to `path` in another folder, and return where; None if that fails too."""
+    try:
+        kept = Path(tempfile.mkdtemp(prefix="nodeloom-")) / f"{path.stem}.safetensors"
+        model.save(kept)
+    except (NodeloomError, OSError):
+        return None
+    return kept
 
 
 def judge(run: Run, session: Session, *, control: bool) -> None:

@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
             {
                 "graph": {"file_name": "<lastfm_asia.graph>"},
                 "train": {"seed": seed},
-                "save": {"file_name": output},
+                "save": {"file_name": output, "checkpoint": "none"},
                 "evaluate": [
                     {
                         "task": "node classification",

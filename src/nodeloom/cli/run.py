@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from nodeloom.cli.commands import CONTROL_HELP, command
-from nodeloom.cli.embed import resume_command
+from nodeloom.cli.embed import NoCheckpoint, Resume, resume_command
 from nodeloom.cli.session import active
 from nodeloom.errors import ConfigError
 
@@ -27,7 +27,6 @@ Gpu = Annotated[
     int | None, typer.Option("--gpu", metavar="INT", help="Number of GPUs. This version trains on the CPU.")
 ]
 NoEval = Annotated[bool, typer.Option("--no-eval", help="Leave the evaluation out.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from save.checkpoint.")]
 Control = Annotated[bool, typer.Option("--control/--no-control", help=CONTROL_HELP)]
 
 
@@ -43,6 +42,7 @@ def register(app: typer.Typer) -> None:
         gpu: Gpu = None,
         no_eval: NoEval = False,
         resume: Resume = False,
+        no_checkpoint: NoCheckpoint = False,
         control: Control = False,
     ) -> None:
         """Load, train, save and evaluate as a configuration file says.
@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
 
         Files of GraphVite run unchanged. The model is saved before it is evaluated.
         """
-        _run(config, overrides, epoch, cpu, gpu, no_eval, resume, control)
+        _run(config, overrides, epoch, cpu, gpu, no_eval, resume, no_checkpoint, control)
 
     @command(app, "baseline", rich_help_panel="Train")
     def baseline(
@@ -65,6 +65,7 @@ def register(app: typer.Typer) -> None:
         gpu: Gpu = None,
         no_eval: NoEval = False,
         resume: Resume = False,
+        no_checkpoint: NoCheckpoint = False,
         control: Control = False,
     ) -> None:
         """Reproduce a published result with a configuration that comes with the package.
@@ -76,7 +77,7 @@ def register(app: typer.Typer) -> None:
         """
         path = find_baseline(keywords)
         active().err.print(f"running {path}", markup=False, soft_wrap=True)
-        _run(str(path), overrides, epoch, cpu, gpu, no_eval, resume, control)
+        _run(str(path), overrides, epoch, cpu, gpu, no_eval, resume, no_checkpoint, control)
 
 
 def _run(
@@ -87,6 +88,7 @@ def _run(
     gpu: int | None,
     no_eval: bool,
     resume: bool,
+    no_checkpoint: bool,
     control: bool,
 ) -> None:
     from nodeloom.cli.pipeline import run_config
@@ -101,6 +103,8 @@ def _run(
         changes.append(f"resource.num_thread={cpu}")
     if gpu is not None:
         changes.append(f"resource.gpus={list(range(gpu))}")
+    if no_checkpoint:
+        changes.append("save.checkpoint=none")
     if resume:
         changes.append("train.resume=true")
     run_config(load_config(config, changes), session, evaluate=not no_eval, control=control)

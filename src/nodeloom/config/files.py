@@ -28,9 +28,13 @@ class SaveConfig(Section):
     save_hyperparameter: bool = Field(
         False, description="GraphVite's switch. No effect: the model file always holds the whole configuration."
     )
-    checkpoint: str | None = Field(
-        None, description="File for checkpoints during training, from which --resume goes on exactly."
+    checkpoint: str = Field(
+        "auto",
+        description="File for checkpoints during training, from which --resume goes on exactly. auto: a file beside the "
+        "result that ends in .checkpoint.safetensors and is removed when the result is saved. none: no checkpoints.",
     )
     checkpoint_interval: Annotated[Number, Field(gt=0)] = Field(
-        60.0, description="Seconds between two checkpoints: what a killed run loses at most."
+        60.0,
+        description="Seconds between two checkpoints: what a killed run loses at most. Shorter runs write one only if "
+        "they are interrupted.",
     )

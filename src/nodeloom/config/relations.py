@@ -79,12 +79,13 @@ def of_config(config: Config) -> Iterator[Problem]:
     """Yield the broken rules of a whole configuration."""
     yield from of_training(train=config.train, optimizer=config.build.optimizer, resource=config.resource)
     yield from _of_graph(config.graph)
-    if config.train.resume and config.save.checkpoint is None and config.load.file_name is None:
+    nowhere = config.save.checkpoint == "none" or (config.save.checkpoint == "auto" and config.save.file_name is None)
+    if config.train.resume and nowhere and config.load.file_name is None:
         yield Problem(
             ("train", "resume"),
             "a checkpoint to go on from",
             True,
-            "Set save.checkpoint (or load.file_name), or set train.resume to false.",
+            "Set save.checkpoint, save.file_name or load.file_name, or set train.resume to false.",
         )
     for index, task in enumerate(config.evaluate):
         path = ("evaluate", index)

@@ -1,0 +1,108 @@
+"""No run is lost: stopped in any way, it goes on to the result of the run that was never stopped."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from nodeloom.datasets import planted_partition
+from nodeloom.io.model_file import read_model
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are a matter of POSIX")
+
+CHECKPOINT = "m.checkpoint.safetensors"
+TRAINING = ("--num-epoch", "400", "--dim", "32", "--deterministic", "--log-frequency", "1")
+
+
+@pytest.fixture(scope="module")
+def large_graph(tmp_path_factory):
+    """An edge list on which training takes its time."""
+    path = tmp_path_factory.mktemp("large") / "edges.txt"
+    edges, _ = planted_partition(20_000, 100_000, 10)
+    np.savetxt(path, edges, fmt="%d")
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(large_graph, tmp_path_factory):
+    """The vectors of the run that nobody stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    command = [sys.executable, "-m", "nodeloom", "embed", large_graph, "-o", "m", *TRAINING]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    assert [path.name for path in folder.iterdir()] == ["m.safetensors"]  # a short run writes no checkpoint
+    return np.array(read_model(folder / "m.safetensors").vertex)
+
+
+def _start(folder, *arguments):
+    command = [sys.executable, "-W", "error", "-m", "nodeloom", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def _wait_for(process, path):
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _wait_for_training(process):
+    """Read the log until the first pairs are trained."""
+    for line in process.stderr:
+        if line.startswith("training: epoch "):
+            return
+    raise AssertionError(f"ended with {process.wait()} before it was stopped")
+
+
+def _command(large_graph, road, folder):
+    if road == "embed":
+        return ("embed", large_graph, "-o", "m", *TRAINING)
+    config = f"graph: {{file_name: {large_graph}}}\nresource: {{dim: 32}}\nsave: {{file_name: m.safetensors}}\n"
+    (folder / "run.yaml").write_text(config + "train: {num_epoch: 400, deterministic: true, log_frequency: 1}\n")
+    return ("run", "run.yaml")
+
+
+@pytest.mark.parametrize(
+    ("road", "number"), [("embed", signal.SIGINT), ("embed", signal.SIGTERM), ("run", signal.SIGTERM)]
+)
+def test_a_stopped_run_goes_on_with_the_command_it_names(large_graph, whole, tmp_path, road, number):
+    process = _start(tmp_path, *_command(large_graph, road, tmp_path))
+    _wait_for_training(process)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    message, command = err.splitlines()[-2:]
+    assert message.startswith("error: training stopped at epoch ")
+    assert f"it can go on from {CHECKPOINT}" in message
+    assert command.startswith("Go on with: nodeloom ")
+    assert not (tmp_path / "m.safetensors").exists()
+    assert (tmp_path / CHECKPOINT).exists()
+    again = _start(tmp_path, *shlex.split(command.removeprefix("Go on with: nodeloom ")))
+    _, err = again.communicate(timeout=100)
+    assert again.returncode == 0, err
+    assert (np.asarray(read_model(tmp_path / "m.safetensors").vertex) == whole).all()
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left - {"run.yaml"} == {"m.safetensors"}
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(large_graph, whole, tmp_path):
+    arguments = (*_command(large_graph, "embed", tmp_path), "--checkpoint-interval", "0.2")
+    process = _start(tmp_path, *arguments)
+    _wait_for(process, tmp_path / CHECKPOINT)
+    time.sleep(0.2)
+    process.kill()
+    process.communicate()
+    assert not (tmp_path / "m.safetensors").exists()
+    again = _start(tmp_path, *arguments, "--resume")
+    _, err = again.communicate(timeout=100)
+    assert again.returncode == 0, err
+    assert "no checkpoint yet" not in err
+    assert (np.asarray(read_model(tmp_path / "m.safetensors").vertex) == whole).all()
+    assert not (tmp_path / CHECKPOINT).exists()
