@@ -2,10 +2,14 @@
 
 import bz2
 import gzip
+import io
 import logging
 import lzma
+import sys
+from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,12 +77,42 @@ def test_other_comments(tmp_path):
     assert Labels.from_file(write(tmp_path, "ann #1\n"), NAMES, comment="").class_names == ("#1",)
 
 
-@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)])
-def test_compressed_files(tmp_path, suffix, pack):
-    path = write(tmp_path, pack(b"ann red\n"), "labels.txt" + suffix)
+PACKERS = {
+    "gzip": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": lambda data: pa.compress(data, "zstd", asbytes=True),
+}
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+def test_compressed_files_of_any_name(tmp_path, kind):
+    pack = PACKERS[kind]
+    path = write(tmp_path, pack(b"ann red\n"), "labels")
     assert pairs(Labels.from_file(path, NAMES)) == [(0, "red")]
-    with pytest.raises(DataError, match=r"labels\.txt"):
-        Labels.from_file(write(tmp_path, pack(b"ann red\n" * 1000)[:40], "labels.txt" + suffix), NAMES)
+    with pytest.raises(DataError, match=rf"labels: expected a whole {kind} file, got a truncated or damaged one"):
+        Labels.from_file(write(tmp_path, pack(b"ann red\n" * 1000)[:-9], "labels"), NAMES)
+
+
+def test_standard_input(monkeypatch):
+    def stdin(data):
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+
+    stdin(gzip.compress(b"ann red\n"))
+    assert pairs(Labels.from_file("-", NAMES)) == [(0, "red")]
+    stdin(b"ann bob 1\n")
+    assert read_links("-", NAMES).heads.tolist() == [0]
+    stdin(b"ann\n")
+    with pytest.raises(DataError, match="standard input:1: expected 'node label', got 'ann'"):
+        Labels.from_file("-", NAMES)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "cp1252"])
+def test_other_encodings(tmp_path, encoding):
+    path = write(tmp_path, "ünï grün\nann rot\n".encode(encoding))
+    assert pairs(Labels.from_file(path, NAMES, encoding=encoding)) == [(0, "rot"), (3, "grün")]
+    with pytest.raises(DataError, match="encoding: expected an encoding that Python knows"):
+        Labels.from_file(path, NAMES, encoding="klingon")
 
 
 token = st.text(st.characters(exclude_characters="#", exclude_categories=("Z", "C")), min_size=1, max_size=6)
@@ -99,7 +133,9 @@ BAD = {
     "empty": ("", "expected lines of the form 'node label', got 'none'"),
     "only comments": ("# a\n# b\n", "got 'none'"),
     "binary": (bytes(range(256)), "a text file, got 'binary data'"),
-    "latin": ("ann red\nbob bl\xe4u\n".encode("latin1"), r":2: expected UTF-8 text.*iconv"),
+    "npz": (b"PK\x03\x04" + bytes(60), "expected lines of text, got a zip or npz archive"),
+    "Parquet": (b"PAR1" + bytes(60), "expected a text file, got 'a parquet file'"),
+    "latin": ("ann red\nbob bl\xe4u\n".encode("latin1"), r":2: expected text in UTF-8, got .*Set encoding"),
 }
 
 
@@ -111,9 +147,9 @@ def test_bad_files(tmp_path, kind):
 
 
 def test_missing_file_and_folder(tmp_path):
-    with pytest.raises(DataError, match="No such file"):
+    with pytest.raises(DataError, match="expected a file, got no file of this name"):
         Labels.from_file(tmp_path / "none.txt", NAMES)
-    with pytest.raises(DataError, match="Is a directory"):
+    with pytest.raises(DataError, match="expected a file, got a folder"):
         Labels.from_file(tmp_path, NAMES)
 
 

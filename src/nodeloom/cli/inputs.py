@@ -126,6 +126,7 @@ def read_labels(task: NodeClassification, names: Vocabulary, layout: FormatConfi
             names,
             delimiters=layout.delimiters,
             comment=layout.comment,
+            encoding=layout.encoding,
             unknown=_unknown(task, task.file_name),
         )
     nodes = find_nodes(names, task.X)
@@ -144,7 +145,7 @@ def read_pairs(task: LinkPrediction, names: Vocabulary, layout: FormatConfig, se
     """
     from nodeloom.io.links import Links, read_links
 
-    style = {"delimiters": layout.delimiters, "comment": layout.comment}
+    style = {"delimiters": layout.delimiters, "comment": layout.comment, "encoding": layout.encoding}
     if task.file_name is not None:
         unknown = _unknown(task, task.file_name)
         links = read_links(locate(task.file_name, session), names, unknown=unknown, **style)
@@ -160,7 +161,7 @@ def read_known(task: LinkPrediction, names: Vocabulary, layout: FormatConfig, se
 
     if task.filter_file is not None:
         path = locate(task.filter_file, session)
-        return read_filter(path, names, delimiters=layout.delimiters, comment=layout.comment)
+        return read_filter(path, names, delimiters=layout.delimiters, comment=layout.comment, encoding=layout.encoding)
     if task.filter_H:
         return Links(find_nodes(names, task.filter_H), find_nodes(names, task.filter_T), None)
     return None

@@ -58,6 +58,7 @@ def register(app: typer.Typer) -> None:
             ),
         ] = " \t\r\n",
         comment: Annotated[str, typer.Option(metavar="TEXT", help="Start of comments.")] = "#",
+        encoding: Annotated[str, typer.Option(metavar="TEXT", help="Encoding of the files.")] = "utf-8",
         control: Annotated[bool, typer.Option("--control/--no-control", help=CONTROL_HELP)] = True,
         num_thread: NumThread = "auto",
     ) -> None:
@@ -108,7 +109,7 @@ def register(app: typer.Typer) -> None:
             {
                 "graph": {"file_name": model},
                 "resource": {"num_thread": scalar(num_thread)},
-                "format": {"delimiters": delimiters.replace("\\t", "\t"), "comment": comment},
+                "format": {"delimiters": delimiters.replace("\\t", "\t"), "comment": comment, "encoding": encoding},
                 "evaluate": tasks,
             },
             "command line",

@@ -21,7 +21,7 @@ class FormatConfig(Section):
         description="Characters that separate the columns. Leave the blank out if your node names contain blanks.",
     )
     comment: str = Field("#", description="Everything from here to the end of a line is skipped; empty: no comments.")
-    encoding: str = Field("utf-8", description="Encoding of edge lists, as Python calls it: utf-8, latin-1, ...")
+    encoding: str = Field("utf-8", description="Encoding of text files, as Python calls it: utf-8, latin-1, ...")
 
     @field_validator("encoding")
     @classmethod

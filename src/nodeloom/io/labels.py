@@ -95,6 +95,7 @@ class Labels:
         *,
         delimiters: str = DELIMITERS,
         comment: str = COMMENT,
+        encoding: str = "utf-8",
         unknown: Unknown = "error",
     ) -> Labels:
         """Read a label file: one ``node label`` a line, several lines for a node with several labels.
@@ -102,10 +103,10 @@ class Labels:
         Parameters
         ----------
         path : str or Path
-            The file, also compressed (``.gz``, ``.bz2``, ``.zst``, ``.xz``).
+            The file, or "-" for the standard input; also compressed.
         names : Vocabulary
             The names of the nodes.
-        delimiters, comment : str
+        delimiters, comment, encoding : str
             As for edge lists.
         unknown : {"error", "skip"}
             What to do about a node that ``names`` lack: refuse the file, or leave the line out and log how many.
@@ -120,7 +121,7 @@ class Labels:
         DataError
             If the file cannot be read, a line has not two tokens, or a node is unknown.
         """
-        table = read_tokens(path, (2, 2), "'node label'", delimiters=delimiters, comment=comment)
+        table = read_tokens(path, (2, 2), "'node label'", delimiters=delimiters, comment=comment, encoding=encoding)
         (nodes,), kept = known_rows(table, names, 1, unknown)
         encoded = table.columns[1].take(_arrow_ids(kept)).dictionary_encode()
         found = encoded.dictionary.to_pylist()

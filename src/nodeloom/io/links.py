@@ -38,6 +38,7 @@ def read_links(
     *,
     delimiters: str = DELIMITERS,
     comment: str = COMMENT,
+    encoding: str = "utf-8",
     unknown: Literal["error", "skip"] = "error",
 ) -> Links:
     """Read pairs to judge, one ``head tail 0|1`` a line.
@@ -48,7 +49,7 @@ def read_links(
         The file.
     names : Vocabulary
         The names of the nodes.
-    delimiters, comment : str
+    delimiters, comment, encoding : str
         As for edge lists.
     unknown : {"error", "skip"}
         What to do about a node that ``names`` lack: refuse the file, or leave the line out and log how many.
@@ -61,7 +62,7 @@ def read_links(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    table = read_tokens(path, (3, 3), "'head tail 0|1'", delimiters=delimiters, comment=comment)
+    table = read_tokens(path, (3, 3), "'head tail 0|1'", delimiters=delimiters, comment=comment, encoding=encoding)
     which = np.asarray(pc.index_in(table.columns[2], value_set=pa.array(["0", "1"], pa.large_string())).fill_null(-1))
     if (which < 0).any():
         row = int(np.flatnonzero(which < 0)[0])
@@ -77,6 +78,7 @@ def read_filter(
     *,
     delimiters: str = DELIMITERS,
     comment: str = COMMENT,
+    encoding: str = "utf-8",
 ) -> Links:
     """Read pairs that are known already, one ``head tail`` a line.
 
@@ -89,7 +91,7 @@ def read_filter(
         The file.
     names : Vocabulary
         The names of the nodes.
-    delimiters, comment : str
+    delimiters, comment, encoding : str
         As for edge lists.
 
     Raises
@@ -97,7 +99,7 @@ def read_filter(
     DataError
         If the file cannot be read.
     """
-    table = read_tokens(path, (2, 3), "'head tail [weight]'", delimiters=delimiters, comment=comment)
+    table = read_tokens(path, (2, 3), "'head tail [weight]'", delimiters=delimiters, comment=comment, encoding=encoding)
     heads, tails = (names.find(column, missing=-1) for column in table.columns[:2])
     known = (heads >= 0) & (tails >= 0)
     return Links(heads[known], tails[known], None)

@@ -17,6 +17,8 @@ BLOCK = 1 << 22
 # A line may span blocks, but this much without a line end is no list of edges.
 _MAX_LINE = 1 << 26
 
+EDGES = "a list of edges"
+
 _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 _KINDS = {b"PAR1": "parquet", b"ARROW1": "arrow"}
 # What people pass by mistake, and what to do with it instead.
@@ -72,25 +74,32 @@ class Source:
 
 
 @contextmanager
-def open_source(path: str | Path) -> Iterator[Source]:
+def open_source(path: str | Path, content: str = EDGES) -> Iterator[Source]:
     """Open a file, or standard input for "-"; tell compression and kind by its first bytes, not by its name.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    content : str
+        What is expected in it, for messages.
 
     Raises
     ------
     DataError
-        The file is missing, a folder, cannot be read, or is of a kind that holds no list of edges.
+        The file is missing, a folder, cannot be read, or is of a kind that holds no such thing.
     """
     if str(path) == "-":
         stdin: Any = getattr(sys.stdin, "buffer", sys.stdin)
         # Not closed: it is not ours.
-        yield _sniff("standard input", stdin if hasattr(stdin, "peek") else io.BufferedReader(stdin))
+        yield _sniff("standard input", stdin if hasattr(stdin, "peek") else io.BufferedReader(stdin), content)
         return
     try:
         file = Path(path).open("rb")  # noqa: SIM115 (closed below: only opening is tried here)
     except OSError as error:
         raise unreadable(str(path), error) from None
     with file:
-        yield _sniff(str(path), file)
+        yield _sniff(str(path), file, content)
 
 
 def unreadable(name: str, error: Exception) -> DataError:
@@ -103,14 +112,14 @@ def unreadable(name: str, error: Exception) -> DataError:
     return DataError(f"{name}: expected a file that can be read, got: {reason}")
 
 
-def _sniff(name: str, file: io.BufferedReader) -> Source:
+def _sniff(name: str, file: io.BufferedReader, content: str) -> Source:
     try:
         start = file.peek(64)[:64]
     except OSError as error:
         raise unreadable(name, error) from None
     for magic, what, hint in _OTHERS:
         if magic in start:
-            raise DataError(f"{name}: expected a list of edges, got {what}. {hint}")
+            raise DataError(f"{name}: expected {content}, got {what}." + (f" {hint}" if content == EDGES else ""))
     compression = next((c for magic, c in _COMPRESSIONS.items() if start.startswith(magic)), "")
     if not compression:
         kind = next((k for magic, k in _KINDS.items() if start.startswith(magic)), "text")

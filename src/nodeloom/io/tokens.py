@@ -5,14 +5,16 @@ Edge lists, which are far larger, have a reader of their own; this one takes the
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
+from nodeloom.io.source import BLOCK, open_source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +30,7 @@ class TokenTable:
     Attributes
     ----------
     path : str
-        The file, for messages.
+        What to call the file in messages.
     columns : list of pyarrow.Array
         Text of each column; columns that a line lacks are null.
     lines : ndarray, int64 [rows]
@@ -51,13 +53,14 @@ def read_tokens(
     *,
     delimiters: str = DELIMITERS,
     comment: str = COMMENT,
+    encoding: str = "utf-8",
 ) -> TokenTable:
     """Read a text file of tokens.
 
     Parameters
     ----------
     path : str or Path
-        The file; ``.gz``, ``.bz2``, ``.zst`` and ``.xz`` are decompressed.
+        The file, or "-" for the standard input; also compressed with gzip, bz2, xz or zstd.
     widths : (int, int)
         Fewest and most tokens of a line.
     form : str
@@ -66,6 +69,8 @@ def read_tokens(
         Each of these characters ends a token; several in a row count as one. Lines end at line breaks in any case.
     comment : str
         A line is read up to this text; empty for no comments.
+    encoding : str
+        As Python calls it.
 
     Returns
     -------
@@ -75,21 +80,22 @@ def read_tokens(
     Raises
     ------
     DataError
-        If the file cannot be read, is no UTF-8 text, holds no line with a token, or a line has too few or too many.
+        If the file cannot be read, is no text in `encoding`, holds no line with a token, or a line has too few or too many.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if comment and set(comment) <= set(delimiters):
         raise DataError(describe("comment", expected="text that is no delimiter", got=comment))
-    lines = pa.array(_read_text(Path(path)).split("\n"), pa.large_string())
+    name, text = _read_text(path, encoding)
+    lines = pa.array(text.split("\n"), pa.large_string())
     if comment:
         lines = pc.list_element(pc.split_pattern(lines, comment, max_splits=1), 0)
     within = "".join(sorted(set(delimiters) - {"\n"} | {"\r"}))
     lines = pc.utf8_trim(lines, within)
     numbers = np.flatnonzero(np.asarray(pc.not_equal(lines, "")))
     if not len(numbers):
-        raise DataError(describe(path, expected=f"lines of the form {form}", got="none"))
+        raise DataError(describe(name, expected=f"lines of the form {form}", got="none"))
     tokens = pc.split_pattern_regex(lines.take(pa.array(numbers)), _any_of(within))
     counts = np.asarray(pc.list_value_length(tokens))
     wrong = np.flatnonzero((counts < widths[0]) | (counts > widths[1]))
@@ -99,14 +105,14 @@ def read_tokens(
             "Set delimiters if names contain blanks." if counts[row] > widths[1] else "Set delimiters if they differ."
         )
         got = " ".join(tokens[row].as_py())
-        raise DataError(describe(f"{path}:{numbers[row] + 1}", expected=form, got=got, hint=hint))
+        raise DataError(describe(f"{name}:{numbers[row] + 1}", expected=form, got=got, hint=hint))
     starts = np.asarray(tokens.offsets)[:-1]
     flat = tokens.values
     columns = []
     for column in range(widths[1]):
         there = counts > column
         columns.append(flat.take(pa.array(np.where(there, starts + column, 0), mask=~there)))
-    return TokenTable(str(path), columns, numbers.astype(np.int64) + 1)
+    return TokenTable(name, columns, numbers.astype(np.int64) + 1)
 
 
 def _any_of(characters: str) -> str:
@@ -114,38 +120,27 @@ def _any_of(characters: str) -> str:
     return "[" + "".join(f"\\x{{{ord(character):x}}}" for character in characters) + "]+"
 
 
-def _read_text(path: Path) -> str:
-    """Return the text of a file, decompressed, without a byte order mark."""
-    raw = _read_bytes(path)
-    if b"\x00" in raw[: 1 << 16]:
-        raise DataError(describe(path, expected="a text file", got="binary data"))
+def _read_text(path: str | Path, encoding: str) -> tuple[str, str]:
+    """Return what to call a file, and its text, decompressed, without a byte order mark."""
+    with open_source(path, content="lines of text") as source:
+        if source.kind != "text":
+            raise DataError(describe(source.name, expected="a text file", got=f"a {source.kind} file"))
+        raw = b"".join(iter(lambda: source.read(BLOCK), b""))
     try:
-        text = raw.decode("utf-8-sig")
+        codec = codecs.lookup(encoding).name
+    except LookupError:
+        expected = "an encoding that Python knows, such as utf-8 or latin-1"
+        raise DataError(describe("encoding", expected=expected, got=encoding)) from None
+    if codec == "utf-8" and b"\x00" in raw[: 1 << 16]:
+        raise DataError(describe(source.name, expected="a text file", got="binary data"))
+    try:
+        text = raw.decode(codec).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         got = raw[max(0, error.start - 10) : error.start + 10]
-        hint = f"Convert the file, for example: iconv -f latin1 -t utf-8 {path.name}"
-        raise DataError(describe(f"{path}:{line}", expected="UTF-8 text", got=got, hint=hint)) from error
+        hint = "Set encoding (latin-1 is a common one), or convert the file."
+        expected = f"text in {codec.upper()}"
+        raise DataError(describe(f"{source.name}:{line}", expected=expected, got=got, hint=hint)) from error
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text
-
-
-def _read_bytes(path: Path) -> bytes:
-    import lzma
-
-    import pyarrow as pa
-
-    try:
-        if path.suffix == ".xz":
-            with lzma.open(path) as file:
-                return file.read()
-        with path.open("rb") as probe:  # the message of the system itself, for a missing file or a folder
-            probe.read(1)
-        stream: Any
-        with pa.input_stream(str(path), compression="detect") as stream:
-            return stream.read()
-    except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        hint = "" if path.exists() else "Check the path."
-        raise DataError(describe(path, expected="a file that can be read", got=reason, hint=hint)) from error
+    return source.name, text
