@@ -101,6 +101,13 @@ def register(app: typer.Typer) -> None:
                 **({"save.checkpoint": "none"} if no_checkpoint else {}),
                 "evaluate": tasks,
             },
+            {
+                "graph.file_name": "EDGES",
+                "save.file_name": "--output",
+                "train.resume": "--resume",
+                "evaluate.0.portions": "--portions",
+                f"evaluate.{len(tasks) - 1}.fraction": "--hold-out",
+            },
         )
         run_config(config, session, control=True)
 

@@ -78,7 +78,9 @@ def _tell(error: BaseException, session: Session, message: str = "", code: int =
 
 
 def _error(message: str) -> None:
-    sys.stderr.write(f"error: {message}\n")
+    """Print a message; a configuration may have several problems, a line for each."""
+    for line in message.splitlines():
+        sys.stderr.write(f"error: {line}\n")
     sys.stderr.flush()
 
 

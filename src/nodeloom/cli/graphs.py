@@ -16,7 +16,7 @@ from nodeloom.cli.commands import command
 from nodeloom.cli.embed import Edges
 from nodeloom.cli.options import config_of, options_of_config, parameter_of
 from nodeloom.cli.session import active
-from nodeloom.cli.tables import escape, facts, size
+from nodeloom.cli.tables import escape, facts, size, text_of
 from nodeloom.errors import DataError
 
 _EXTRA = [
@@ -73,7 +73,8 @@ def register(app: typer.Typer) -> None:
             session.answer(facts("nodeloom", found.items()), **found)
             return
         title, found = describe_file(path)
-        session.answer(facts(title, [(key, value) for key, value in found.items() if value not in ({}, None)]), **found)
+        rows = [(key, _in_words(key, value)) for key, value in found.items() if value not in ({}, None)]
+        session.answer(facts(title, rows), **found)
 
 
 def environment() -> dict[str, Any]:
@@ -131,6 +132,31 @@ def describe_file(path: str) -> tuple[str, dict[str, Any]]:
             "graph": data.graph,
         }
     return f"Edge list {path}", _facts_of_graph(Graph.from_file(path))
+
+
+def _in_words(key: str, value: Any) -> Any:
+    """Write a fact for people: of the configuration only what differs from the defaults."""
+    if not isinstance(value, dict):
+        return value
+    plain = _flat(value)
+    if key == "config":
+        from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig
+
+        sections = {"resource": ResourceConfig, "build": BuildConfig, "train": TrainConfig}
+        usual = _flat({name: section().model_dump(mode="json") for name, section in sections.items()})
+        plain = {
+            name: item
+            for name, item in plain.items()
+            if usual.get(name) != item or name in ("train.model", "resource.dim")
+        }
+    return ", ".join(f"{name} {item if isinstance(item, str) else text_of(item)}" for name, item in plain.items())
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        found |= _flat(item, f"{prefix}{key}.") if isinstance(item, dict) else {prefix + key: item}
+    return found
 
 
 def _facts_of_graph(graph: Any) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def judge_labels(
         rows.append(row)
     columns = ["trained on", "micro-F1 %", "macro-F1 %"]
     if chance is not None:
-        columns += ["random micro-F1 %", "random macro-F1 %"]
+        columns += ["random micro", "random macro"]
         answer["control"] = chance.to_dict()
     session.show(table(title, columns, rows))
     return answer

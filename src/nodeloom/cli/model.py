@@ -201,7 +201,9 @@ def register(app: typer.Typer) -> None:
         for name, near, score in zip(names, ids, scores, strict=True):
             found = list(zip(data.names.take(near), (float(value) for value in score), strict=True))
             answers[name] = [{"name": other, "score": value} for other, value in found]
-            session.answer(table(f"Nearest to {name}", ("node", metric), found))
+            session.answer(
+                table(f"Nearest to {name}", ("node", metric), [(str(other), value) for other, value in found])
+            )
         session.result["nearest"] = answers
 
 

@@ -154,7 +154,7 @@ def value_of(option: Option, text: Any) -> Any:
     return text if value is None else value  # "null" and "~" are no way to say "not given"
 
 
-def config_of(options: Mapping[str, Any], more: Mapping[str, Any]) -> Config:
+def config_of(options: Mapping[str, Any], more: Mapping[str, Any], places: Mapping[str, str] | None = None) -> Config:
     """Build a configuration from given options.
 
     Parameters
@@ -163,6 +163,8 @@ def config_of(options: Mapping[str, Any], more: Mapping[str, Any]) -> Config:
         Values of the options of :func:`options_of_config` by parameter name, only those given.
     more : mapping
         Values for dotted key paths that have options of their own.
+    places : mapping, optional
+        What messages call dotted key paths of `more`: the options that they come from.
 
     Raises
     ------
@@ -170,14 +172,14 @@ def config_of(options: Mapping[str, Any], more: Mapping[str, Any]) -> Config:
         A value is not allowed; names the option.
     """
     values: dict[str, Any] = {}
-    places: dict[str, str] = {}
+    names: dict[str, str] = dict(places or {})
     for option in options_of_config():
         if option.parameter in options:
             _put(values, option.path, value_of(option, options[option.parameter]))
-            places[".".join(option.path)] = option.flag
+            names[".".join(option.path)] = option.flag
     for path, value in more.items():
         _put(values, tuple(path.split(".")), value)
-    return config_from_dict(values, "command line", places)
+    return config_from_dict(values, "command line", names)
 
 
 def _put(values: dict[str, Any], path: Path, value: Any) -> None:

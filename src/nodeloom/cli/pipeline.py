@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,14 +99,19 @@ def check_outputs(config: Config) -> Path | None:
     target = None
     if config.save.file_name is not None:
         target = Path(config.save.file_name)
+        _refuse_folder(target)
         target = target if target.suffix.lower() in SUFFIXES else model_path(target)
     for path in (target, checkpoint_path(config)):
         if path is None:
             continue
-        if Path(path).is_dir():
-            raise OutputError(describe(path, expected="the path of a file", got="a folder", hint="Add a file name."))
+        _refuse_folder(path)
         check_writable(path)
     return target
+
+
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        raise OutputError(describe(path, expected="the path of a file", got="a folder", hint="Add a file name."))
 
 
 def prepare(config: Config, session: Session, *, evaluate: bool) -> Run:
@@ -245,9 +251,14 @@ def save(run: Run, path: Path, session: Session) -> None:
 def _rescue(model: Any, path: Path) -> Path | None:
     """Save a model that could not go to `path` in another folder, and return where; None if that fails too."""
     try:
-        kept = Path(tempfile.mkdtemp(prefix="nodeloom-")) / f"{path.stem}.safetensors"
+        folder = Path(tempfile.mkdtemp(prefix="nodeloom-"))
+    except OSError:
+        return None
+    kept = folder / f"{path.stem}.safetensors"
+    try:
         model.save(kept)
     except (NodeloomError, OSError):
+        shutil.rmtree(folder, ignore_errors=True)
         return None
     return kept
 
@@ -255,6 +266,8 @@ def _rescue(model: Any, path: Path) -> Path | None:
 def judge(run: Run, session: Session, *, control: bool) -> None:
     """Judge the vectors on all tasks."""
     results = []
+    if run.inputs:
+        session.show("")
     num_thread = num_threads(run.config)
     for task, data in zip(run.config.evaluate, run.inputs, strict=True):
         if isinstance(task, LinkPrediction):

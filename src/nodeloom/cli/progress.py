@@ -37,11 +37,12 @@ def state_of(progress: Any) -> str:
     """Say where training is: epoch, rate, loss and time left."""
     loss = f"  loss {progress.loss:.4f}" if progress.loss is not None and progress.loss == progress.loss else ""
     left = f"  {duration(progress.seconds_left)} left" if progress.seconds_left is not None else ""
-    return f"epoch {progress.epoch:,.1f}/{progress.num_epoch:,}  {rate(progress.rate)}{loss}{left}"
+    digits = 0 if progress.num_epoch >= 100 else 1
+    return f"epoch {progress.epoch:,.{digits}f}/{progress.num_epoch:,}  {rate(progress.rate)}{loss}{left}"
 
 
 class ProgressBar:
-    """A bar that is redrawn in place."""
+    """A bar that is redrawn in place and leaves nothing behind."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -51,14 +52,15 @@ class ProgressBar:
     def on_train_begin(self, plan: Any) -> None:
         """Draw the empty bar."""
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+        from rich.table import Column
 
         self.bar = self.session.keep(
             Progress(
-                TextColumn("training"),
-                BarColumn(),
+                BarColumn(bar_width=max(5, min(40, self.session.err.width - 68))),  # room for the ^C of a terminal
                 TaskProgressColumn(),
-                TextColumn("{task.fields[state]}"),
+                TextColumn("{task.fields[state]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
                 console=self.session.err,
+                transient=True,
             )
         )
         self.task = self.bar.add_task("training", total=1.0, state="compiling")
@@ -70,7 +72,7 @@ class ProgressBar:
             self.bar.update(self.task, completed=done, state=state_of(progress))
 
     def on_train_end(self, report: Any) -> None:
-        """Leave the full bar on the screen."""
+        """Take the bar away: the summary follows."""
         self.session.close()
 
 

@@ -12,11 +12,12 @@ from nodeloom.cli.tables import table
 
 _NEXT = """\
 [bold]The same with your own graph[/bold]
-  nodeloom embed edges.txt -o vectors.safetensors      one edge a line: head tail \\[weight]
-  nodeloom embed edges.txt -o vectors.safetensors --labels labels.txt --hold-out 0.05
-  nodeloom nearest vectors.safetensors NAME
-  nodeloom export vectors.safetensors -o vectors.txt   for other programs
-  nodeloom new graph && nodeloom run graph.yaml        all settings in one file"""
+  nodeloom embed edges.txt -o model.safetensors   one edge a line: head tail
+  nodeloom evaluate model.safetensors --labels labels.txt
+  nodeloom nearest model.safetensors NAME
+  nodeloom export model.safetensors -o vectors.txt
+  nodeloom new graph && nodeloom run graph.yaml   all settings in one file
+"""
 
 
 def register(app: typer.Typer) -> None:

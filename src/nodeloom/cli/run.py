@@ -14,6 +14,7 @@ from nodeloom.cli.commands import CONTROL_HELP, command
 from nodeloom.cli.embed import NoCheckpoint, Resume, resume_command
 from nodeloom.cli.session import active
 from nodeloom.errors import ConfigError
+from nodeloom.log import logger
 
 Set = Annotated[
     list[str] | None,
@@ -107,7 +108,14 @@ def _run(
         changes.append("save.checkpoint=none")
     if resume:
         changes.append("train.resume=true")
-    run_config(load_config(config, changes), session, evaluate=not no_eval, control=control)
+    loaded = load_config(config, changes)
+    if loaded.load.file_name is not None and not loaded.train.resume:
+        logger.warning(
+            "load.file_name: training starts from the vectors of %s (GraphVite overwrites them unless train.resume is "
+            "set).",
+            loaded.load.file_name,
+        )
+    run_config(loaded, session, evaluate=not no_eval, control=control)
 
 
 def baselines() -> list[Path]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Group:
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Trimmed:
     """Return a table with numbers set right and text set left."""
     rows = [tuple(row) for row in rows]
-    result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], (int, float)) for row in rows)
         result.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
@@ -23,7 +24,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     return _titled(title, result)
 
 
-def facts(title: str, rows: Iterable[Sequence[Any]]) -> Group:
+def facts(title: str, rows: Iterable[Sequence[Any]]) -> Trimmed:
     """Return a table of names and values without a head."""
     result = Table(box=None, show_header=False, pad_edge=False)
     result.add_column(style="dim", no_wrap=True)
@@ -33,9 +34,27 @@ def facts(title: str, rows: Iterable[Sequence[Any]]) -> Group:
     return _titled(title, result)
 
 
-def _titled(title: str, content: Table) -> Group:
+def _titled(title: str, content: Table) -> Trimmed:
     """Put a title above a table; its own would be wrapped at the width of the table."""
-    return Group(Text(title, style="bold", no_wrap=True, overflow="ignore"), content)
+    return Trimmed(Group(Text(title, style="bold", no_wrap=True, overflow="ignore"), content))
+
+
+class Trimmed:
+    """What is inside, without blanks at the ends of lines and without blank lines, but for one at the end."""
+
+    def __init__(self, content: RenderableType) -> None:
+        self.content = content
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        """Yield the pieces to print."""
+        for line in console.render_lines(self.content, options, pad=False):
+            while line and not line[-1].text.strip():
+                line.pop()
+            if line:
+                yield from line[:-1]
+                yield line[-1]._replace(text=line[-1].text.rstrip())
+                yield Segment.line()
+        yield Segment.line()
 
 
 def text_of(value: Any) -> str:

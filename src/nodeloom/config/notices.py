@@ -39,9 +39,4 @@ def notices(config: Config) -> list[str]:
             found.append(
                 f"evaluate.{index}.patience has no effect: the classifier is solved to its optimum, not stopped early."
             )
-    if config.load.file_name is not None and not train.resume:
-        found.append(
-            f"load.file_name: training starts from the vectors of {config.load.file_name} (GraphVite overwrites them "
-            "unless train.resume is set)."
-        )
     return found

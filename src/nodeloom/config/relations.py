@@ -104,6 +104,8 @@ def _of_graph(graph: GraphConfig) -> Iterator[Problem]:
             given or None,
             "Name an edge list or a data set such as <blogcatalog.graph>.",
         )
+    if graph.columns is not None and graph.columns[0] == graph.columns[1]:
+        yield Problem(("graph", "columns"), "different columns for head and tail", graph.columns)
     if graph.columns is not None and not graph.file_name:
         yield Problem(("graph", "columns"), "a file whose columns these are", graph.columns, "Set graph.file_name.")
 

@@ -191,7 +191,7 @@ def known_rows(
     example = ", ".join(map(repr, shown)) + (", ..." if len(lost) > len(shown) else "")
     got = f"{len(lost)} of {len(known)} lines name nodes that it lacks: {example}"
     if unknown == "error":
-        hint = "Is it the file of another graph? To leave such lines out, set unknown_nodes to skip."
+        hint = "Is it the file of another graph? To leave such lines out, set unknown_nodes to skip (evaluate: --skip-unknown)."
         raise DataError(f"{table.where(int(lost[0]))}: expected nodes of the graph, but {got}. {hint}")
     if not len(rows):
         hint = "It seems to be the file of another graph."
