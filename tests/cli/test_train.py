@@ -265,6 +265,19 @@ def test_a_trained_model_that_cannot_be_saved_is_kept_elsewhere(cli, fake, edges
     assert read_model(kept).num_nodes == 24
 
 
+def test_a_disk_without_room_for_the_result_is_told_before_training(cli, fake, edges, tmp_path, monkeypatch):
+    import shutil
+    from types import SimpleNamespace
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=24 * 128 * 4 - 1))
+    answer = cli("embed", edges, "-o", tmp_path / "m")
+    assert answer.code == 2
+    assert "of free space on the disk" in answer.err
+    assert fake.seen == []
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=24 * 128 * 4))
+    assert cli("embed", edges, "-o", tmp_path / "m").code == 0
+
+
 def test_interrupt_says_how_to_go_on(cli, fake, edges, tmp_path, monkeypatch):
     import sys
 

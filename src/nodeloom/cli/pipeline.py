@@ -71,10 +71,15 @@ def run_config(config: Config, session: Session, *, evaluate: bool = True, contr
     TrainingInterrupted
         After Ctrl-C or SIGTERM.
     """
+    from nodeloom.io.atomic import check_writable
+
     for sentence in config.notices():
         logger.warning(sentence)
     target = check_outputs(config)
     run = prepare(config, session, evaluate=evaluate)
+    if target is not None:
+        # No format is smaller than one table of vectors.
+        check_writable(target, run.graph.num_nodes * config.resource.dim * 4)
     train(run, session)
     if target is not None:
         save(run, target, session)
