@@ -118,6 +118,20 @@ def test_walks_and_negatives_do_not_depend_on_threads(engine, graph, monkeypatch
         assert (found[1] == expected[1]).all()
 
 
+def test_every_tile_and_every_reuse_has_negatives_of_its_own(engine, graph, monkeypatch):
+    values = {"random_walk_length": 127, "positive_reuse": 3, "num_epoch": 300}  # two chunks a tile
+    _, negatives = recorded(engine, graph, monkeypatch, **values)
+    plan = make_plan(graph, engine.settings(**values))
+    assert plan.chunks == 2
+    num_item = len(negatives) // 3
+    assert num_item > 16 * plan.chunks  # several pools
+    sampler = NegativeSampler.of(graph, exponent=0.75, seed=0)
+    for reuse in range(3):
+        expected = np.empty((num_item, plan.num_shared_negative), negatives.dtype)
+        sampler.sample(0, expected, reuse=reuse)
+        assert (negatives[reuse::3] == expected).all()
+
+
 def test_threads_share_the_work(engine, graph, monkeypatch):
     names = set()
     barrier = threading.Barrier(3)
