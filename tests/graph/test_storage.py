@@ -121,7 +121,7 @@ def test_parts_that_do_not_fit(tmp_path):
 def test_of_another_version(tmp_path):
     path = tmp_path / "graph"
     Graph.from_edges([[0, 1]]).save(path)
-    path.write_bytes(path.read_bytes().replace(b'"format_version": "1"', b'"format_version": "9"'))
+    path.write_bytes(path.read_bytes().replace(b'"format_version":"1"', b'"format_version":"9"'))
     with pytest.raises(DataError, match="got one of version '9': use a newer nodeloom"):
         Graph.open(path)
 

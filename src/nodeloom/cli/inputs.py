@@ -93,7 +93,7 @@ def is_compiled(path: str) -> bool:
             head = file.read(4096)
     except OSError:
         return False
-    return b'"format": "nodeloom-graph"' in head or b'"format":"nodeloom-graph"' in head
+    return b'"format":"nodeloom-graph"' in head
 
 
 def _warn_of_options_for_text(config: Config) -> None:

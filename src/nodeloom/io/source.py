@@ -23,7 +23,8 @@ _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz", b"\x
 _KINDS = {b"PAR1": "parquet", b"ARROW1": "arrow"}
 # What people pass by mistake, and what to do with it instead.
 _OTHERS = (
-    (b'{"__metadata__": {"format": "nodeloom-graph"', "a compiled graph", "Open it with Graph.open."),
+    (b'"format":"nodeloom-graph"', "a compiled graph", "Open it with Graph.open."),
+    (b'"format":"nodeloom"', "a model", "Read it with nodeloom.load."),
     (b"\x93NUMPY", "a NumPy file", "Load it with numpy.load and pass the array to Graph.from_edges."),
     (b"PK\x03\x04", "a zip or npz archive", "Unpack it, or load it with numpy.load and use Graph.from_edges."),
 )
@@ -114,7 +115,7 @@ def unreadable(name: str, error: Exception) -> DataError:
 
 def _sniff(name: str, file: io.BufferedReader, content: str) -> Source:
     try:
-        start = file.peek(64)[:64]
+        start = file.peek(1024)[:1024]
     except OSError as error:
         raise unreadable(name, error) from None
     for magic, what, hint in _OTHERS:
