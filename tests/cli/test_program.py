@@ -12,7 +12,7 @@ import pytest
 
 from nodeloom.cli.progress import ProgressLines, state_of
 from nodeloom.cli.session import Session, jsonable
-from nodeloom.cli.tables import duration, rate, size
+from nodeloom.units import duration, rate, size
 
 COMMANDS = (
     "quickstart", "embed", "run", "baseline", "evaluate", "export", "nearest", "convert", "info", "new", "list",

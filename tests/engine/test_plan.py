@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from nodeloom import Graph
 from nodeloom.engine import choose, make_plan
 from nodeloom.engine import plan as plan_module
-from nodeloom.engine.plan import in_bytes, in_seconds
 from nodeloom.engine.store import Store
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError
 from nodeloom.kernels.cpu.parallel import available_threads
@@ -255,26 +254,3 @@ def test_rows_name_what_is_special(engine, graph):
     assert "p 0.25, q 4" in text
     assert "hubs above a share of 0.001 count less" in text
     assert "order 1 and order 2" in str(make_plan(graph, engine.settings(model="LINE", order="both")))
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (999_600, "1 MB"), (2.5e9, "2.5 GB"), (7e12, "7 TB")],
-)
-def test_in_bytes(count, text):
-    assert in_bytes(count) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.012, "0.012 s"),
-        (3.14, "3.1 s"),
-        (42.4, "42 s"),
-        (125, "2 min 5 s"),
-        (3599.7, "1 h 0 min"),
-        (7322, "2 h 2 min"),
-    ],
-)
-def test_in_seconds(seconds, text):
-    assert in_seconds(seconds) == text

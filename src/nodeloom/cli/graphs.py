@@ -16,8 +16,9 @@ from nodeloom.cli.commands import command
 from nodeloom.cli.embed import Edges
 from nodeloom.cli.options import config_of, options_of_config, parameter_of
 from nodeloom.cli.session import active
-from nodeloom.cli.tables import escape, facts, size, text_of
+from nodeloom.cli.tables import escape, facts, text_of
 from nodeloom.errors import DataError
+from nodeloom.units import size
 
 _EXTRA = [
     parameter_of(option)

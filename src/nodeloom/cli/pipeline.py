@@ -14,11 +14,12 @@ from nodeloom.cli.inputs import Pairs, read_graph, read_known, read_labels, read
 from nodeloom.cli.judging import judge_labels, judge_links
 from nodeloom.cli.progress import callback
 from nodeloom.cli.session import Session
-from nodeloom.cli.tables import duration, escape, facts, rate, size
+from nodeloom.cli.tables import escape, facts
 from nodeloom.config import Config, LinkPrediction
 from nodeloom.config.optimizer import OWN_KEYS
 from nodeloom.errors import ConfigError, DataError, NodeloomError, OutputError, describe
 from nodeloom.log import logger
+from nodeloom.units import duration, rate, size
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nodeloom.cli.session import Session
-from nodeloom.cli.tables import duration, rate
+from nodeloom.units import duration, rate
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -116,7 +116,7 @@ class DownloadProgress:
 
     def __call__(self, name: str, received: int, total: int | None) -> None:
         """Print a line if the last one is some seconds ago, or if the file is complete."""
-        from nodeloom.cli.tables import size
+        from nodeloom.units import size
 
         now = self.clock()
         if self.session.quiet or (received != total and now - self.last < SECONDS_BETWEEN_LINES):

@@ -19,6 +19,7 @@ from nodeloom.kernels.cpu.simd import ROW_ALIGNMENT
 from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.rng import MASK, mix
 from nodeloom.sampling.walks import HubRows
+from nodeloom.units import duration, rate, size
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -175,16 +176,12 @@ class Plan:
             ("training", f"{self.num_epoch:,} epochs = {self.total_pair:,} positive pairs"),
             (
                 "memory",
-                ", ".join(
-                    [f"{in_bytes(self.num_bytes)} in all", *(f"{k} {in_bytes(v)}" for k, v in self.memory.items())]
-                ),
+                ", ".join([f"{size(self.num_bytes)} in all", *(f"{k} {size(v)}" for k, v in self.memory.items())]),
             ),
         ]
         if self.seconds is not None:
             assert self.rate is not None
-            rows.append(
-                ("time", f"about {in_seconds(self.seconds)} at {self.rate / 1e6:.1f} M pairs/s, as measured here")
-            )
+            rows.append(("time", f"about {duration(self.seconds)} at {rate(self.rate)}, as measured here"))
         return rows
 
     def __str__(self) -> str:
@@ -199,26 +196,6 @@ class Plan:
         if not isinstance(self.schedule, str):
             plain["schedule"] = getattr(self.schedule, "__name__", "function")
         return {**plain, "num_bytes": self.num_bytes, "seconds": self.seconds}
-
-
-def in_bytes(count: float) -> str:
-    """Return a number of bytes in words: ``1.5 GB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 999.5:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
-
-
-def in_seconds(seconds: float) -> str:
-    """Return a time in words: ``2 min 5 s``."""
-    if seconds < 60:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"
 
 
 def make_plan(graph: Graph, settings: Settings) -> Plan:
@@ -300,8 +277,8 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
         raise MemoryLimitError(
             describe(
                 "plan",
-                expected=f"at most {in_bytes(limit)} of memory",
-                got=f"{in_bytes(plan.num_bytes)} ({', '.join(f'{k} {in_bytes(v)}' for k, v in plan.memory.items())})",
+                expected=f"at most {size(limit)} of memory",
+                got=f"{size(plan.num_bytes)} ({', '.join(f'{k} {size(v)}' for k, v in plan.memory.items())})",
                 hint="Lower dim, use SGD (other optimizers keep more tables), or use a machine with more memory.",
             )
         )
