@@ -68,7 +68,7 @@ def test_evaluate_may_be_one_task_or_a_list(write):
         ("train:\n  seed: 1\n\n  p: -1\n", 9, "train.p: expected a number > 0, got -1."),
         ("train:\n  augmentation_step: 9\n  random_walk_length: 4\n", 7, "train.augmentation_step: expected at most"),
         ("build:\n  optimizer:\n    typ: SGD\n", 8, "build.optimizer.typ: unknown key. Did you mean 'type'?"),
-        ("build:\n  optimizer:\n    type: SGD\n    momentum: 0.9\n", 9, "build.optimizer.momentum: expected no such"),
+        ("build:\n  optimizer:\n    type: SGD\n    momentum: 0.5\n", 9, "build.optimizer.momentum: expected no such"),
         ("train: 3\n", 6, "train: expected a group of keys, got 3."),
         ("evaluate:\n  task: entity prediction\n", 7, "evaluate.task: expected 'node classification' or"),
         ("evaluate:\n  - file_name: x\n", 7, "evaluate.0.task: expected 'node classification' or"),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from nodeloom import Graph
 from nodeloom.engine import choose, make_plan
 from nodeloom.engine import plan as plan_module
+from nodeloom.engine.resident import Position, ResidentEngine
 from nodeloom.engine.store import Store
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError
 from nodeloom.kernels.cpu.parallel import available_threads
@@ -90,10 +91,37 @@ def test_threads(engine, graph, asked, threads):
     ],
 )
 def test_walk_shape(engine, step, length, directed, expected):
-    graph = Graph.from_edges([[0, 1], [1, 2]], directed=directed)
+    graph = Graph.from_edges([[0, 1], [1, 2], [2, 0]], directed=directed)
     plan = make_plan(graph, engine.settings(augmentation_step=step, random_walk_length=length))
     assert (plan.augmentation_step, plan.random_walk_length) == expected
     assert plan.two_sided is not directed
+
+
+@pytest.mark.parametrize(
+    ("step", "length", "expected"),
+    [("auto", "auto", (1, 1)), (3, "auto", (3, 3)), ("auto", 4, (4, 4)), (1, "auto", (1, 1))],
+)
+def test_walks_of_users_and_items_are_edges(engine, step, length, expected):
+    graph = Graph.from_edges([[0, 2], [0, 3], [1, 2], [1, 4]], directed=True)
+    plan = make_plan(graph, engine.settings(augmentation_step=step, random_walk_length=length))
+    assert plan.sink_share == 1.0
+    assert (plan.augmentation_step, plan.random_walk_length) == expected
+
+
+def test_walks_that_end_at_sinks_are_short_and_have_the_pairs_that_were_planned(engine):
+    rng = np.random.default_rng(3)
+    edges = rng.integers(0, 400, (6000, 2))
+    edges = edges[edges[:, 0] >= 60]  # nodes below 60 are sinks
+    graph = Graph.from_edges(edges, num_nodes=400, directed=True)
+    plan = make_plan(graph, engine.settings(num_epoch=200))
+    assert 0.1 < plan.sink_share < 0.2
+    assert plan.augmentation_step == 5
+    assert plan.random_walk_length == int(np.ceil(2 / plan.sink_share)) < 20
+    position = Position()
+    for _ in ResidentEngine(graph, plan, plan.parts[0], Store.allocate(400, plan.parts[0], 0)).run(position):
+        pass
+    assert plan.pairs_per_tile == pytest.approx(position.num_pair / position.num_tile, rel=0.1)
+    assert plan.pairs_per_tile < 0.6 * plan.full_pairs_per_tile
 
 
 def test_a_step_longer_than_the_walk_is_refused(engine, graph):
@@ -131,11 +159,11 @@ def test_both_orders_need_two_columns(engine, graph):
 @given(length=st.integers(1, 140), step=st.integers(1, 20), directed=st.booleans())
 @SHORT
 def test_pairs_per_tile_by_counting(engine, length, step, directed):
-    graph = Graph.from_edges([[0, 1]], directed=directed)
+    graph = Graph.from_edges([[0, 1], [1, 0]], directed=directed)  # no sinks
     plan = make_plan(graph, engine.settings(random_walk_length=length, augmentation_step=min(step, length)))
     nodes = np.arange(plan.walks_per_tile * plan.nodes_per_walk)
     pairs = positive_pairs(nodes, plan.nodes_per_walk, plan.augmentation_step, plan.two_sided)
-    assert plan.pairs_per_tile == len(pairs)
+    assert plan.pairs_per_tile == plan.full_pairs_per_tile == len(pairs)
     assert (plan.chunks - 1) * 64 < len(nodes) <= plan.chunks * 64
 
 

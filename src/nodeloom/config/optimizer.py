@@ -43,7 +43,8 @@ class OptimizerConfig(Section):
         )
     )
     momentum: Annotated[Number, Field(ge=0, lt=1)] = Field(
-        0.999, description="Momentum only: share of the old direction kept in each step."
+        0.9,
+        description="Momentum only: share of the old direction kept in each step. GraphVite has 0.999.",
     )
     epsilon: Annotated[Number, Field(gt=0)] | Literal["auto"] = Field(
         "auto", description="AdaGrad, RMSprop, Adam: keeps the divisor from zero. auto: 1e-10 for AdaGrad, else 1e-8."
@@ -52,10 +53,10 @@ class OptimizerConfig(Section):
         0.999, description="RMSprop only: share of the old squared gradient kept in each step."
     )
     beta1: Annotated[Number, Field(ge=0, lt=1)] = Field(
-        0.999, description="Adam only: share of the old gradient kept in each step."
+        0.9, description="Adam only: share of the old gradient kept in each step. GraphVite has 0.999."
     )
     beta2: Annotated[Number, Field(ge=0, lt=1)] = Field(
-        0.99999, description="Adam only: share of the old squared gradient kept in each step."
+        0.999, description="Adam only: share of the old squared gradient kept in each step. GraphVite has 0.99999."
     )
 
     @model_validator(mode="before")

@@ -23,7 +23,7 @@ LARGEST_STEP = 2.0
 """Longest step of a row in SGD, in Euclidean length: several times what occurs at the default learning rate, and short enough
 that a learning rate twenty times too high ends with poor vectors instead of NaN."""
 
-_LEARNING_RATE = {"SGD": 0.01, "Momentum": 0.1, "AdaGrad": 0.05, "RMSprop": 0.001, "Adam": 0.003}
+_LEARNING_RATE = {"SGD": 0.01, "Momentum": 0.01, "AdaGrad": 0.05, "RMSprop": 0.001, "Adam": 0.001}
 
 
 def learning_rate(optimizer: str, num_epoch: int) -> float:
@@ -77,6 +77,13 @@ def num_shared_negative(step: int) -> int:
     return 16 if step > 2 else 8
 
 
-def random_walk_length(step: int) -> int:
-    """Return the edges per walk for an augmentation step."""
-    return max(RANDOM_WALK_LENGTH, step)
+def random_walk_length(step: int, sinks: float = 0.0) -> int:
+    """Return the edges per walk for an augmentation step.
+
+    Where a share `sinks` of the edge weight of a directed graph leads to nodes that walks end at, walks are twice as long as they
+    last on average: the rest would be empty places in tiles. With 8 % 15 trains 7.5 M pairs/s where 63 trains 4.3, with 21 % 10
+    trains five times as fast as 63. Where nearly all edges end at sinks (users and items) walks are single edges.
+    """
+    if sinks > 0.9:
+        return 1
+    return max(step, min(RANDOM_WALK_LENGTH, math.ceil(2 / sinks))) if sinks > 0 else max(RANDOM_WALK_LENGTH, step)

@@ -24,7 +24,7 @@ from nodeloom.units import duration, rate, size
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
 
-TILES_PER_POOL = 4096
+TILES_PER_POOL = 4096  # at dim 128 and below: about a tenth of a second
 POOLS_AT_LEAST = 16
 
 
@@ -75,6 +75,8 @@ class Plan:
         See the configuration.
     walks_per_tile, tiles_per_pool : int
         Walks that share negatives; tiles between two looks at the progress.
+    sink_share : float
+        Share of the edge weight that leads to nodes without edges out of them, where walks end (directed graphs).
     two_sided : bool
         Whether both directions of a pair are trained (undirected graphs).
     negative_weight : float
@@ -109,6 +111,7 @@ class Plan:
     walks_per_tile: int
     tiles_per_pool: int
     two_sided: bool
+    sink_share: float
     negative_weight: float
     negative_sample_exponent: float
     hub_threshold: float
@@ -133,10 +136,19 @@ class Plan:
         return -(-self.walks_per_tile * self.nodes_per_walk // TILE)
 
     @property
-    def pairs_per_tile(self) -> int:
+    def full_pairs_per_tile(self) -> int:
         """Positive pairs of a tile whose walks are complete and never return to a node within the step."""
-        nodes = self.nodes_per_walk
-        one_side = sum(nodes - distance for distance in range(1, min(self.augmentation_step, nodes - 1) + 1))
+        return round(self._pairs_per_tile(0.0))
+
+    @property
+    def pairs_per_tile(self) -> int:
+        """Positive pairs of a tile that are expected when walks end at sinks; no returns within the step are counted."""
+        return max(1, round(self._pairs_per_tile(self.sink_share)))
+
+    def _pairs_per_tile(self, sinks: float) -> float:
+        # Place j of a walk is reached with probability (1 - sinks)^(j - 1), and has a pair with each of the step places before it.
+        places = range(1, self.nodes_per_walk)
+        one_side = sum(min(place, self.augmentation_step) * (1.0 - sinks) ** (place - 1) for place in places)
         return self.walks_per_tile * one_side * (2 if self.two_sided else 1)
 
     @property
@@ -227,7 +239,8 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
                 hint="There is nothing to learn from.",
             )
         )
-    step, length = _walk_shape(settings, graph.directed)
+    sinks = sink_share(graph)
+    step, length = _walk_shape(settings, graph.directed, sinks)
     optimizer = build.optimizer
     connected = int(np.count_nonzero(graph.strengths + graph.in_strengths))
     walks_per_tile = max(1, TILE // (length + 1))
@@ -250,6 +263,7 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
         walks_per_tile=walks_per_tile,
         tiles_per_pool=1,
         two_sided=not graph.directed,
+        sink_share=sinks,
         negative_weight=float(build.num_negative * train.negative_weight),
         negative_sample_exponent=train.negative_sample_exponent,
         hub_threshold=choose.HUB_THRESHOLD if train.hub_threshold == "auto" else train.hub_threshold,
@@ -269,7 +283,7 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
     plan = dataclasses.replace(
         plan,
         total_pair=pairs * len(plan.parts),
-        tiles_per_pool=max(1, min(TILES_PER_POOL, tiles // POOLS_AT_LEAST)),
+        tiles_per_pool=max(1, min(TILES_PER_POOL * 128 // max(128, resource.dim), tiles // POOLS_AT_LEAST)),
     )
     plan = dataclasses.replace(plan, memory=_memory(plan, graph))
     limit = total_memory()
@@ -285,15 +299,25 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
     return plan
 
 
-def _walk_shape(settings: Settings, directed: bool) -> tuple[int, int]:
+def sink_share(graph: Graph) -> float:
+    """Return the share of the edge weight that leads to nodes without edges out of them; 0 on undirected graphs."""
+    if not graph.directed:
+        return 0.0
+    strengths = graph.in_strengths
+    return float(strengths[graph.degrees == 0].sum() / strengths.sum())
+
+
+def _walk_shape(settings: Settings, directed: bool, sinks: float) -> tuple[int, int]:
     """Return the augmentation step and the length of walks."""
     asked_step, asked_length = settings.train.augmentation_step, settings.train.random_walk_length
     step = asked_step if asked_step != "auto" else choose.AUGMENTATION_STEP
-    if asked_step == "auto" and asked_length != "auto":
-        step = min(step, asked_length)
     # A step of 1 asks for edges; on directed graphs only walks of one edge draw them evenly, on undirected ones all walks do.
-    chosen_length = 1 if step == 1 and directed else choose.random_walk_length(step)
+    chosen_length = 1 if step == 1 and directed else choose.random_walk_length(step, sinks)
     length = asked_length if asked_length != "auto" else chosen_length
+    if asked_step == "auto":
+        step = min(step, length)
+    elif asked_length == "auto":
+        length = max(step, length)
     if step > length:
         raise ConfigError(describe("augmentation_step", expected=f"at most random_walk_length ({length})", got=step))
     return step, length

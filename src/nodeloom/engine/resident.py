@@ -105,7 +105,8 @@ class ResidentEngine:
         GraphError
             If walks have no pairs.
         """
-        self._train_slice(0, 0, 0, np.empty(0, np.float32))  # compiles what is not in the cache, before the clock starts
+        # Compile what is not in the cache before the clock starts.
+        self._train_slice(0, 0, 0, np.empty(0, np.float32))
         empty_pools = 0
         with ThreadPoolExecutor(self.plan.num_thread, thread_name_prefix="nodeloom") as pool:
             while position.num_pair < self.total_pair:

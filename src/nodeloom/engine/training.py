@@ -148,7 +148,8 @@ class _Run:
             except TrainingInterrupted as error:
                 error.checkpoint = self.checkpoints.write(self.tables, index, store, position)
                 raise
-            if stop.requested:
+            finished = position.num_pair >= engine.total_pair and index == len(plan.parts) - 1
+            if stop.requested and not finished:  # what is finished is given back, not thrown away
                 raise self._interrupted(progress, self.checkpoints.write(self.tables, index, store, position))
             if position.num_pair < engine.total_pair:
                 self.checkpoints.write_if_due(self.tables, index, store, position)
