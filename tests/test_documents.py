@@ -97,8 +97,8 @@ def test_the_page_on_training_gives_the_rules_as_they_are():
     rows = {row[0]: row[1:] for row in cells}
     assert rows["`augmentation_step`"][0].startswith(f"{choose.AUGMENTATION_STEP},")
     assert rows["`random_walk_length`"][0].startswith(f"{choose.RANDOM_WALK_LENGTH} edges")
-    few, many = choose.num_shared_negative(1), choose.num_shared_negative(choose.AUGMENTATION_STEP)
-    assert rows["`num_shared_negative`"][0].startswith(f"{many}; {few} for")
+    few, many, short = (choose.num_shared_negative(*of) for of in ((1, 2000), (5, 2000), (5, 500)))
+    assert rows["`num_shared_negative`"][0].startswith(f"{many}; {short} up to 500 epochs; {few} for")
     assert rows["`hub_threshold`"][0].startswith("0") and choose.HUB_THRESHOLD == 0
     for name in ("SGD", "Momentum", "AdaGrad", "RMSprop", "Adam"):
         assert rows[name][0].split()[0] == f"{choose.learning_rate(name, 2000):g}", name

@@ -64,6 +64,14 @@ def test_a_walk_is_no_shorter_than_the_step(step):
     assert choose.random_walk_length(step) == max(step, 63)
 
 
-@given(step=st.integers(1, 10_000))
-def test_fewer_pairs_take_fewer_negatives(step):
-    assert choose.num_shared_negative(step) == (8 if step <= 2 else 16)
+@given(step=st.integers(1, 10_000), epochs=EPOCHS)
+def test_fewer_pairs_take_fewer_negatives_and_short_trainings_more(step, epochs):
+    expected = 8 if step <= 2 else 24 if epochs <= 500 else 16
+    assert choose.num_shared_negative(step, epochs) == expected
+
+
+@given(sinks=st.floats(0, 1), more=st.floats(0, 1), step=st.integers(1, 100))
+def test_walks_are_shorter_where_more_of_them_end(sinks, more, step):
+    few, many = sorted((sinks, more))
+    assert choose.random_walk_length(step, many) <= choose.random_walk_length(step, few)
+    assert choose.random_walk_length(step, many) >= (1 if many > 0.9 else step)

@@ -30,7 +30,7 @@ def test_auto_becomes_what_the_rules_say(engine, graph):
     connected = int((graph.degrees > 0).sum())
     assert plan.augmentation_step == choose.AUGMENTATION_STEP
     assert plan.random_walk_length == choose.random_walk_length(choose.AUGMENTATION_STEP)
-    assert plan.num_shared_negative == choose.num_shared_negative(choose.AUGMENTATION_STEP)
+    assert plan.num_shared_negative == choose.num_shared_negative(choose.AUGMENTATION_STEP, 300)
     assert plan.hub_threshold == choose.HUB_THRESHOLD
     assert plan.lr == choose.learning_rate("SGD", 300)
     assert plan.weight_decay == choose.weight_decay("SGD", connected, graph.num_edges)

@@ -30,8 +30,9 @@ def learning_rate(optimizer: str, num_epoch: int) -> float:
     """Return the first learning rate.
 
     SGD: 0.01 at 2000 epochs, where 0.005 and 0.02 give no better vectors and 0.05 diverges on three small graphs without
-    :data:`LARGEST_STEP`; more for a shorter training, with the square root, up to 0.05. At 200 epochs 0.025 gives 44.8/35.5 on
-    YouTube-77k and 81.1/61.3 on LastFM where 0.01 gives 38.7/26.7 and 57.7/28.3; at 50 epochs 0.05 is better still.
+    :data:`LARGEST_STEP`; more for a shorter training, with the power 0.6, up to 0.05. At 200 epochs 0.025 gives 44.8/35.5 on
+    YouTube-77k and 81.1/61.3 on LastFM where 0.01 gives 38.7/26.7 and 57.7/28.3; at 188 epochs on BlogCatalog 0.025, 0.033, 0.04 and
+    0.06 give 35.9/18.4, 37.6/20.8, 37.9/21.7 and, with fewer negatives, 33.7/18.6; at 50 epochs 0.05 is better still.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ def learning_rate(optimizer: str, num_epoch: int) -> float:
         Length of the training.
     """
     rate = _LEARNING_RATE[optimizer]
-    return min(0.05, max(0.005, rate * math.sqrt(2000 / num_epoch))) if optimizer == "SGD" else rate
+    return min(0.05, max(0.005, rate * (2000 / num_epoch) ** 0.6)) if optimizer == "SGD" else rate
 
 
 def weight_decay(optimizer: str, num_nodes: int, num_edges: int) -> float:
@@ -68,13 +69,17 @@ def initial_scale(dim: int) -> float:
     return 0.5 / math.sqrt(dim)
 
 
-def num_shared_negative(step: int) -> int:
-    """Return the negatives per 64 nodes for an augmentation step.
+def num_shared_negative(step: int, num_epoch: int) -> int:
+    """Return the negatives per 64 nodes for an augmentation step and a length of training.
 
-    16; on BlogCatalog and YouTube-77k 8, 16 and 32 differ by less than 0.3 points, and 32 costs half as much again. With a step of 1
-    or 2 a tile has so few pairs that 8 are enough for them, and negatives would take most of the time.
+    16; at 2000 epochs on BlogCatalog and YouTube-77k 8, 16 and 32 differ by less than 0.3 points, and 32 costs half as much again. A
+    short training takes long steps and feels the noise of shared negatives: at 188 epochs on BlogCatalog 16, 24 and 32 give 36.9/20.4,
+    37.6/20.8 and 37.9/21.0, so up to 500 epochs there are 24. With a step of 1 or 2 a tile has so few pairs that 8 are enough for them,
+    and negatives would take most of the time.
     """
-    return 16 if step > 2 else 8
+    if step <= 2:
+        return 8
+    return 24 if num_epoch <= 500 else 16
 
 
 def random_walk_length(step: int, sinks: float = 0.0) -> int:

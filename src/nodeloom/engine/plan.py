@@ -256,7 +256,7 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
         total_pair=0,
         augmentation_step=step,
         random_walk_length=length,
-        num_shared_negative=choose.num_shared_negative(step)
+        num_shared_negative=choose.num_shared_negative(step, train.num_epoch)
         if train.num_shared_negative == "auto"
         else train.num_shared_negative,
         positive_reuse=train.positive_reuse,

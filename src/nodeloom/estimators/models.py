@@ -31,7 +31,7 @@ class DeepWalk(NodeEmbedding):
     negative_sample_exponent : float
         Negatives are drawn in proportion to degree to this power.
     num_shared_negative : int or "auto"
-        Negatives drawn once for 64 nodes of a walk. auto: 16, or 8 with a step of 1 or 2.
+        Negatives drawn once for 64 nodes of a walk. auto: 16; 24 up to 500 epochs; 8 with a step of 1 or 2.
     hub_threshold : float or "auto"
         Nodes with a larger share of all visits count for less in their pairs; 0 and auto: off.
     positive_reuse : int
