@@ -91,4 +91,4 @@ def random_walk_length(step: int, sinks: float = 0.0) -> int:
     """
     if sinks > 0.9:
         return 1
-    return max(step, min(RANDOM_WALK_LENGTH, math.ceil(2 / sinks))) if sinks > 0 else max(RANDOM_WALK_LENGTH, step)
+    return max(step, math.ceil(min(RANDOM_WALK_LENGTH, 2 / sinks))) if sinks > 0 else max(RANDOM_WALK_LENGTH, step)
