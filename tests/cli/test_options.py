@@ -17,11 +17,11 @@ OTHER = {
     "order": "both", "negative_weight": "2.5", "negative_sample_exponent": "0.5", "num_shared_negative": "8",
     "hub_threshold": "1e-4", "positive_reuse": "2", "seed": "5", "deterministic": True, "log_frequency": "10",
     "random_walk_batch_size": "50", "shuffle_base": "3", "optimizer": "adam", "lr": "1e-3", "weight_decay": "0",
-    "schedule": "constant", "beta1": "0.9", "beta2": "0.99", "epsilon": "1e-6", "num_partition": "4",
+    "schedule": "constant", "beta1": "0.8", "beta2": "0.99", "epsilon": "1e-6", "num_partition": "4",
     "num_negative": "2", "batch_size": "1000", "episode_size": "5", "delimiters": ",", "comment": "%",
     "encoding": "latin-1", "normalization": True, "weighted": False, "duplicates": "keep", "self_loops": "drop",
     "columns": "source, target", "dim": "64", "device": "cpu", "num_thread": "1", "init": "old.safetensors",
-    "checkpoint": "c.safetensors", "checkpoint_interval": "5", "momentum": "0.9", "alpha": "0.9",
+    "checkpoint": "c.safetensors", "checkpoint_interval": "5", "momentum": "0.8", "alpha": "0.9",
 }  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def test_the_value_of_an_option_arrives(option):
             "--augmentation-step: expected at most random_walk_length (4)",
         ),
         ({"model": "glove"}, "--model: expected 'DeepWalk' or 'LINE' or 'node2vec', got 'glove'."),
-        ({"optimizer": "SGD", "momentum": "0.9"}, "--momentum: expected no such key for SGD"),
+        ({"optimizer": "SGD", "momentum": "0.8"}, "--momentum: expected no such key for SGD"),
         ({"order": "1"}, "--order: expected 2, since train.model is DeepWalk"),
         ({"device": "cuda"}, "--device: expected 'auto' or 'cpu' (GPU support is not in this version yet)"),
         ({"encoding": "klingon"}, "--encoding: expected an encoding that Python knows"),
