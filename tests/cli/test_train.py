@@ -29,7 +29,7 @@ def test_embed_writes_a_model(cli, fake, edges, tmp_path):
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-ADAM = {"type": "Adam", "beta1": 0.9, "beta2": 0.99999, "epsilon": "auto"}
+ADAM = {"type": "Adam", "beta1": 0.8, "beta2": 0.999, "epsilon": "auto"}
 SEVERAL = {"num_negative": 3, "lr": 0.01, "schedule": "constant"}
 
 
@@ -38,7 +38,7 @@ SEVERAL = {"num_negative": 3, "lr": 0.01, "schedule": "constant"}
     [
         ("--model line --order 1", "Line", {"order": 1}),
         ("--model node2vec --p 0.25 --q 4", "Walks", {"p": 0.25, "q": 4.0}),
-        ("--optimizer Adam --beta1 0.9", "FakeEstimator", {"optimizer": ADAM}),
+        ("--optimizer Adam --beta1 0.8", "FakeEstimator", {"optimizer": ADAM}),
         ("--num-thread 1 --deterministic", "FakeEstimator", {"num_thread": 1, "deterministic": True}),
         ("--num-negative 3 --lr 1e-2 --schedule constant", "FakeEstimator", SEVERAL),
     ],
@@ -364,3 +364,32 @@ def test_every_parameter_arrives_from_both_roads(cli, fake, edges, tmp_path, key
         assert parameters[key] == value
         others = {name: given for name, given in parameters.items() if name not in (key, "optimizer")}
         assert others == {name: given for name, given in fake().get_params().items() if name in others}
+
+
+def test_tasks_that_would_hold_out_other_edges_are_refused(cli, fake, edges, tmp_path):
+    # Trained on the split of the second task, the first would be judged on edges that were trained on.
+    path = tmp_path / "two.yaml"
+    task = "  - {{task: link prediction, fraction: 0.1, seed: {}}}\n"
+    path.write_text(f"graph: {{file_name: {edges}}}\nevaluate:\n" + task.format(0) + task.format(1))
+    answer = cli("run", path)
+    assert answer.code == 2
+    assert "one fraction and one seed" in answer.err
+    assert fake.seen == []
+
+
+def test_the_checkpoint_in_the_way_can_be_the_start(cli, fake, edges, model, tmp_path):
+    checkpoint = tmp_path / "m.checkpoint.safetensors"
+    checkpoint.write_bytes(model.read_bytes())
+    answer = cli("embed", edges, "-o", tmp_path / "m", "--dim", 4, "--init", checkpoint)
+    assert answer.code == 0, answer.err
+    assert fake.seen[-1][3]["init"][1] == str(checkpoint)
+    assert (tmp_path / "m.checkpoint.previous.safetensors").exists()
+
+
+def test_every_result_has_a_checkpoint_of_its_own(cli, fake, edges, tmp_path):
+    for name in ("m.1", "m.2"):
+        assert cli("embed", edges, "-o", tmp_path / name).code == 0
+    assert [Path(call[3]["checkpoint"]).name for call in fake.seen] == [
+        "m.1.checkpoint.safetensors",
+        "m.2.checkpoint.safetensors",
+    ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nodeloom.config import Config
+from nodeloom.io.export import SUFFIXES
 from nodeloom.log import logger
 
 
@@ -21,7 +22,10 @@ def checkpoint_path(config: Config) -> Path | None:
     if config.save.file_name is None:
         return None
     result = Path(config.save.file_name)
-    return result.with_name(f"{result.stem}.checkpoint.safetensors")
+    # Only a suffix that says what is written goes: model.1 and model.2 are two models.
+    known = {".safetensors", ".pkl", ".pickle", *SUFFIXES}
+    stem = result.stem if result.suffix.lower() in known else result.name
+    return result.with_name(f"{stem}.checkpoint.safetensors")
 
 
 def set_aside(path: Path) -> None:
@@ -75,8 +79,8 @@ def fit_options(config: Config) -> dict[str, Any]:
         if config.load.file_name is not None and (path is None or is_automatic(config)):
             return {**options, "resume": config.load.file_name}
         logger.warning("%s: there is no checkpoint yet; training starts at the beginning.", path)
-    elif path is not None and is_automatic(config):
-        set_aside(path)
     if config.load.file_name is not None:
-        options["init"] = nodeloom.load(config.load.file_name)
+        options["init"] = nodeloom.load(config.load.file_name)  # which may be the checkpoint that is set aside next
+    if path is not None and is_automatic(config) and not config.train.resume:
+        set_aside(path)
     return options

@@ -134,10 +134,14 @@ def prepare(config: Config, session: Session, *, evaluate: bool) -> Run:
     run = Run(config, graph, graph, [])
     if not evaluate:
         return run
-    fractions = {t.fraction for t in config.evaluate if isinstance(t, LinkPrediction) and t.fraction is not None}
-    if len(fractions) > 1:
+    held_out = {
+        (t.fraction, t.seed) for t in config.evaluate if isinstance(t, LinkPrediction) and t.fraction is not None
+    }
+    if len(held_out) > 1:  # what one task holds out, training on the split of another would give away
         raise ConfigError(
-            describe("evaluate", expected="one fraction to hold out for all tasks", got=sorted(fractions))
+            describe(
+                "evaluate", expected="one fraction and one seed to hold edges out for all tasks", got=sorted(held_out)
+            )
         )
     for task in config.evaluate:
         if not isinstance(task, LinkPrediction):
