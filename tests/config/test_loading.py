@@ -152,6 +152,11 @@ def test_overrides_are_typed_and_come_last(write):
     assert config.graph.file_name == ("<x.y>",)
 
 
+def test_override_of_a_task_that_stands_alone(write):
+    path = write(MINIMAL + "evaluate:\n  task: node classification\n  file_name: x\n")
+    assert load_config(path, ["evaluate.0.times=5"]).evaluate[0].times == 5
+
+
 def test_override_of_a_task_in_a_list(write):
     path = write(MINIMAL + "evaluate:\n  - {task: node classification, file_name: l}\n")
     assert load_config(path, ["evaluate.0.times=4"]).evaluate[0].times == 4

@@ -131,6 +131,10 @@ def _key_path(name: str) -> KeyPath:
 def _put(values: dict[str, Any], path: KeyPath, value: Any, place: str) -> None:
     """Set one value in nested plain values; a group that is missing or written in short (``auto``) is opened."""
     here: Any = values
+    if path[:1] == ("evaluate",) and len(path) > 1 and isinstance(path[1], int):
+        tasks = values.get("evaluate")
+        if isinstance(tasks, dict):  # a list may be written as its only item
+            values["evaluate"] = [tasks]
     for depth, part in enumerate(path):
         last = depth == len(path) - 1
         if isinstance(here, list):
