@@ -30,7 +30,7 @@ class OptimizerConfig(Section):
         "vectors, Adam two.",
     )
     lr: Annotated[Number, Field(gt=0)] | Literal["auto"] = Field(
-        "auto", description="Learning rate at the start. auto: chosen from the optimizer and the graph."
+        "auto", description="Learning rate at the start. auto: chosen from the optimizer and, for SGD, num_epoch."
     )
     weight_decay: Annotated[Number, Field(ge=0)] | Literal["auto"] = Field(
         "auto", description="Pull of every trained vector towards zero; 0 is none."

@@ -26,8 +26,8 @@ class TrainConfig(Section):
     )
     augmentation_step: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto",
-        description="Nodes at most so many steps apart on a walk are a positive pair (the window of word2vec). Sparse "
-        "graphs want more. auto: chosen from the density.",
+        description="Nodes at most so many steps apart on a walk are a positive pair (the window of word2vec). auto: 5, or "
+        "the length of the walks if that is less.",
     )
     random_walk_length: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto", description="Edges per random walk, at least augmentation_step. auto: what trains fastest."
@@ -55,7 +55,7 @@ class TrainConfig(Section):
     hub_threshold: Annotated[Number, Field(ge=0)] | Literal["auto"] = Field(
         "auto",
         description="Nodes visited more often than this share of all visits count for less, as frequent words do in "
-        "word2vec. 0 switches it off. auto: chosen from the degrees.",
+        "word2vec. 0 and auto switch it off.",
     )
     positive_reuse: Annotated[Integer, Field(ge=1)] = Field(
         1, description="How often a sampled pair is trained, each time with new negatives, before new ones are drawn."
