@@ -71,6 +71,13 @@ def test_delimiters_are_plain_characters(tmp_path, delimiters):
     assert pairs(labels) == [(0, "dark red"), (1, "blue")]
 
 
+def test_blanks_around_names_are_no_part_of_them(tmp_path):
+    # As in edge lists, where ``New York, Boston`` names 'New York' and 'Boston'.
+    path = write(tmp_path, "New York, big city\n  \nBoston ,\tbig city \n")
+    labels = Labels.from_file(path, Vocabulary.from_names(["New York", "Boston"]), delimiters=",")
+    assert pairs(labels) == [(0, "big city"), (1, "big city")]
+
+
 def test_other_comments(tmp_path):
     path = write(tmp_path, "% head\nann #1\nbob #2 % tail\n")
     assert pairs(Labels.from_file(path, NAMES, comment="%")) == [(0, "#1"), (1, "#2")]

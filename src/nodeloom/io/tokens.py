@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DELIMITERS = " \t\r\n"
 COMMENT = "#"
+_BLANKS = " \t"  # no part of the ends of a token, even where they do not delimit
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def read_tokens(
     form : str
         What a line looks like, for messages: ``'node label'``.
     delimiters : str
-        Each of these characters ends a token; several in a row count as one. Lines end at line breaks in any case.
+        Each of these characters ends a token; several in a row count as one. Lines end at line breaks in any case. Blanks at
+        the ends of a token are no part of it.
     comment : str
         A line is read up to this text; empty for no comments.
     encoding : str
@@ -92,11 +94,11 @@ def read_tokens(
     if comment:
         lines = pc.list_element(pc.split_pattern(lines, comment, max_splits=1), 0)
     within = "".join(sorted(set(delimiters) - {"\n"} | {"\r"}))
-    lines = pc.utf8_trim(lines, within)
+    lines = pc.utf8_trim(lines, within + _BLANKS)
     numbers = np.flatnonzero(np.asarray(pc.not_equal(lines, "")))
     if not len(numbers):
         raise DataError(describe(name, expected=f"lines of the form {form}", got="none"))
-    tokens = pc.split_pattern_regex(lines.take(pa.array(numbers)), _any_of(within))
+    tokens = pc.split_pattern_regex(lines.take(pa.array(numbers)), _separator(within))
     counts = np.asarray(pc.list_value_length(tokens))
     wrong = np.flatnonzero((counts < widths[0]) | (counts > widths[1]))
     if len(wrong):
@@ -115,9 +117,15 @@ def read_tokens(
     return TokenTable(name, columns, numbers.astype(np.int64) + 1)
 
 
+def _separator(delimiters: str) -> str:
+    """Return a pattern for one or more delimiters with the blanks around them."""
+    one, blank = _any_of(delimiters), _any_of(_BLANKS)
+    return f"{blank}*{one}(?:{one}|{blank})*"
+
+
 def _any_of(characters: str) -> str:
-    """Return a pattern for one or more of these characters."""
-    return "[" + "".join(f"\\x{{{ord(character):x}}}" for character in characters) + "]+"
+    """Return a pattern for one of these characters."""
+    return "[" + "".join(f"\\x{{{ord(character):x}}}" for character in characters) + "]"
 
 
 def _read_text(path: str | Path, encoding: str) -> tuple[str, str]:
