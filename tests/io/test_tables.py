@@ -238,3 +238,18 @@ def test_many_batches_keep_the_order(tmp_path, monkeypatch):
     table = pa.table({"u": ends[0], "v": ends[1]})
     first_seen = list(dict.fromkeys(ends.T.ravel().tolist()))
     assert Graph.from_arrow(table).names.to_list() == first_seen
+
+
+def test_large_batches_of_text_are_taken_in_parts(monkeypatch):
+    from nodeloom.io import collector
+
+    monkeypatch.setattr(collector, "_ROWS", 3)
+    heads = pa.chunked_array([[f"n{i % 7}" for i in range(20)]]).combine_chunks()
+    tails = pa.array([f"n{(i * 3 + 1) % 11}" for i in range(20)])
+    weights = np.arange(1, 21, dtype=np.float32)
+    edges = collector.EdgeCollector()
+    edges.add_arrow(heads, tails, weights)
+    columns = edges.finish()
+    assert columns.names.take(columns.heads) == heads.to_pylist()
+    assert columns.names.take(columns.tails) == tails.to_pylist()
+    assert columns.weights.tolist() == weights.tolist()

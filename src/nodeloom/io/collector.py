@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # A table with an entry for every number up to the largest is used while it has at most this many entries for each end
 # of an edge.
 _SPREAD = 4
+_ROWS = 1 << 18  # edges between names of an Arrow array taken at a time
 
 
 class EdgeCollector:
@@ -69,6 +70,12 @@ class EdgeCollector:
         if heads.type == pa.int64() and tails.type == pa.int64():
             self.add_integers(np.stack([heads.to_numpy(), tails.to_numpy()]), weights)
             return
+        # A token has 31 bits for where it starts, so a large array is taken in parts.
+        for first in range(0, len(heads), _ROWS):
+            rows = slice(first, first + _ROWS)
+            self._add_arrow_text(heads[rows], tails[rows], None if weights is None else weights[rows])
+
+    def _add_arrow_text(self, heads: pa.Array, tails: pa.Array, weights: FloatArray | None) -> None:
         starts, parts, base = [], [], 0
         for array in (heads, tails):
             offsets, data = text_buffers(array)
