@@ -120,3 +120,12 @@ def test_bad_questions(queries, options, error, words):
 def test_vectors_that_are_no_numbers():
     with pytest.raises(DataError, match="diverged"):
         nearest(np.full((5, 2), np.nan, np.float32), np.ones(2, np.float32), 5)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("place", [3, 97])
+def test_one_vector_that_is_no_number_is_told(small_blocks, metric, place):
+    vectors = np.random.default_rng(0).standard_normal((101, 7)).astype(np.float32)
+    vectors[place, 2] = np.nan
+    with pytest.raises(DataError, match="diverged"):
+        nearest(vectors, 0, 3, metric=metric)

@@ -110,6 +110,9 @@ def _search(
     for begin in range(0, len(vectors), step):
         block = vectors[begin : begin + step]
         scores = _scores(queries, block, metric)
+        if np.isnan(scores).any():
+            hint = "The model has diverged, or the file is damaged."
+            raise DataError(describe("nearest", expected="vectors of finite numbers", got="NaN", hint=hint))
         inside = np.flatnonzero((left_out >= begin) & (left_out < begin + len(block)))
         scores[inside, left_out[inside] - begin] = -np.inf
         ids, best = _merge(ids, best, scores, begin, k)
@@ -152,9 +155,6 @@ def _merge(ids: npt.NDArray[np.int64], best: Any, scores: Any, begin: int, k: in
         candidates = scores > best[:, -1:]
     else:
         threshold = np.partition(scores, size - k, axis=1)[:, size - k, None]
-        if np.isnan(threshold).any():
-            hint = "The model has diverged, or the file is damaged."
-            raise DataError(describe("nearest", expected="vectors of finite numbers", got="NaN", hint=hint))
         candidates = scores >= threshold
     row, column = np.nonzero(candidates)
     if not len(row):
