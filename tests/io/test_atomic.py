@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nodeloom.errors import DataError, OutputError
-from nodeloom.io.atomic import atomic_folder, atomic_path, check_writable
+from nodeloom.io.atomic import atomic_path, check_writable
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -169,31 +169,3 @@ def test_check_writable_touches_nothing(tmp_path):
 def test_check_writable_asks_for_space(tmp_path):
     with pytest.raises(OutputError, match="free space"):
         check_writable(tmp_path / "out.bin", num_bytes=1 << 62)
-
-
-def test_a_folder_appears_only_at_the_end(tmp_path):
-    target = tmp_path / "model"
-    for round_ in ("first", "second"):
-        with atomic_folder(target) as folder:
-            (folder / "a.txt").write_text(round_)
-            assert not target.exists() or (target / "a.txt").read_text() == "first"
-        assert (target / "a.txt").read_text() == round_
-    assert leftovers(tmp_path) == []
-
-
-def test_a_failure_keeps_the_old_folder(tmp_path):
-    target = tmp_path / "model"
-    target.mkdir()
-    (target / "a.txt").write_text("old")
-    with pytest.raises(Boom), atomic_folder(target) as folder:
-        (folder / "a.txt").write_text("half")
-        raise Boom
-    assert (target / "a.txt").read_text() == "old"
-    assert leftovers(tmp_path) == []
-
-
-def test_a_folder_never_replaces_a_file(tmp_path):
-    (tmp_path / "model").write_text("precious")
-    with pytest.raises(OutputError, match="file of this name"), atomic_folder(tmp_path / "model"):
-        pass
-    assert (tmp_path / "model").read_text() == "precious"

@@ -26,7 +26,7 @@ class SaveConfig(Section):
         ".parquet are exports of the vectors. For .pkl a .safetensors is written beside it.",
     )
     save_hyperparameter: bool = Field(
-        False, description="GraphVite's switch. No effect: the model file always holds the whole configuration."
+        False, description="GraphVite's switch. No effect: a model file always holds the settings it was trained with."
     )
     checkpoint: str = Field(
         "auto",

@@ -14,7 +14,7 @@ WITHOUT_EFFECT: dict[tuple[str, str], str] = {
     ("build", "episode_size"): "there are no partitions whose turns it would set",
     ("train", "random_walk_batch_size"): "walks are trained as they are drawn, not held back in batches",
     ("train", "shuffle_base"): "all pairs of a walk are trained together, so there is nothing to spread",
-    ("save", "save_hyperparameter"): "a model file always holds the whole configuration",
+    ("save", "save_hyperparameter"): "a model file always holds the settings it was trained with",
 }
 """Keys of GraphVite without a role on the CPU, and why."""
 

@@ -91,60 +91,6 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise output_error(shown, error) from error
 
 
-@contextlib.contextmanager
-def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Give a temporary folder beside ``path``, and rename it to ``path`` when the block ends well.
-
-    An existing folder at ``path`` is set aside first and deleted last: between two renames (microseconds) the name does
-    not exist, but the old or the new folder is whole on the disk at every moment.
-
-    Parameters
-    ----------
-    path : str or Path
-        Where the folder is to be in the end. The folder above must exist.
-
-    Yields
-    ------
-    Path
-        An empty folder.
-
-    Raises
-    ------
-    OutputError
-        As :func:`atomic_path`; also when ``path`` exists and is a file.
-    """
-    shown = path
-    try:
-        path = _target(path)
-        if path.exists() and not path.is_dir():
-            raise NotADirectoryError(errno.EEXIST, "a file of this name exists")
-        temporary, aside = _temporary(path), _temporary(path)
-        try:
-            temporary.mkdir()
-            yield temporary
-            for file in temporary.rglob("*"):
-                if file.is_file():
-                    _flush(file)
-            if path.exists():
-                path.rename(aside)
-                try:
-                    temporary.rename(path)
-                except BaseException:
-                    aside.rename(path)
-                    raise
-                shutil.rmtree(aside, ignore_errors=True)
-            else:
-                temporary.rename(path)
-            _flush_folder(path.parent)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-    except NodeloomError:
-        raise
-    except OSError as error:
-        raise output_error(shown, error) from error
-
-
 def check_writable(path: str | Path, num_bytes: int = 0) -> None:
     """Make sure that ``path`` can be written, before hours are spent on what is to be written there.
 
@@ -154,7 +100,7 @@ def check_writable(path: str | Path, num_bytes: int = 0) -> None:
     Parameters
     ----------
     path : str or Path
-        The file (or, for :func:`atomic_folder`, folder) that will be written. It is not touched.
+        The file that will be written. It is not touched.
     num_bytes : int
         How large it will be about. 0 asks for no space.
 
