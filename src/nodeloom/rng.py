@@ -22,7 +22,6 @@ class Purpose(IntEnum):
     WALK = 1
     NEGATIVE = 2
     INITIAL_VERTEX = 3
-    INITIAL_CONTEXT = 4
 
 
 def mix(value: int) -> int:

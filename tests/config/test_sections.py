@@ -127,6 +127,12 @@ def test_threads_come_from_either_key():
         ({"deterministic": True}, {}, {"num_thread": 2}, r"num_thread: expected 1 thread"),
         ({"deterministic": True}, {}, {"cpu_per_gpu": 2}, r"num_thread: expected 1 thread"),
         ({}, {"type": "SGD", "momentum": 0.5}, {}, r"momentum: expected no such key for SGD.*belongs to Momentum"),
+        (
+            {},
+            {"type": "SGD", "momentum": 0.9},
+            {},
+            r"momentum: expected no such key for SGD",
+        ),  # though it is the default
         ({}, {"type": "Adam", "alpha": 0.9}, {}, r"alpha: expected no such key for Adam.*belongs to RMSprop"),
     ],
 )

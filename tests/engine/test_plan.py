@@ -98,6 +98,15 @@ def test_walk_shape(engine, step, length, directed, expected):
 
 
 @pytest.mark.parametrize(
+    ("values", "share"),
+    [({}, 1), ({"dim": 512}, 4), ({"positive_reuse": 8}, 8), ({"random_walk_length": 639}, 10), ({"dim": 16}, 1)],
+)
+def test_pools_take_no_longer_for_wide_rows_long_walks_and_reuse(engine, graph, values, share):
+    plan = make_plan(graph, engine.settings(**{"dim": 128, "num_epoch": 10**9, **values}))
+    assert plan.tiles_per_pool == plan_module.TILES_PER_POOL // share
+
+
+@pytest.mark.parametrize(
     ("step", "length", "expected"),
     [("auto", "auto", (1, 1)), (3, "auto", (3, 3)), ("auto", 4, (4, 4)), (1, "auto", (1, 1))],
 )

@@ -117,3 +117,8 @@ def test_refusals(engine, change, message):
     init = SimpleNamespace(**{**vars(model()), **change})
     with pytest.raises(ModelError, match=f"init: expected {message}"):
         warm(engine, named(["ab", "bc", "cd"], NAMES), init)
+
+
+def test_a_file_name_is_no_model(engine):
+    with pytest.raises(ModelError, match=r"init: expected a fitted model, got 'str'\. .*nodeloom\.load"):
+        warm(engine, named(["ab", "bc", "cd"], NAMES), "model.safetensors")

@@ -68,7 +68,7 @@ def _of_optimizer(optimizer: OptimizerConfig) -> Iterator[Problem]:
     own = OWN_KEYS[optimizer.type]
     for key in dict.fromkeys(key for keys in OWN_KEYS.values() for key in keys):
         value = getattr(optimizer, key)
-        if key not in own and value != OptimizerConfig.model_fields[key].default:
+        if key not in own and key in optimizer.model_fields_set:
             users = ", ".join(name for name, keys in OWN_KEYS.items() if key in keys)
             yield Problem(
                 ("build", "optimizer", key), f"no such key for {optimizer.type}", value, f"It belongs to {users}."

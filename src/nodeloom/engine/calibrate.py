@@ -31,7 +31,6 @@ def with_rate(plan: Plan) -> Plan:
     vertex[:, : part.dim] = 1.0 / part.dim
     moments = [aligned_zeros(rows if i < plan.optimizer.num_moment else 0, part.row) for i in (0, 1)] * 2
     hubs = np.ones(rows, np.float32)
-    hubs.flags.writeable = True
     lr = np.full(_TILES, 1e-6, np.float32)
 
     def work(seed: int) -> tuple[int, float]:

@@ -50,6 +50,9 @@ def warm_tables(graph: Graph, plan: Plan, model: Vectors) -> Tables:
     ModelError
         If the dimensions differ, a table has another shape or is not finite, or no node has the name of one in the model.
     """
+    if not all(hasattr(model, name) for name in ("vectors_", "context_vectors_", "graph_names_")):
+        hint = "Read a model from a file with nodeloom.load."
+        raise ModelError(describe("init", expected="a fitted model", got=type(model).__name__, hint=hint))
     tables = Tables(plan)
     sources = {"vertex": np.asarray(model.vectors_)}
     if not tables.tied:

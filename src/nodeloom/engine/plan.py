@@ -280,10 +280,12 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
     )
     pairs = train.num_epoch * graph.num_edges
     tiles = math.ceil(pairs / (plan.pairs_per_tile * train.positive_reuse))
+    # Wide rows, long walks and reuse make a tile longer; a pool stays short, so that Ctrl-C and progress need not wait.
+    most = TILES_PER_POOL * 128 // (max(128, resource.dim) * plan.chunks * plan.positive_reuse)
     plan = dataclasses.replace(
         plan,
         total_pair=pairs * len(plan.parts),
-        tiles_per_pool=max(1, min(TILES_PER_POOL * 128 // max(128, resource.dim), tiles // POOLS_AT_LEAST)),
+        tiles_per_pool=max(1, min(most, tiles // POOLS_AT_LEAST)),
     )
     plan = dataclasses.replace(plan, memory=_memory(plan, graph))
     limit = total_memory()
