@@ -208,14 +208,24 @@ def test_bad_pairs(arguments, words):
         Labels.from_pairs([4], [0], num_nodes=4)
 
 
+def test_links_of_two_columns_are_edges(tmp_path):
+    links = read_links(write(tmp_path, "ann bob\n# no pair\nbob eve\n"), NAMES)
+    assert (links.heads.tolist(), links.tails.tolist(), links.labels) == ([0, 1], [1, 2], None)
+    assert read_links(write(tmp_path, "ann zoe\nbob eve\n"), NAMES, unknown="skip").heads.tolist() == [1]
+    with pytest.raises(DataError, match=r":3: expected .* on all lines, .* got 'two columns, unlike the lines before"):
+        read_links(write(tmp_path, "ann bob 1\nbob eve 0\nann eve\n"), NAMES)
+    with pytest.raises(DataError, match=r":2: expected .* on all lines, .* got 'three columns"):
+        read_links(write(tmp_path, "ann bob\nbob eve 0\n"), NAMES)
+
+
 def test_links(tmp_path, caplog):
     path = write(tmp_path, "ann bob 1\nbob eve 0 # no\n")
     links = read_links(path, NAMES)
     assert (links.heads.tolist(), links.tails.tolist(), links.labels.tolist()) == ([0, 1], [1, 2], [True, False])
     with pytest.raises(DataError, match=r":2: expected 'head tail 0\|1'.*got 'yes'"):
         read_links(write(tmp_path, "ann bob 1\nbob eve yes\n"), NAMES)
-    with pytest.raises(DataError, match=r":1: expected 'head tail 0\|1', got 'ann bob'"):
-        read_links(write(tmp_path, "ann bob\n"), NAMES)
+    with pytest.raises(DataError, match=r":1: expected 'head tail 0\|1' or 'head tail', got 'ann'"):
+        read_links(write(tmp_path, "ann\n"), NAMES)
     path = write(tmp_path, "ann zoe 1\nbob eve 1\nkim zoe 0\n")
     with pytest.raises(DataError, match="2 of 3 lines name nodes that it lacks: 'zoe', 'kim'"):
         read_links(path, NAMES)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from nodeloom.errors import ConfigError, GraphError
 from nodeloom.graph import Graph
-from nodeloom.tasks import LinkSplit, find_leaks, split_edges, splits
+from nodeloom.tasks import LinkSplit, find_leaks, negatives, split_edges, splits
 
 
 def ring(n=200, chords=3, seed=0, directed=False):
@@ -41,8 +41,9 @@ def graphs(draw):
 def test_no_split_leaks(graph, fraction, seed, keep, small):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(splits, "_BLOCK", 3)
+        patch.setattr(negatives, "_BLOCK", 3)
         if small:
-            patch.setattr(splits, "_SMALL", 0)  # draw, instead of listing all pairs
+            patch.setattr(negatives, "_SMALL", 0)  # draw, instead of listing all pairs
         try:
             split = split_edges(graph, fraction=fraction, seed=seed, keep_degree=keep)
         except GraphError:
@@ -129,7 +130,7 @@ def test_negatives_are_uniform(monkeypatch):
     """Both ways of drawing give every free pair the same chance."""
     graph = Graph.from_edges(np.array([[0, 1], [1, 2], [2, 3], [0, 4]]), num_nodes=6)
     for small in (0, 1 << 13):
-        monkeypatch.setattr(splits, "_SMALL", small)
+        monkeypatch.setattr(negatives, "_SMALL", small)
         counts: dict[tuple[int, int], int] = {}
         for seed in range(600):
             split = split_edges(graph, fraction=0.5, seed=seed)

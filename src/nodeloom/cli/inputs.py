@@ -135,13 +135,26 @@ def read_labels(task: NodeClassification, names: Vocabulary, layout: FormatConfi
     return Labels.from_pairs(nodes, [position[str(label)] for label in task.Y], classes, num_nodes=len(names))
 
 
-def read_pairs(task: LinkPrediction, names: Vocabulary, layout: FormatConfig, session: Session) -> Pairs:
+def read_pairs(
+    task: LinkPrediction,
+    names: Vocabulary,
+    layout: FormatConfig,
+    session: Session,
+    *,
+    graph: Graph | None = None,
+    directed: bool = False,
+) -> Pairs:
     """Read the pairs of a task that are given as a file or in place, and its filter.
+
+    To a file of edges alone, pairs are drawn that are neither in it, nor in the filter, nor edges of `graph`, if there
+    is one; `directed` says whether their direction counts, if there is none.
 
     Raises
     ------
     DataError
         A file cannot be used, or names a node that the graph does not have.
+    GraphError
+        There are too few pairs to draw from.
     """
     from nodeloom.io.links import Links, read_links
 
@@ -152,7 +165,77 @@ def read_pairs(task: LinkPrediction, names: Vocabulary, layout: FormatConfig, se
     else:
         truth = np.array(task.Y, dtype=bool)
         links = Links(find_nodes(names, task.H), find_nodes(names, task.T), truth)
-    return Pairs(links, read_known(task, names, layout, session))
+    known = read_known(task, names, layout, session)
+    if links.labels is None:
+        links = _with_negatives(task, links, known, len(names), graph, directed)
+    elif "num_negative" in task.model_fields_set:
+        logger.warning("num_negative has no effect: %s says which pairs are no edges.", task.file_name or "Y")
+    return Pairs(links, known)
+
+
+def _with_negatives(
+    task: LinkPrediction, links: Links, known: Links | None, num_nodes: int, graph: Graph | None, directed: bool
+) -> Links:
+    """Return edges followed by pairs that are none, `num_negative` for each edge that the filter leaves."""
+    from nodeloom.io.links import Links
+    from nodeloom.tasks import filter_pairs, sample_negatives
+
+    num_edge = len(links.heads)
+    forbidden = []
+    if known is not None:
+        forbidden.append((known.heads, known.tails))
+        num_edge = int(np.count_nonzero(filter_pairs(links.heads, links.tails, known.heads, known.tails)))
+    heads, tails = sample_negatives(
+        links.heads,
+        links.tails,
+        num_nodes=num_nodes,
+        count=task.num_negative * num_edge,
+        known=forbidden,
+        graph=graph,
+        directed=directed,
+        seed=task.seed,
+    )
+    logger.info("drew %d pairs that are no edges, to compare %d edges with", len(heads), num_edge)
+    labels = np.arange(len(links.heads) + len(heads)) < len(links.heads)
+    return Links(np.concatenate([links.heads, heads]), np.concatenate([links.tails, tails]), labels)
+
+
+def read_graph_of(names: Vocabulary, config: Config, directed: bool, session: Session) -> Graph:
+    """Read the graph of a configuration onto the nodes of a model; edges of nodes that it does not have are left out.
+
+    Parameters
+    ----------
+    names : Vocabulary
+        The nodes of the model.
+    config : Config
+        Its graph is read; a compiled one says itself whether it is directed.
+    directed : bool
+        Whether edge lists are read as directed.
+
+    Raises
+    ------
+    DataError, GraphError, DatasetError
+        A file cannot be used, or none of its edges is between nodes of the model.
+    """
+    from nodeloom.graph import Graph
+
+    graph_config = config.graph.model_copy(update={"as_undirected": not directed})
+    if is_compiled(locate(config.graph.file_name[0], session)):
+        graph_config = config.graph
+    graph = read_graph(config.model_copy(update={"graph": graph_config}), session)
+    if graph.names == names:
+        return graph
+    ids = names.find(graph.names.to_arrow(), missing=-1)
+    heads, tails, _ = graph.edge_columns()
+    edges = np.stack([ids[heads], ids[tails]], axis=1)
+    edges = edges[(edges >= 0).all(axis=1)]
+    if not len(edges):
+        got = f"{graph.num_edges} edges between others"
+        hint = "Is it the graph of another model?"
+        raise DataError(
+            describe(config.graph.file_name[0], expected="edges between nodes of the model", got=got, hint=hint)
+        )
+    return Graph.from_edges(edges, num_nodes=len(names), names=names, directed=graph.directed)
 
 
 def read_known(task: LinkPrediction, names: Vocabulary, layout: FormatConfig, session: Session) -> Links | None:

@@ -34,10 +34,23 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(metavar="FILE", help="Label file ('node label' a line): node classification.")
         ] = None,
         links: Annotated[
-            str | None, typer.Option(metavar="FILE", help="Link file ('head tail 0|1' a line): link prediction.")
+            str | None,
+            typer.Option(metavar="FILE", help="Link file ('head tail 0|1' or 'head tail' a line): link prediction."),
         ] = None,
         filter_file: Annotated[
             str | None, typer.Option("--filter", metavar="FILE", help="Edges to leave out of --links.")
+        ] = None,
+        graph: Annotated[
+            str | None,
+            typer.Option(metavar="EDGES", help="Edges that are not drawn as negatives: the graph trained on."),
+        ] = None,
+        num_negative: Annotated[
+            int | None,
+            typer.Option(
+                metavar="INT",
+                help="Pairs that are no edges to draw for each edge of --links with two columns. [default: 1]",
+                show_default=False,
+            ),
         ] = None,
         portions: Annotated[
             str, typer.Option(metavar="SHARES", help="Shares of the labelled nodes to learn from.")
@@ -47,7 +60,7 @@ def register(app: typer.Typer) -> None:
         c: Annotated[
             float, typer.Option("--C", metavar="NUMBER", help="Inverse strength of the regularisation.")
         ] = 1.0,
-        seed: Annotated[int, typer.Option(metavar="INT", help="Seed of the splits.")] = 0,
+        seed: Annotated[int, typer.Option(metavar="INT", help="Seed of the splits and of the negatives.")] = 0,
         skip_unknown: Annotated[
             bool, typer.Option("--skip-unknown", help="Skip names that the model does not have.")
         ] = False,
@@ -66,10 +79,11 @@ def register(app: typer.Typer) -> None:
 
           nodeloom evaluate model.safetensors --labels labels.txt --times 5
           nodeloom evaluate model.safetensors --links test.txt --filter train.txt
+          nodeloom evaluate model.safetensors --links test-edges.txt --graph train.txt --num-negative 10
 
         Random vectors of the same shape are judged beside the model: what they reach is chance.
         """
-        from nodeloom.cli.inputs import read_labels, read_pairs
+        from nodeloom.cli.inputs import read_graph_of, read_labels, read_pairs
         from nodeloom.cli.judging import judge_labels, judge_links
         from nodeloom.cli.pipeline import num_threads
         from nodeloom.config import config_from_dict
@@ -80,6 +94,9 @@ def register(app: typer.Typer) -> None:
             raise ConfigError(
                 "evaluate: expected --labels or --links, got neither. They say what to judge the model by."
             )
+        if links is None and (graph is not None or num_negative is not None):
+            option = "--graph" if graph is not None else "--num-negative"
+            raise ConfigError(f"{option}: expected --links beside it, got none. It says which pairs to draw for it.")
         unknown = "skip" if skip_unknown else "auto"
         tasks: list[dict[str, Any]] = []
         if labels is not None:
@@ -103,17 +120,19 @@ def register(app: typer.Typer) -> None:
                     "filter_file": filter_file,
                     "seed": seed,
                     "unknown_nodes": unknown,
+                    **({} if num_negative is None else {"num_negative": num_negative}),
                 }
             )
         config = config_from_dict(
             {
-                "graph": {"file_name": model},
+                "graph": {"file_name": graph or model},
                 "resource": {"num_thread": scalar(num_thread)},
                 "format": {"delimiters": delimiters.replace("\\t", "\t"), "comment": comment, "encoding": encoding},
                 "evaluate": tasks,
             },
             "command line",
             {f"evaluate.{i}.{key}": f"--{key}" for i in range(2) for key in ("portions", "times", "C", "seed")}
+            | {f"evaluate.{i}.num_negative": "--num-negative" for i in range(2)}
             | {"resource.num_thread": "--num-thread"},
         )
         data = read_any(model)
@@ -124,7 +143,9 @@ def register(app: typer.Typer) -> None:
                 threads = num_threads(config)
                 results.append(judge_labels(task, data.vertex, found, session, control=control, num_thread=threads))
             else:
-                pairs = read_pairs(task, data.names, config.format, session)
+                directed = bool(data.graph.get("directed", False))
+                trained = None if graph is None else read_graph_of(data.names, config, directed, session)
+                pairs = read_pairs(task, data.names, config.format, session, graph=trained, directed=directed)
                 results.append(judge_links(task, data.vertex, data.context, pairs, session, control=control))
         session.result["evaluation"] = results
 

@@ -147,19 +147,19 @@ def prepare(config: Config, session: Session, *, evaluate: bool) -> Run:
         if not isinstance(task, LinkPrediction):
             run.inputs.append(read_labels(task, graph.names, config.format, session))
         elif task.fraction is None:
-            run.inputs.append(read_pairs(task, graph.names, config.format, session))
+            run.inputs.append(read_pairs(task, graph.names, config.format, session, graph=graph))
         else:
             run.inputs.append(hold_out(run, task, session))
     return run
 
 
 def hold_out(run: Run, task: LinkPrediction, session: Session) -> Pairs:
-    """Take edges out of the graph that is trained on, and return them with as many pairs that are no edges."""
+    """Take edges out of the graph that is trained on, and return them with pairs that are no edges."""
     from nodeloom.io.links import Links
     from nodeloom.tasks import split_edges
 
     assert task.fraction is not None
-    split = split_edges(run.graph, fraction=task.fraction, seed=task.seed)
+    split = split_edges(run.graph, fraction=task.fraction, seed=task.seed, num_negative=task.num_negative)
     run.train_graph = split.train_graph
     known = read_known(task, run.graph.names, run.config.format, session)
     return Pairs(Links(split.heads, split.tails, split.labels), known)

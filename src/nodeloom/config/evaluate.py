@@ -57,7 +57,7 @@ class LinkPrediction(Section):
     file_name: str | None = Field(
         None,
         description="Link file: a path or <dataset.split>. Each line is 'head tail label', label 1 for an edge "
-        "and 0 for none.",
+        "and 0 for none; or each is 'head tail', an edge, and pairs that are no edges are drawn.",
     )
     H: tuple[Name, ...] = Field((), description="Heads in place of a file.")
     T: tuple[Name, ...] = Field((), description="Tails in place of a file.")
@@ -69,10 +69,15 @@ class LinkPrediction(Section):
     filter_T: tuple[Name, ...] = Field((), description="Tails of edges to leave out, in place of a file.")  # noqa: N815  GraphVite\'s key
     fraction: Portion | None = Field(
         None,
-        description="Without a file: hold out this share of the edges before training and judge on them and as many "
-        "pairs that are no edges.",
+        description="Without a file: hold out this share of the edges before training and judge on them and on "
+        "num_negative times as many pairs that are no edges.",
     )
-    seed: Annotated[Integer, Field(ge=0, lt=2**32)] = Field(0, description="Seed of the held-out edges.")
+    num_negative: Annotated[Integer, Field(ge=1)] = Field(
+        1, description="Pairs that are no edges to draw for each edge, with fraction or a file of two columns."
+    )
+    seed: Annotated[Integer, Field(ge=0, lt=2**32)] = Field(
+        0, description="Seed of the held-out edges and of the pairs that are no edges."
+    )
     unknown_nodes: Unknown = Field("auto", description=_UNKNOWN_HELP)
 
 

@@ -1,4 +1,4 @@
-"""Link files: pairs of nodes to judge, ``head tail 0|1``, and filters, ``head tail``."""
+"""Link files: pairs of nodes to judge, ``head tail 0|1`` or ``head tail``, and filters, ``head tail``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Links:
     heads, tails : ndarray, int64 [k]
         Node ids.
     labels : ndarray, bool [k], or None
-        True for an edge, False for none; None for a filter.
+        True for an edge, False for none; None where all are edges: in a filter, or a link file of two columns.
     """
 
     heads: npt.NDArray[np.int64]
@@ -41,7 +41,7 @@ def read_links(
     encoding: str = "utf-8",
     unknown: Literal["error", "skip"] = "error",
 ) -> Links:
-    """Read pairs to judge, one ``head tail 0|1`` a line.
+    """Read pairs to judge, one ``head tail 0|1`` a line, or edges to judge, one ``head tail`` a line.
 
     Parameters
     ----------
@@ -54,15 +54,30 @@ def read_links(
     unknown : {"error", "skip"}
         What to do about a node that ``names`` lack: refuse the file, or leave the line out and log how many.
 
+    Returns
+    -------
+    Links
+        Without labels if the file has two columns: all pairs are edges then.
+
     Raises
     ------
     DataError
-        If the file cannot be read, a third token is neither 0 nor 1, or a node is unknown.
+        If the file cannot be read, a third token is neither 0 nor 1 or only some lines have one, or a node is unknown.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    table = read_tokens(path, (3, 3), "'head tail 0|1'", delimiters=delimiters, comment=comment, encoding=encoding)
+    form = "'head tail 0|1' or 'head tail'"
+    table = read_tokens(path, (2, 3), form, delimiters=delimiters, comment=comment, encoding=encoding)
+    third = table.columns[2]
+    if third.null_count == len(third):
+        (heads, tails), _ = known_rows(table, names, 2, unknown)
+        return Links(heads, tails, None)
+    if third.null_count:
+        row = int(np.flatnonzero(np.asarray(third.is_null()) != (not third[0].is_valid))[0])
+        expected = "'head tail 0|1' on all lines, or 'head tail' on all"
+        got = f"{'three' if third[row].is_valid else 'two'} columns, unlike the lines before"
+        raise DataError(describe(table.where(row), expected=expected, got=got))
     which = np.asarray(pc.index_in(table.columns[2], value_set=pa.array(["0", "1"], pa.large_string())).fill_null(-1))
     if (which < 0).any():
         row = int(np.flatnonzero(which < 0)[0])

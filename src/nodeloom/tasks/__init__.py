@@ -3,6 +3,7 @@
 from nodeloom.tasks.classification import ClassificationScore, NodeClassification, node_classification
 from nodeloom.tasks.control import random_control, shuffled_control
 from nodeloom.tasks.links import LinkPrediction, filter_pairs, link_prediction, score_pairs
+from nodeloom.tasks.negatives import sample_negatives
 from nodeloom.tasks.neighbors import nearest
 from nodeloom.tasks.splits import LinkSplit, find_leaks, split_edges
 
@@ -17,6 +18,7 @@ __all__ = [
     "nearest",
     "node_classification",
     "random_control",
+    "sample_negatives",
     "score_pairs",
     "shuffled_control",
     "split_edges",

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import ConfigError, GraphError, describe
+from nodeloom.tasks.negatives import distinct_edges, draw_non_edges, ends_of
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
 
 Ids = npt.NDArray[np.int64]
 
-_BLOCK = 1 << 22  # entries of the graph looked at at a time
-_SMALL = 1 << 13  # nodes of a graph whose pairs may all be listed
+_BLOCK = 1 << 22  # edges picked at a time
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def split_edges(
         got = f"num_negative={num_negative}, keep_degree={keep_degree}"
         raise ConfigError(describe("split_edges", expected="num_negative and keep_degree of at least 0", got=got))
     rng = np.random.default_rng([seed, 0x5B117])
-    entries = _distinct_edges(graph)
+    entries = distinct_edges(graph)
     count = max(1, round(fraction * len(entries)))
     if len(entries) < 2:
         raise GraphError(describe("split_edges", expected="at least 2 edges between different nodes", got=len(entries)))
@@ -91,8 +91,9 @@ def split_edges(
         hidden = _pick_keeping_degrees(graph, entries, count, keep_degree, rng)
     else:
         hidden = rng.choice(entries, size=count, replace=False)
-    heads, tails = _ends(graph, hidden)
-    false_heads, false_tails = _draw_non_edges(graph, round(num_negative * count), len(entries), rng)
+    heads, tails = ends_of(graph, hidden)
+    hint = "The graph is too dense for this many negatives: lower fraction or num_negative."
+    false_heads, false_tails = draw_non_edges([graph], round(num_negative * count), rng, "split_edges", hint)
     labels = np.zeros(count + len(false_heads), dtype=bool)
     labels[:count] = True
     train_graph = graph.remove_edges(heads, tails)
@@ -124,29 +125,9 @@ def find_leaks(graph: Graph, split: LinkSplit) -> Ids:
     return np.flatnonzero(seen | (real != split.labels))
 
 
-def _distinct_edges(graph: Graph) -> Ids:
-    """Return the position in ``indices`` of each edge once, without self-loops: int64 [E]."""
-    found = []
-    for begin in range(0, len(graph.indices), _BLOCK):
-        positions = np.arange(begin, min(begin + _BLOCK, len(graph.indices)), dtype=np.int64)
-        heads, tails = _ends(graph, positions)
-        wanted = (heads != tails) if graph.directed else (heads < tails)
-        before = np.maximum(positions - 1, 0)
-        # Rows are sorted, so parallel edges lie side by side.
-        parallel = (positions > graph.indptr[heads]) & (graph.indices[before] == tails)
-        found.append(positions[wanted & ~parallel])
-    return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
-
-
-def _ends(graph: Graph, positions: Ids) -> tuple[Ids, Ids]:
-    """Return heads and tails of entries of the graph."""
-    heads = np.searchsorted(graph.indptr, positions, side="right") - 1
-    return heads.astype(np.int64), graph.indices[positions].astype(np.int64)
-
-
 def _pick_keeping_degrees(graph: Graph, entries: Ids, count: int, keep_degree: int, rng: np.random.Generator) -> Ids:
     """Pick edges in random order, passing over those that would leave an end with too few neighbours."""
-    heads, tails = _ends(graph, entries)
+    heads, tails = ends_of(graph, entries)
     spare = np.bincount(heads, minlength=graph.num_nodes)
     if not graph.directed:
         spare += np.bincount(tails, minlength=graph.num_nodes)
@@ -167,40 +148,3 @@ def _pick_keeping_degrees(graph: Graph, entries: Ids, count: int, keep_degree: i
     got = f"only {len(picked)} that leave every node {keep_degree} neighbours"
     hint = "Hide a smaller fraction, or lower keep_degree."
     raise GraphError(describe("split_edges", expected=f"{count} edges to hide", got=got, hint=hint))
-
-
-def _draw_non_edges(graph: Graph, count: int, num_edges: int, rng: np.random.Generator) -> tuple[Ids, Ids]:
-    """Draw distinct pairs of different nodes that are no edges, uniformly."""
-    n = graph.num_nodes
-    num_pairs = n * (n - 1) // (1 if graph.directed else 2)
-    available = num_pairs - num_edges
-    if count > available:
-        hint = "The graph is too dense for this many negatives: lower fraction or num_negative."
-        got = f"{available} pairs that are no edges"
-        raise GraphError(describe("split_edges", expected=f"{count} negatives", got=got, hint=hint))
-    if n <= _SMALL and (available < 4 * count or available < num_pairs // 16):
-        # Few pairs are free: list them all instead of hoping to hit them.
-        keys = rng.choice(_all_non_edges(graph), size=count, replace=False)
-        return keys // n, keys % n
-    keys = np.empty(0, dtype=np.int64)
-    while len(keys) < count:
-        heads, tails = rng.integers(0, n, size=(2, 2 * (count - len(keys)) + 16), dtype=np.int64)
-        if not graph.directed:
-            heads, tails = np.minimum(heads, tails), np.maximum(heads, tails)
-        free = (heads != tails) & ~graph.has_edges(heads, tails)
-        drawn = np.concatenate([keys, heads[free] * n + tails[free]])
-        # Keep the first time a pair was drawn, in the order of drawing: sorting would favour low ids when cut.
-        keys = drawn[np.sort(np.unique(drawn, return_index=True)[1])]
-    return keys[:count] // n, keys[:count] % n
-
-
-def _all_non_edges(graph: Graph) -> Ids:
-    """Return head * N + tail of every pair of different nodes that is no edge."""
-    n = graph.num_nodes
-    free = []
-    for head in range(n):
-        row = np.ones(n, dtype=bool)
-        row[graph.indices[graph.indptr[head] : graph.indptr[head + 1]]] = False
-        row[head if graph.directed else slice(head + 1)] = False
-        free.append(head * n + np.flatnonzero(row))
-    return np.concatenate(free)
