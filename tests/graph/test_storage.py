@@ -9,6 +9,7 @@ import pytest
 
 from nodeloom.errors import DataError, OutputError
 from nodeloom.graph import Graph
+from nodeloom.io.tensors import read_tensors, write_tensors
 
 
 @pytest.fixture(
@@ -116,6 +117,42 @@ def test_parts_that_do_not_fit(tmp_path):
     path.write_bytes(content)
     with pytest.raises(DataError, match="parts do not fit together"):
         Graph.open(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("indptr", lambda array: array.astype(np.int32), "indptr: expected int64 .*, got int32"),
+        ("indices", lambda array: array.astype(np.float32), "indices: expected int32 or int64 .*, got float32"),
+        ("indices", lambda array: array.reshape(2, -1), r"indices: .* in one dimension, got int32 \(2, 2\)"),
+        ("weights", lambda array: array.astype(np.float64), "weights: expected float32 .*, got float64"),
+        ("names", lambda array: array.astype(np.int64), "names: expected uint8 .*, got int64"),
+    ],
+)
+def test_arrays_of_another_kind(tmp_path, name, change, words):
+    arrays, metadata = forged(tmp_path)
+    write_tensors(tmp_path / "graph", {**arrays, name: change(arrays[name])}, metadata)
+    with pytest.raises(DataError, match=f"graph: expected a compiled graph, got .*{words}"):
+        Graph.open(tmp_path / "graph")
+
+
+@pytest.mark.parametrize("offset", [-5, 1 << 30])
+def test_names_that_reach_beyond_their_bytes(tmp_path, offset):
+    arrays, metadata = forged(tmp_path)
+    offsets = np.array([0, 1, 2, 3], np.int32).tobytes()
+    content = arrays["names"].tobytes()
+    assert content.count(offsets) == 1
+    changed = content.replace(offsets, np.array([0, offset, 2, 3], np.int32).tobytes())
+    write_tensors(tmp_path / "graph", {**arrays, "names": np.frombuffer(changed, np.uint8)}, metadata)
+    with pytest.raises(DataError, match=r"graph: expected a compiled graph, got .*names: "):
+        Graph.open(tmp_path / "graph")
+
+
+def forged(folder):
+    """Return copies of the arrays and the metadata of a graph that is saved in a folder."""
+    Graph.from_edges([["b", "a"], ["a", "c"]], weights=[1, 2]).save(folder / "graph")
+    file = read_tensors(folder / "graph")
+    return {name: np.array(array) for name, array in file.tensors.items()}, file.metadata
 
 
 def test_of_another_version(tmp_path):

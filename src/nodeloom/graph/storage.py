@@ -7,6 +7,7 @@ a range); ``__metadata__`` says what it is.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 FORMAT = "nodeloom-graph"
 VERSION = "1"
+_DTYPES = {"indptr": ("int64",), "indices": ("int32", "int64"), "weights": ("float32",), "names": ("uint8",)}
 
 
 def save(graph: Graph, path: str | Path) -> None:
@@ -57,6 +59,7 @@ def read(path: str | Path) -> Graph:
     if metadata.get("format_version") != VERSION:
         raise _foreign(path, f"one of version {metadata.get('format_version')!r}: use a newer nodeloom")
     try:
+        _check_kinds(arrays)
         indptr, indices, weights = arrays["indptr"], arrays["indices"], arrays.get("weights")
         names = Vocabulary.from_bytes(arrays["names"]) if "names" in arrays else Vocabulary.range(len(indptr) - 1)
         fits = indptr[0] == 0 and indptr[-1] == len(indices) and len(names) == len(indptr) - 1
@@ -65,11 +68,20 @@ def read(path: str | Path) -> Graph:
         graph = Graph(indptr, indices, weights, names, json.loads(metadata["directed"]))
         graph._cache["num_loops"] = int(metadata["num_loops"])
         graph._cache["fingerprint"] = str(metadata["fingerprint"])
-    except DataError:
-        raise
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
     except (KeyError, ValueError, TypeError, IndexError) as error:
         raise _foreign(path, f"one whose parts do not fit together ({error})", damaged=True) from None
     return graph
+
+
+def _check_kinds(arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Raise ValueError for an array that the kernels, which read memory as it lies there, would misread."""
+    for name, dtypes in _DTYPES.items():
+        array = arrays.get(name)
+        if array is not None and (array.ndim != 1 or array.dtype.name not in dtypes):
+            expected = " or ".join(dtypes)
+            raise ValueError(f"{name}: expected {expected} in one dimension, got {array.dtype.name} {array.shape}")
 
 
 def _check_there(path: Path) -> None:

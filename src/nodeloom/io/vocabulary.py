@@ -197,6 +197,8 @@ class Vocabulary:
         try:
             with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
                 table = reader.read_all()
+            # Offsets of text are used unchecked later on; a forged file must not read beyond its buffer.
+            table.validate(full=True)
         except (pa.ArrowInvalid, OSError) as error:
             raise ValueError(f"names: {error}") from None
         if table.column_names != ["name"]:
