@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodeloom.errors import DataError
+from nodeloom.io import interning
+from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.interning import IntegerInterner, TextInterner
 from nodeloom.io.vocabulary import Vocabulary, text_buffers
 from nodeloom.kernels.reference import names as reference
@@ -185,3 +187,19 @@ def test_interning_through_many_growths():
     np.testing.assert_array_equal(interner.add(*tokens_of(lines)).T, reference.intern(lines, known))
     assert len(interner) == 20_000
     assert interner.to_arrow().to_pylist() == list(known)
+
+
+@pytest.mark.parametrize("step", [1, 3, 10**9], ids=["all there", "with gaps", "far apart"])
+def test_more_integers_than_ids_are_refused(monkeypatch, step):
+    ends = np.arange(40, dtype=np.int64).reshape(2, 20) * step
+
+    def collect():
+        collector = EdgeCollector()
+        collector.add_integers(ends)
+        return collector.finish()
+
+    monkeypatch.setattr(interning, "MAX_NAMES", 42)
+    assert len(collect().names) == 40
+    monkeypatch.setattr(interning, "MAX_NAMES", 41)
+    with pytest.raises(DataError, match="expected at most 41 different ones, got more"):
+        collect()

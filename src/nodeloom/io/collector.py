@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.io.columns import EdgeColumns
-from nodeloom.io.interning import IntegerInterner, TextInterner
+from nodeloom.io.interning import IntegerInterner, TextInterner, check_count
 from nodeloom.io.vocabulary import Vocabulary, text_buffers
 from nodeloom.typing import FloatArray
 
@@ -147,6 +147,8 @@ class EdgeCollector:
         for block in self._blocks:
             present[block[0]] = True
             present[block[1]] = True
+        # Before ids are made: int32 would wrap without a word.
+        check_count(int(np.count_nonzero(present)))
         if present.all():
             return Vocabulary.range(high + 1)
         node = np.cumsum(present, dtype=np.int32) - np.int32(1)
@@ -159,6 +161,7 @@ class EdgeCollector:
         for _ in range(len(self._blocks)):
             self._blocks.append(interner.add(np.ascontiguousarray(self._blocks.popleft(), np.int64)))
         names = interner.names()
+        check_count(len(names))
         order = np.argsort(names)
         node = np.empty(len(names), np.int32)
         node[order] = np.arange(len(names), dtype=np.int32)
