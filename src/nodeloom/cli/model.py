@@ -79,7 +79,7 @@ def register(app: typer.Typer) -> None:
 
           nodeloom evaluate model.safetensors --labels labels.txt --times 5
           nodeloom evaluate model.safetensors --links test.txt --filter train.txt
-          nodeloom evaluate model.safetensors --links test-edges.txt --graph train.txt --num-negative 10
+          nodeloom evaluate model.safetensors --links test.txt --graph train.txt
 
         Random vectors of the same shape are judged beside the model: what they reach is chance.
         """
