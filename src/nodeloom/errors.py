@@ -9,6 +9,7 @@
     ├── DatasetError       a registered data set is unknown, cannot be fetched, or is not what its checksum says
     ├── ModelError         a model file is foreign, truncated, or belongs to another graph
     ├── OutputError        a result cannot be written (no permission, no space)
+    ├── DeviceError        the GPU that was asked for cannot be used
     ├── MemoryLimitError   the plan does not fit the memory
     ├── TrainingError      training cannot go on (values diverged)
     └── TrainingInterrupted  training was stopped by the user; carries the checkpoint from which to go on
@@ -49,6 +50,10 @@ class ModelError(NodeloomError, ValueError):
 
 class OutputError(NodeloomError, OSError):
     """A result cannot be written."""
+
+
+class DeviceError(NodeloomError):
+    """The GPU that was asked for cannot be used."""
 
 
 class MemoryLimitError(NodeloomError, MemoryError):

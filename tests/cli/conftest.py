@@ -99,6 +99,10 @@ class FakeEstimator:
         deterministic: bool = False,
         seed: int = 0,
         device: str = "auto",
+        gpus: tuple[int, ...] = (),
+        gpu_memory_limit: int | str = "auto",
+        table_dtype: str = "auto",
+        sampler: str = "auto",
     ) -> None:
         given = locals()
         self.parameters = {key: given[key] for key in inspect.signature(FakeEstimator).parameters}

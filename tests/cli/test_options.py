@@ -20,7 +20,8 @@ OTHER = {
     "schedule": "constant", "beta1": "0.8", "beta2": "0.99", "epsilon": "1e-6", "num_partition": "4",
     "num_negative": "2", "batch_size": "1000", "episode_size": "5", "delimiters": ",", "comment": "%",
     "encoding": "latin-1", "normalization": True, "weighted": False, "duplicates": "keep", "self_loops": "drop",
-    "columns": "source, target", "dim": "64", "device": "cpu", "num_thread": "1", "init": "old.safetensors",
+    "columns": "source, target", "dim": "64", "device": "cuda:1", "table_dtype": "bf16", "sampler": "host",
+    "gpus": "2, 0", "gpu_memory_limit": "1000000", "num_thread": "1", "init": "old.safetensors",
     "checkpoint": "c.safetensors", "checkpoint_interval": "5", "momentum": "0.8", "alpha": "0.9",
 }  # fmt: skip
 
@@ -55,6 +56,8 @@ def test_the_value_of_an_option_arrives(option):
         assert changed == float(expected)
     elif option.parameter == "columns":
         assert changed == ("source", "target")
+    elif option.parameter == "gpus":
+        assert changed == (2, 0)
     else:
         assert str(changed).lower() == str(expected).lower()
 
@@ -75,7 +78,12 @@ def test_the_value_of_an_option_arrives(option):
         ({"model": "glove"}, "--model: expected 'DeepWalk' or 'LINE' or 'node2vec', got 'glove'."),
         ({"optimizer": "SGD", "momentum": "0.8"}, "--momentum: expected no such key for SGD"),
         ({"order": "1"}, "--order: expected 2, since train.model is DeepWalk"),
-        ({"device": "cuda"}, "--device: expected 'auto' or 'cpu' (GPU support is not in this version yet)"),
+        ({"device": "gpu"}, "--device: expected 'auto' or 'cpu' or 'cuda' or 'cuda:N', N being"),
+        (
+            {"device": "cuda", "deterministic": True},
+            "--device: expected 'auto' or 'cpu', since train.deterministic is set",
+        ),
+        ({"gpus": "first"}, "--gpus: expected a list, each item an integer >= 0, got 'first'"),
         ({"encoding": "klingon"}, "--encoding: expected an encoding that Python knows"),
     ],
 )

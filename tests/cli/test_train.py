@@ -154,7 +154,8 @@ def test_run_takes_overrides(cli, fake, config, tmp_path):
     assert answer.code == 0, answer.err
     _, parameters, graph, _ = fake.seen[0]
     assert (parameters["dim"], parameters["seed"], parameters["num_epoch"], parameters["num_thread"]) == (4, 9, 5, 1)
-    assert "resource.gpus has no effect: this version trains on the CPU" in answer.err
+    assert parameters["gpus"] == (0, 1)
+    assert "resource.gpus names 2 GPUs, of which the first that can be used is trained on" in answer.err
     assert "Node classification" not in answer.out
     assert graph.num_nodes == 24
 
@@ -347,19 +348,21 @@ ARRIVING = {
     "dim": 16, "num_epoch": 7, "augmentation_step": 3, "random_walk_length": 9, "num_negative": 2,
     "negative_weight": 2.5, "negative_sample_exponent": 0.5, "num_shared_negative": 8, "hub_threshold": 1e-4,
     "positive_reuse": 2, "lr": 0.001, "weight_decay": 0.1, "schedule": "constant", "num_thread": 1,
-    "deterministic": True, "seed": 5, "device": "cpu",
+    "deterministic": True, "seed": 5, "device": "cpu", "gpus": (1,), "gpu_memory_limit": 10**9, "table_dtype": "bf16",
+    "sampler": "host",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("key", ARRIVING)
 def test_every_parameter_arrives_from_both_roads(cli, fake, edges, tmp_path, key):
     value = ARRIVING[key]
+    text = str(list(value) if isinstance(value, tuple) else value).lower()
     assert set(fake().get_params()) - {"optimizer"} == set(ARRIVING)
     path = tmp_path / "run.yaml"
     path.write_text(f"graph: {{file_name: {edges}}}\n")
-    assert cli("run", path, "--set", f"{key}={str(value).lower()}").code == 0
+    assert cli("run", path, "--set", f"{key}={text}").code == 0
     switch = "--" + key.replace("_", "-")
-    assert cli("embed", edges, "-o", tmp_path / "m", *([switch] if value is True else [switch, value])).code == 0
+    assert cli("embed", edges, "-o", tmp_path / "m", *([switch] if value is True else [switch, text])).code == 0
     for _, parameters, _, _ in fake.seen:
         assert parameters[key] == value
         others = {name: given for name, given in parameters.items() if name not in (key, "optimizer")}

@@ -203,3 +203,31 @@ def test_notices_name_what_has_no_effect_and_only_that(write):
     for key in ("cpu_per_gpu", "num_partition", "random_walk_batch_size"):
         assert key not in text
     assert load_config(write(MINIMAL, "other.yaml")).notices() == []
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        ({"resource": {"gpus": [1], "table_dtype": "bf16", "sampler": "host", "gpu_memory_limit": 10**9}}, []),
+        ({"resource": {"gpus": [], "table_dtype": "auto", "sampler": "auto", "device": "cpu"}}, []),
+        ({"resource": {"device": "cpu", "gpus": [1]}}, ["resource.gpus has no effect: resource.device is cpu."]),
+        (
+            {"resource": {"device": "cpu", "table_dtype": "bf16", "sampler": "host", "gpu_memory_limit": 10**9}},
+            [f"resource.{key} has no effect: resource.device is cpu." for key in ("gpu_memory_limit", "table_dtype", "sampler")],
+        ),
+        (
+            {"resource": {"gpus": [0, 1]}, "train": {"deterministic": True}},
+            ["resource.gpus has no effect: train.deterministic trains on the CPU."],
+        ),
+        (
+            {"resource": {"gpus": [2, 0], "device": "cuda"}},
+            [
+                "resource.gpus names 2 GPUs, of which the first that can be used is trained on: training on several at a "
+                "time is not in this version."
+            ],
+        ),
+        ({"resource": {"gpus": [2, 0], "device": "cuda:2"}}, []),
+    ],
+)  # fmt: skip
+def test_notices_about_gpus(sections, told):
+    assert config_from_dict({"graph": {"file_name": "e.txt"}, **sections}).notices() == told

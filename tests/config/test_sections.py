@@ -24,8 +24,19 @@ from nodeloom.errors import ConfigError
         (ResourceConfig, "gpus", 0, "a list, each item an integer >= 0, got 0"),
         (ResourceConfig, "num_thread", 0, "an integer >= 1 or 'auto', got 0"),
         (ResourceConfig, "cpu_per_gpu", "all", "an integer >= 1 or 'auto', got 'all'"),
-        (ResourceConfig, "device", "cuda", "GPU support is not in this version yet"),
-        (ResourceConfig, "device", "cuda:0", "GPU support is not in this version yet"),
+        (
+            ResourceConfig,
+            "device",
+            "gpu",
+            "'auto' or 'cpu' or 'cuda' or 'cuda:N', N being the number of a GPU, got 'gpu'",
+        ),
+        (ResourceConfig, "device", "cuda:", "N being the number of a GPU, got 'cuda:'"),
+        (ResourceConfig, "device", "cuda:-1", "N being the number of a GPU, got 'cuda:-1'"),
+        (ResourceConfig, "device", "cuda:0,1", "N being the number of a GPU, got 'cuda:0,1'"),
+        (ResourceConfig, "device", 0, "'auto' or 'cpu' or 'cuda' or 'cuda:N', got 0"),
+        (ResourceConfig, "gpu_memory_limit", 0, "an integer >= 1 or 'auto', got 0"),
+        (ResourceConfig, "table_dtype", "fp16", "'auto' or 'fp32' or 'bf16', got 'fp16'"),
+        (ResourceConfig, "sampler", "gpu", "'auto' or 'device' or 'host', got 'gpu'"),
         (TrainConfig, "num_epoch", -1, "an integer >= 1, got -1"),
         (TrainConfig, "p", 0, "a number > 0, got 0"),
         (TrainConfig, "q", -0.5, "a number > 0, got -0.5"),
@@ -108,6 +119,12 @@ def test_names_ignore_case():
     assert TrainConfig(model="line").model == "LINE"
 
 
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0", "cuda:12"])
+def test_names_of_devices(device):
+    assert ResourceConfig(device=device).device == device
+    assert ResourceConfig(device=f" {device.upper()}").device == device
+
+
 def test_sections_are_frozen():
     with pytest.raises(pydantic.ValidationError):
         TrainConfig().num_epoch = 3
@@ -126,6 +143,13 @@ def test_threads_come_from_either_key():
         ({"order": 1}, {}, {}, r"order: expected 2, since train.model is DeepWalk, got 1"),
         ({"deterministic": True}, {}, {"num_thread": 2}, r"num_thread: expected 1 thread"),
         ({"deterministic": True}, {}, {"cpu_per_gpu": 2}, r"num_thread: expected 1 thread"),
+        ({"deterministic": True}, {}, {"device": "cuda:1"}, r"device: expected 'auto' or 'cpu'.*, got 'cuda:1'"),
+        (
+            {},
+            {},
+            {"device": "cuda:1", "gpus": [0, 2]},
+            r"device: expected .* among gpus \(cuda:0, cuda:2\), got 'cuda:1'",
+        ),
         ({}, {"type": "SGD", "momentum": 0.5}, {}, r"momentum: expected no such key for SGD.*belongs to Momentum"),
         (
             {},
@@ -151,6 +175,10 @@ def test_rules_between_keys_hold_for_defaults_and_neighbours_of_the_bounds():
     check_training(train=TrainConfig(augmentation_step=5, random_walk_length=5))
     check_training(train=TrainConfig(model="LINE", order="both"))
     check_training(train=TrainConfig(deterministic=True), resource=ResourceConfig(num_thread=1))
+    for device in ("auto", "cpu"):
+        check_training(train=TrainConfig(deterministic=True), resource=ResourceConfig(device=device, gpus=[1]))
+    for device in ("cuda", "cuda:1"):
+        check_training(train=TrainConfig(), resource=ResourceConfig(device=device, gpus=[0, 1]))
     check_training(optimizer=OptimizerConfig(type="RMSprop", alpha=0.9, epsilon=1e-6))
 
 

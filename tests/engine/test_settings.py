@@ -43,6 +43,8 @@ OTHER = {
     ("resource", "num_thread"): (2, False),
     ("resource", "dim"): (64, True),
     ("resource", "device"): ("cpu", False),
+    ("resource", "table_dtype"): ("bf16", False),
+    ("resource", "sampler"): ("host", False),
 }
 SECTIONS = {"train": TrainConfig, "build": BuildConfig, "resource": ResourceConfig}
 

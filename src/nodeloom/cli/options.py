@@ -65,8 +65,6 @@ _LEFT_OUT: set[Path] = {
     ("graph", "edge_list"),
     ("graph", "weighted_edge_list"),
     ("graph", "as_undirected"),  # --directed
-    ("resource", "gpus"),
-    ("resource", "gpu_memory_limit"),
     ("resource", "cpu_per_gpu"),
     ("train", "resume"),
     ("save", "file_name"),
@@ -128,6 +126,8 @@ def _default(field: FieldInfo) -> str:
 def _metavar(option: Option) -> str:
     if option.path[-1] == "columns":
         return "HEAD,TAIL[,WEIGHT]"
+    if option.path[-1] == "gpus":
+        return "INT[,INT...]"
     if option.path[0] in ("load", "save") and option.is_text:
         return "FILE"
     text = allowed_in(option.field).replace(" or a function", "")
@@ -148,6 +148,8 @@ def value_of(option: Option, text: Any) -> Any:
         return text
     if option.path[-1] == "columns":
         return [part.strip() for part in text.split(",")]
+    if option.path[-1] == "gpus":
+        return [scalar(part) for part in text.strip("[] ").split(",") if part.strip()]
     if option.is_text:
         return text
     value = scalar(text)

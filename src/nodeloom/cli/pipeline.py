@@ -16,6 +16,7 @@ from nodeloom.cli.progress import callback
 from nodeloom.cli.session import Session
 from nodeloom.cli.tables import escape, facts
 from nodeloom.config import Config, LinkPrediction
+from nodeloom.config.notices import OF_GPUS
 from nodeloom.config.optimizer import OWN_KEYS
 from nodeloom.errors import ConfigError, DataError, NodeloomError, OutputError, describe
 from nodeloom.log import logger
@@ -183,7 +184,7 @@ def parameters_of(config: Config) -> dict[str, Any]:
         "num_negative": config.build.num_negative,
         "dim": config.resource.dim,
         "num_thread": config.resource.threads,
-        "device": config.resource.device,
+        **{key: getattr(config.resource, key) for key in ("device", *OF_GPUS)},
         "optimizer": {"type": optimizer.type, **own},
         "lr": optimizer.lr,
         "weight_decay": optimizer.weight_decay,

@@ -6,14 +6,15 @@ import importlib.resources
 import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from nodeloom.cli.commands import CONTROL_HELP, command
 from nodeloom.cli.embed import NoCheckpoint, Resume, resume_command
+from nodeloom.cli.options import options_of_config, parameter_of
 from nodeloom.cli.session import active
-from nodeloom.errors import ConfigError
+from nodeloom.errors import ConfigError, describe
 from nodeloom.log import logger
 
 Set = Annotated[
@@ -25,22 +26,35 @@ Cpu = Annotated[
     int | None, typer.Option("--cpu", metavar="INT", help="Number of CPU threads; overrides resource.num_thread.")
 ]
 Gpu = Annotated[
-    int | None, typer.Option("--gpu", metavar="INT", help="Number of GPUs. This version trains on the CPU.")
+    int | None,
+    typer.Option(
+        "--gpu",
+        metavar="INT",
+        help="Number of GPUs, as in GraphVite: resource.gpus becomes the first so many. 0 is --device cpu.",
+    ),
 ]
 NoEval = Annotated[bool, typer.Option("--no-eval", help="Leave the evaluation out.")]
 Control = Annotated[bool, typer.Option("--control/--no-control", help=CONTROL_HELP)]
+
+_EXTRA = [
+    parameter_of(option)
+    for option in options_of_config()
+    if option.path in (("resource", "device"), ("resource", "table_dtype"), ("resource", "sampler"))
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
 
-    @command(app, "run", rich_help_panel="Train")
+    @command(app, "run", extra=_EXTRA, rich_help_panel="Train")
     def run(
         config: Annotated[str, typer.Argument(help="YAML file, in the schema of GraphVite.", show_default=False)],
         overrides: Set = None,
         epoch: Epoch = None,
         cpu: Cpu = None,
         gpu: Gpu = None,
+        *,
+        options: dict[str, Any],
         no_eval: NoEval = False,
         resume: Resume = False,
         no_checkpoint: NoCheckpoint = False,
@@ -53,9 +67,9 @@ def register(app: typer.Typer) -> None:
 
         Files of GraphVite run unchanged. The model is saved before it is evaluated.
         """
-        _run(config, overrides, epoch, cpu, gpu, no_eval, resume, no_checkpoint, control)
+        _run(config, overrides, epoch, cpu, gpu, no_eval, resume, no_checkpoint, control, options)
 
-    @command(app, "baseline", rich_help_panel="Train")
+    @command(app, "baseline", extra=_EXTRA, rich_help_panel="Train")
     def baseline(
         keywords: Annotated[
             list[str], typer.Argument(help="Words of its name, such as: line youtube.", show_default=False)
@@ -64,6 +78,8 @@ def register(app: typer.Typer) -> None:
         epoch: Epoch = None,
         cpu: Cpu = None,
         gpu: Gpu = None,
+        *,
+        options: dict[str, Any],
         no_eval: NoEval = False,
         resume: Resume = False,
         no_checkpoint: NoCheckpoint = False,
@@ -78,7 +94,7 @@ def register(app: typer.Typer) -> None:
         """
         path = find_baseline(keywords)
         active().err.print(f"running {path}", markup=False, soft_wrap=True)
-        _run(str(path), overrides, epoch, cpu, gpu, no_eval, resume, no_checkpoint, control)
+        _run(str(path), overrides, epoch, cpu, gpu, no_eval, resume, no_checkpoint, control, options)
 
 
 def _run(
@@ -91,6 +107,7 @@ def _run(
     resume: bool,
     no_checkpoint: bool,
     control: bool,
+    options: dict[str, Any],
 ) -> None:
     from nodeloom.cli.pipeline import run_config
     from nodeloom.config import load_config
@@ -103,7 +120,10 @@ def _run(
     if cpu is not None:
         changes.append(f"resource.num_thread={cpu}")
     if gpu is not None:
-        changes.append(f"resource.gpus={list(range(gpu))}")
+        if gpu < 0:
+            raise ConfigError(describe("--gpu", expected="a number of GPUs >= 0", got=gpu))
+        changes.append(f"resource.gpus={list(range(gpu))}" if gpu else "resource.device=cpu")
+    changes += [f"resource.{key}={value}" for key, value in options.items()]
     if no_checkpoint:
         changes.append("save.checkpoint=none")
     if resume:

@@ -17,7 +17,8 @@ class BuildConfig(Section):
         OptimizerConfig(), description="The optimizer: auto, a name, a learning rate, or the keys below."
     )
     num_partition: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
-        "auto", description="Parts that the vector tables are cut into when they exceed a GPU. No effect on the CPU."
+        "auto",
+        description="Parts that the vector tables are cut into when they exceed a GPU. No effect in this version.",
     )
     num_negative: Annotated[Integer, Field(ge=1)] = Field(
         1,
@@ -28,5 +29,5 @@ class BuildConfig(Section):
         100000, description="GraphVite's pairs per transfer to a GPU. Here it is the unit of log_frequency only."
     )
     episode_size: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
-        "auto", description="Batches per block of partitions. No effect on the CPU."
+        "auto", description="Batches per block of partitions. No effect in this version."
     )

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nodeloom.config.section import Section
     from nodeloom.config.tree import Config
 
 WITHOUT_EFFECT: dict[tuple[str, str], str] = {
-    ("resource", "gpus"): "this version trains on the CPU",
-    ("resource", "gpu_memory_limit"): "this version trains on the CPU",
-    ("build", "num_partition"): "the vectors are trained in one piece in main memory",
+    ("build", "num_partition"): "the vectors are trained in one piece",
     ("build", "episode_size"): "there are no partitions whose turns it would set",
     ("train", "random_walk_batch_size"): "walks are trained as they are drawn, not held back in batches",
     ("train", "shuffle_base"): "all pairs of a walk are trained together, so there is nothing to spread",
     ("save", "save_hyperparameter"): "a model file always holds the settings it was trained with",
 }
-"""Keys of GraphVite without a role on the CPU, and why."""
+"""Keys of GraphVite without a role here, and why."""
+
+OF_GPUS = ("gpus", "gpu_memory_limit", "table_dtype", "sampler")
+"""Keys of the section ``resource`` that act when training on a GPU only."""
 
 
 def notices(config: Config) -> list[str]:
@@ -26,9 +28,9 @@ def notices(config: Config) -> list[str]:
     """
     found = []
     for (section, key), reason in WITHOUT_EFFECT.items():
-        group = getattr(config, section)
-        if key in group.model_fields_set and getattr(group, key) != type(group).model_fields[key].default:
+        if _changed(getattr(config, section), key):
             found.append(f"{section}.{key} has no effect: {reason}.")
+    found += _of_gpus(config)
     train = config.train
     if train.model != "node2vec" and (train.p, train.q) != (1.0, 1.0):
         found.append(
@@ -40,3 +42,28 @@ def notices(config: Config) -> list[str]:
                 f"evaluate.{index}.patience has no effect: the classifier is solved to its optimum, not stopped early."
             )
     return found
+
+
+def _changed(group: Section, key: str) -> bool:
+    """Tell whether a key was set to other than its default."""
+    return key in group.model_fields_set and getattr(group, key) != type(group).model_fields[key].default
+
+
+def _of_gpus(config: Config) -> list[str]:
+    """Return sentences about keys of GPUs: all when training goes to the CPU for sure, else what is not done yet."""
+    resource = config.resource
+    reason = (
+        "resource.device is cpu"
+        if resource.device == "cpu"
+        else "train.deterministic trains on the CPU"
+        if config.train.deterministic
+        else ""
+    )
+    if reason:
+        return [f"resource.{key} has no effect: {reason}." for key in OF_GPUS if _changed(resource, key)]
+    if len(resource.gpus) > 1 and ":" not in resource.device:
+        return [
+            f"resource.gpus names {len(resource.gpus)} GPUs, of which the first that can be used is trained on: training "
+            "on several at a time is not in this version."
+        ]
+    return []

@@ -47,6 +47,26 @@ def of_training(
             resource.threads,
             "Leave num_thread out, or give up determinism.",
         )
+    if resource is not None:
+        yield from _of_device(resource, deterministic=train is not None and train.deterministic)
+
+
+def _of_device(resource: ResourceConfig, *, deterministic: bool) -> Iterator[Problem]:
+    kind, _, number = resource.device.partition(":")
+    if kind == "cuda" and deterministic:
+        yield Problem(
+            ("resource", "device"),
+            "'auto' or 'cpu', since train.deterministic is set",
+            resource.device,
+            "Only the CPU repeats a training to the last bit: leave device out, or give up determinism.",
+        )
+    if number and resource.gpus and int(number) not in resource.gpus:
+        yield Problem(
+            ("resource", "device"),
+            f"a device among gpus ({', '.join(f'cuda:{gpu}' for gpu in resource.gpus)})",
+            resource.device,
+            "Give one of the two.",
+        )
 
 
 def _of_train(train: TrainConfig) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -9,21 +10,25 @@ from pydantic import Field, field_validator
 from nodeloom.config.section import Integer, Section
 from nodeloom.errors import ConfigError
 
+DEVICES = "'auto' or 'cpu' or 'cuda' or 'cuda:N'"
+"""What ``device`` may be, in words."""
+
 
 class ResourceConfig(Section):
     """Threads, devices and the size of a vector."""
 
     gpus: tuple[Annotated[Integer, Field(ge=0)], ...] = Field(
         (),
-        description="GPU ids to train on; [] is all of them. This version trains on the CPU, so it has no effect.",
+        description="GPUs to choose from, by number; [] is all of them. One is trained on, the first that can be used: "
+        "training on several is not in this version.",
     )
     gpu_memory_limit: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
-        "auto", description="Memory to use on each GPU, in bytes. No effect on the CPU."
+        "auto", description="Memory to use on a GPU at most, in bytes. auto: what is free there."
     )
     cpu_per_gpu: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto",
-        description="GraphVite's number of CPU threads per GPU. On the CPU it is the number of threads, unless "
-        "num_thread is given.",
+        description="GraphVite's number of CPU threads per GPU. Here it is the number of threads, unless num_thread is "
+        "given.",
     )
     num_thread: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto", description="Number of CPU threads. auto: all that this process may use."
@@ -32,16 +37,30 @@ class ResourceConfig(Section):
         128,
         description="Number of values in a vector. 128 suits most graphs; memory and time grow in proportion to it.",
     )
-    device: Literal["auto", "cpu"] = Field(
-        "auto", description="Where to train. This version trains on the CPU, which is what auto chooses."
+    device: str = Field(
+        "auto",
+        description="Where to train. cuda is the first GPU that can be used, cuda:1 the one of that number; auto is cuda if "
+        "there is one, else cpu. 'nodeloom info' lists what there is.",
+        json_schema_extra={"allowed": DEVICES},
+    )
+    table_dtype: Literal["auto", "fp32", "bf16"] = Field(
+        "auto",
+        description="Number format of the tables on a GPU. bf16 halves their memory and is faster, but less precise. auto: "
+        "fp32, unless only bf16 fits the memory of the GPU. On the CPU tables are always fp32.",
+    )
+    sampler: Literal["auto", "device", "host"] = Field(
+        "auto",
+        description="Who draws the walks when training on a GPU: the GPU (device) or CPU threads (host). auto: device if "
+        "the graph fits its memory beside the tables, else host.",
     )
 
-    @field_validator("device", mode="before")
+    @field_validator("device")
     @classmethod
-    def _no_gpu_yet(cls, value: object) -> object:
-        if isinstance(value, str) and value.split(":")[0] in ("cuda", "gpu"):
-            raise ConfigError("'auto' or 'cpu' (GPU support is not in this version yet)")
-        return value
+    def _is_a_device(cls, value: str) -> str:
+        name = value.strip().lower()
+        if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", name):
+            raise ConfigError(f"{DEVICES}, N being the number of a GPU")
+        return name
 
     @property
     def threads(self) -> int | Literal["auto"]:

@@ -65,8 +65,8 @@ class TrainConfig(Section):
     )
     deterministic: bool = Field(
         False,
-        description="Train with one thread, so that the same seed gives the same vectors to the last bit. Otherwise "
-        "threads update in whichever order they come.",
+        description="Train on the CPU with one thread, so that the same seed gives the same vectors to the last bit. "
+        "Otherwise threads update in whichever order they come.",
     )
     resume: bool = Field(
         False,

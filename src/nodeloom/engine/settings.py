@@ -28,6 +28,8 @@ _FREE = {
     ("resource", "gpus"),
     ("resource", "gpu_memory_limit"),
     ("resource", "device"),
+    ("resource", "table_dtype"),
+    ("resource", "sampler"),
     ("train", "resume"),
     ("train", "log_frequency"),
     ("train", "random_walk_batch_size"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from nodeloom.estimators.base import NodeEmbedding, Schedule
@@ -46,11 +46,21 @@ class DeepWalk(NodeEmbedding):
     num_thread : int or "auto"
         CPU threads. auto: all that the process may use.
     deterministic : bool
-        Train in one thread, so that a seed gives the same vectors to the last bit.
+        Train on the CPU in one thread, so that a seed gives the same vectors to the last bit.
     seed : int
         Seed of all random numbers. Walks are the same with any number of threads.
-    device : {"auto", "cpu"}
-        Where to train.
+    device : {"auto", "cpu", "cuda", "cuda:N"}
+        Where to train. cuda: the first GPU that can be used. auto: the same, or the CPU if there is none.
+    gpus : sequence of int
+        Numbers of the GPUs to choose from; none: all. One of them is used.
+    gpu_memory_limit : int or "auto"
+        Bytes to use on a GPU at most. auto: what is free there.
+    table_dtype : {"auto", "fp32", "bf16"}
+        Number format of the tables on a GPU; the results are float32 in any case. bf16 halves the memory and is faster, but less
+        precise. auto: fp32, unless only bf16 fits the memory of the GPU.
+    sampler : {"auto", "device", "host"}
+        Who draws the walks when training on a GPU: the GPU or CPU threads. auto: device if the graph fits the memory of the GPU
+        beside the tables, else host.
 
     Attributes
     ----------
@@ -99,6 +109,10 @@ class DeepWalk(NodeEmbedding):
         deterministic: bool = False,
         seed: int = 0,
         device: str = "auto",
+        gpus: Sequence[int] = (),
+        gpu_memory_limit: int | Auto = "auto",
+        table_dtype: str = "auto",
+        sampler: str = "auto",
     ) -> None:
         self.dim = dim
         self.num_epoch = num_epoch
@@ -118,6 +132,10 @@ class DeepWalk(NodeEmbedding):
         self.deterministic = deterministic
         self.seed = seed
         self.device = device
+        self.gpus = gpus
+        self.gpu_memory_limit = gpu_memory_limit
+        self.table_dtype = table_dtype
+        self.sampler = sampler
 
 
 class LINE(DeepWalk):
@@ -157,6 +175,10 @@ class LINE(DeepWalk):
         deterministic: bool = False,
         seed: int = 0,
         device: str = "auto",
+        gpus: Sequence[int] = (),
+        gpu_memory_limit: int | Auto = "auto",
+        table_dtype: str = "auto",
+        sampler: str = "auto",
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "order", "__class__")}
         super().__init__(**given)
@@ -202,6 +224,10 @@ class Node2Vec(DeepWalk):
         deterministic: bool = False,
         seed: int = 0,
         device: str = "auto",
+        gpus: Sequence[int] = (),
+        gpu_memory_limit: int | Auto = "auto",
+        table_dtype: str = "auto",
+        sampler: str = "auto",
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "p", "q", "__class__")}
         super().__init__(**given)

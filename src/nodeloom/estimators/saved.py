@@ -58,6 +58,7 @@ def _parameters(config: dict[str, Any], kind: type[NodeEmbedding]) -> dict[str, 
     for key in ("lr", "weight_decay", "schedule"):
         if key in optimizer:
             flat[key] = optimizer.pop(key)
+    flat["gpus"] = tuple(flat.get("gpus", ()))  # JSON has no tuples
     if str(flat.get("schedule", "linear")) not in ("linear", "constant"):
         flat["schedule"] = "linear"
     known = kind._defaults()
