@@ -8,6 +8,7 @@ from backends import REFERENCE
 
 from nodeloom.kernels.reference.optimizer import ADAGRAD, ADAM, MOMENTUM, RMSPROP, SGD
 
+NEEDS = ("optimizer",)
 SETTINGS = {
     "SGD": (SGD, [0.0]),
     "SGD with a largest step": (SGD, [0.02]),

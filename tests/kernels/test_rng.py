@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from backends import BACKENDS
-from hypothesis import given
+from backends import BACKENDS, CPU, GPU, needs
+from hypothesis import example, given
 from hypothesis import strategies as st
 from walk_graphs import chi_square
 
 from nodeloom import rng as definition
+
+NEEDS = ("rng",)
 
 words = st.integers(0, 2**64 - 1)
 
@@ -63,6 +65,14 @@ def test_below_is_the_high_half_of_the_product(bits, bound):
         assert int(backend.rng.below(np.uint64(bits), bound)) == bits * bound >> 64
 
 
+@pytest.mark.skipif(bool(GPU.missing), reason=GPU.missing)
+@given(pairs=st.lists(st.tuples(words, st.integers(1, 2**32 - 1)), min_size=1, max_size=50))
+@example(pairs=[(b, n) for b in (0, 2**32 - 1, 2**32, 2**64 - 1) for n in (1, 2, 2**31, 2**32 - 1)])
+def test_below_narrow_is_below(pairs):
+    bits, bounds = (np.array(a, np.uint64) for a in zip(*pairs, strict=True))
+    assert GPU.rng.below_narrow(bits, bounds).tolist() == [b * n >> 64 for b, n in pairs]
+
+
 @pytest.mark.parametrize("bound", [1, 2, 3, 2**31, 2**40 + 1, 2**62])
 def test_below_reaches_both_ends_and_nothing_beyond(backend, bound):
     assert int(backend.rng.below(np.uint64(0), bound)) == 0
@@ -77,10 +87,14 @@ def test_unit_is_the_low_24_bits(bits):
 
 
 def test_low_and_high_bits_of_draws_are_uniform_and_independent(backend):
-    key = backend.rng.item_key(np.uint64(5), 9)
-    bits = [np.uint64(int(backend.rng.draw(np.uint64(int(key)), n))) for n in range(4000)]
-    entries = np.array([int(backend.rng.below(b, 8)) for b in bits])
-    units = np.array([float(backend.rng.unit(b)) for b in bits])
+    def over(function, kind, *arrays):  # the functions of the CPU take one number at a time
+        values = [function(*a) for a in zip(*arrays, strict=True)] if backend is CPU else function(*arrays)
+        return np.array(values, kind)
+
+    key = np.uint64(int(backend.rng.item_key(np.uint64(5), 9)))
+    bits = over(backend.rng.draw, np.uint64, np.full(4000, key), np.arange(4000))
+    entries = over(backend.rng.below, np.int64, bits, np.full(4000, 8))
+    units = over(backend.rng.unit, np.float64, bits)
     counts = np.bincount(8 * entries + (units * 8).astype(int), minlength=64)
     assert chi_square(counts, np.ones(64)) > 1e-4
 
@@ -96,6 +110,7 @@ def test_reference_takes_arrays():
     np.testing.assert_array_equal(rng.below(keys, items + 1)[1, 2], int(keys[1, 2]) * 6 >> 64)
 
 
+@needs("initial")
 @pytest.mark.parametrize(("dim", "columns"), [(1, 16), (16, 16), (100, 112)])
 def test_initial_rows_equal_the_reference(fast, dim, columns):
     from nodeloom.kernels.reference import initial
@@ -109,6 +124,7 @@ def test_initial_rows_equal_the_reference(fast, dim, columns):
     assert np.abs(got).max() <= 0.25 and got.min() < 0 < got.max()
 
 
+@needs("initial")
 def test_initial_rows_do_not_depend_on_the_slice(backend):
     whole, parts = np.empty((9, 16), backend.real), np.empty((9, 16), backend.real)
     backend.initial.uniform_rows(np.uint64(3), 0, 16, backend.real(0.01), whole)

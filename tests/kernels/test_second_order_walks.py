@@ -10,6 +10,7 @@ from walk_graphs import chi_square, from_adjacency, random_graph
 
 from nodeloom.kernels.reference import walks as reference
 
+NEEDS = ("walks",)
 CORNERS = [(1.0, 1.0), (0.25, 4.0), (4.0, 0.25), (0.1, 0.1), (10.0, 10.0), (0.5, 2.0), (0.01, 1.0)]
 
 

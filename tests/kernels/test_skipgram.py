@@ -11,6 +11,7 @@ from skipgram_cases import Case, Problem, compare
 
 from nodeloom.kernels.cpu.parallel import run_slices
 
+NEEDS = ("skipgram",)
 LENGTHS = [1, 2, 3, 5, 31, 32, 33, 63, 64, 65, 66, 127, 128, 129, 130, 131]
 
 

@@ -11,6 +11,8 @@ from skipgram_cases import Case, Problem, compare
 
 from nodeloom.kernels.reference import skipgram as reference
 
+NEEDS = ("skipgram",)
+
 
 def loss_at(case, tables):
     """Return the loss of a case with these tables: a rate of zero changes nothing."""

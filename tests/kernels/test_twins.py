@@ -9,14 +9,19 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from backends import BACKENDS, FAST_BACKENDS, REFERENCE
+from backends import BACKENDS, FAMILIES, FAST_BACKENDS, REFERENCE, having
 
 from nodeloom import kernels
+
+# What each family has: contract tests run on the families that have what they need, and this says that none went missing.
+_SHARED = {"adjacency", "csr", "initial", "names", "negatives", "optimizer", "rng", "skipgram", "tokens", "walks"}
+MODULES = {"reference": _SHARED, "cpu": _SHARED | {"parallel", "simd"}, "gpu": {"rng"}}
 
 # Public functions without a twin of the same name and parameters, and why.
 EXCEPTIONS = {
     "parallel": "runs kernels on slices; it computes nothing",
     "simd": "pieces of kernels; test_simd compares them with NumPy",
+    "rng.below_narrow": "rng.below for small bounds; test_rng compares it with Python's integers",
     "csr.bucket_shift": "how build_csr cuts its work",
     "csr.build_csr_consuming": "build_csr under another ownership of its arguments; test_csr compares them",
     "names.intern_text": "reference names.intern, on bytes in an arena with a hash table",
@@ -34,7 +39,10 @@ def modules(package):
 
 def public_functions(module):
     """Return the Python functions behind the public kernels that a module defines."""
-    functions = {name: getattr(value, "py_func", value) for name, value in vars(module).items() if name[0] != "_"}
+    functions = {}
+    for name, value in vars(module).items():
+        if name[0] != "_":
+            functions[name] = getattr(value, "py_func", getattr(value, "fn", value))  # behind Numba, behind Triton
     return {n: f for n, f in functions.items() if inspect.isfunction(f) and f.__module__ == module.__name__}
 
 
@@ -43,8 +51,14 @@ def public_constants(module):
     return {n: v for n, v in vars(module).items() if n.isupper() and n[0] != "_" and isinstance(v, (int, float))}
 
 
+def parameters(function):
+    """Return the parameters that say what is computed; those by keyword only, with a default, say how."""
+    every = inspect.signature(function).parameters.values()
+    return [p.name for p in every if p.kind is not p.KEYWORD_ONLY or p.default is p.empty]
+
+
 def test_every_family_of_kernels_is_tested():
-    assert {b.name for b in BACKENDS} == {m.name for m in pkgutil.iter_modules(kernels.__path__) if m.ispkg}
+    assert {b.name for b in FAMILIES} == {m.name for m in pkgutil.iter_modules(kernels.__path__) if m.ispkg}
 
 
 @pytest.mark.parametrize("family", FAST_BACKENDS, ids=repr)
@@ -58,20 +72,34 @@ def test_kernels_have_a_definition_of_the_same_name_and_parameters(family):
         for function, body in public_functions(module).items():
             if function not in twins:
                 lonely.add(f"{name}.{function}")
-            elif [*inspect.signature(body).parameters] != [*inspect.signature(twins[function]).parameters]:
+            elif parameters(body) != parameters(twins[function]):
                 different.add(f"{name}.{function}")
-    assert lonely | different <= set(EXCEPTIONS)
-    if family.name == "cpu":  # no reason outlives its function
-        assert {e for e in EXCEPTIONS if "." in e} == lonely | different
+    # No reason outlives its function.
+    assert lonely | different == {e for e in EXCEPTIONS if "." in e and family.has(e)}
+    if family.name == "cpu":
         assert {e for e in EXCEPTIONS if "." not in e} <= set(modules(family.package))
 
 
-@pytest.mark.parametrize("family", FAST_BACKENDS, ids=repr)
-@pytest.mark.parametrize("name", ["walks", "skipgram", "optimizer"])
-def test_constants_are_equal(family, name):
-    constants = public_constants(getattr(family, name))
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [(name, b) for name in ("walks", "skipgram", "optimizer") for b in having(FAST_BACKENDS, name)],
+    ids=str,
+)
+def test_constants_are_equal(name, family):
+    constants = public_constants(import_module(f"{family.package.__name__}.{name}"))
     assert constants == public_constants(getattr(REFERENCE, name))
     assert constants
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=repr)
+def test_every_family_has_its_modules(family):
+    assert family.modules == MODULES[family.name]
+
+
+def test_each_file_of_tests_says_what_it_needs():
+    assert having(FAMILIES, "rng") == FAMILIES
+    assert having(FAMILIES, "negatives.build_alias") == [b for b in FAMILIES if b.name != "gpu"]
+    assert having(FAMILIES, "walks.no_such_kernel") == having(FAMILIES, "no_such_module") == []
 
 
 def imports_of(path):

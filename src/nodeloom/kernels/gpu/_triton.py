@@ -1,0 +1,61 @@
+"""The one owner of compilation on the GPU: Triton itself, the options of its kernels, and how 64-bit numbers get into them.
+
+With ``TRITON_INTERPRET=1`` in the environment before the first import, the same kernels run in NumPy on tensors of the CPU, so
+that they can be tested without a GPU.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import triton
+import triton.language as tl
+
+__all__ = ["INTERPRETED", "ceil_div", "double_bits", "jit", "key_bits", "tl", "triton"]
+
+
+def jit(function: Callable[..., Any] | None = None, *, varying: tuple[str, ...] = ()) -> Any:
+    """Mark a kernel, or a device function that kernels call.
+
+    Parameters
+    ----------
+    function : callable
+        The function, when used as a bare decorator.
+    varying : tuple of str
+        Integer parameters whose values differ from launch to launch, such as the number of the first walk. Triton would
+        compile a kernel for values that are 1, one for multiples of 16 and one for each width; named here and annotated as
+        ``tl.int64`` they take one kernel for all.
+    """
+
+    def decorate(f: Callable[..., Any]) -> Any:
+        return triton.jit(f, do_not_specialize=list(varying))
+
+    return decorate(function) if function is not None else decorate
+
+
+@jit
+def _probe():
+    pass
+
+
+INTERPRETED = not isinstance(_probe, triton.JITFunction)
+"""Whether kernels run in the interpreter, on the CPU."""
+
+
+def key_bits(key: int) -> int:
+    """Return a key (uint64) as the int64 of the same bits: what a kernel takes as ``tl.int64`` and casts to ``tl.uint64``."""
+    key = int(key)
+    return key - (1 << 64) if key >> 63 else key
+
+
+def double_bits(value: float) -> int:
+    """Return the bits of a float64 as an int64, for ``.to(tl.float64, bitcast=True)``; plain floats arrive as float32."""
+    (bits,) = struct.unpack("<q", struct.pack("<d", value))
+    return int(bits)
+
+
+def ceil_div(count: int, size: int) -> int:
+    """Return how many pieces of `size` cover `count`."""
+    return -(-count // size)
