@@ -49,6 +49,12 @@ def test_every_kernel_has_a_definition():
     assert kernel_modules("cpu") - {"_jit", "parallel"} == kernel_modules("reference")
 
 
+def test_gpu_kernels_are_named_as_those_of_the_cpu():
+    ours = {module for module in kernel_modules("gpu") if not module.startswith("_")}
+    assert ours
+    assert ours <= kernel_modules("cpu")
+
+
 def public_functions(family, module):
     tree = ast.parse((PACKAGE / "kernels" / family / f"{module}.py").read_text())
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")}
@@ -84,6 +90,30 @@ def test_one_owner_of_compilation():
         and "simd" not in path.parts  # intrinsics, which are written in LLVM's own language
     }
     assert users == {"src/nodeloom/kernels/cpu/_jit.py"}
+
+
+def users_of(library):
+    return {named(path) for path in FILES if any(name.split(".")[0] == library for name in imports(path))}
+
+
+def test_one_owner_of_triton():
+    assert users_of("triton") == {"src/nodeloom/kernels/gpu/_triton.py"}
+
+
+def test_torch_is_for_gpus_only():
+    # The base installation has no torch; the layers that may have it are named by import-linter too.
+    allowed = ("src/nodeloom/kernels/gpu/", "src/nodeloom/engine/gpu/", "src/nodeloom/engine/device.py")
+    assert [name for name in users_of("torch") if not name.startswith(allowed)] == []
+
+
+def test_nothing_optional_is_imported_before_it_is_needed():
+    code = (
+        "import sys, nodeloom, nodeloom.cli.app, nodeloom.engine\n"
+        "model = nodeloom.DeepWalk(dim=4, num_epoch=1, device='cpu')\n"
+        "model.plan(nodeloom.Graph.from_edges([[0, 1], [1, 2]]))\n"
+        "assert not {'torch', 'triton', 'pandas', 'networkx'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_no_module_prints_or_exits_but_the_command_line():

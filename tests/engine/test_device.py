@@ -8,8 +8,8 @@ import sys
 import time
 
 import pytest
-from machines import GB, gpu, pretend, torch_with
 
+from machines import GB, gpu, pretend, torch_with
 from nodeloom.config import ResourceConfig
 from nodeloom.engine import device
 from nodeloom.engine.device import Gpu, find_gpu, find_gpus, resolve_device, why_no_gpu
