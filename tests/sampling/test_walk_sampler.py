@@ -174,3 +174,15 @@ def test_nbytes_counts_the_tables():
     graph = GRAPHS["weighted"]
     sampler = WalkSampler.of(graph, p=0.5)
     assert sampler.nbytes == 8 * graph.num_nodes + 8 * len(graph.indices) + HubRows.size(graph)
+    first_order = WalkSampler.of(graph)
+    assert first_order.nbytes == 8 * graph.num_nodes + 8 * len(graph.indices) + 4 * (graph.num_nodes + 1)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_walks_are_the_same_whatever_the_width_of_the_bounds(monkeypatch, name):
+    graph = GRAPHS[name]
+    narrow = walks(graph, 80, 7)
+    assert WalkSampler.of(graph).bounds.dtype == np.int32
+    monkeypatch.setattr(WalkSampler, "has_own_bounds", staticmethod(lambda graph: False))
+    assert WalkSampler.of(graph).bounds is graph.indptr
+    assert (walks(graph, 80, 7) == narrow).all()

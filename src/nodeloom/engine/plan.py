@@ -18,7 +18,7 @@ from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.kernels.cpu.simd import ROW_ALIGNMENT
 from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.rng import MASK, mix
-from nodeloom.sampling.walks import HubRows
+from nodeloom.sampling.walks import HubRows, WalkSampler
 from nodeloom.units import duration, rate, size
 
 if TYPE_CHECKING:
@@ -366,6 +366,8 @@ def _memory(plan: Plan, graph: Graph) -> dict[str, int]:
     memory["samplers"] = nodes * (36 + 8 * graph.directed) + len(graph.indices) * 8 * graph.is_weighted
     if (plan.p, plan.q) != (1.0, 1.0):
         memory["samplers"] += HubRows.size(graph)
+    elif WalkSampler.has_own_bounds(graph):
+        memory["samplers"] += 4 * (nodes + 1)
     rows = plan.walks_per_tile * plan.nodes_per_walk + 2 * (plan.augmentation_step + 8)
     walks = plan.tiles_per_pool * plan.walks_per_tile * plan.nodes_per_walk * graph.indices.itemsize
     memory["buffers"] = walks + plan.num_thread * rows * 4 * (2 * max(part.row for part in plan.parts) + 64)

@@ -77,6 +77,8 @@ class WalkSampler:
     ----------
     graph : Graph
         The graph.
+    bounds : int32 or int64 [N + 1]
+        Bounds of its rows: for first-order walks in 32 bits if they fit, so that more of them stay in the caches.
     start, steps : AliasTable
         Distribution of the first node; of each step (empty on an unweighted graph).
     hubs : HubRows
@@ -90,6 +92,7 @@ class WalkSampler:
     """
 
     graph: Graph
+    bounds: IndexArray
     start: AliasTable
     steps: AliasTable
     hubs: HubRows
@@ -124,6 +127,7 @@ class WalkSampler:
             fold = not bool(repeats.any())
         return cls(
             graph,
+            graph.indptr if second_order or not cls.has_own_bounds(graph) else graph.indptr.astype(np.int32),
             over_nodes(graph.strengths),
             over_rows(graph.weights, graph.indptr, num_thread),
             HubRows.of(graph) if second_order else HubRows.none(),
@@ -133,17 +137,23 @@ class WalkSampler:
             stream(seed, Purpose.WALK),
         )
 
+    @staticmethod
+    def has_own_bounds(graph: Graph) -> bool:
+        """Tell whether first-order walks keep the bounds of the rows in 32 bits beside the graph."""
+        return len(graph.indices) <= np.iinfo(np.int32).max
+
     @property
     def nbytes(self) -> int:
         """Bytes of the tables, the graph not counted."""
-        return self.start.nbytes + self.steps.nbytes + self.hubs.nbytes
+        bounds = 0 if self.bounds is self.graph.indptr else self.bounds.nbytes
+        return bounds + self.start.nbytes + self.steps.nbytes + self.hubs.nbytes
 
     def sample(self, first_walk: int, out: IndexArray) -> None:
         """Fill `out` [W, L + 1] (the dtype of the graph's indices) with walks number ``first_walk ...``."""
         graph = self.graph
         if (self.p, self.q) == (1.0, 1.0):
             first_order_walks(
-                graph.indptr, graph.indices, self.steps.prob, self.steps.alias, self.start.prob, self.start.alias,
+                self.bounds, graph.indices, self.steps.prob, self.steps.alias, self.start.prob, self.start.alias,
                 np.uint64(self.key), first_walk, out,
             )  # fmt: skip
             return

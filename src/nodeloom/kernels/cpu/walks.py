@@ -21,12 +21,24 @@ MAX_TRIAL = 64
 
 
 @jit(inline=True)
+def _alias_choice(bits, prob, alias, first, entry):
+    """Return `entry`, or the one that it is exchanged for in the alias table of its row, which begins at `first`."""
+    if unit(bits) < prob[entry]:
+        return entry
+    return first + np.int64(alias[entry])
+
+
+@jit(inline=True)
 def _alias_draw(bits, prob, alias, first, count):
     """Draw an entry of ``first .. first + count`` from its alias table; `alias` is relative to `first`."""
-    entry = below(bits, count)
-    if unit(bits) < prob[first + entry]:
-        return first + entry
-    return first + np.int64(alias[first + entry])
+    return _alias_choice(bits, prob, alias, first, first + below(bits, count))
+
+
+@jit(inline=True)
+def _prefetch_bounds(indptr_at, row_size, node):
+    """Ask for both bounds of a row, which may lie in two cache lines."""
+    prefetch(indptr_at + row_size * node)
+    prefetch(indptr_at + row_size * (node + 1))
 
 
 @jit
@@ -35,7 +47,7 @@ def first_order_walks(indptr, indices, prob, alias, start_prob, start_alias, str
 
     Parameters
     ----------
-    indptr, indices : int64 [N + 1], int32 or int64 [nnz]
+    indptr, indices : int32 or int64 [N + 1], int32 or int64 [nnz]
         The graph.
     prob, alias : float32 [nnz], int32 [nnz]
         Alias table of every row; both empty on an unweighted graph.
@@ -51,41 +63,59 @@ def first_order_walks(indptr, indices, prob, alias, start_prob, start_alias, str
     num_walk, length = out.shape
     num_node = start_prob.size
     weighted = prob.size > 0
-    keys = np.empty(_GROUP, np.uint64)
-    entries = np.empty(_GROUP, np.int64)
-    indptr_address = indptr.ctypes.data
-    indices_address = indices.ctypes.data
-    itemsize = np.int64(indices.itemsize)
+    keys, bits = np.empty((2, _GROUP), np.uint64)
+    nodes, firsts, entries = np.empty((3, _GROUP), np.int64)
+    indptr_at, indices_at = indptr.ctypes.data, indices.ctypes.data
+    prob_at, alias_at = prob.ctypes.data, alias.ctypes.data
+    start_prob_at, start_alias_at = start_prob.ctypes.data, start_alias.ctypes.data
+    row_size, entry_size, start_size = (
+        np.int64(indptr.itemsize),
+        np.int64(indices.itemsize),
+        np.int64(start_alias.itemsize),
+    )
     for base in range(0, num_walk, _GROUP):
         count = min(_GROUP, num_walk - base)
         for g in range(count):
-            key = item_key(stream, first_walk + base + g)
-            node = _alias_draw(draw(key, 0), start_prob, start_alias, 0, num_node)
-            keys[g] = key
+            keys[g] = item_key(stream, first_walk + base + g)
+            bits[g] = draw(keys[g], 0)
+            entries[g] = below(bits[g], num_node)
+            prefetch(start_prob_at + 4 * entries[g])
+            prefetch(start_alias_at + start_size * entries[g])
+        for g in range(count):
+            node = _alias_choice(bits[g], start_prob, start_alias, 0, entries[g])
+            nodes[g] = node
             out[base + g, 0] = node
-            prefetch(indptr_address + 8 * node)
+            _prefetch_bounds(indptr_at, row_size, node)
         for step in range(1, length):
             number = np.uint64(step) << _SHIFT
             for g in range(count):
-                node = np.int64(out[base + g, step - 1])
-                entry = np.int64(-1)
+                node = nodes[g]
+                entries[g] = -1
                 if node >= 0:
-                    first = indptr[node]
-                    degree = indptr[node + 1] - first
+                    first = np.int64(indptr[node])
+                    degree = np.int64(indptr[node + 1]) - first
                     if degree > 0:
-                        bits = draw(keys[g], number)
+                        random = draw(keys[g], number)
+                        entry = first + below(random, degree)
+                        entries[g] = entry
                         if weighted:
-                            entry = _alias_draw(bits, prob, alias, first, degree)
+                            bits[g], firsts[g] = random, first
+                            prefetch(prob_at + 4 * entry)
+                            prefetch(alias_at + 4 * entry)
                         else:
-                            entry = first + below(bits, degree)
-                        prefetch(indices_address + itemsize * entry)
-                entries[g] = entry
+                            prefetch(indices_at + entry_size * entry)
+            if weighted:
+                for g in range(count):
+                    if entries[g] >= 0:
+                        entries[g] = _alias_choice(bits[g], prob, alias, firsts[g], entries[g])
+                        prefetch(indices_at + entry_size * entries[g])
             for g in range(count):
                 entry = entries[g]
                 node = np.int64(-1)
                 if entry >= 0:
                     node = np.int64(indices[entry])
-                    prefetch(indptr_address + 8 * node)
+                    _prefetch_bounds(indptr_at, row_size, node)
+                nodes[g] = node
                 out[base + g, step] = node
 
 
