@@ -13,7 +13,7 @@ from nodeloom.cli.entry import run
 from nodeloom.cli.pipeline import estimator_of
 from nodeloom.config import load_config
 from nodeloom.engine import resident
-from nodeloom.errors import ConfigError
+from nodeloom.errors import ConfigError, DeviceError
 
 BASE = {"dim": 8, "num_epoch": 30, "deterministic": True, "augmentation_step": 3, "random_walk_length": 20, "seed": 3}
 
@@ -55,7 +55,7 @@ OPTIMIZERS = [
     {"type": "Adam", "epsilon": 0.1},
 ]
 # These say how, not what: they are followed below.
-HOW = {"num_thread", "deterministic", "device"}
+HOW = {"num_thread", "deterministic", "device", "gpus", "gpu_memory_limit", "table_dtype", "sampler"}
 
 MODELS = {DeepWalk: "DeepWalk", LINE: "LINE", Node2Vec: "node2vec"}
 IDS = [f"{model.__name__} {key}={value}" for model, change in CHANGES for key, value in change.items()]
@@ -175,10 +175,60 @@ def test_num_thread_and_deterministic(graph, monkeypatch):
         DeepWalk(num_thread=2, deterministic=True).fit(graph)
 
 
-def test_device(graph):
-    assert same(vectors(DeepWalk(**BASE, device="cpu"), graph), vectors(DeepWalk(**BASE), graph))
-    with pytest.raises(ConfigError, match=r"device: .*'auto' or 'cpu'"):
-        DeepWalk(device="cuda").fit(graph)
+# Values other than the defaults that say on which device, and how there.
+ON_DEVICES = {
+    "device": "cuda:1", "gpus": (1, 2), "gpu_memory_limit": 10**9, "table_dtype": "bf16", "sampler": "host",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("key", ON_DEVICES)
+def test_keys_of_devices_reach_the_engine(graph, tmp_path, monkeypatch, model, key):
+    seen = []
+
+    class EnoughError(Exception):
+        pass
+
+    def make_plan(graph, settings):
+        seen.append(settings.resource)
+        raise EnoughError
+
+    monkeypatch.setattr("nodeloom.engine.make_plan", make_plan)
+    change = {key: ON_DEVICES[key]}
+    from_file = estimator_of(
+        config_of(tmp_path / "run.yaml", model, {key: _plain(ON_DEVICES[key]), "deterministic": False})
+    )
+    for estimator in (model(**change), from_file):
+        for use in (estimator.plan, estimator.fit):
+            with pytest.raises(EnoughError):
+                use(graph)
+    assert [getattr(resource, key) for resource in seen] == [ON_DEVICES[key]] * 4
+
+
+def _plain(value):
+    return list(value) if isinstance(value, tuple) else value
+
+
+@pytest.mark.parametrize("change", [{}, *({key: value} for key, value in ON_DEVICES.items() if key != "device")])
+def test_on_the_cpu_they_change_nothing(graph, plain, change):
+    assert same(vectors(DeepWalk(**BASE, device="cpu", **change), graph), plain[DeepWalk])
+
+
+def test_a_gpu_that_is_not_there_is_refused(graph, monkeypatch):
+    from nodeloom.engine import device
+
+    monkeypatch.setattr(device, "_has_driver", lambda: False)
+    model = DeepWalk(device="cuda", dim=4, num_epoch=1)
+    for use in (model.fit, model.plan):
+        with pytest.raises(
+            DeviceError, match=r"device: expected a GPU that can be used, got 'cuda'\. Reason: there is no"
+        ):
+            use(graph)
+    assert len(DeepWalk(dim=4, num_epoch=1).fit(graph)) == graph.num_nodes
+    with pytest.raises(
+        ConfigError, match=r"DeepWalk\.device: expected 'auto' or 'cpu', since train\.deterministic is set"
+    ):
+        DeepWalk(**BASE, device="cuda").fit(graph)
 
 
 # --------------------------------------------------------------------------------------------------- identities
@@ -230,6 +280,15 @@ def test_contradictions_are_refused(graph, key):
         ({"seed": -1}, "DeepWalk.seed: "),
         ({"negative_weight": 0}, "DeepWalk.negative_weight: "),
         ({"positive_reuse": 0}, "DeepWalk.positive_reuse: "),
+        ({"device": "gpu"}, "DeepWalk.device: expected 'auto' or 'cpu' or 'cuda' or 'cuda:N'"),
+        ({"gpus": 1}, "DeepWalk.gpus: expected a list, each item an integer >= 0, got 1"),
+        (
+            {"gpus": (0,), "device": "cuda:1"},
+            r"DeepWalk.device: expected a device among gpus \(cuda:0\), got 'cuda:1'",
+        ),
+        ({"gpu_memory_limit": "8 GB"}, "DeepWalk.gpu_memory_limit: "),
+        ({"table_dtype": "float16"}, "DeepWalk.table_dtype: "),
+        ({"sampler": "cpu"}, "DeepWalk.sampler: "),
     ],
 )
 def test_bad_values_name_the_parameter(graph, parameters, message):

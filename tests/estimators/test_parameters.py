@@ -73,7 +73,9 @@ def test_clone(graph, model):
     from sklearn.base import clone
 
     schedule = lambda done, total: 1.0  # noqa: E731  any callable
-    original = model(dim=8, num_epoch=5, optimizer={"type": "Adam", "beta1": 0.9}, schedule=schedule).fit(graph)
+    devices = {"device": "cpu", "gpus": [0, 1], "gpu_memory_limit": 10**9, "table_dtype": "bf16", "sampler": "host"}
+    optimizer = {"type": "Adam", "beta1": 0.9}
+    original = model(dim=8, num_epoch=5, optimizer=optimizer, schedule=schedule, **devices).fit(graph)
     twin = clone(original)
     assert type(twin) is model
     assert twin.get_params() == original.get_params()

@@ -196,6 +196,9 @@ def test_plan(graph):
         LINE(dim=12, num_epoch=3, order=1, augmentation_step=1, negative_sample_exponent=-1.0),
         LINE(dim=12, num_epoch=3, order="both", positive_reuse=2, num_negative=3, negative_weight=0.5),
         Node2Vec(dim=12, num_epoch=3, p=0.25, q=4.0, deterministic=True, random_walk_length=7),
+        DeepWalk(
+            dim=12, num_epoch=3, device="cpu", gpus=(2, 1), gpu_memory_limit=10**9, table_dtype="bf16", sampler="host"
+        ),
     ],
     ids=repr,
 )

@@ -58,7 +58,8 @@ def _parameters(config: dict[str, Any], kind: type[NodeEmbedding]) -> dict[str, 
     for key in ("lr", "weight_decay", "schedule"):
         if key in optimizer:
             flat[key] = optimizer.pop(key)
-    flat["gpus"] = tuple(flat.get("gpus", ()))  # JSON has no tuples
+    if isinstance(flat.get("gpus"), list):  # JSON has no tuples
+        flat["gpus"] = tuple(flat["gpus"])
     if str(flat.get("schedule", "linear")) not in ("linear", "constant"):
         flat["schedule"] = "linear"
     known = kind._defaults()
