@@ -210,7 +210,7 @@ def test_a_torch_that_cannot_be_imported(machine, monkeypatch, tmp_path):
     (tmp_path / "torch" / "__init__.py").write_text("raise ImportError('undefined symbol: ncclCommWindowRegister')\n")
     monkeypatch.delitem(sys.modules, "torch")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(device, "_version_of", lambda library: "2.9.0")
+    monkeypatch.setattr(device, "version_of", lambda library: "2.9.0")
     assert why_no_gpu() == "torch is broken: undefined symbol: ncclCommWindowRegister"
     assert find_gpus() == ()
 
@@ -240,7 +240,7 @@ def test_the_cpu_asks_nothing(monkeypatch):
 
 def test_a_build_for_the_cpu_is_known_without_importing_it(machine, monkeypatch):
     machine(torch_with())
-    monkeypatch.setattr(device, "_version_of", lambda library: "2.9.0+cpu")
+    monkeypatch.setattr(device, "version_of", lambda library: "2.9.0+cpu")
     monkeypatch.setattr(device, "_ready", lambda told: 1 / 0)
     assert why_no_gpu() == f"torch 2.9.0+cpu {CPU_BUILD}"
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import platform
-import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from nodeloom import __version__
 from nodeloom.cli.commands import command
 from nodeloom.cli.embed import Edges
 from nodeloom.cli.options import config_of, options_of_config, parameter_of
@@ -25,7 +21,6 @@ _EXTRA = [
     for option in options_of_config()
     if option.path[0] in ("graph", "format") or option.path == ("resource", "num_thread")
 ]
-_LIBRARIES = ("numpy", "scipy", "numba", "pyarrow", "scikit-learn", "pydantic", "safetensors")
 
 
 def register(app: typer.Typer) -> None:
@@ -61,7 +56,7 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Argument(metavar="MODEL|GRAPH", help="A model or a graph.", show_default=False)
         ] = None,
     ) -> None:
-        """Tell what a model or a graph holds; without a file, what nodeloom runs on.
+        """Tell what a model or a graph holds; without a file, what nodeloom runs on, and which GPUs it can use.
 
           nodeloom info model.safetensors
           nodeloom info
@@ -70,36 +65,14 @@ def register(app: typer.Typer) -> None:
         """
         session = active()
         if path is None:
-            found = environment()
-            session.answer(facts("nodeloom", found.items()), **found)
+            from nodeloom.cli.machine import describe_machine, show_machine
+
+            found = describe_machine()
+            session.answer(show_machine(found), **found)
             return
         title, found = describe_file(path)
         rows = [(key, _in_words(key, value)) for key, value in found.items() if value not in ({}, None)]
         session.answer(facts(title, rows), **found)
-
-
-def environment() -> dict[str, Any]:
-    """Return what a bug report should say about this machine."""
-    from nodeloom.datasets.cache import cache_folder
-    from nodeloom.kernels.cpu.parallel import available_threads
-
-    return {
-        "version": __version__,
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "cpu": platform.processor() or platform.machine(),
-        "num_thread": available_threads(),
-        "device": "cpu",
-        "cache": str(cache_folder()),
-        **{name: _version_of(name) for name in _LIBRARIES},
-    }
-
-
-def _version_of(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def describe_file(path: str) -> tuple[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ ROCm, which calls them ``cuda`` as well. Looking for GPUs never raises: whatever
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import importlib.util
@@ -136,6 +137,24 @@ def resolve_device(resource: ResourceConfig, *, deterministic: bool) -> str:
     raise DeviceError(describe("device", expected="a GPU that can be used", got=asked, hint=hint))
 
 
+def is_installed(library: str) -> bool:
+    """Whether a library is there; it is not imported."""
+    try:
+        return importlib.util.find_spec(library) is not None
+    except (ImportError, ValueError):  # something of that name was half imported
+        return False
+
+
+def version_of(*names: str) -> str:
+    """Return the version of a library without importing it, under the first of its names that is known; "" if none is."""
+    for name in names:
+        if name in sys.modules:
+            return str(getattr(sys.modules[name], "__version__", ""))
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return metadata.version(name)
+    return ""
+
+
 @functools.cache
 def _tell_once(message: str) -> None:
     logger.warning(message)
@@ -147,9 +166,9 @@ def _library() -> tuple[Any, str]:
         return None, HIDDEN
     if not _has_driver():
         return None, NO_DRIVER
-    if not _is_installed("torch"):
+    if not is_installed("torch"):
         return None, NO_TORCH
-    version = _version_of("torch")
+    version = version_of("torch")
     problem = _unfit(version, cpu_only=version.endswith("+cpu"))
     if problem:
         return None, problem
@@ -202,7 +221,7 @@ def _examined(torch: Any, index: int) -> Gpu:
             is_amd = torch.version.hip is not None
             capability = (int(properties.major), int(properties.minor))
             arch = str(properties.gcnArchName).split(":")[0] if is_amd else "{}.{}".format(*capability)
-            if not _is_installed("triton"):
+            if not is_installed("triton"):
                 problem: str | None = NO_TRITON
             elif not is_amd and capability < OLDEST_CAPABILITY:
                 oldest = ".".join(map(str, OLDEST_CAPABILITY))
@@ -245,23 +264,6 @@ def _has_driver() -> bool:
     except OSError:
         return False
     return True
-
-
-def _version_of(library: str) -> str:
-    """Return the version of a library without importing it; "" if it does not tell."""
-    if library in sys.modules:
-        return str(getattr(sys.modules[library], "__version__", ""))
-    try:
-        return metadata.version(library)
-    except metadata.PackageNotFoundError:
-        return ""
-
-
-def _is_installed(library: str) -> bool:
-    try:
-        return importlib.util.find_spec(library) is not None
-    except (ImportError, ValueError):  # something of that name was half imported
-        return False
 
 
 def _first_line(error: object) -> str:
