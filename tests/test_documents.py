@@ -69,6 +69,16 @@ def test_readme_commands_exist():
     assert commands <= set(program.commands)
 
 
+def test_readme_shows_what_info_says(tmp_path, monkeypatch, capsys):
+    from machines import pretend
+    from nodeloom.cli.entry import run
+
+    pretend(monkeypatch, tmp_path, driver=False, triton=False)
+    assert run(["info"]) == 0
+    (shown,) = (block for block in blocks(ROOT / "README.md", "text") if "\nGPUs\n" in block)
+    assert shown in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
     text = page.read_text(encoding="utf-8")

@@ -1,1 +1,1 @@
-"""All compiled code, behind plain arrays: reference | cpu (and gpu later), which do not know each other."""
+"""All compiled code, behind plain arrays: reference | cpu | gpu, which do not know each other."""
