@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nodeloom.engine import choose
+from nodeloom.engine.budget import device_memory, host_memory
+from nodeloom.engine.device import find_gpu, resolve_device
 from nodeloom.engine.memory import total_memory
 from nodeloom.engine.optimizer import Optimizer, optimizer_of
 from nodeloom.engine.schedule import Schedule
@@ -17,15 +19,18 @@ from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.kernels.cpu.simd import ROW_ALIGNMENT
 from nodeloom.kernels.cpu.skipgram import TILE
+from nodeloom.log import logger
 from nodeloom.rng import MASK, mix
-from nodeloom.sampling.walks import HubRows, WalkSampler
 from nodeloom.units import duration, rate, size
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
 
 TILES_PER_POOL = 4096  # at dim 128 and below: about a tenth of a second
+TILES_PER_GPU_POOL = 1 << 17  # about 10 milliseconds
 POOLS_AT_LEAST = 16
+
+_GPU_SHARE = 0.95  # of the free memory of a GPU: the rest is for the library's own and for fragments
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,8 +94,14 @@ class Plan:
         Of the learning rate.
     seed : int
         The seed.
+    table_dtype : {"fp32", "bf16"}
+        Number format of the tables.
+    sampler : {"device", "host"}
+        Who draws the walks: where the tables are trained, or CPU threads for a GPU.
     memory : dict of str to int
-        Bytes by what they are for.
+        Bytes of main memory by what they are for.
+    device_memory : dict of str to int
+        Bytes on the GPU by what they are for; empty on the CPU.
     rate : float or None
         Expected positive pairs per second, measured on this machine; None if not measured.
     """
@@ -123,6 +134,9 @@ class Plan:
     schedule: Schedule
     seed: int
     memory: dict[str, int]
+    table_dtype: Literal["fp32", "bf16"] = "fp32"
+    sampler: Literal["device", "host"] = "device"
+    device_memory: dict[str, int] = dataclasses.field(default_factory=dict)
     rate: float | None = None
 
     @property
@@ -153,8 +167,13 @@ class Plan:
 
     @property
     def num_bytes(self) -> int:
-        """Bytes in all."""
+        """Bytes of main memory in all."""
         return sum(self.memory.values())
+
+    @property
+    def num_device_bytes(self) -> int:
+        """Bytes on the GPU in all."""
+        return sum(self.device_memory.values())
 
     @property
     def seconds(self) -> float | None:
@@ -164,6 +183,9 @@ class Plan:
     def rows(self) -> list[tuple[str, str]]:
         """Return the plan as (name, text) rows for people."""
         device = f"{self.device}, {self.num_thread} thread{'s' if self.num_thread > 1 else ''}"
+        if self.device != "cpu":
+            drawn = "on the GPU" if self.sampler == "device" else f"by {self.num_thread} CPU threads"
+            device = f"{self.device}, {self.table_dtype} tables, walks drawn {drawn}"
         orders = " and ".join(f"order {part.order}" for part in self.parts)
         model = f"{self.model} ({orders})" if self.model == "LINE" else self.model
         steered = f", p {self.p:g}, q {self.q:g}" if (self.p, self.q) != (1.0, 1.0) else ""
@@ -186,11 +208,10 @@ class Plan:
             ),
             ("optimizer", f"{self.optimizer.name}, lr {self.lr:.3g} {schedule}, weight decay {self.weight_decay:.2g}"),
             ("training", f"{self.num_epoch:,} epochs = {self.total_pair:,} positive pairs"),
-            (
-                "memory",
-                ", ".join([f"{size(self.num_bytes)} in all", *(f"{k} {size(v)}" for k, v in self.memory.items())]),
-            ),
+            ("memory", _sizes(self.memory)),
         ]
+        if self.device_memory:
+            rows.append(("GPU memory", _sizes(self.device_memory)))
         if self.seconds is not None:
             assert self.rate is not None
             rows.append(("time", f"about {duration(self.seconds)} at {rate(self.rate)}, as measured here"))
@@ -207,7 +228,12 @@ class Plan:
         plain["optimizer"] = self.optimizer.name
         if not isinstance(self.schedule, str):
             plain["schedule"] = getattr(self.schedule, "__name__", "function")
-        return {**plain, "num_bytes": self.num_bytes, "seconds": self.seconds}
+        return {
+            **plain,
+            "num_bytes": self.num_bytes,
+            "num_device_bytes": self.num_device_bytes,
+            "seconds": self.seconds,
+        }
 
 
 def make_plan(graph: Graph, settings: Settings) -> Plan:
@@ -244,9 +270,10 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
     optimizer = build.optimizer
     connected = int(np.count_nonzero(graph.strengths + graph.in_strengths))
     walks_per_tile = max(1, TILE // (length + 1))
+    device = resolve_device(resource, deterministic=train.deterministic)
     plan = Plan(
         model=train.model,
-        device="cpu",
+        device=device,
         num_nodes=graph.num_nodes,
         num_edges=graph.num_edges,
         dim=resource.dim,
@@ -278,27 +305,77 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
         seed=train.seed,
         memory={},
     )
-    pairs = train.num_epoch * graph.num_edges
-    tiles = math.ceil(pairs / (plan.pairs_per_tile * train.positive_reuse))
-    # Wide rows, long walks and reuse make a tile longer; a pool stays short, so that Ctrl-C and progress need not wait.
-    most = TILES_PER_POOL * 128 // (max(128, resource.dim) * plan.chunks * plan.positive_reuse)
-    plan = dataclasses.replace(
-        plan,
-        total_pair=pairs * len(plan.parts),
-        tiles_per_pool=max(1, min(most, tiles // POOLS_AT_LEAST)),
-    )
-    plan = dataclasses.replace(plan, memory=_memory(plan, graph))
+    if device != "cpu":
+        return _on_gpu(plan, graph, settings)
+    return _on_cpu(plan, graph)
+
+
+def _on_cpu(plan: Plan, graph: Graph) -> Plan:
+    """Return the plan with its pools and its memory, for the CPU."""
+    plan = _with_pools(plan, TILES_PER_POOL)
+    plan = dataclasses.replace(plan, memory=host_memory(plan, graph))
     limit = total_memory()
     if limit is not None and plan.num_bytes > limit:
         raise MemoryLimitError(
             describe(
                 "plan",
                 expected=f"at most {size(limit)} of memory",
-                got=f"{size(plan.num_bytes)} ({', '.join(f'{k} {size(v)}' for k, v in plan.memory.items())})",
+                got=_sizes(plan.memory),
                 hint="Lower dim, use SGD (other optimizers keep more tables), or use a machine with more memory.",
             )
         )
     return plan
+
+
+def _on_gpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:
+    """Return the plan with its pools, tables and sampler, for a GPU; of those that fit its memory the most precise, then the fastest.
+
+    A graph that does not fit a GPU nobody asked for is trained on the CPU.
+    """
+    resource = settings.resource
+    plan = _with_pools(plan, TILES_PER_GPU_POOL)
+    gpu = find_gpu(int(plan.device.partition(":")[2] or 0))
+    limit = int(gpu.free_memory * _GPU_SHARE)
+    if resource.gpu_memory_limit != "auto":
+        limit = min(limit, resource.gpu_memory_limit)
+    dtypes: list[Any] = ["fp32", "bf16"] if resource.table_dtype == "auto" else [resource.table_dtype]
+    samplers: list[Any] = ["device", "host"] if resource.sampler == "auto" else [resource.sampler]
+    plans = [dataclasses.replace(plan, table_dtype=dtype, sampler=where) for dtype in dtypes for where in samplers]
+    plans = [dataclasses.replace(p, memory=host_memory(p, graph), device_memory=device_memory(p, graph)) for p in plans]
+    for fitting in plans:
+        if fitting.num_device_bytes <= limit:
+            return fitting
+    if resource.device == "auto":
+        logger.warning(
+            "training on the CPU, since %s would need %s and has %s free.",
+            plan.device, size(plans[-1].num_device_bytes), size(limit),
+        )  # fmt: skip
+        return _on_cpu(dataclasses.replace(plan, device="cpu"), graph)
+    raise MemoryLimitError(
+        describe(
+            "plan",
+            expected=f"at most {size(limit)} on {plan.device} ({gpu.name})",
+            got=f"{_sizes(plans[-1].device_memory)} with {plans[-1].table_dtype} tables",
+            hint="Lower dim, use SGD (other optimizers keep more tables), set table_dtype auto or device cpu.",
+        )
+    )
+
+
+def _with_pools(plan: Plan, tiles_per_pool: int) -> Plan:
+    """Return the plan with its positive pairs and the size of its pools.
+
+    Wide rows, long walks and reuse make a tile longer; a pool stays short, so that Ctrl-C and progress need not wait.
+    """
+    pairs = plan.num_epoch * plan.num_edges
+    tiles = math.ceil(pairs / (plan.pairs_per_tile * plan.positive_reuse))
+    most = tiles_per_pool * 128 // (max(128, plan.dim) * plan.chunks * plan.positive_reuse)
+    return dataclasses.replace(
+        plan, total_pair=pairs * len(plan.parts), tiles_per_pool=max(1, min(most, tiles // POOLS_AT_LEAST))
+    )
+
+
+def _sizes(memory: dict[str, int]) -> str:
+    return ", ".join([f"{size(sum(memory.values()))} in all", *(f"{k} {size(v)}" for k, v in memory.items())])
 
 
 def sink_share(graph: Graph) -> float:
@@ -349,26 +426,3 @@ def _parts(model: str, order: Literal[1, 2, "both"], dim: int, seed: int) -> tup
         )
         for number, (kind, first, width) in enumerate(shares)
     )
-
-
-def _memory(plan: Plan, graph: Graph) -> dict[str, int]:
-    """Return the bytes by purpose. Parts are trained one after the other, so the widest counts; finished ones stay."""
-    nodes = plan.num_nodes
-    num_table = [2 if part.order == 2 else 1 for part in plan.parts]
-    tables = max(nodes * part.row * 4 * count for part, count in zip(plan.parts, num_table, strict=True))
-    memory = {"tables": tables}
-    if plan.optimizer.num_moment:
-        memory["moments"] = tables * plan.optimizer.num_moment
-    if len(plan.parts) > 1 or plan.parts[0].row != plan.parts[0].dim:
-        memory["vectors"] = nodes * plan.dim * 4 * max(num_table)
-    memory["graph"] = graph.nbytes
-    # Alias tables of starts and negatives (8 each), hub weights (4), sums of the rows (16) and columns of the graph.
-    memory["samplers"] = nodes * (36 + 8 * graph.directed) + len(graph.indices) * 8 * graph.is_weighted
-    if (plan.p, plan.q) != (1.0, 1.0):
-        memory["samplers"] += HubRows.size(graph)
-    elif WalkSampler.has_own_bounds(graph):
-        memory["samplers"] += 4 * (nodes + 1)
-    rows = plan.walks_per_tile * plan.nodes_per_walk + 2 * (plan.augmentation_step + 8)
-    walks = plan.tiles_per_pool * plan.walks_per_tile * plan.nodes_per_walk * graph.indices.itemsize
-    memory["buffers"] = walks + plan.num_thread * rows * 4 * (2 * max(part.row for part in plan.parts) + 64)
-    return memory

@@ -1,0 +1,73 @@
+"""Bytes: what a training will need in main memory and on a device, and whether that is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nodeloom.sampling.walks import HubRows, WalkSampler
+
+if TYPE_CHECKING:
+    from nodeloom.engine.plan import Plan
+    from nodeloom.graph import Graph
+
+POOL_SLOTS = 3
+"""Pools of walks on a device: one is trained, one is sampled, one is being counted."""
+
+_DTYPE_BYTES = {"fp32": 4, "bf16": 2}
+
+
+def num_tables(plan: Plan) -> int:
+    """Return the tables that are trained at a time, at most."""
+    return max(2 if part.order == 2 else 1 for part in plan.parts)
+
+
+def host_memory(plan: Plan, graph: Graph) -> dict[str, int]:
+    """Return the bytes of main memory by purpose. Parts are trained one after the other, so the widest counts; finished ones stay."""
+    nodes, tables_at_once = plan.num_nodes, num_tables(plan)
+    memory = {}
+    if plan.device == "cpu":
+        tables = max(nodes * part.row * 4 * (2 if part.order == 2 else 1) for part in plan.parts)
+        memory["tables"] = tables
+        if plan.optimizer.num_moment:
+            memory["moments"] = tables * plan.optimizer.num_moment
+        if len(plan.parts) > 1 or plan.parts[0].row != plan.parts[0].dim:
+            memory["vectors"] = nodes * plan.dim * 4 * tables_at_once
+    else:
+        memory["vectors"] = nodes * plan.dim * 4 * tables_at_once
+    memory["graph"] = graph.nbytes
+    # Alias tables of starts and negatives (8 each), hub weights (4), sums of the rows (16) and columns of the graph.
+    memory["samplers"] = nodes * (36 + 8 * graph.directed) + len(graph.indices) * 8 * graph.is_weighted
+    if (plan.p, plan.q) != (1.0, 1.0):
+        memory["samplers"] += HubRows.size(graph)
+    elif WalkSampler.has_own_bounds(graph):
+        memory["samplers"] += 4 * (nodes + 1)
+    itemsize = graph.indices.itemsize
+    if plan.device == "cpu":
+        rows = plan.walks_per_tile * plan.nodes_per_walk + 2 * (plan.augmentation_step + 8)
+        walks = plan.tiles_per_pool * plan.walks_per_tile * plan.nodes_per_walk * itemsize
+        memory["buffers"] = walks + plan.num_thread * rows * 4 * (2 * max(part.row for part in plan.parts) + 64)
+    elif plan.sampler == "host":
+        memory["pinned buffers"] = POOL_SLOTS * _walk_bytes(plan, itemsize)
+    return memory
+
+
+def device_memory(plan: Plan, graph: Graph) -> dict[str, int]:
+    """Return the bytes on a device by purpose."""
+    nodes, itemsize = plan.num_nodes, graph.indices.itemsize
+    values = max(nodes * part.row * (2 if part.order == 2 else 1) for part in plan.parts)
+    memory = {"tables": values * _DTYPE_BYTES[plan.table_dtype]}
+    if plan.optimizer.num_moment:
+        memory["moments"] = values * 4 * plan.optimizer.num_moment
+    memory["samplers"] = nodes * 4 * bool(plan.hub_threshold) + nodes * (4 + itemsize)
+    if plan.sampler == "device":
+        memory["graph"] = graph.indptr.nbytes + graph.indices.nbytes
+        memory["samplers"] += nodes * (4 + itemsize) + len(graph.indices) * 8 * graph.is_weighted
+        if (plan.p, plan.q) != (1.0, 1.0):
+            memory["samplers"] += HubRows.size(graph) + len(graph.indices) * 4 * graph.is_weighted
+    negatives = plan.tiles_per_pool * plan.chunks * plan.num_shared_negative * itemsize
+    memory["buffers"] = POOL_SLOTS * (_walk_bytes(plan, itemsize) + negatives + plan.tiles_per_pool * 4)
+    return memory
+
+
+def _walk_bytes(plan: Plan, itemsize: int) -> int:
+    return plan.tiles_per_pool * plan.walks_per_tile * plan.nodes_per_walk * itemsize

@@ -1,0 +1,77 @@
+"""Rows of tables in Triton: reading them for products, and changing them."""
+
+from __future__ import annotations
+
+from nodeloom.kernels.gpu._triton import jit, tl
+from nodeloom.kernels.gpu.optimizer import SGD, clipped, moment_change, sgd_change
+
+ADD, STORE = 0, 1
+"""How a row is changed: by atomic additions, or by writing what was read plus the change."""
+
+__all__ = ["ADD", "STORE", "change_rows", "clipped", "columns", "places", "read"]
+
+_SGD, _ADD = tl.constexpr(SGD), tl.constexpr(ADD)
+
+
+@jit
+def places(ids, row, first, D: tl.constexpr):
+    """Return the offsets of columns ``first ... first + D`` of rows `ids` [R] in a table, int64 [R, D]."""
+    return ids.to(tl.int64)[:, None] * row + (first + tl.arange(0, D))[None, :]
+
+
+@jit
+def columns(live, row, first, D: tl.constexpr, EVEN: tl.constexpr):
+    """Return which of the entries of :func:`places` exist: those of `live` rows [R] within the row."""
+    if EVEN:
+        mask = live[:, None]
+    else:
+        mask = live[:, None] & ((first + tl.arange(0, D)) < row)[None, :]
+    return mask
+
+
+@jit
+def read(table, at, mask, PRODUCT: tl.constexpr):
+    """Return rows [R, D] in the dtype of the products; 0 where masked."""
+    return tl.load(table + at, mask=mask, other=0.0).to(PRODUCT)
+
+
+@jit
+def _random(at, seed):
+    """Return 16 random bits per entry, as uint32: a 32-bit hash of the offset and the seed."""
+    h = at.to(tl.uint32) * 0x9E3779B1
+    h ^= seed
+    h ^= h >> 15
+    h *= 0x85EBCA6B
+    h ^= h >> 13
+    h *= 0xC2B2AE35
+    return h >> 16
+
+
+@jit
+def write(table, at, mask, value, seed):
+    """Store fp32 values; a bf16 table gets them rounded up or down by chance, so that small changes are not lost."""
+    if table.dtype.element_ty == tl.bfloat16:
+        bits = value.to(tl.uint32, bitcast=True) + _random(at, seed)
+        value = (bits & 0xFFFF0000).to(tl.float32, bitcast=True).to(tl.bfloat16)
+    tl.store(table + at, value, mask=mask)
+
+
+@jit
+def change_rows(
+    table, moment1, moment2, at, mask, old, gradient, decay, rate, a, b, c, seed,
+    OPTIMIZER: tl.constexpr, CLIP: tl.constexpr, UPDATE: tl.constexpr, RELOAD: tl.constexpr, FOLDED: tl.constexpr,
+):  # fmt: skip
+    """Change rows at `at` [R, D] by one step along ``gradient + decay * old``; decay is [R, 1] or a scalar, old [R, D]."""
+    if RELOAD:
+        old = tl.load(table + at, mask=mask, other=0.0)
+    old = old.to(tl.float32)
+    if not FOLDED:
+        gradient += decay * old
+    if OPTIMIZER == _SGD:
+        change = sgd_change(gradient, rate, a, CLIP)
+    else:
+        change = moment_change(gradient, moment1, moment2, at, mask, rate, a, b, c, OPTIMIZER)
+    if UPDATE == _ADD:
+        tl.atomic_add(table + at, change, mask=mask, sem="relaxed")
+    else:
+        write(table, at, mask, old + change, seed)

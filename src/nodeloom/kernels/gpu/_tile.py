@@ -1,0 +1,199 @@
+"""The kernel that trains walk tiles; :mod:`nodeloom.kernels.gpu.skipgram` launches it and says what it does."""
+
+from __future__ import annotations
+
+from nodeloom.kernels.gpu._rows import change_rows, clipped, columns, places, read
+from nodeloom.kernels.gpu._triton import jit, tl
+
+LOSS_EVERY = 32
+
+_LOSS_EVERY = tl.constexpr(LOSS_EVERY)
+_TINY = tl.constexpr(1e-15)  # keeps the logarithm of a saturated score finite
+_FAR = tl.constexpr(1 << 28)  # beyond every place of a walk
+
+
+@jit
+def _nodes(walks, walk_stride, place_stride, num_walk, tile, place, live, NODES: tl.constexpr, WALKS: tl.constexpr):
+    """Return the nodes at places of a tile (-1: none), in the dtype of the walks."""
+    if WALKS == 1:
+        at = tl.cast(tile, tl.int64) * walk_stride + place * place_stride
+    else:  # the last tile need not be full
+        walk = tl.cast(tile, tl.int64) * WALKS + place // NODES
+        at = walk * walk_stride + (place % NODES) * place_stride
+        live = live & (walk < num_walk)
+    return tl.load(walks + at, mask=live, other=-1)
+
+
+@jit
+def _repeats(nodes, R: tl.constexpr, PRODUCT: tl.constexpr):
+    """Return which places hold the same node, 0 or 1 [R, R], and whether a place is the first of its node [R].
+
+    Coefficients times this matrix are those of a node in all its places together. Then its row can be stored once: of several
+    stores to one address all but one would be lost.
+    """
+    index = tl.arange(0, R)
+    same = nodes[:, None] == nodes[None, :]
+    first = tl.min(tl.where(same, index[None, :], R), 1) == index
+    return same.to(PRODUCT), first
+
+
+@jit(varying=("num_walk", "seed"))
+def train_tiles(
+    vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride, place_stride, num_walk, negatives, hub_weight,
+    lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs, statistics,
+    NODES: tl.constexpr, WALKS: tl.constexpr, CHUNKS: tl.constexpr, STEP: tl.constexpr, TWO_SIDED: tl.constexpr,
+    NEGATIVES: tl.constexpr, K: tl.constexpr, HUBS: tl.constexpr, OPTIMIZER: tl.constexpr, CLIP: tl.constexpr,
+    UPDATE: tl.constexpr, MERGE: tl.constexpr, RELOAD: tl.constexpr, TIED: tl.constexpr, T: tl.constexpr, W: tl.constexpr,
+    D: tl.constexpr, BLOCKS: tl.constexpr, EVEN: tl.constexpr, PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LOSS: tl.constexpr,
+    FOLD: tl.constexpr, KEEP: tl.constexpr,
+):  # fmt: skip
+    """Train one unit: T vertex places of a tile and the contexts near them."""
+    index = tl.arange(0, T)
+    noise_index = tl.arange(0, K)
+    unit = tl.program_id(0)
+    # Every LOSS_EVERY-th tile is trained by a launch of its own, which costs registers that the others are spared.
+    tile = unit // CHUNKS
+    if LOSS:
+        tile = tile * _LOSS_EVERY
+    else:
+        tile = tile + tile // (_LOSS_EVERY - 1) + 1
+    rate = tl.load(lr + tile)
+    place = (unit % CHUNKS) * T + index
+    ids = _nodes(walks, walk_stride, place_stride, num_walk, tile, place, place < NODES * WALKS, NODES, WALKS)
+    noise_at = (tl.cast(tile, tl.int64) * CHUNKS + unit % CHUNKS) * NEGATIVES + noise_index
+    noise = tl.load(negatives + noise_at, mask=noise_index < NEGATIVES, other=-1)
+    if CHUNKS == 1:
+        others, other_place = ids, place
+    else:  # contexts up to STEP places before and behind the vertices
+        other_place = (unit % CHUNKS) * T - STEP + tl.arange(0, W)
+        live = (other_place >= 0) & (other_place < NODES) & (other_place < (unit % CHUNKS) * T + T + STEP)
+        others = _nodes(walks, walk_stride, place_stride, num_walk, tile, other_place, live, NODES, WALKS)
+
+    # Scores, block by block of the columns. Rows of moderate width are kept for the gradients, wider ones are read again.
+    scores = tl.zeros([T, W], tl.float32)
+    noise_scores = tl.zeros([T, K], tl.float32)
+    xs, cs, ns = (), (), ()
+    if KEEP:
+        for block in tl.static_range(BLOCKS):
+            x = read(vertex, places(ids, row, block * D, D), columns(ids >= 0, row, block * D, D, EVEN), PRODUCT)
+            c = read(context, places(others, row, block * D, D), columns(others >= 0, row, block * D, D, EVEN), PRODUCT)
+            n = read(context, places(noise, row, block * D, D), columns(noise >= 0, row, block * D, D, EVEN), PRODUCT)
+            scores = tl.dot(x, tl.trans(c), scores, input_precision=PRECISION)
+            noise_scores = tl.dot(x, tl.trans(n), noise_scores, input_precision=PRECISION)
+            xs, cs, ns = xs + (x,), cs + (c,), ns + (n,)
+    else:
+        for block in tl.range(0, BLOCKS):
+            x = read(vertex, places(ids, row, block * D, D), columns(ids >= 0, row, block * D, D, EVEN), PRODUCT)
+            c = read(context, places(others, row, block * D, D), columns(others >= 0, row, block * D, D, EVEN), PRODUCT)
+            n = read(context, places(noise, row, block * D, D), columns(noise >= 0, row, block * D, D, EVEN), PRODUCT)
+            scores = tl.dot(x, tl.trans(c), scores, input_precision=PRECISION)
+            noise_scores = tl.dot(x, tl.trans(n), noise_scores, input_precision=PRECISION)
+
+    # Weights of the pairs. Walks of a tile are moved apart by STEP, nodes that are not there far away.
+    if WALKS > 1:
+        place += place // NODES * STEP
+        other_place = place
+    gap = tl.where(others >= 0, other_place, 2 * _FAR)[None, :] - tl.where(ids >= 0, place, -_FAR)[:, None]
+    if TWO_SIDED:
+        near = (gap <= STEP) & (gap >= -STEP) & (ids[:, None] != others[None, :])
+    else:
+        near = (gap > 0) & (gap <= STEP) & (ids[:, None] != others[None, :])
+    count = tl.sum(near.to(tl.int32), 1)
+    positive = tl.sigmoid(scores)
+    if HUBS:
+        hubs = tl.load(hub_weight + ids, mask=ids >= 0, other=0.0)
+        other_hubs = tl.load(hub_weight + others, mask=others >= 0, other=0.0)
+        weight = tl.where(near, hubs[:, None] * other_hubs[None, :], 0.0)
+        row_weight = tl.sum(weight, 1)
+        item_weight = tl.sum(weight, 0)
+        positive_g = tl.where(near, weight * (positive - 1.0), 0.0)
+    else:
+        weight = tl.where(near, 1.0, 0.0)
+        row_weight = count.to(tl.float32)
+        if TWO_SIDED and CHUNKS == 1:
+            item_weight = row_weight  # pairs come in both directions
+        else:
+            item_weight = tl.sum(weight, 0)
+        positive_g = tl.where(near, positive - 1.0, 0.0)
+    share = negative_weight / NEGATIVES
+    negative = tl.sigmoid(noise_scores)
+    kept = (ids[:, None] != noise[None, :]) & (noise >= 0)[None, :]
+    negative_g = tl.where(kept, (share * row_weight)[:, None] * negative, 0.0)
+    if LOSS:
+        loss = tl.sum(tl.where(near, -weight * tl.log(positive + _TINY), 0.0), 1)
+        loss += tl.sum(
+            tl.where(kept & (row_weight > 0.0)[:, None], -(share * row_weight)[:, None] * tl.log(1.0 - negative + _TINY), 0.0), 1
+        )
+        loss_weight = (1.0 + negative_weight) * row_weight
+
+    # What a row takes part in: the weight of its samples.
+    noise_weight = tl.zeros([K], tl.float32) + share * tl.sum(row_weight, 0)
+    x_live, c_live, n_live = row_weight > 0.0, item_weight > 0.0, (noise >= 0) & (noise_weight > 0.0)
+    x_positive, x_negative = positive_g.to(PRODUCT), negative_g.to(PRODUCT)
+    c_positive, n_negative = tl.trans(x_positive), tl.trans(x_negative)
+    if MERGE:
+        same, first = _repeats(ids, T, PRODUCT)
+        x_live = x_live & first
+        x_positive = tl.dot(same, x_positive, input_precision=PRECISION).to(PRODUCT)
+        x_negative = tl.dot(same, x_negative, input_precision=PRECISION).to(PRODUCT)
+        row_weight = tl.sum(tl.where(same > 0.0, row_weight[None, :], 0.0), 1)
+        if CHUNKS > 1:
+            same, first = _repeats(others, W, PRODUCT)
+        c_live = c_live & first
+        c_positive = tl.dot(same, c_positive, input_precision=PRECISION).to(PRODUCT)
+        item_weight = tl.sum(tl.where(same > 0.0, item_weight[None, :], 0.0), 1)
+    x_decay = (weight_decay * (1.0 + negative_weight) * row_weight)[:, None]
+    c_decay = (weight_decay * item_weight)[:, None]
+    n_decay = (weight_decay * noise_weight)[:, None]
+
+    if FOLD:  # the decay as one more product, so that the rows need not be kept in registers
+        x_diagonal = tl.where(index[:, None] == index[None, :], x_decay, 0.0).to(PRODUCT)
+        c_diagonal = tl.where(tl.arange(0, W)[:, None] == tl.arange(0, W)[None, :], c_decay, 0.0).to(PRODUCT)
+    x_rate, c_rate, n_rate = rate, rate, rate
+    if CLIP:  # the lengths of the gradients must be known before the first block is changed
+        x_square, c_square, n_square = tl.zeros([T], tl.float32), tl.zeros([W], tl.float32), tl.zeros([K], tl.float32)
+        for block in tl.static_range(BLOCKS):
+            x, c, n = xs[block], cs[block], ns[block]
+            g = tl.dot(x_positive, c, input_precision=PRECISION)
+            g = tl.dot(x_negative, n, g, input_precision=PRECISION)
+            if FOLD:
+                g = tl.dot(x_diagonal, x, g, input_precision=PRECISION)
+            else:
+                g += x_decay * x
+            x_square += tl.sum(g * g, 1)
+            g = tl.dot(n_negative, x, input_precision=PRECISION) + n_decay * n
+            n_square += tl.sum(g * g, 1)
+            g = tl.dot(c_positive, x, input_precision=PRECISION)
+            if FOLD:
+                g = tl.dot(c_diagonal, c, g, input_precision=PRECISION)
+            else:
+                g += c_decay * c
+            c_square += tl.sum(g * g, 1)
+        x_rate, c_rate, n_rate = clipped(x_square, rate, s0)[:, None], clipped(c_square, rate, s0)[:, None], clipped(n_square, rate, s0)[:, None]
+    for block in tl.static_range(BLOCKS):
+        x, c, n = xs[block], cs[block], ns[block]
+        g = tl.dot(x_positive, c, input_precision=PRECISION)
+        g = tl.dot(x_negative, n, g, input_precision=PRECISION)
+        if FOLD:
+            g = tl.dot(x_diagonal, x, g, input_precision=PRECISION)
+        change_rows(
+            vertex, vertex_m1, vertex_m2, places(ids, row, block * D, D), columns(x_live, row, block * D, D, EVEN), x, g, x_decay, x_rate, s0, s1, s2, seed + unit,
+            OPTIMIZER, False, UPDATE, RELOAD, FOLD,
+        )  # fmt: skip
+        g = tl.dot(n_negative, x, input_precision=PRECISION)
+        change_rows(
+            context, context_m1, context_m2, places(noise, row, block * D, D), columns(n_live, row, block * D, D, EVEN), n, g, n_decay, n_rate, s0, s1, s2, seed + unit,
+            OPTIMIZER, False, UPDATE, RELOAD, False,
+        )  # fmt: skip
+        g = tl.dot(c_positive, x, input_precision=PRECISION)
+        if FOLD:
+            g = tl.dot(c_diagonal, c, g, input_precision=PRECISION)
+        change_rows(
+            context, context_m1, context_m2, places(others, row, block * D, D), columns(c_live, row, block * D, D, EVEN), c, g, c_decay, c_rate, s0, s1, s2, seed + unit,
+            OPTIMIZER, False, UPDATE, RELOAD, FOLD,
+        )  # fmt: skip
+
+    tl.atomic_add(num_pairs, tl.sum(count.to(tl.int64), 0), sem="relaxed")
+    if LOSS:
+        tl.atomic_add(statistics, tl.sum(loss, 0).to(tl.float64), sem="relaxed")
+        tl.atomic_add(statistics + 1, tl.sum(loss_weight, 0).to(tl.float64), sem="relaxed")

@@ -1,0 +1,165 @@
+"""Skip-gram with negative sampling on walk tiles, in Triton; :mod:`nodeloom.kernels.reference.skipgram` is the definition.
+
+A program takes TILE vertex places of a tile: it reads their vertex rows X, the context rows C of the places near them and the
+shared negative rows N, computes all scores and gradients as small matrix products, and changes every row. Programs run side by
+side on the same tables without locks (Hogwild; Niu et al., NIPS 2011). With plain SGD on fp32 tables changes are atomic additions,
+so none is lost. Other optimizers and bf16 tables have to read, change and write a row, so of two changes at the same moment one can
+be lost; within a tile the gradients of a node that stands in several places are added up before its row is changed once.
+
+What differs from the reference is thus of second order in the learning rate: a node that stands in several places of a tile has
+its decay and its largest step computed from the row as it was when the tile began; a walk longer than TILE nodes is trained TILE
+vertex places at a time, each with all the contexts within the step on both sides, which may change in between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from nodeloom.kernels.gpu import _tile
+from nodeloom.kernels.gpu._rows import ADD, STORE
+from nodeloom.kernels.gpu._triton import tl, triton
+from nodeloom.kernels.gpu.optimizer import SGD
+
+TILE = 64
+"""Nodes that share negatives."""
+
+LOSS_EVERY = _tile.LOSS_EVERY
+"""The loss is summed over one tile of so many."""
+
+_PRODUCTS = {"bf16": (tl.bfloat16, "ieee"), "tf32": (tl.float32, "tf32"), "fp32": (tl.float32, "ieee")}
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How the kernel is laid out; the results do not depend on it.
+
+    Attributes
+    ----------
+    block : int
+        Columns of the tables at a time, a power of two.
+    num_warps : int
+        Warps of a program.
+    maxnreg : int or None
+        Registers of a thread at most.
+    reload : bool
+        Read a row again before it is stored, so that fewer changes of other programs are lost.
+    add : bool or None
+        Whether rows are changed by atomic additions; None where that is possible.
+    """
+
+    block: int = 128
+    num_warps: int = 4
+    maxnreg: int | None = None
+    reload: bool = False
+    fold: bool = False
+    add: bool | None = None
+
+
+def train_walks(
+    vertex: torch.Tensor,
+    context: torch.Tensor,
+    vertex_moment1: torch.Tensor,
+    vertex_moment2: torch.Tensor,
+    context_moment1: torch.Tensor,
+    context_moment2: torch.Tensor,
+    walks: torch.Tensor,
+    negatives: torch.Tensor,
+    hub_weight: torch.Tensor,
+    lr: torch.Tensor,
+    step: int,
+    two_sided: bool,
+    negative_weight: float,
+    weight_decay: float,
+    optimizer: int,
+    settings: tuple[float, ...],
+    statistics: torch.Tensor,
+    *,
+    product: str = "fp32",
+    hubs: bool = True,
+    seed: int = 0,
+    num_pairs: torch.Tensor | None = None,
+    launch: Launch | None = None,
+) -> torch.Tensor:
+    """Train both tables on walks, in place, without waiting for the device; return the number of positive pairs.
+
+    Parameters
+    ----------
+    vertex, context : float32 or bfloat16 [N, D]
+        Tables, contiguous. May be the same tensor. A bf16 table is rounded up or down by chance.
+    vertex_moment1, vertex_moment2, context_moment1, context_moment2 : float32 [N, D]
+        State of the optimizer; may be empty where it uses none.
+    walks : int32 or int64 [W, L + 1], any strides
+        -1 stands after the end of a walk.
+    negatives : int32 or int64 [num_tile, chunks, K]
+        For each tile, for every TILE of its nodes; contiguous.
+    hub_weight : float32 [N]
+        Weight of a node in its pairs, 0 to 1.
+    lr : float32 [num_tile]
+        Learning rate of each tile.
+    step, two_sided, negative_weight, weight_decay, optimizer
+        See :func:`nodeloom.kernels.cpu.skipgram.train_walks`.
+    settings : sequence of 3 or more floats
+        See :func:`nodeloom.kernels.cpu.optimizer.update_row`.
+    statistics : float64 [2]
+        The loss of every LOSS_EVERY-th tile and the sum of its weights are added.
+    product : {"fp32", "bf16", "tf32"}
+        What the factors of matrix products are rounded to; sums are fp32.
+    hubs : bool
+        False if all hub weights are 1, which are then not read.
+    seed : int
+        Of the stochastic rounding.
+    num_pairs : int64 [1], optional
+        The number of pairs is added here.
+    launch : Launch, optional
+        See there.
+
+    Returns
+    -------
+    int64 [1]
+        Positive pairs; `num_pairs` if given.
+    """
+    num_walk, nodes = walks.shape
+    num_tile, num_chunk, num_negative = negatives.shape
+    row = vertex.shape[1]
+    launch = default_launch(row, vertex.dtype, optimizer) if launch is None else launch
+    per_tile = max(1, TILE // nodes)
+    if num_pairs is None:
+        num_pairs = torch.zeros(1, dtype=torch.int64, device=vertex.device)
+    num_unit = num_tile * num_chunk
+    if num_unit == 0 or num_walk == 0:
+        return num_pairs
+    add = optimizer == SGD and vertex.dtype == torch.float32 if launch.add is None else launch.add
+    tied = vertex.data_ptr() == context.data_ptr()
+    block = min(launch.block, max(16, triton.next_power_of_2(row)))
+    dtype, precision = _PRODUCTS[product]
+    values = [float(value) for value in settings[:3]]
+    options = {} if launch.maxnreg is None else {"maxnreg": launch.maxnreg}
+    num_loss = -(-num_tile // LOSS_EVERY) * num_chunk
+    for loss, count in ((True, num_loss), (False, num_unit - num_loss)):
+        if count:
+            _tile.train_tiles[(count,)](
+                vertex, context, *_moments(vertex, vertex_moment1, vertex_moment2), *_moments(context, context_moment1, context_moment2),
+                walks, walks.stride(0), walks.stride(1), num_walk, negatives, hub_weight, lr, row,
+                float(negative_weight), float(weight_decay), *values, seed & 0x7FFFFFFF, num_pairs, statistics,
+                NODES=nodes, WALKS=per_tile, CHUNKS=num_chunk, STEP=min(step, nodes), TWO_SIDED=bool(two_sided),
+                NEGATIVES=num_negative, K=max(16, triton.next_power_of_2(num_negative)), HUBS=hubs, OPTIMIZER=optimizer,
+                CLIP=optimizer == SGD and values[0] > 0.0, UPDATE=ADD if add else STORE, MERGE=not add,
+                RELOAD=launch.reload or (tied and not add), TIED=tied,
+                T=TILE, W=TILE if num_chunk == 1 else triton.next_power_of_2(TILE + 2 * min(step, nodes)),
+                D=block, BLOCKS=triton.cdiv(row, block), EVEN=row % block == 0, PRODUCT=dtype, PRECISION=precision, LOSS=loss, FOLD=launch.fold and add, KEEP=True,
+                num_warps=launch.num_warps, num_stages=1, **options,
+            )  # fmt: skip
+    return num_pairs
+
+
+def _moments(table: torch.Tensor, moment1: torch.Tensor, moment2: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the moments, or the table itself for those that are not used: a kernel needs an address."""
+    return moment1 if moment1.numel() else table, moment2 if moment2.numel() else table
+
+
+def default_launch(row: int, dtype: torch.dtype, optimizer: int) -> Launch:
+    """Return the layout for tables of a width."""
+    del dtype, optimizer
+    return Launch(block=128 if row <= 128 else 64)
