@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 _ALIGNMENT = 256  # of the memory of the device; an array keeps its place modulo this
 _SIGNED = {"uint16": "int16", "uint32": "int32", "uint64": "int64"}  # which torch has no arithmetic for
 
@@ -26,7 +27,7 @@ def missing():
     for library in ("torch", "triton"):
         if find_spec(library) is None:
             return f"{library} is not installed"
-    if os.environ.get("TRITON_INTERPRET") != "1" and not on_card():
+    if not INTERPRETED and not on_card():
         return "there is no GPU, and TRITON_INTERPRET is not 1"
     return ""
 
@@ -36,7 +37,7 @@ def on_card():
     """Tell whether kernels run on a GPU: there is one, and they are not interpreted."""
     import torch
 
-    return os.environ.get("TRITON_INTERPRET") != "1" and torch.cuda.is_available()
+    return not INTERPRETED and torch.cuda.is_available()
 
 
 def device():

@@ -15,7 +15,7 @@ from nodeloom import kernels
 
 # What each family has: contract tests run on the families that have what they need, and this says that none went missing.
 _SHARED = {"adjacency", "csr", "initial", "names", "negatives", "optimizer", "rng", "skipgram", "tokens", "walks"}
-MODULES = {"reference": _SHARED, "cpu": _SHARED | {"parallel", "simd"}, "gpu": {"rng"}}
+MODULES = {"reference": _SHARED, "cpu": _SHARED | {"parallel", "simd"}, "gpu": {"initial", "negatives", "rng", "walks"}}
 
 # Public functions without a twin of the same name and parameters, and why.
 EXCEPTIONS = {

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import torch
 import triton
 import triton.language as tl
 
-__all__ = ["INTERPRETED", "ceil_div", "double_bits", "jit", "key_bits", "tl", "triton"]
+__all__ = ["INTERPRETED", "ceil_div", "double", "double_bits", "jit", "key_bits", "on_device_of", "tl", "triton"]
 
 
 def jit(function: Callable[..., Any] | None = None, *, varying: tuple[str, ...] = ()) -> Any:
@@ -51,11 +53,22 @@ def key_bits(key: int) -> int:
 
 
 def double_bits(value: float) -> int:
-    """Return the bits of a float64 as an int64, for ``.to(tl.float64, bitcast=True)``; plain floats arrive as float32."""
+    """Return the bits of a float64 as an int64, for :func:`double`; as plain floats numbers arrive in float32."""
     (bits,) = struct.unpack("<q", struct.pack("<d", value))
     return int(bits)
+
+
+@jit
+def double(bits):
+    """Return the float64 of :func:`double_bits`, within a kernel; the interpreter has small integers in 32 bits."""
+    return tl.cast(bits, tl.int64).to(tl.float64, bitcast=True)
 
 
 def ceil_div(count: int, size: int) -> int:
     """Return how many pieces of `size` cover `count`."""
     return -(-count // size)
+
+
+def on_device_of(tensor: Any) -> AbstractContextManager[Any]:
+    """Return a context in which kernels are launched on the device of a tensor, whatever the current one is."""
+    return torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext()
