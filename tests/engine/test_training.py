@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from nodeloom import Graph
+from nodeloom.engine.store import Store
 from nodeloom.engine import training as training_module
 from nodeloom.errors import ConfigError, TrainingError, TrainingInterrupted
 
@@ -150,9 +151,9 @@ def test_sgd_bears_twenty_times_its_rate(engine, graph):
 
 
 def test_nan_in_a_table_without_a_nan_loss_is_found(engine, graph, monkeypatch):
-    real = training_module.Store.is_finite
+    real = Store.is_finite
     asked = []
-    monkeypatch.setattr(training_module.Store, "is_finite", lambda store: asked.append(real(store)) or False)
+    monkeypatch.setattr(Store, "is_finite", lambda store: asked.append(real(store)) or False)
     with pytest.raises(TrainingError, match=r"diverged at epoch 100\.\d of 100"):
         engine.train(graph)
     assert asked == [True]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nodeloom.engine.place import AnyStore
 from nodeloom.engine.plan import Plan
 from nodeloom.engine.resident import Position, diverged
 from nodeloom.engine.settings import Settings, differences
-from nodeloom.engine.store import Store
 from nodeloom.errors import ConfigError, ModelError, OutputError, describe
 from nodeloom.io.atomic import check_writable
 from nodeloom.io.model_file import ModelData, check_same_graph, read_model, write_model
@@ -55,7 +55,7 @@ class Tables:
         """Whether no part has a context table of its own."""
         return all(part.order == 1 for part in self.plan.parts)
 
-    def put(self, index: int, store: Store, *, moments: bool = True) -> None:
+    def put(self, index: int, store: AnyStore, *, moments: bool = True) -> None:
         """Take over the tables of a part; a part that is finished needs its moments no more."""
         part = self.plan.parts[index]
         tables = store.tables()
@@ -72,12 +72,12 @@ class Tables:
                 self.tensors[name] = np.zeros((self.plan.num_nodes, self.plan.dim), np.float32)
             self.tensors[name][:, part.first : part.first + part.dim] = table[:, : part.dim]
 
-    def get(self, index: int, store: Store, *, missing: str = "") -> None:
+    def get(self, index: int, store: AnyStore, *, missing: str = "") -> None:
         """Copy the columns of a part into its store; tables that are not there stay as they are."""
         part = self.plan.parts[index]
-        for name, table in store.tables().items():
+        for name in store.names():
             if name in self.tensors:
-                table[:, : part.dim] = self.tensors[name][:, part.first : part.first + part.dim]
+                store.write(name, self.tensors[name][:, part.first : part.first + part.dim])
             elif missing:
                 raise ModelError(
                     describe(
@@ -119,7 +119,7 @@ class Checkpoints:
         """Tell whether it is time for the next one."""
         return self.path is not None and time.monotonic() - self._last >= self.interval
 
-    def write_if_due(self, tables: Tables, index: int, store: Store, position: Position) -> None:
+    def write_if_due(self, tables: Tables, index: int, store: AnyStore, position: Position) -> None:
         """Write if it is time. Where that fails (a full disk), training goes on: the next one may succeed."""
         if not self.due():
             return
@@ -129,7 +129,7 @@ class Checkpoints:
             self._last = time.monotonic()
             logger.warning("no checkpoint was written, training goes on: %s", error)
 
-    def write(self, tables: Tables, index: int, store: Store, position: Position) -> Path | None:
+    def write(self, tables: Tables, index: int, store: AnyStore, position: Position) -> Path | None:
         """Write the state of part `index` at `position`, finished parts included; return the file, if there is one.
 
         Raises

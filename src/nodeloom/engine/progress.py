@@ -65,6 +65,10 @@ class Report:
         Largest resident size of this process so far, in bytes.
     num_thread : int
         Threads.
+    device : str
+        Where it was trained.
+    peak_device_memory : int
+        Most bytes in use on the GPU so far; 0 on the CPU.
     """
 
     seconds: float
@@ -73,6 +77,8 @@ class Report:
     loss: float
     peak_memory: int
     num_thread: int
+    device: str = "cpu"
+    peak_device_memory: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return all as JSON types."""

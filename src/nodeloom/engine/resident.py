@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _SLICES_PER_THREAD = 4  # so that a thread that the system holds up does not hold up the others
 _TILES_PER_SLICE = 128  # at least, so that the start of a slice costs nothing
-_EMPTY_POOLS = 64
+EMPTY_POOLS = 64
+"""Pools in a row without a single pair, before training gives up."""
 
 
 @dataclass
@@ -114,11 +115,14 @@ class ResidentEngine:
                 pairs = self._train_pool(pool, position)
                 position.seconds += time.perf_counter() - begin
                 empty_pools = 0 if pairs else empty_pools + 1
-                if empty_pools == _EMPTY_POOLS:
+                if empty_pools == EMPTY_POOLS:
                     raise GraphError(
-                        f"{self.graph!r}: {_EMPTY_POOLS} pools of walks had not one pair of different nodes."
+                        f"{self.graph!r}: {EMPTY_POOLS} pools of walks had not one pair of different nodes."
                     )
                 yield position
+
+    def settle(self) -> None:
+        """Nothing is under way between two pools."""
 
     def _train_pool(self, pool: ThreadPoolExecutor, position: Position) -> int:
         plan = self.plan

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from nodeloom.engine.choose import initial_scale
 from nodeloom.engine.plan import Part
@@ -72,6 +73,18 @@ class Store:
             found["context"] = self.context
             found |= {f"context_moment{i}": moment for i, moment in enumerate(self.context_moments, 1)}
         return found
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all distinct tables, as they are called in files."""
+        return tuple(self.tables())
+
+    def write(self, name: str, values: FloatArray, rows: npt.NDArray[np.bool_] | None = None) -> None:
+        """Set the first columns of a table, of all rows or of those where the mask `rows` [N] is true."""
+        target = self.tables()[name][:, : values.shape[1]]
+        if rows is None:
+            target[:] = values
+        else:
+            target[rows] = values[rows]
 
     def is_finite(self) -> bool:
         """Tell whether no table holds NaN or infinity."""

@@ -13,11 +13,11 @@ import numpy as np
 from nodeloom.engine.checkpoint import Checkpoints, Tables
 from nodeloom.engine.initial import Vectors, warm_tables
 from nodeloom.engine.interrupt import StopRequest
+from nodeloom.engine.place import AnyStore, allocate, engine_of, peak_device_memory
 from nodeloom.engine.plan import Plan
 from nodeloom.engine.progress import Progress, Report, peak_memory, tell
-from nodeloom.engine.resident import Position, ResidentEngine, diverged
+from nodeloom.engine.resident import Position, diverged
 from nodeloom.engine.settings import Settings
-from nodeloom.engine.store import Store
 from nodeloom.errors import ConfigError, NodeloomError, TrainingInterrupted
 from nodeloom.typing import FloatArray
 
@@ -130,7 +130,7 @@ class _Run:
     def part(self, index: int, position: Position, resume: str | Path | None, stop: StopRequest) -> None:
         """Train one part from `position`, and put its tables with the others."""
         plan, part = self.plan, self.plan.parts[index]
-        store = Store.allocate(plan.num_nodes, part, plan.optimizer.num_moment)
+        store = allocate(plan, part)
         if position.num_tile:
             self.tables.get(index, store, missing=str(resume))
         else:
@@ -138,7 +138,7 @@ class _Run:
             _fill(store, self.tables, index)
         if len(plan.parts) == 1:
             self.tables.tensors.clear()  # they are in the store now
-        engine = ResidentEngine(self.graph, plan, part, store)
+        engine = engine_of(self.graph, plan, part, store)
         self.pairs_before = index * engine.total_pair
         self.last = position
         for _ in engine.run(position):
@@ -146,8 +146,11 @@ class _Run:
             try:
                 tell(self.callbacks, "on_pool_end", progress)
             except TrainingInterrupted as error:
+                engine.settle()
                 error.checkpoint = self.checkpoints.write(self.tables, index, store, position)
                 raise
+            if stop.requested or self.checkpoints.due():
+                engine.settle()
             finished = position.num_pair >= engine.total_pair and index == len(plan.parts) - 1
             if stop.requested and not finished:  # what is finished is given back, not thrown away
                 raise self._interrupted(progress, self.checkpoints.write(self.tables, index, store, position))
@@ -188,7 +191,9 @@ class _Run:
             rate=pairs / max(seconds, 1e-9),
             loss=self.last.loss,
             peak_memory=peak_memory(),
+            peak_device_memory=peak_device_memory(self.plan),
             num_thread=self.plan.num_thread,
+            device=self.plan.device,
         )
 
     def _interrupted(self, progress: Progress, path: Path | None) -> NodeloomError:
@@ -198,7 +203,7 @@ class _Run:
         return TrainingInterrupted(f"{where}; it can go on from {path}.", path)
 
 
-def _fill(store: Store, tables: Tables, index: int) -> None:
+def _fill(store: AnyStore, tables: Tables, index: int) -> None:
     """Copy warm tables over the first values of a store, but for rows of zeros, which know nothing.
 
     A part that begins after a resume finds its warm columns in the checkpoint; on a cold start its columns are zeros.
@@ -207,5 +212,5 @@ def _fill(store: Store, tables: Tables, index: int) -> None:
     for name in ("vertex", "context"):
         if name in tables.tensors and not (name == "context" and store.tied):
             columns = tables.tensors[name][:, part.first : part.first + part.dim]
-            rows = columns.any(axis=1)
-            getattr(store, name)[rows, : part.dim] = columns[rows]
+            rows = np.asarray(columns.any(axis=1))
+            store.write(name, columns, rows)

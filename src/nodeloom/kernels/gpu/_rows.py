@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nodeloom.kernels.gpu._triton import jit, tl
-from nodeloom.kernels.gpu.optimizer import SGD, clipped, moment_change, sgd_change
+from nodeloom.kernels.gpu.optimizer import SGD, clipped, moment_change
 
 ADD, STORE = 0, 1
 """How a row is changed: by atomic additions, or by writing what was read plus the change."""
@@ -59,7 +59,7 @@ def write(table, at, mask, value, seed):
 @jit
 def change_rows(
     table, moment1, moment2, at, mask, old, gradient, decay, rate, a, b, c, seed,
-    OPTIMIZER: tl.constexpr, CLIP: tl.constexpr, UPDATE: tl.constexpr, RELOAD: tl.constexpr, FOLDED: tl.constexpr,
+    OPTIMIZER: tl.constexpr, UPDATE: tl.constexpr, RELOAD: tl.constexpr, FOLDED: tl.constexpr,
 ):  # fmt: skip
     """Change rows at `at` [R, D] by one step along ``gradient + decay * old``; decay is [R, 1] or a scalar, old [R, D]."""
     if RELOAD:
@@ -68,7 +68,7 @@ def change_rows(
     if not FOLDED:
         gradient += decay * old
     if OPTIMIZER == _SGD:
-        change = sgd_change(gradient, rate, a, CLIP)
+        change = -rate * gradient
     else:
         change = moment_change(gradient, moment1, moment2, at, mask, rate, a, b, c, OPTIMIZER)
     if UPDATE == _ADD:

@@ -37,13 +37,80 @@ def _repeats(nodes, R: tl.constexpr, PRODUCT: tl.constexpr):
     return same.to(PRODUCT), first
 
 
+@jit
+def _read_block(
+    vertex, context, ids, others, noise, row, first, D: tl.constexpr, EVEN: tl.constexpr, PRODUCT: tl.constexpr
+):  # fmt: skip
+    """Return columns ``first ... first + D`` of the vertex rows, the context rows and the negative rows."""
+    x = read(vertex, places(ids, row, first, D), columns(ids >= 0, row, first, D, EVEN), PRODUCT)
+    c = read(context, places(others, row, first, D), columns(others >= 0, row, first, D, EVEN), PRODUCT)
+    n = read(context, places(noise, row, first, D), columns(noise >= 0, row, first, D, EVEN), PRODUCT)
+    return x, c, n
+
+
+@jit
+def _x_gradient(x, c, n, factors, FOLD: tl.constexpr, PRECISION: tl.constexpr):
+    g = tl.dot(factors[0], c, input_precision=PRECISION)
+    g = tl.dot(factors[1], n, g, input_precision=PRECISION)
+    if FOLD:
+        g = tl.dot(factors[4], x, g, input_precision=PRECISION)
+    return g
+
+
+@jit
+def _c_gradient(x, c, factors, FOLD: tl.constexpr, PRECISION: tl.constexpr):
+    g = tl.dot(factors[2], x, input_precision=PRECISION)
+    if FOLD:
+        g = tl.dot(factors[5], c, g, input_precision=PRECISION)
+    return g
+
+
+@jit
+def _squares(x, c, n, factors, FOLD: tl.constexpr, PRECISION: tl.constexpr):
+    """Return what a block adds to the squared lengths of the gradients of vertex, context and negative rows."""
+    g = _x_gradient(x, c, n, factors, FOLD, PRECISION)
+    if not FOLD:
+        g += factors[4] * x
+    h = _c_gradient(x, c, factors, FOLD, PRECISION)
+    if not FOLD:
+        h += factors[5] * c
+    k = tl.dot(factors[3], x, input_precision=PRECISION) + factors[6] * n
+    return tl.sum(g * g, 1), tl.sum(h * h, 1), tl.sum(k * k, 1)
+
+
+@jit
+def _change(
+    tables, rows, numbers, factors, x, c, n, first, OPTIMIZER: tl.constexpr, UPDATE: tl.constexpr, RELOAD: tl.constexpr,
+    FOLD: tl.constexpr, D: tl.constexpr, EVEN: tl.constexpr, PRECISION: tl.constexpr,
+):  # fmt: skip
+    """Change a block of the columns of all rows."""
+    vertex, context, vertex_m1, vertex_m2, context_m1, context_m2 = tables
+    ids, others, noise, x_live, c_live, n_live, x_rate, c_rate, n_rate = rows
+    s0, s1, s2, row, seed = numbers
+    g = _x_gradient(x, c, n, factors, FOLD, PRECISION)
+    change_rows(
+        vertex, vertex_m1, vertex_m2, places(ids, row, first, D), columns(x_live, row, first, D, EVEN),
+        x, g, factors[4], x_rate, s0, s1, s2, seed, OPTIMIZER, UPDATE, RELOAD, FOLD,
+    )  # fmt: skip
+    g = tl.trans(tl.dot(tl.trans(x), tl.trans(factors[3]), input_precision=PRECISION))
+    change_rows(
+        context, context_m1, context_m2, places(noise, row, first, D), columns(n_live, row, first, D, EVEN),
+        n, g, factors[6], n_rate, s0, s1, s2, seed, OPTIMIZER, UPDATE, RELOAD or FOLD, False,
+    )  # fmt: skip
+    g = _c_gradient(x, c, factors, FOLD, PRECISION)
+    change_rows(
+        context, context_m1, context_m2, places(others, row, first, D), columns(c_live, row, first, D, EVEN),
+        c, g, factors[5], c_rate, s0, s1, s2, seed, OPTIMIZER, UPDATE, RELOAD, FOLD,
+    )  # fmt: skip
+
+
 @jit(varying=("num_walk", "seed"))
 def train_tiles(
     vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride, place_stride, num_walk, negatives, hub_weight,
     lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs, statistics,
     NODES: tl.constexpr, WALKS: tl.constexpr, CHUNKS: tl.constexpr, STEP: tl.constexpr, TWO_SIDED: tl.constexpr,
     NEGATIVES: tl.constexpr, K: tl.constexpr, HUBS: tl.constexpr, OPTIMIZER: tl.constexpr, CLIP: tl.constexpr,
-    UPDATE: tl.constexpr, MERGE: tl.constexpr, RELOAD: tl.constexpr, TIED: tl.constexpr, T: tl.constexpr, W: tl.constexpr,
+    UPDATE: tl.constexpr, MERGE: tl.constexpr, RELOAD: tl.constexpr, T: tl.constexpr, W: tl.constexpr,
     D: tl.constexpr, BLOCKS: tl.constexpr, EVEN: tl.constexpr, PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LOSS: tl.constexpr,
     FOLD: tl.constexpr, KEEP: tl.constexpr,
 ):  # fmt: skip
@@ -75,17 +142,13 @@ def train_tiles(
     xs, cs, ns = (), (), ()
     if KEEP:
         for block in tl.static_range(BLOCKS):
-            x = read(vertex, places(ids, row, block * D, D), columns(ids >= 0, row, block * D, D, EVEN), PRODUCT)
-            c = read(context, places(others, row, block * D, D), columns(others >= 0, row, block * D, D, EVEN), PRODUCT)
-            n = read(context, places(noise, row, block * D, D), columns(noise >= 0, row, block * D, D, EVEN), PRODUCT)
+            x, c, n = _read_block(vertex, context, ids, others, noise, row, block * D, D, EVEN, PRODUCT)
             scores = tl.dot(x, tl.trans(c), scores, input_precision=PRECISION)
             noise_scores = tl.dot(x, tl.trans(n), noise_scores, input_precision=PRECISION)
             xs, cs, ns = xs + (x,), cs + (c,), ns + (n,)
     else:
         for block in tl.range(0, BLOCKS):
-            x = read(vertex, places(ids, row, block * D, D), columns(ids >= 0, row, block * D, D, EVEN), PRODUCT)
-            c = read(context, places(others, row, block * D, D), columns(others >= 0, row, block * D, D, EVEN), PRODUCT)
-            n = read(context, places(noise, row, block * D, D), columns(noise >= 0, row, block * D, D, EVEN), PRODUCT)
+            x, c, n = _read_block(vertex, context, ids, others, noise, row, block * D, D, EVEN, PRODUCT)
             scores = tl.dot(x, tl.trans(c), scores, input_precision=PRECISION)
             noise_scores = tl.dot(x, tl.trans(n), noise_scores, input_precision=PRECISION)
 
@@ -98,7 +161,8 @@ def train_tiles(
         near = (gap <= STEP) & (gap >= -STEP) & (ids[:, None] != others[None, :])
     else:
         near = (gap > 0) & (gap <= STEP) & (ids[:, None] != others[None, :])
-    count = tl.sum(near.to(tl.int32), 1)
+    # These zeros come from the scores, so that the compiler lays the mask out like them, and only once.
+    count = tl.sum(tl.where(near, 1.0, tl.minimum(tl.maximum(scores, 0.0), 0.0)), 1)
     positive = tl.sigmoid(scores)
     if HUBS:
         hubs = tl.load(hub_weight + ids, mask=ids >= 0, other=0.0)
@@ -109,7 +173,7 @@ def train_tiles(
         positive_g = tl.where(near, weight * (positive - 1.0), 0.0)
     else:
         weight = tl.where(near, 1.0, 0.0)
-        row_weight = count.to(tl.float32)
+        row_weight = count
         if TWO_SIDED and CHUNKS == 1:
             item_weight = row_weight  # pairs come in both directions
         else:
@@ -146,54 +210,43 @@ def train_tiles(
     c_decay = (weight_decay * item_weight)[:, None]
     n_decay = (weight_decay * noise_weight)[:, None]
 
-    if FOLD:  # the decay as one more product, so that the rows need not be kept in registers
-        x_diagonal = tl.where(index[:, None] == index[None, :], x_decay, 0.0).to(PRODUCT)
-        c_diagonal = tl.where(tl.arange(0, W)[:, None] == tl.arange(0, W)[None, :], c_decay, 0.0).to(PRODUCT)
+    if FOLD:  # the decay as one more product, so that rows need not be kept in registers
+        x_decay = tl.where(index[:, None] == index[None, :], x_decay, 0.0).to(PRODUCT)
+        c_decay = tl.where(tl.arange(0, W)[:, None] == tl.arange(0, W)[None, :], c_decay, 0.0).to(PRODUCT)
+    factors = (x_positive, x_negative, c_positive, n_negative, x_decay, c_decay, n_decay)
+
     x_rate, c_rate, n_rate = rate, rate, rate
     if CLIP:  # the lengths of the gradients must be known before the first block is changed
         x_square, c_square, n_square = tl.zeros([T], tl.float32), tl.zeros([W], tl.float32), tl.zeros([K], tl.float32)
+        if KEEP:
+            for block in tl.static_range(BLOCKS):
+                a, b, c = _squares(xs[block], cs[block], ns[block], factors, FOLD, PRECISION)
+                x_square, c_square, n_square = x_square + a, c_square + b, n_square + c
+        else:
+            for block in tl.range(0, BLOCKS):
+                x, c, n = _read_block(vertex, context, ids, others, noise, row, block * D, D, EVEN, PRODUCT)
+                a, b, c = _squares(x, c, n, factors, FOLD, PRECISION)
+                x_square, c_square, n_square = x_square + a, c_square + b, n_square + c
+        x_rate, c_rate = clipped(x_square, rate, s0)[:, None], clipped(c_square, rate, s0)[:, None]
+        n_rate = clipped(n_square, rate, s0)[:, None]
+    rows = (ids, others, noise, x_live, c_live, n_live, x_rate, c_rate, n_rate)
+    tables = (vertex, context, vertex_m1, vertex_m2, context_m1, context_m2)
+    numbers = (s0, s1, s2, row, seed + unit)
+    if KEEP:
         for block in tl.static_range(BLOCKS):
-            x, c, n = xs[block], cs[block], ns[block]
-            g = tl.dot(x_positive, c, input_precision=PRECISION)
-            g = tl.dot(x_negative, n, g, input_precision=PRECISION)
-            if FOLD:
-                g = tl.dot(x_diagonal, x, g, input_precision=PRECISION)
-            else:
-                g += x_decay * x
-            x_square += tl.sum(g * g, 1)
-            g = tl.dot(n_negative, x, input_precision=PRECISION) + n_decay * n
-            n_square += tl.sum(g * g, 1)
-            g = tl.dot(c_positive, x, input_precision=PRECISION)
-            if FOLD:
-                g = tl.dot(c_diagonal, c, g, input_precision=PRECISION)
-            else:
-                g += c_decay * c
-            c_square += tl.sum(g * g, 1)
-        x_rate, c_rate, n_rate = clipped(x_square, rate, s0)[:, None], clipped(c_square, rate, s0)[:, None], clipped(n_square, rate, s0)[:, None]
-    for block in tl.static_range(BLOCKS):
-        x, c, n = xs[block], cs[block], ns[block]
-        g = tl.dot(x_positive, c, input_precision=PRECISION)
-        g = tl.dot(x_negative, n, g, input_precision=PRECISION)
-        if FOLD:
-            g = tl.dot(x_diagonal, x, g, input_precision=PRECISION)
-        change_rows(
-            vertex, vertex_m1, vertex_m2, places(ids, row, block * D, D), columns(x_live, row, block * D, D, EVEN), x, g, x_decay, x_rate, s0, s1, s2, seed + unit,
-            OPTIMIZER, False, UPDATE, RELOAD, FOLD,
-        )  # fmt: skip
-        g = tl.dot(n_negative, x, input_precision=PRECISION)
-        change_rows(
-            context, context_m1, context_m2, places(noise, row, block * D, D), columns(n_live, row, block * D, D, EVEN), n, g, n_decay, n_rate, s0, s1, s2, seed + unit,
-            OPTIMIZER, False, UPDATE, RELOAD, False,
-        )  # fmt: skip
-        g = tl.dot(c_positive, x, input_precision=PRECISION)
-        if FOLD:
-            g = tl.dot(c_diagonal, c, g, input_precision=PRECISION)
-        change_rows(
-            context, context_m1, context_m2, places(others, row, block * D, D), columns(c_live, row, block * D, D, EVEN), c, g, c_decay, c_rate, s0, s1, s2, seed + unit,
-            OPTIMIZER, False, UPDATE, RELOAD, FOLD,
-        )  # fmt: skip
+            _change(
+                tables, rows, numbers, factors, xs[block], cs[block], ns[block], block * D,
+                OPTIMIZER, UPDATE, RELOAD, FOLD, D, EVEN, PRECISION,
+            )  # fmt: skip
+    else:
+        for block in tl.range(0, BLOCKS):
+            x, c, n = _read_block(vertex, context, ids, others, noise, row, block * D, D, EVEN, PRODUCT)
+            _change(
+                tables, rows, numbers, factors, x, c, n, block * D,
+                OPTIMIZER, UPDATE, RELOAD, FOLD, D, EVEN, PRECISION,
+            )  # fmt: skip
 
-    tl.atomic_add(num_pairs, tl.sum(count.to(tl.int64), 0), sem="relaxed")
+    tl.atomic_add(num_pairs, tl.sum(count, 0).to(tl.int64), sem="relaxed")
     if LOSS:
         tl.atomic_add(statistics, tl.sum(loss, 0).to(tl.float64), sem="relaxed")
         tl.atomic_add(statistics + 1, tl.sum(loss_weight, 0).to(tl.float64), sem="relaxed")

@@ -15,15 +15,7 @@ _SGD, _MOMENTUM, _ADAGRAD, _RMSPROP = tl.constexpr(SGD), tl.constexpr(MOMENTUM),
 def clipped(square, rate, largest):
     """Return the rate of rows [R] whose gradients have the squared lengths `square`, so that none moves by more than `largest`."""
     length = rate * tl.sqrt(square)
-    return tl.where(length > largest, rate * (largest / length), rate)
-
-
-@jit
-def sgd_change(gradient, rate, largest, CLIP: tl.constexpr):
-    """Return what SGD adds to rows [R, D], no row by more than `largest` in Euclidean length if CLIP."""
-    if CLIP:
-        rate = clipped(tl.sum(gradient * gradient, 1), rate, largest)[:, None]
-    return -rate * gradient
+    return tl.where(length > largest, rate * (largest / tl.maximum(length, 1e-30)), rate)
 
 
 @jit
@@ -58,7 +50,8 @@ def _update_row(
     p = tl.load(row + at, mask=mask, other=0.0)
     g = tl.load(gradient + at, mask=mask, other=0.0) + decay * p
     if OPTIMIZER == _SGD:
-        change = sgd_change(g, lr, a, CLIP)
+        rate = clipped(tl.sum(g * g, 1), lr, a)[:, None] if CLIP else lr
+        change = -rate * g
     else:
         change = moment_change(g, moment1, moment2, at, mask, lr, a, b, c, OPTIMIZER)
     tl.store(row + at, p + change, mask=mask)

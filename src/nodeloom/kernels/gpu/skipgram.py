@@ -41,47 +41,29 @@ class Launch:
         Columns of the tables at a time, a power of two.
     num_warps : int
         Warps of a program.
-    maxnreg : int or None
-        Registers of a thread at most.
+    keep : int
+        Rows of at most so many columns are kept between scores and gradients; wider ones are read twice.
+    fold : bool
+        Compute the decay as a matrix product, where rows are changed by additions.
     reload : bool
         Read a row again before it is stored, so that fewer changes of other programs are lost.
     add : bool or None
         Whether rows are changed by atomic additions; None where that is possible.
     """
 
-    block: int = 128
+    block: int = 64
     num_warps: int = 4
-    maxnreg: int | None = None
-    reload: bool = False
-    fold: bool = False
+    keep: int = 256
+    fold: bool = True
+    reload: bool = True
     add: bool | None = None
 
 
 def train_walks(
-    vertex: torch.Tensor,
-    context: torch.Tensor,
-    vertex_moment1: torch.Tensor,
-    vertex_moment2: torch.Tensor,
-    context_moment1: torch.Tensor,
-    context_moment2: torch.Tensor,
-    walks: torch.Tensor,
-    negatives: torch.Tensor,
-    hub_weight: torch.Tensor,
-    lr: torch.Tensor,
-    step: int,
-    two_sided: bool,
-    negative_weight: float,
-    weight_decay: float,
-    optimizer: int,
-    settings: tuple[float, ...],
-    statistics: torch.Tensor,
-    *,
-    product: str = "fp32",
-    hubs: bool = True,
-    seed: int = 0,
-    num_pairs: torch.Tensor | None = None,
-    launch: Launch | None = None,
-) -> torch.Tensor:
+    vertex, context, vertex_moment1, vertex_moment2, context_moment1, context_moment2,
+    walks, negatives, hub_weight, lr, step, two_sided, negative_weight, weight_decay, optimizer, settings, statistics,
+    *, product="fp32", hubs=True, seed=0, num_pairs=None, launch=None,
+):  # fmt: skip
     """Train both tables on walks, in place, without waiting for the device; return the number of positive pairs.
 
     Parameters
@@ -123,7 +105,7 @@ def train_walks(
     num_walk, nodes = walks.shape
     num_tile, num_chunk, num_negative = negatives.shape
     row = vertex.shape[1]
-    launch = default_launch(row, vertex.dtype, optimizer) if launch is None else launch
+    launch = Launch() if launch is None else launch
     per_tile = max(1, TILE // nodes)
     if num_pairs is None:
         num_pairs = torch.zeros(1, dtype=torch.int64, device=vertex.device)
@@ -135,7 +117,6 @@ def train_walks(
     block = min(launch.block, max(16, triton.next_power_of_2(row)))
     dtype, precision = _PRODUCTS[product]
     values = [float(value) for value in settings[:3]]
-    options = {} if launch.maxnreg is None else {"maxnreg": launch.maxnreg}
     num_loss = -(-num_tile // LOSS_EVERY) * num_chunk
     for loss, count in ((True, num_loss), (False, num_unit - num_loss)):
         if count:
@@ -146,20 +127,14 @@ def train_walks(
                 NODES=nodes, WALKS=per_tile, CHUNKS=num_chunk, STEP=min(step, nodes), TWO_SIDED=bool(two_sided),
                 NEGATIVES=num_negative, K=max(16, triton.next_power_of_2(num_negative)), HUBS=hubs, OPTIMIZER=optimizer,
                 CLIP=optimizer == SGD and values[0] > 0.0, UPDATE=ADD if add else STORE, MERGE=not add,
-                RELOAD=launch.reload or (tied and not add), TIED=tied,
+                RELOAD=not add and (launch.reload or tied),
                 T=TILE, W=TILE if num_chunk == 1 else triton.next_power_of_2(TILE + 2 * min(step, nodes)),
-                D=block, BLOCKS=triton.cdiv(row, block), EVEN=row % block == 0, PRODUCT=dtype, PRECISION=precision, LOSS=loss, FOLD=launch.fold and add, KEEP=True,
-                num_warps=launch.num_warps, num_stages=1, **options,
+                D=block, BLOCKS=triton.cdiv(row, block), EVEN=row % block == 0, PRODUCT=dtype, PRECISION=precision, LOSS=loss, FOLD=launch.fold and add, KEEP=row <= launch.keep,
+                num_warps=launch.num_warps, num_stages=1,
             )  # fmt: skip
     return num_pairs
 
 
-def _moments(table: torch.Tensor, moment1: torch.Tensor, moment2: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _moments(table, moment1, moment2):
     """Return the moments, or the table itself for those that are not used: a kernel needs an address."""
     return moment1 if moment1.numel() else table, moment2 if moment2.numel() else table
-
-
-def default_launch(row: int, dtype: torch.dtype, optimizer: int) -> Launch:
-    """Return the layout for tables of a width."""
-    del dtype, optimizer
-    return Launch(block=128 if row <= 128 else 64)

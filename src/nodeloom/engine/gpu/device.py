@@ -1,0 +1,103 @@
+"""A device with its streams, and what its errors mean."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+
+from nodeloom.errors import MemoryLimitError, TrainingError, describe
+from nodeloom.kernels.gpu._triton import INTERPRETED
+
+
+class Device:
+    """Where kernels run: a GPU, or the CPU where they are interpreted, which has no streams and waits for everything.
+
+    Parameters
+    ----------
+    name : str
+        "cuda:N".
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.torch = torch.device("cpu") if INTERPRETED else torch.device(name)
+        self.is_real = not INTERPRETED
+
+    def stream(self) -> Any:
+        """Return a new stream."""
+        return torch.cuda.Stream(self.torch) if self.is_real else None
+
+    def on(self, stream: Any) -> AbstractContextManager[Any]:
+        """Return a context in which work is put on a stream."""
+        return torch.cuda.stream(stream) if self.is_real else contextlib.nullcontext()
+
+    def event(self) -> Any:
+        """Return a new event."""
+        return torch.cuda.Event() if self.is_real else _Done()
+
+    def synchronize(self) -> None:
+        """Wait for everything on the device."""
+        if self.is_real:
+            torch.cuda.synchronize(self.torch)
+
+    def empty(self, *shape: int, dtype: torch.dtype) -> torch.Tensor:
+        """Return a tensor on the device, not initialised."""
+        return torch.empty(*shape, dtype=dtype, device=self.torch)
+
+    def pinned(self, *shape: int, dtype: torch.dtype) -> torch.Tensor:
+        """Return a tensor in main memory that the device can copy from by itself."""
+        return torch.empty(*shape, dtype=dtype, pin_memory=self.is_real)
+
+    def upload(self, array: Any) -> torch.Tensor:
+        """Return a copy of a NumPy array on the device."""
+        return torch.tensor(array, device=self.torch)
+
+    def peak_memory(self) -> int:
+        """Return the largest number of bytes that tensors took so far."""
+        return int(torch.cuda.max_memory_allocated(self.torch)) if self.is_real else 0
+
+
+# Older versions of torch raise a bare RuntimeError, which may be anything.
+_DriverError: type[Exception] = getattr(torch, "AcceleratorError", torch.OutOfMemoryError)
+
+
+class _Done:
+    """An event where nothing is ever under way."""
+
+    def record(self, stream: Any = None) -> None:
+        """Do nothing."""
+
+    def wait(self, stream: Any = None) -> None:
+        """Do nothing."""
+
+    def synchronize(self) -> None:
+        """Do nothing."""
+
+
+@contextlib.contextmanager
+def explained(name: str) -> Iterator[None]:
+    """Turn what a driver raises into one sentence that says what to do.
+
+    Raises
+    ------
+    MemoryLimitError
+        If the device has no memory left.
+    TrainingError
+        If the driver reports any other error.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        hint = (
+            "Another program may have taken it since the plan was made. Lower gpu_memory_limit or dim, "
+            "set table_dtype to bf16 or sampler to host, or use device cpu."
+        )
+        raise MemoryLimitError(
+            describe(name, expected="the memory of the plan", got=str(error).partition(".")[0], hint=hint)
+        ) from error
+    except _DriverError as error:
+        raise TrainingError(f"{name}: the driver reports: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,264 @@
+"""The resident engine of a GPU: pools of walks are sampled and trained on two streams, and the host only feeds and counts.
+
+While the device trains a pool it draws the next one; the host launches one pool ahead and learns of a pool's pairs and loss when that
+pool has ended, so the device never waits for it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from nodeloom.engine.budget import POOL_SLOTS
+from nodeloom.engine.gpu.device import explained
+from nodeloom.engine.gpu.samplers import DeviceNegatives, DeviceWalks, HostWalks
+from nodeloom.engine.gpu.store import GpuStore
+from nodeloom.engine.plan import Part, Plan
+from nodeloom.engine.resident import EMPTY_POOLS, Position, diverged, hub_weights
+from nodeloom.engine.schedule import factors
+from nodeloom.errors import GraphError
+from nodeloom.kernels.gpu.optimizer import SGD
+from nodeloom.kernels.gpu.skipgram import train_walks
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+CLIP_ABOVE = 0.02
+"""Learning rate of SGD above which the largest step is enforced. Below no row comes near it, and asking costs a fifth of the time."""
+
+
+@dataclass
+class _Slot:
+    """A pool of walks on the device, and what comes back of it."""
+
+    walks: torch.Tensor  # [W, L + 1]
+    negatives: torch.Tensor  # [tiles, chunks, K]
+    lr: torch.Tensor  # [tiles]
+    host_lr: torch.Tensor  # pinned
+    pairs: torch.Tensor  # int64 [1]
+    statistics: torch.Tensor  # float64 [2]
+    host_pairs: torch.Tensor  # pinned
+    host_statistics: torch.Tensor  # pinned
+    sampled: Any
+    done: Any
+    num_tile: int = 0
+    first_lr: float = 0.0
+    last_lr: float = math.nan
+
+
+class GpuEngine:
+    """Trains one part on a GPU; the counterpart of :class:`nodeloom.engine.resident.ResidentEngine`.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    plan : Plan
+        The plan, of a GPU.
+    part : Part
+        What to train.
+    store : GpuStore
+        Its tables; changed.
+
+    Raises
+    ------
+    MemoryLimitError
+        If the device has not enough memory after all.
+    """
+
+    def __init__(self, graph: Graph, plan: Plan, part: Part, store: GpuStore) -> None:
+        self.graph, self.plan, self.part, self.store = graph, plan, part, store
+        self.total_pair = plan.num_epoch * graph.num_edges
+        self.device = store.device
+        self._flying: deque[_Slot] = deque()
+        self._position = Position()
+        self._mark = 0.0
+        with explained(plan.device):
+            self._build(graph, plan, part)
+
+    def _build(self, graph: Graph, plan: Plan, part: Part) -> None:
+        device, store = self.device, self.store
+        self._walks: DeviceWalks | HostWalks = (
+            DeviceWalks(graph, plan, part, device)
+            if plan.sampler == "device"
+            else HostWalks(graph, plan, part, device, num_buffer=POOL_SLOTS)
+        )
+        self._negatives = DeviceNegatives(graph, plan, part, device)
+        self._hub_weights = device.upload(
+            hub_weights(graph, plan.hub_threshold) if plan.hub_threshold else np.ones(1, np.float32)
+        )
+        none = device.empty(0, dtype=torch.float32)
+        vertex1, vertex2 = (*store.vertex_moments, none, none)[:2]
+        context1, context2 = (*store.context_moments, none, none)[:2]
+        self._moments = (vertex1, vertex2, context1, context2)
+        dtype = torch.int32 if graph.indices.dtype == np.int32 else torch.int64
+        tiles, num_walk = plan.tiles_per_pool, plan.tiles_per_pool * plan.walks_per_tile
+        self._slots = []
+        for _ in range(POOL_SLOTS):
+            walks = (
+                device.empty(plan.nodes_per_walk, num_walk, dtype=dtype).t()
+                if self._walks.transposed
+                else device.empty(num_walk, plan.nodes_per_walk, dtype=dtype)
+            )
+            self._slots.append(
+                _Slot(
+                    walks=walks,
+                    negatives=device.empty(tiles, plan.chunks, plan.num_shared_negative, dtype=dtype),
+                    lr=device.empty(tiles, dtype=torch.float32),
+                    host_lr=device.pinned(tiles, dtype=torch.float32),
+                    pairs=device.empty(1, dtype=torch.int64),
+                    statistics=device.empty(2, dtype=torch.float64),
+                    host_pairs=device.pinned(1, dtype=torch.int64),
+                    host_statistics=device.pinned(2, dtype=torch.float64),
+                    sampled=device.event(),
+                    done=device.event(),
+                )
+            )
+        self._sampling, self._training = device.stream(), device.stream()
+
+    def run(self, position: Position) -> Iterator[Position]:
+        """Train from `position`, which moves along, to the end; yield it whenever a pool has ended.
+
+        Others are under way then; :meth:`settle` waits for them.
+
+        Raises
+        ------
+        TrainingError
+            If values diverge, or the driver reports an error.
+        GraphError
+            If walks have no pairs.
+        MemoryLimitError
+            If the device runs out of memory.
+        """
+        self._position = position
+        empty_pools = 0
+        with explained(self.plan.device), self._walks:
+            try:
+                # Compile what is not in the cache before the clock starts.
+                self._compile()
+                self._walks.begin(position.num_tile * self.plan.walks_per_tile)
+                self._mark = time.perf_counter()
+                while position.num_pair < self.total_pair:
+                    while len(self._flying) < POOL_SLOTS - 1 and self._launch():
+                        pass
+                    pairs = self._land()
+                    empty_pools = 0 if pairs else empty_pools + 1
+                    if empty_pools == EMPTY_POOLS:
+                        raise GraphError(
+                            f"{self.graph!r}: {EMPTY_POOLS} pools of walks had not one pair of different nodes."
+                        )
+                    yield position
+                    self._mark = time.perf_counter() if not self._flying else self._mark
+            finally:
+                self._flying.clear()
+                self.device.synchronize()
+
+    def settle(self) -> None:
+        """Wait for all pools that are under way, and move the position behind them: then the tables are at rest."""
+        while self._flying:
+            self._land()
+        self.device.synchronize()
+
+    def _launch(self) -> bool:
+        """Put the next pool on the streams; False if those under way are expected to be enough."""
+        plan, position = self.plan, self._position
+        flying = sum(slot.num_tile for slot in self._flying)
+        per_tile = float(plan.pairs_per_tile * plan.positive_reuse)
+        if position.num_pair:  # walks return and end early: what tiles really had so far says better how many are left
+            per_tile = position.num_pair / position.num_tile
+        done = position.num_pair + flying * per_tile
+        if self._flying and done >= self.total_pair:
+            return False
+        first_tile = position.num_tile + flying
+        wanted = min(plan.tiles_per_pool, max(1, math.ceil((self.total_pair - done) / per_tile)))
+        num_tile = self._walks.most(wanted * plan.walks_per_tile) // plan.walks_per_tile
+        slot = self._slots.pop(0)
+        slot.num_tile = num_tile
+        with np.errstate(over="ignore"):
+            lr = plan.lr * factors(
+                plan.schedule, done + per_tile * np.arange(num_tile, dtype=np.float64), self.total_pair
+            )
+            slot.host_lr[:num_tile].numpy()[:] = lr
+        slot.first_lr = float(slot.host_lr[0])
+        slot.last_lr = float(slot.host_lr[num_tile - 1])
+        walks = slot.walks[: num_tile * plan.walks_per_tile]
+        with self.device.on(self._sampling):
+            slot.done.wait(self._sampling)  # whoever trained on this slot before
+            self._walks.fill(first_tile * plan.walks_per_tile, walks)
+            slot.lr[:num_tile].copy_(slot.host_lr[:num_tile], non_blocking=True)
+            if plan.positive_reuse == 1:
+                self._draw(slot, first_tile, 0)
+            slot.sampled.record(self._sampling)
+        with self.device.on(self._training):
+            slot.sampled.wait(self._training)
+            slot.pairs.zero_()
+            slot.statistics.zero_()
+            for reuse in range(plan.positive_reuse):
+                if plan.positive_reuse > 1:
+                    self._draw(slot, first_tile, reuse)
+                self._train(slot, walks, num_tile, seed=first_tile * plan.positive_reuse + reuse)
+            slot.host_pairs.copy_(slot.pairs, non_blocking=True)
+            slot.host_statistics.copy_(slot.statistics, non_blocking=True)
+            slot.done.record(self._training)
+        self._flying.append(slot)
+        return True
+
+    def _draw(self, slot: _Slot, first_tile: int, reuse: int) -> None:
+        plan = self.plan
+        flat = slot.negatives[: slot.num_tile].view(-1, plan.num_shared_negative)
+        self._negatives.fill(first_tile * plan.chunks, flat, reuse)
+
+    def _train(self, slot: _Slot, walks: torch.Tensor, num_tile: int, seed: int) -> None:
+        plan, store, settings = self.plan, self.store, tuple(map(float, self.plan.optimizer.settings))
+        if plan.optimizer.code == SGD and slot.first_lr <= CLIP_ABOVE:
+            settings = (0.0, *settings[1:])
+        train_walks(
+            store.vertex, store.context, *self._moments, walks, slot.negatives[:num_tile], self._hub_weights, slot.lr[:num_tile],
+            plan.augmentation_step, plan.two_sided, plan.negative_weight, plan.weight_decay, plan.optimizer.code,
+            settings, slot.statistics, product="bf16" if self.device.is_real else "fp32",
+            hubs=bool(plan.hub_threshold), seed=seed, num_pairs=slot.pairs,
+        )  # fmt: skip
+
+    def _land(self) -> int:
+        """Wait for the oldest pool under way and count it; return its pairs."""
+        slot, position = self._flying.popleft(), self._position
+        slot.done.synchronize()
+        now = time.perf_counter()
+        position.seconds += now - self._mark
+        self._mark = now
+        pairs = int(slot.host_pairs[0])
+        loss, weight = slot.host_statistics.tolist()
+        position.num_pair += pairs
+        position.num_tile += slot.num_tile
+        position.lr = slot.last_lr
+        self._slots.append(slot)
+        if weight != 0:
+            position.loss = loss / weight
+            if not math.isfinite(position.loss):
+                raise diverged(self.plan, position.num_pair / self.graph.num_edges)
+        return pairs
+
+    def _compile(self) -> None:
+        """Launch everything once on walks that hold no node, which changes nothing."""
+        slot, plan = self._slots[0], self.plan
+        num_tile = min(2, plan.tiles_per_pool)
+        slot.num_tile = num_tile
+        walks = slot.walks[: num_tile * plan.walks_per_tile]
+        with self.device.on(self._training):
+            if isinstance(self._walks, DeviceWalks):
+                self._walks.fill(0, walks)
+            self._draw(slot, 0, 0)
+            walks.fill_(-1)
+            slot.lr.zero_()
+            for rate in {min(plan.lr, CLIP_ABOVE), plan.lr}:
+                slot.first_lr = rate
+                self._train(slot, walks, num_tile, seed=0)
+            slot.done.record(self._training)
+        self.device.synchronize()

@@ -1,0 +1,117 @@
+"""The tables of one part on a device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nodeloom.engine.choose import initial_scale
+from nodeloom.engine.gpu.device import Device, explained
+from nodeloom.engine.plan import Part
+from nodeloom.kernels.gpu.initial import uniform_rows
+from nodeloom.rng import Purpose, stream
+from nodeloom.typing import FloatArray
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+@dataclass
+class GpuStore:
+    """Tables of one part; the same methods as :class:`nodeloom.engine.store.Store`.
+
+    Attributes
+    ----------
+    device : Device
+        Where they are.
+    vertex, context : float32 or bfloat16 [N, row]
+        The tables; the same tensor for LINE's first order.
+    vertex_moments, context_moments : tuple of float32 [N, row]
+        State of the optimizer.
+    """
+
+    device: Device
+    vertex: torch.Tensor
+    context: torch.Tensor
+    vertex_moments: tuple[torch.Tensor, ...]
+    context_moments: tuple[torch.Tensor, ...]
+
+    @property
+    def tied(self) -> bool:
+        """Whether vertex and context are one table."""
+        return self.vertex is self.context
+
+    @classmethod
+    def allocate(cls, num_nodes: int, part: Part, num_moment: int, *, device: str, table_dtype: str) -> GpuStore:
+        """Return a store of zeros.
+
+        Raises
+        ------
+        MemoryLimitError
+            If the device has not enough memory after all.
+        """
+        place = Device(device)
+
+        def zeros(dtype: torch.dtype) -> torch.Tensor:
+            return torch.zeros(num_nodes, part.row, dtype=dtype, device=place.torch)
+
+        def moments() -> tuple[torch.Tensor, ...]:
+            return tuple(zeros(torch.float32) for _ in range(num_moment))
+
+        with explained(device):
+            vertex, vertex_moments = zeros(DTYPES[table_dtype]), moments()
+            if part.order == 1:
+                return cls(place, vertex, vertex, vertex_moments, vertex_moments)
+            return cls(place, vertex, zeros(DTYPES[table_dtype]), vertex_moments, moments())
+
+    def initialize(self, part: Part, num_thread: int) -> None:
+        """Give the vertex table its first values, those of the CPU; the context table starts at 0."""
+        del num_thread
+        uniform_rows(
+            stream(part.seed, Purpose.INITIAL_VERTEX), 0, part.dim, float(np.float32(initial_scale(part.dim))), self.vertex
+        )  # fmt: skip
+        self.device.synchronize()
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        found = {"vertex": self.vertex}
+        found |= {f"vertex_moment{i}": moment for i, moment in enumerate(self.vertex_moments, 1)}
+        if not self.tied:
+            found["context"] = self.context
+            found |= {f"context_moment{i}": moment for i, moment in enumerate(self.context_moments, 1)}
+        return found
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all distinct tables, as they are called in files."""
+        return tuple(self._tensors())
+
+    def tables(self) -> dict[str, FloatArray]:
+        """Return copies of all distinct tables in main memory by name, float32 [N, row]."""
+        self.device.synchronize()
+        found = {name: tensor.cpu().float().numpy() for name, tensor in self._tensors().items()}
+        if not self.device.is_real:  # there the table itself would be given away
+            found = {name: table.copy() for name, table in found.items()}
+        return found
+
+    def write(self, name: str, values: FloatArray, rows: npt.NDArray[np.bool_] | None = None) -> None:
+        """Set the first columns of a table, of all rows or of those where the mask `rows` [N] is true."""
+        table = self._tensors()[name]
+        block = max(1, (1 << 24) // max(1, values.shape[1]))
+        for first in range(0, len(values), block):
+            piece = self.device.upload(np.ascontiguousarray(values[first : first + block]))
+            target = table[first : first + block, : values.shape[1]]
+            if rows is None:
+                target.copy_(piece)
+            else:
+                mask = self.device.upload(np.ascontiguousarray(rows[first : first + block]))
+                target[mask] = piece[mask].to(table.dtype)
+
+    def is_finite(self) -> bool:
+        """Tell whether no table holds NaN or infinity."""
+        block = max(1, (1 << 26) // self.vertex.shape[1])
+        return all(
+            bool(torch.isfinite(table[first : first + block]).all())
+            for table in (self.vertex, self.context)
+            for first in range(0, len(table), block)
+        )

@@ -1,0 +1,82 @@
+"""Where a part is trained: the store and the engine of the plan's device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nodeloom.engine.plan import Part, Plan
+from nodeloom.engine.resident import Position, ResidentEngine
+from nodeloom.engine.store import Store
+from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+
+class AnyStore(Protocol):
+    """What training, checkpoints and warm starts need of a store, wherever its tables are."""
+
+    @property
+    def tied(self) -> bool:
+        """Whether vertex and context are one table."""
+
+    def initialize(self, part: Part, num_thread: int) -> None:
+        """Give the tables their first values."""
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all distinct tables."""
+
+    def tables(self) -> dict[str, FloatArray]:
+        """Return all distinct tables by name, float32 [N, row], in main memory: themselves if they are there, else copies."""
+
+    def write(self, name: str, values: FloatArray, rows: npt.NDArray[np.bool_] | None = None) -> None:
+        """Set the first columns of a table, of all rows or of those where the mask `rows` is true."""
+
+    def is_finite(self) -> bool:
+        """Tell whether no table holds NaN or infinity."""
+
+
+class AnyEngine(Protocol):
+    """What training needs of an engine."""
+
+    total_pair: int
+
+    def run(self, position: Position) -> Iterator[Position]:
+        """Train from a position to the end, and yield it after every pool."""
+
+    def settle(self) -> None:
+        """Wait until nothing is under way: the tables are at rest, and the position is theirs."""
+
+
+def allocate(plan: Plan, part: Part) -> AnyStore:
+    """Return the store of a part, of zeros."""
+    if plan.device == "cpu":
+        return Store.allocate(plan.num_nodes, part, plan.optimizer.num_moment)
+    from nodeloom.engine.gpu import GpuStore
+
+    return GpuStore.allocate(
+        plan.num_nodes, part, plan.optimizer.num_moment, device=plan.device, table_dtype=plan.table_dtype
+    )
+
+
+def engine_of(graph: Graph, plan: Plan, part: Part, store: AnyStore) -> AnyEngine:
+    """Return the engine that trains the store of a part."""
+    if isinstance(store, Store):
+        return ResidentEngine(graph, plan, part, store)
+    from nodeloom.engine.gpu import GpuEngine, GpuStore
+
+    assert isinstance(store, GpuStore)
+    return GpuEngine(graph, plan, part, store)
+
+
+def peak_device_memory(plan: Plan) -> int:
+    """Return the largest number of bytes that were in use on the plan's device so far; 0 for the CPU."""
+    if plan.device == "cpu":
+        return 0
+    from nodeloom.engine.gpu.device import Device
+
+    return Device(plan.device).peak_memory()
