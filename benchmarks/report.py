@@ -39,9 +39,29 @@ def machine() -> dict[str, str]:
         "processor": model,
         "cores": str(cores),
         "memory": memory,
+        "card": card(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     }
+
+
+def card() -> str:
+    """Name and memory of the GPU, "" if this process has not asked torch for one."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return ""
+    properties = torch.cuda.get_device_properties(0)
+    return f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
+
+
+def _commit() -> str:
+    """Return the commit of this folder, as git or NODELOOM_COMMIT has it; "" if nobody knows."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
+    except OSError:
+        return os.environ.get("NODELOOM_COMMIT", "")
+    return done.stdout.strip() if done.returncode == 0 else os.environ.get("NODELOOM_COMMIT", "")
 
 
 def versions(peers: Iterable[str] = ()) -> dict[str, str]:
@@ -52,11 +72,12 @@ def versions(peers: Iterable[str] = ()) -> dict[str, str]:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             found[package] = "not installed"
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"], cwd=HERE, capture_output=True, text=True, check=False
-    )
-    if done.returncode == 0:
-        found["nodeloom"] += f" (commit {done.stdout.strip()})"
+    if _commit():
+        found["nodeloom"] += f" (commit {_commit()})"
+    if "torch" in sys.modules:
+        torch = sys.modules["torch"]
+        found["torch"] = f"{torch.__version__}"
+        found["triton"] = getattr(sys.modules.get("triton"), "__version__", "not loaded")
     for name in peers:
         found[name] = PEERS[name].version() or "not installed"
     return found

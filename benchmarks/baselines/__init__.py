@@ -1,0 +1,1 @@
+"""What the GPU engine is held against: a trainer in GraphVite's way, and the bare traffic of rows."""
