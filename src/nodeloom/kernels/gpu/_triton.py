@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ import triton.language as tl
 __all__ = ["INTERPRETED", "ceil_div", "double", "double_bits", "jit", "key_bits", "on_device_of", "tl", "triton"]
 
 
-def jit(function: Callable[..., Any] | None = None, *, varying: tuple[str, ...] = ()) -> Any:
+def jit(function: Callable[..., Any] | None = None, *, varying: tuple[str, ...] = (), fusion: bool = True) -> Any:
     """Mark a kernel, or a device function that kernels call.
 
     Parameters
@@ -29,10 +30,14 @@ def jit(function: Callable[..., Any] | None = None, *, varying: tuple[str, ...] 
         Integer parameters whose values differ from launch to launch, such as the number of the first walk. Triton would
         compile a kernel for values that are 1, one for multiples of 16 and one for each width; named here and annotated as
         ``tl.int64`` they take one kernel for all.
+    fusion : bool
+        Let a product and a sum be rounded once, together. Triton's own default depends on its version.
     """
 
     def decorate(f: Callable[..., Any]) -> Any:
-        return triton.jit(f, do_not_specialize=list(varying))
+        kernel = triton.jit(f, do_not_specialize=list(varying))
+        kernel.run = partial(kernel.run, enable_fp_fusion=fusion)
+        return kernel
 
     return decorate(function) if function is not None else decorate
 

@@ -93,7 +93,7 @@ def nearest_rows(vectors, queries, left_out, cosine, ids, scores, *, queries_at_
                 block = ranks[: len(points) * count].view(len(points), count)
                 _rank_rows[(ceil_div(count, _TILE["ROWS"]), ceil_div(len(points), _TILE["QUERIES"]))](
                     vectors, points, away, block, begin, count, len(points), dim, vectors.stride(0), points.stride(0),
-                    COSINE=bool(cosine), **_TILE, num_warps=4, num_stages=2, enable_fp_fusion=True,
+                    COSINE=bool(cosine), **_TILE, num_warps=4, num_stages=2,
                 )  # fmt: skip
                 found = block.topk(min(k, count), dim=1).values
                 best = found if best is None else torch.cat([best, found], 1).topk(k, dim=1).values

@@ -43,5 +43,5 @@ def score_pairs(vertex, context, heads, tails, out):
     with on_device_of(out):
         _score_pairs[(ceil_div(out.numel(), _PAIRS),)](
             vertex, context, heads, tails, out, out.numel(), vertex.shape[1], vertex.stride(0), context.stride(0),
-            P=_PAIRS, C=_COLUMNS, num_warps=4, num_stages=1, enable_fp_fusion=True,
+            P=_PAIRS, C=_COLUMNS, num_warps=4, num_stages=1,
         )  # fmt: skip

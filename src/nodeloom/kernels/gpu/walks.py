@@ -212,7 +212,8 @@ def _exact_entry(
 @jit(
     varying=(
         "return_bias", "out_bias", "envelope", "excess", "stream", "first_walk", "num_walk", "num_node", "words", "length",
-    )
+    ),
+    fusion=False,  # as the definition rounds
 )  # fmt: skip
 def _second_order_walks(
     indptr, indices, weights, prob, alias, start_prob, start_alias, hub_row, hub_bits,
@@ -346,5 +347,5 @@ def second_order_walks(
             *map(double_bits, (return_bias, out_bias, envelope, excess)), *accept,
             key_bits(stream), first_walk, out, num_walk, start_prob.numel(), hub_bits.shape[1], length, out.stride(0), out.stride(1),
             WEIGHTED=prob.numel() > 0, HUBS=hub_row.numel() > 0, SYMMETRIC=bool(fold), EXCESS=excess > 0.0,
-            OFFSET=_offset(indices, start_prob), BLOCK=block, num_warps=num_warps, num_stages=1, enable_fp_fusion=False,
+            OFFSET=_offset(indices, start_prob), BLOCK=block, num_warps=num_warps, num_stages=1,
         )  # fmt: skip
