@@ -98,10 +98,13 @@ class _Memory:
 
 
 def _to_numpy(value):
-    """Return results as NumPy has them."""
+    """Return results as NumPy has them; one number without dimensions, so that it can be an int."""
     if isinstance(value, tuple):
         return tuple(map(_to_numpy, value))
-    return value.cpu().numpy() if hasattr(value, "data_ptr") else value
+    if not hasattr(value, "data_ptr"):
+        return value
+    array = value.cpu().numpy()
+    return array.reshape(()) if array.size == 1 else array
 
 
 def on_device(function, *arguments: Any, **options: Any):

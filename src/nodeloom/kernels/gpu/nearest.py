@@ -18,8 +18,8 @@ _SCORES = 1 << 24  # held at a time, 8 bytes each
 
 @jit(varying=("first_row", "num_row", "num_query"))
 def _rank_rows(
-    vectors, queries, left_out, out, first_row: tl.int64, num_row: tl.int64, num_query: tl.int64, dim, row_stride, query_stride,
-    COSINE: tl.constexpr, ROWS: tl.constexpr, QUERIES: tl.constexpr, COLUMNS: tl.constexpr,
+    vectors, queries, left_out, out, first_row: tl.int64, num_row: tl.int64, num_query: tl.int64, row_stride, query_stride,
+    DIM: tl.constexpr, COSINE: tl.constexpr, ROWS: tl.constexpr, QUERIES: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
     """Write the rank [num_query, num_row] of rows ``first_row ...``: the score above, the row below, greater is nearer."""
     row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
@@ -29,10 +29,10 @@ def _rank_rows(
     score = tl.zeros([QUERIES, ROWS], tl.float32)
     x_square = tl.zeros([ROWS], tl.float32)
     y_square = tl.zeros([QUERIES], tl.float32)
-    for begin in range(0, dim, COLUMNS):
+    for begin in range(0, DIM, COLUMNS):
         column = begin + tl.arange(0, COLUMNS)
-        x_mask = (row < num_row)[:, None] & (column < dim)[None, :]
-        y_mask = (query < num_query)[:, None] & (column < dim)[None, :]
+        x_mask = (row < num_row)[:, None] & (column < DIM)[None, :]
+        y_mask = (query < num_query)[:, None] & (column < DIM)[None, :]
         x = tl.load(vectors + x_at[:, None] + column[None, :], mask=x_mask, other=0.0).to(tl.float32)
         y = tl.load(queries + y_at[:, None] + column[None, :], mask=y_mask, other=0.0).to(tl.float32)
         score = tl.dot(y, tl.trans(x), score, input_precision="ieee")
@@ -92,8 +92,8 @@ def nearest_rows(vectors, queries, left_out, cosine, ids, scores, *, queries_at_
                 count = min(size, num_rows - begin)
                 block = ranks[: len(points) * count].view(len(points), count)
                 _rank_rows[(ceil_div(count, _TILE["ROWS"]), ceil_div(len(points), _TILE["QUERIES"]))](
-                    vectors, points, away, block, begin, count, len(points), dim, vectors.stride(0), points.stride(0),
-                    COSINE=bool(cosine), **_TILE, num_warps=4, num_stages=2,
+                    vectors, points, away, block, begin, count, len(points), vectors.stride(0), points.stride(0),
+                    DIM=dim, COSINE=bool(cosine), **_TILE, num_warps=4, num_stages=2,
                 )  # fmt: skip
                 found = block.topk(min(k, count), dim=1).values
                 best = found if best is None else torch.cat([best, found], 1).topk(k, dim=1).values

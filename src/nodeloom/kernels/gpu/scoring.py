@@ -10,16 +10,17 @@ _COLUMNS = 64  # of rows, looked at at a time
 
 @jit(varying=("count",))
 def _score_pairs(
-    vertex, context, heads, tails, out, count: tl.int64, dim, vertex_stride, context_stride, P: tl.constexpr, C: tl.constexpr
+    vertex, context, heads, tails, out, count: tl.int64, vertex_stride, context_stride,
+    DIM: tl.constexpr, P: tl.constexpr, C: tl.constexpr,
 ):  # fmt: skip
     pair = tl.program_id(0).to(tl.int64) * P + tl.arange(0, P)
     live = pair < count
     head = tl.load(heads + pair, mask=live, other=0).to(tl.int64) * vertex_stride
     tail = tl.load(tails + pair, mask=live, other=0).to(tl.int64) * context_stride
     score = tl.zeros([P], tl.float32)
-    for begin in range(0, dim, C):
+    for begin in range(0, DIM, C):
         column = begin + tl.arange(0, C)
-        mask = live[:, None] & (column < dim)[None, :]
+        mask = live[:, None] & (column < DIM)[None, :]
         x = tl.load(vertex + head[:, None] + column[None, :], mask=mask, other=0.0).to(tl.float32)
         y = tl.load(context + tail[:, None] + column[None, :], mask=mask, other=0.0).to(tl.float32)
         score += tl.sum(x * y, 1)
@@ -42,6 +43,6 @@ def score_pairs(vertex, context, heads, tails, out):
         return
     with on_device_of(out):
         _score_pairs[(ceil_div(out.numel(), _PAIRS),)](
-            vertex, context, heads, tails, out, out.numel(), vertex.shape[1], vertex.stride(0), context.stride(0),
-            P=_PAIRS, C=_COLUMNS, num_warps=4, num_stages=1,
+            vertex, context, heads, tails, out, out.numel(), vertex.stride(0), context.stride(0),
+            DIM=vertex.shape[1], P=_PAIRS, C=_COLUMNS, num_warps=4, num_stages=1,
         )  # fmt: skip

@@ -72,7 +72,9 @@ def _first_order_walks(
     tl.store(place, node, mask=live)
     alive = live
     state = key + GOLDEN  # draw n of the key is mix(state + n * GOLDEN), and n goes up by 2^32 a step
-    for _ in range(1, length):
+    step = tl.cast(1, tl.int32)
+    while step < length:
+        step += 1
         state += _NEXT_STEP
         place += step_stride
         first, degree = _row(indptr, node, alive, OFFSET)
