@@ -58,11 +58,11 @@ def _row(indptr, node, mask, OFFSET: tl.constexpr):
     return first.to(OFFSET), degree.to(OFFSET)
 
 
-@jit(varying=("stream", "first_walk", "num_walk", "num_node", "length"))
+@jit(varying=("stream", "first_walk", "num_walk", "num_node"))
 def _first_order_walks(
     indptr, indices, prob, alias, start_prob, start_alias,
-    stream: tl.int64, first_walk: tl.int64, out, num_walk: tl.int64, num_node: tl.int64, length: tl.int32, walk_stride, step_stride,
-    WEIGHTED: tl.constexpr, OFFSET: tl.constexpr, BLOCK: tl.constexpr,
+    stream: tl.int64, first_walk: tl.int64, out, num_walk: tl.int64, num_node: tl.int64, walk_stride, step_stride,
+    LENGTH: tl.constexpr, WEIGHTED: tl.constexpr, OFFSET: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     walk = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     live = walk < num_walk
@@ -72,9 +72,7 @@ def _first_order_walks(
     tl.store(place, node, mask=live)
     alive = live
     state = key + GOLDEN  # draw n of the key is mix(state + n * GOLDEN), and n goes up by 2^32 a step
-    step = tl.cast(1, tl.int32)
-    while step < length:
-        step += 1
+    for _ in range(1, LENGTH):  # of constant length: a `while` would take layouts of lanes that have to be exchanged
         state += _NEXT_STEP
         place += step_stride
         first, degree = _row(indptr, node, alive, OFFSET)
@@ -113,8 +111,8 @@ def first_order_walks(
     with on_device_of(out):
         _first_order_walks[(ceil_div(num_walk, block),)](
             indptr, indices, prob, alias, start_prob, start_alias,
-            key_bits(stream), first_walk, out, num_walk, start_prob.numel(), length, out.stride(0), out.stride(1),
-            WEIGHTED=prob.numel() > 0, OFFSET=_offset(indices, start_prob), BLOCK=block, num_warps=num_warps, num_stages=1,
+            key_bits(stream), first_walk, out, num_walk, start_prob.numel(), out.stride(0), out.stride(1),
+            LENGTH=length, WEIGHTED=prob.numel() > 0, OFFSET=_offset(indices, start_prob), BLOCK=block, num_warps=num_warps, num_stages=1,
         )  # fmt: skip
 
 
