@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from backends import BACKENDS, CPU, REFERENCE, having
+from backends import BACKENDS, CPU, GPU, REFERENCE, having
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from walk_graphs import chi_square, from_adjacency, random_graph
@@ -40,6 +40,35 @@ def test_numbers_of_walks_beyond_32_bits(fast, first_walk):
     got = graph.first_order(fast, 6, 5, first_walk=first_walk)
     np.testing.assert_array_equal(got, graph.first_order(REFERENCE, 6, 5, first_walk=first_walk))
     assert not np.array_equal(got, graph.first_order(fast, 6, 5))
+
+
+@pytest.mark.parametrize("order", ["first", "second"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_offsets_into_large_graphs_give_the_same_walks(order, weighted, monkeypatch):
+    if GPU.missing:
+        pytest.skip(f"gpu: {GPU.missing}")
+    graph = random_graph(8, 40, weighted=weighted, directed=True, density=0.1)
+    narrow = graph.walk(order, GPU, 50, 8)
+    monkeypatch.setattr("nodeloom.kernels.gpu.walks._NARROW", 0)  # as if every graph had more than 2^32 entries
+    np.testing.assert_array_equal(graph.walk(order, GPU, 50, 8), narrow)
+    np.testing.assert_array_equal(graph.walk(order, CPU, 50, 8), narrow)
+
+
+@pytest.mark.parametrize("order", ["first", "second"])
+@pytest.mark.parametrize("place", ["transpose", "every other column", "rows apart"])
+def test_walks_go_where_they_are_wanted(order, place):
+    if GPU.missing:
+        pytest.skip(f"gpu: {GPU.missing}")
+    graph = random_graph(9, 40, directed=True, density=0.1)
+    memory = np.full((80, 80), -7, np.int32)
+    out = {"transpose": memory[:8, :45].T, "every other column": memory[:45, 3:19:2], "rows apart": memory[:45, 5:13]}[
+        place
+    ]
+    graph.walk(order, GPU, 45, 8, out=out)
+    np.testing.assert_array_equal(out, graph.walk(order, CPU, 45, 8))
+    assert (out == -1).any()
+    out[:] = -7
+    assert (memory == -7).all()  # and nothing beside
 
 
 GRAPHS = {

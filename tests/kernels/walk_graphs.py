@@ -12,10 +12,10 @@ from nodeloom.kernels.reference.negatives import build_alias
 
 
 def how(backend, num_walk):
-    """Return options that make the interpreter fast: it takes as long for a block of many walks as for one of few."""
-    return (
-        {"block": 1 << (num_walk - 1).bit_length()} if backend.name == "gpu" and INTERPRETED and num_walk > 150 else {}
-    )
+    """Return options for the interpreter: small blocks, so that there are several, but one for many walks, which is faster."""
+    if backend.name != "gpu" or not INTERPRETED:
+        return {}
+    return {"block": 32 if num_walk < 100 else 1 << (num_walk - 1).bit_length()}
 
 
 @dataclass
@@ -53,8 +53,9 @@ class WalkGraph:
                 bits[h, target // 64] |= np.uint64(1) << np.uint64(target % 64)
         return row, bits
 
-    def first_order(self, backend, num_walk, length, *, stream=77, first_walk=0, dtype=np.int32):
-        out = np.full((num_walk, length), -99, dtype)  # what is not written shows
+    def first_order(self, backend, num_walk, length, *, stream=77, first_walk=0, dtype=np.int32, out=None):
+        out = np.empty((num_walk, length), dtype) if out is None else out
+        out[:] = -99  # what is not written shows
         backend.walks.first_order_walks(
             self.indptr, self.indices, self.prob, self.alias, self.start_prob, self.start_alias,
             np.uint64(stream), first_walk, out, **how(backend, num_walk),
@@ -62,9 +63,10 @@ class WalkGraph:
         return out
 
     def second_order(
-        self, backend, num_walk, length, p, q, *, fold=False, hubs=(), stream=77, first_walk=0, dtype=np.int32
+        self, backend, num_walk, length, p, q, *, fold=False, hubs=(), stream=77, first_walk=0, dtype=np.int32, out=None
     ):
-        out = np.full((num_walk, length), -99, dtype)
+        out = np.empty((num_walk, length), dtype) if out is None else out
+        out[:] = -99
         hub_row, hub_bits = self.hubs(hubs)
         if not len(hubs):
             hub_row = hub_row[:0]

@@ -21,7 +21,7 @@ _MAX_TRIAL = tl.constexpr(MAX_TRIAL)
 _NEXT_STEP = tl.constexpr((GOLDEN.value << 32) % 2**64)  # between the hashes of draw 0 of a step and of the next
 _NEXT_TRIAL = tl.constexpr((GOLDEN.value << 1) % 2**64)
 _FIRST_ORDER = {"block": 256, "num_warps": 4}
-_SECOND_ORDER = {"block": 64, "num_warps": 1}  # one warp: what lanes agree on needs no barrier
+_SECOND_ORDER = {"block": 32, "num_warps": 1}  # one warp: what lanes agree on needs no barrier
 _NARROW = 2**32  # entries of a graph, below which offsets are uint32
 
 
