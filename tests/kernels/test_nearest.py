@@ -58,6 +58,13 @@ def test_of_equal_scores_the_first_row_comes_first(backend, cosine):
     np.testing.assert_allclose(scores[0, [0, 79, 80, 159]], [1, 1, 0, -1] if cosine else [30, 15, 0, -15], atol=1e-6)
 
 
+def test_zeros_of_either_sign_are_equal(fast):
+    # What is too small for float32 becomes a zero of its sign.
+    ids, scores = search(fast, [[-1e-30], [1e-30], [0.0], [-1.0], [1.0]], [[1e-30]], 5)
+    np.testing.assert_array_equal(ids, [[4, 0, 1, 2, 3]])
+    assert scores[0, 1] == scores[0, 2] == scores[0, 3] == 0.0
+
+
 def test_the_row_left_out_is_not_found(backend):
     vectors = np.eye(5)
     ids, _ = search(backend, vectors, vectors, 4, left_out=[0, 1, 2, -1, 4])

@@ -28,6 +28,10 @@ def test_one_table_and_rows_of_another_stride(backend):
     backend.scoring.score_pairs(table, table, np.array([0, 5, 2]), np.array([5, 5, 0]), out)
     want = [table[0] @ table[5], table[5] @ table[5], table[2] @ table[0]]
     np.testing.assert_array_equal(out, want)  # small integers: exact
+    for vertex, context in [(table, table.copy()), (table.copy(), table)]:
+        out[:] = np.nan
+        backend.scoring.score_pairs(vertex, context, np.array([0, 5, 2]), np.array([5, 5, 0]), out)
+        np.testing.assert_array_equal(out, want)
 
 
 def test_no_pairs(backend):
