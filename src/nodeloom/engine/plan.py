@@ -13,14 +13,13 @@ from nodeloom.engine.budget import device_memory, host_memory
 from nodeloom.engine.device import find_gpu, resolve_device
 from nodeloom.engine.memory import total_memory
 from nodeloom.engine.optimizer import Optimizer, optimizer_of
+from nodeloom.engine.parts import Part, parts_of
 from nodeloom.engine.schedule import Schedule
 from nodeloom.engine.settings import Settings
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.parallel import available_threads
-from nodeloom.kernels.cpu.simd import ROW_ALIGNMENT
 from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.log import logger
-from nodeloom.rng import MASK, mix
 from nodeloom.units import duration, rate, size
 
 if TYPE_CHECKING:
@@ -31,29 +30,6 @@ TILES_PER_GPU_POOL = 1 << 17  # about 10 milliseconds
 POOLS_AT_LEAST = 16
 
 _GPU_SHARE = 0.95  # of the free memory of a GPU: the rest is for the library's own and for fragments
-
-
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """One pair of tables that is trained on its own. All models have one part but LINE with both orders, which has two.
-
-    Attributes
-    ----------
-    order : int
-        1: vertex and context are one table; 2: they are two.
-    first, dim : int
-        Its columns in the vectors.
-    row : int
-        Floats in a row of its tables: `dim`, padded to whole cache lines.
-    seed : int
-        Its seed.
-    """
-
-    order: int
-    first: int
-    dim: int
-    row: int
-    seed: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -277,7 +253,7 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
         num_nodes=graph.num_nodes,
         num_edges=graph.num_edges,
         dim=resource.dim,
-        parts=_parts(train.model, train.order, resource.dim, train.seed),
+        parts=parts_of(train.model, train.order, resource.dim, train.seed),
         num_thread=_threads(settings),
         num_epoch=train.num_epoch,
         total_pair=0,
@@ -313,7 +289,11 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
 def _on_cpu(plan: Plan, graph: Graph) -> Plan:
     """Return the plan with its pools and its memory, for the CPU."""
     plan = _with_pools(plan, TILES_PER_POOL)
-    plan = dataclasses.replace(plan, memory=host_memory(plan, graph))
+    return _within_memory(dataclasses.replace(plan, memory=host_memory(plan, graph)))
+
+
+def _within_memory(plan: Plan) -> Plan:
+    """Return the plan if the machine has the main memory that it needs."""
     limit = total_memory()
     if limit is not None and plan.num_bytes > limit:
         raise MemoryLimitError(
@@ -344,7 +324,7 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:
     plans = [dataclasses.replace(p, memory=host_memory(p, graph), device_memory=device_memory(p, graph)) for p in plans]
     for fitting in plans:
         if fitting.num_device_bytes <= limit:
-            return fitting
+            return _within_memory(fitting)
     if resource.device == "auto":
         logger.warning(
             "training on the CPU, since %s would need %s and has %s free.",
@@ -407,22 +387,3 @@ def _threads(settings: Settings) -> int:
         return 1
     threads = settings.resource.threads
     return available_threads() if threads == "auto" else threads
-
-
-def _parts(model: str, order: Literal[1, 2, "both"], dim: int, seed: int) -> tuple[Part, ...]:
-    if model == "LINE" and order == "both":
-        if dim < 2:
-            raise ConfigError(describe("dim", expected="at least 2, one half for each order of LINE", got=dim))
-        shares = [(1, 0, dim // 2), (2, dim // 2, dim - dim // 2)]
-    else:
-        shares = [(1 if model == "LINE" and order == 1 else 2, 0, dim)]
-    return tuple(
-        Part(
-            order=kind,
-            first=first,
-            dim=width,
-            row=-(-width // ROW_ALIGNMENT) * ROW_ALIGNMENT,
-            seed=seed if number == 0 else mix((seed + number) & MASK),
-        )
-        for number, (kind, first, width) in enumerate(shares)
-    )

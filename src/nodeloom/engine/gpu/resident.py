@@ -18,20 +18,17 @@ import torch
 
 from nodeloom.engine.budget import POOL_SLOTS
 from nodeloom.engine.gpu.device import explained
+from nodeloom.engine.gpu.layout import layout, optimizer_settings
 from nodeloom.engine.gpu.samplers import DeviceNegatives, DeviceWalks, HostWalks
 from nodeloom.engine.gpu.store import GpuStore
 from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.resident import EMPTY_POOLS, Position, diverged, hub_weights
 from nodeloom.engine.schedule import factors
 from nodeloom.errors import GraphError
-from nodeloom.kernels.gpu.optimizer import SGD
 from nodeloom.kernels.gpu.skipgram import train_walks
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
-
-CLIP_ABOVE = 0.02
-"""Learning rate of SGD above which the largest step is enforced. Below no row comes near it, and asking costs a fifth of the time."""
 
 
 @dataclass
@@ -49,7 +46,6 @@ class _Slot:
     sampled: Any
     done: Any
     num_tile: int = 0
-    first_lr: float = 0.0
     last_lr: float = math.nan
 
 
@@ -121,6 +117,8 @@ class GpuEngine:
                     done=device.event(),
                 )
             )
+        self._settings = optimizer_settings(plan)
+        self._layout = layout(graph, plan, device.num_multiprocessor)
         self._sampling, self._training = device.stream(), device.stream()
 
     def run(self, position: Position) -> Iterator[Position]:
@@ -186,7 +184,6 @@ class GpuEngine:
                 plan.schedule, done + per_tile * np.arange(num_tile, dtype=np.float64), self.total_pair
             )
             slot.host_lr[:num_tile].numpy()[:] = lr
-        slot.first_lr = float(slot.host_lr[0])
         slot.last_lr = float(slot.host_lr[num_tile - 1])
         walks = slot.walks[: num_tile * plan.walks_per_tile]
         with self.device.on(self._sampling):
@@ -216,14 +213,12 @@ class GpuEngine:
         self._negatives.fill(first_tile * plan.chunks, flat, reuse)
 
     def _train(self, slot: _Slot, walks: torch.Tensor, num_tile: int, seed: int) -> None:
-        plan, store, settings = self.plan, self.store, tuple(map(float, self.plan.optimizer.settings))
-        if plan.optimizer.code == SGD and slot.first_lr <= CLIP_ABOVE:
-            settings = (0.0, *settings[1:])
+        plan, store = self.plan, self.store
         train_walks(
             store.vertex, store.context, *self._moments, walks, slot.negatives[:num_tile], self._hub_weights, slot.lr[:num_tile],
             plan.augmentation_step, plan.two_sided, plan.negative_weight, plan.weight_decay, plan.optimizer.code,
-            settings, slot.statistics, product="bf16" if self.device.is_real else "fp32",
-            hubs=bool(plan.hub_threshold), seed=seed, num_pairs=slot.pairs,
+            self._settings, slot.statistics, product="bf16" if self.device.is_real else "fp32",
+            hubs=bool(plan.hub_threshold), seed=seed, num_pairs=slot.pairs, launch=self._layout,
         )  # fmt: skip
 
     def _land(self) -> int:
@@ -257,8 +252,6 @@ class GpuEngine:
             self._draw(slot, 0, 0)
             walks.fill_(-1)
             slot.lr.zero_()
-            for rate in {min(plan.lr, CLIP_ABOVE), plan.lr}:
-                slot.first_lr = rate
-                self._train(slot, walks, num_tile, seed=0)
+            self._train(slot, walks, num_tile, seed=0)
             slot.done.record(self._training)
         self.device.synchronize()

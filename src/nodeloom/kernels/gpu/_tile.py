@@ -104,20 +104,19 @@ def _change(
     )  # fmt: skip
 
 
-@jit(varying=("num_walk", "seed"))
-def train_tiles(
-    vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride, place_stride, num_walk, negatives, hub_weight,
+@jit
+def _train_unit(
+    unit, vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride, place_stride, num_walk, negatives, hub_weight,
     lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs, statistics,
     NODES: tl.constexpr, WALKS: tl.constexpr, CHUNKS: tl.constexpr, STEP: tl.constexpr, TWO_SIDED: tl.constexpr,
     NEGATIVES: tl.constexpr, K: tl.constexpr, HUBS: tl.constexpr, OPTIMIZER: tl.constexpr, CLIP: tl.constexpr,
-    UPDATE: tl.constexpr, MERGE: tl.constexpr, RELOAD: tl.constexpr, T: tl.constexpr, W: tl.constexpr,
+    UPDATE: tl.constexpr, MERGE: tl.constexpr, MERGE_NEGATIVES: tl.constexpr, RELOAD: tl.constexpr, T: tl.constexpr, W: tl.constexpr,
     D: tl.constexpr, BLOCKS: tl.constexpr, EVEN: tl.constexpr, PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LOSS: tl.constexpr,
     FOLD: tl.constexpr, KEEP: tl.constexpr,
 ):  # fmt: skip
     """Train one unit: T vertex places of a tile and the contexts near them."""
     index = tl.arange(0, T)
     noise_index = tl.arange(0, K)
-    unit = tl.program_id(0)
     # Every LOSS_EVERY-th tile is trained by a launch of its own, which costs registers that the others are spared.
     tile = unit // CHUNKS
     if LOSS:
@@ -145,7 +144,7 @@ def train_tiles(
             x, c, n = _read_block(vertex, context, ids, others, noise, row, block * D, D, EVEN, PRODUCT)
             scores = tl.dot(x, tl.trans(c), scores, input_precision=PRECISION)
             noise_scores = tl.dot(x, tl.trans(n), noise_scores, input_precision=PRECISION)
-            xs, cs, ns = xs + (x,), cs + (c,), ns + (n,)
+            xs, cs, ns = xs + (x,), cs + (c,), ns + (n,)  # type: ignore[assignment]  # noqa: RUF005  Triton's way
     else:
         for block in tl.range(0, BLOCKS):
             x, c, n = _read_block(vertex, context, ids, others, noise, row, block * D, D, EVEN, PRODUCT)
@@ -195,6 +194,11 @@ def train_tiles(
     x_live, c_live, n_live = row_weight > 0.0, item_weight > 0.0, (noise >= 0) & (noise_weight > 0.0)
     x_positive, x_negative = positive_g.to(PRODUCT), negative_g.to(PRODUCT)
     c_positive, n_negative = tl.trans(x_positive), tl.trans(x_negative)
+    if MERGE_NEGATIVES:
+        same, first = _repeats(noise, K, PRODUCT)
+        n_live = n_live & first
+        n_negative = tl.dot(same, n_negative, input_precision=PRECISION).to(PRODUCT)
+        noise_weight = tl.sum(tl.where(same > 0.0, noise_weight[None, :], 0.0), 1)
     if MERGE:
         same, first = _repeats(ids, T, PRODUCT)
         x_live = x_live & first
@@ -250,3 +254,31 @@ def train_tiles(
     if LOSS:
         tl.atomic_add(statistics, tl.sum(loss, 0).to(tl.float64), sem="relaxed")
         tl.atomic_add(statistics + 1, tl.sum(loss_weight, 0).to(tl.float64), sem="relaxed")
+
+
+@jit(varying=("num_walk", "num_unit", "seed"))
+def train_tiles(
+    vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride, place_stride, num_walk, negatives, hub_weight,
+    lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs, statistics, num_unit,
+    NODES: tl.constexpr, WALKS: tl.constexpr, CHUNKS: tl.constexpr, STEP: tl.constexpr, TWO_SIDED: tl.constexpr,
+    NEGATIVES: tl.constexpr, K: tl.constexpr, HUBS: tl.constexpr, OPTIMIZER: tl.constexpr, CLIP: tl.constexpr,
+    UPDATE: tl.constexpr, MERGE: tl.constexpr, MERGE_NEGATIVES: tl.constexpr, RELOAD: tl.constexpr, T: tl.constexpr, W: tl.constexpr,
+    D: tl.constexpr, BLOCKS: tl.constexpr, EVEN: tl.constexpr, PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LOSS: tl.constexpr,
+    FOLD: tl.constexpr, KEEP: tl.constexpr, LOOP: tl.constexpr,
+):  # fmt: skip
+    """Train all units: a program each, or, to have fewer under way at a time, as many programs as there are, in turns."""
+    if LOOP:
+        for unit in tl.range(tl.program_id(0), num_unit, tl.num_programs(0)):
+            _train_unit(
+                unit, vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride, place_stride,
+                num_walk, negatives, hub_weight, lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs,
+                statistics, NODES, WALKS, CHUNKS, STEP, TWO_SIDED, NEGATIVES, K, HUBS, OPTIMIZER, CLIP, UPDATE, MERGE, MERGE_NEGATIVES,
+                RELOAD, T, W, D, BLOCKS, EVEN, PRODUCT, PRECISION, LOSS, FOLD, KEEP,
+            )  # fmt: skip
+    else:
+        _train_unit(
+            tl.program_id(0), vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride,
+            place_stride, num_walk, negatives, hub_weight, lr, row, negative_weight, weight_decay, s0, s1, s2, seed,
+            num_pairs, statistics, NODES, WALKS, CHUNKS, STEP, TWO_SIDED, NEGATIVES, K, HUBS, OPTIMIZER, CLIP, UPDATE,
+            MERGE, MERGE_NEGATIVES, RELOAD, T, W, D, BLOCKS, EVEN, PRODUCT, PRECISION, LOSS, FOLD, KEEP,
+        )  # fmt: skip

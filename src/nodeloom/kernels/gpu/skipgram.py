@@ -28,6 +28,8 @@ TILE = 64
 LOSS_EVERY = _tile.LOSS_EVERY
 """The loss is summed over one tile of so many."""
 
+_FEW = 1 << 16  # nodes above which one is hardly drawn twice for a tile
+
 _PRODUCTS = {"bf16": (tl.bfloat16, "ieee"), "tf32": (tl.float32, "tf32"), "fp32": (tl.float32, "ieee")}
 
 
@@ -41,6 +43,8 @@ class Launch:
         Columns of the tables at a time, a power of two.
     num_warps : int
         Warps of a program.
+    num_program : int
+        Programs at most, each of which trains units in turn; 0 for one program for each unit.
     keep : int
         Rows of at most so many columns are kept between scores and gradients; wider ones are read twice.
     fold : bool
@@ -53,6 +57,7 @@ class Launch:
 
     block: int = 64
     num_warps: int = 4
+    num_program: int = 0
     keep: int = 256
     fold: bool = True
     reload: bool = True
@@ -120,16 +125,19 @@ def train_walks(
     num_loss = -(-num_tile // LOSS_EVERY) * num_chunk
     for loss, count in ((True, num_loss), (False, num_unit - num_loss)):
         if count:
-            _tile.train_tiles[(count,)](
+            _tile.train_tiles[(min(count, launch.num_program or count),)](
                 vertex, context, *_moments(vertex, vertex_moment1, vertex_moment2), *_moments(context, context_moment1, context_moment2),
                 walks, walks.stride(0), walks.stride(1), num_walk, negatives, hub_weight, lr, row,
-                float(negative_weight), float(weight_decay), *values, seed & 0x7FFFFFFF, num_pairs, statistics,
+                float(negative_weight), float(weight_decay), *values, seed & 0x7FFFFFFF, num_pairs, statistics, count,
                 NODES=nodes, WALKS=per_tile, CHUNKS=num_chunk, STEP=min(step, nodes), TWO_SIDED=bool(two_sided),
                 NEGATIVES=num_negative, K=max(16, triton.next_power_of_2(num_negative)), HUBS=hubs, OPTIMIZER=optimizer,
-                CLIP=optimizer == SGD and values[0] > 0.0, UPDATE=ADD if add else STORE, MERGE=not add,
+                CLIP=optimizer == SGD and values[0] > 0.0, UPDATE=ADD if add else STORE,
+                MERGE=not add, MERGE_NEGATIVES=not add and len(vertex) < _FEW,
                 RELOAD=not add and (launch.reload or tied),
                 T=TILE, W=TILE if num_chunk == 1 else triton.next_power_of_2(TILE + 2 * min(step, nodes)),
-                D=block, BLOCKS=triton.cdiv(row, block), EVEN=row % block == 0, PRODUCT=dtype, PRECISION=precision, LOSS=loss, FOLD=launch.fold and add, KEEP=row <= launch.keep,
+                D=block, BLOCKS=triton.cdiv(row, block), EVEN=row % block == 0, PRODUCT=dtype, PRECISION=precision,
+                LOSS=loss, FOLD=launch.fold and add, KEEP=row <= launch.keep,
+                LOOP=bool(launch.num_program),
                 num_warps=launch.num_warps, num_stages=1,
             )  # fmt: skip
     return num_pairs
