@@ -24,6 +24,10 @@ def with_rate(plan: Plan) -> Plan:
     Kernels are compiled here if they are not in the cache. Sampling is not part of it (it takes a few per cent), and nodes are
     drawn evenly, which is the worst case for the caches.
     """
+    if plan.device != "cpu":
+        from nodeloom.engine.gpu.calibrate import measured_rate
+
+        return dataclasses.replace(plan, rate=measured_rate(plan))
     part = max(plan.parts, key=lambda part: part.row)
     rows = min(plan.num_nodes, max(1, _FLOATS // part.row))
     index_type = np.int32 if plan.num_nodes <= 2**31 - 1 else np.int64

@@ -1,0 +1,59 @@
+"""Measures how fast a GPU trains, before the training."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from nodeloom.engine.gpu.device import Device, explained
+from nodeloom.engine.gpu.layout import optimizer_settings
+from nodeloom.engine.gpu.store import DTYPES
+from nodeloom.engine.plan import Plan
+from nodeloom.kernels.gpu.skipgram import train_walks
+
+_BYTES = 1 << 30  # of a table: far more than the caches hold
+_TILES = 1 << 14
+_SECONDS = 0.1
+
+
+def measured_rate(plan: Plan) -> float:
+    """Return positive pairs per second, from training walks of evenly drawn nodes for a moment.
+
+    Kernels are compiled here if they are not in the cache. Sampling is not part of it: it runs beside the training.
+    """
+    device = Device(plan.device)
+    part = max(plan.parts, key=lambda part: part.row)
+    tiles = _TILES if device.is_real else 2
+    dtype = DTYPES[plan.table_dtype]
+    rows = max(1, min(plan.num_nodes, _BYTES // (part.row * dtype.itemsize)))
+    with explained(plan.device):
+        vertex = torch.full((rows, part.row), 1e-3, dtype=dtype, device=device.torch)
+        context = vertex if part.order == 1 else vertex.clone()
+        first, second = (
+            torch.zeros(rows if i < plan.optimizer.num_moment else 0, part.row, device=device.torch) for i in (0, 1)
+        )
+        ids = {"dtype": torch.int32, "device": device.torch}
+        walks = torch.randint(rows, (tiles * plan.walks_per_tile, plan.nodes_per_walk), **ids)  # type: ignore[call-overload]
+        negatives = torch.randint(rows, (tiles, plan.chunks, plan.num_shared_negative), **ids)  # type: ignore[call-overload]
+        lr = torch.full((tiles,), 1e-6, device=device.torch)
+        statistics = torch.zeros(2, dtype=torch.float64, device=device.torch)
+        pairs = torch.zeros(1, dtype=torch.int64, device=device.torch)
+
+        def work() -> None:
+            train_walks(
+                vertex, context, first, second, first, second, walks, negatives, torch.ones(1, device=device.torch), lr, plan.augmentation_step,
+                plan.two_sided, plan.negative_weight, 0.0, plan.optimizer.code, optimizer_settings(plan), statistics,
+                product="bf16" if device.is_real else "fp32", hubs=False, num_pairs=pairs,
+            )  # fmt: skip
+
+        work()
+        device.synchronize()
+        pairs.zero_()
+        begin = time.perf_counter()
+        while True:
+            work()
+            device.synchronize()
+            seconds = time.perf_counter() - begin
+            if seconds > _SECONDS or not device.is_real:
+                return float(pairs[0]) / seconds * plan.pairs_per_tile / plan.full_pairs_per_tile
