@@ -34,8 +34,8 @@ def measured_rate(plan: Plan) -> float:
             torch.zeros(rows if i < plan.optimizer.num_moment else 0, part.row, device=device.torch) for i in (0, 1)
         )
         ids = {"dtype": torch.int32, "device": device.torch}
-        walks = torch.randint(rows, (tiles * plan.walks_per_tile, plan.nodes_per_walk), **ids)  # type: ignore[call-overload]
-        negatives = torch.randint(rows, (tiles, plan.chunks, plan.num_shared_negative), **ids)  # type: ignore[call-overload]
+        walks = torch.randint(rows, (tiles * plan.walks_per_tile, plan.nodes_per_walk), **ids)
+        negatives = torch.randint(rows, (tiles, plan.chunks, plan.num_shared_negative), **ids)
         lr = torch.full((tiles,), 1e-6, device=device.torch)
         statistics = torch.zeros(2, dtype=torch.float64, device=device.torch)
         pairs = torch.zeros(1, dtype=torch.int64, device=device.torch)

@@ -24,7 +24,8 @@ from nodeloom.engine.gpu.store import GpuStore
 from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.resident import EMPTY_POOLS, Position, diverged, hub_weights
 from nodeloom.engine.schedule import factors
-from nodeloom.errors import GraphError
+from nodeloom.errors import ConfigError, GraphError, describe
+from nodeloom.kernels.gpu._triton import OutOfResources
 from nodeloom.kernels.gpu.skipgram import train_walks
 
 if TYPE_CHECKING:
@@ -252,6 +253,25 @@ class GpuEngine:
             self._draw(slot, 0, 0)
             walks.fill_(-1)
             slot.lr.zero_()
-            self._train(slot, walks, num_tile, seed=0)
+            while True:
+                try:
+                    self._train(slot, walks, num_tile, seed=0)
+                    break
+                except OutOfResources as error:  # a device with less shared memory, a long step or many negatives
+                    smaller = self._layout.smaller()
+                    if smaller is None:
+                        raise self._too_large() from error
+                    self._layout = smaller
             slot.done.record(self._training)
         self.device.synchronize()
+
+    def _too_large(self) -> ConfigError:
+        plan = self.plan
+        return ConfigError(
+            describe(
+                "augmentation_step, num_shared_negative",
+                expected=f"a tile that fits the shared memory of {plan.device}",
+                got=f"{plan.augmentation_step} and {plan.num_shared_negative}",
+                hint="Lower them, or walks of at most 63 edges, or use device cpu.",
+            )
+        )

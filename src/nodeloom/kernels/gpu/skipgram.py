@@ -13,7 +13,7 @@ vertex places at a time, each with all the contexts within the step on both side
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -63,6 +63,12 @@ class Launch:
     reload: bool = True
     add: bool | None = None
 
+    def smaller(self) -> Launch | None:
+        """Return a layout that takes less shared memory; None if there is none."""
+        if self.keep:
+            return replace(self, keep=0)
+        return replace(self, block=self.block // 2) if self.block > 16 else None
+
 
 def train_walks(
     vertex, context, vertex_moment1, vertex_moment2, context_moment1, context_moment2,
@@ -106,6 +112,11 @@ def train_walks(
     -------
     int64 [1]
         Positive pairs; `num_pairs` if given.
+
+    Raises
+    ------
+    triton.OutOfResources
+        If the device has too little shared memory for this layout.
     """
     num_walk, nodes = walks.shape
     num_tile, num_chunk, num_negative = negatives.shape
@@ -136,7 +147,7 @@ def train_walks(
                 RELOAD=not add and (launch.reload or tied),
                 T=TILE, W=TILE if num_chunk == 1 else triton.next_power_of_2(TILE + 2 * min(step, nodes)),
                 D=block, BLOCKS=triton.cdiv(row, block), EVEN=row % block == 0, PRODUCT=dtype, PRECISION=precision,
-                LOSS=loss, FOLD=launch.fold and add, KEEP=row <= launch.keep,
+                LOSS=loss, FOLD=launch.fold and add and num_chunk == 1, KEEP=row <= launch.keep,
                 LOOP=bool(launch.num_program),
                 num_warps=launch.num_warps, num_stages=1,
             )  # fmt: skip
