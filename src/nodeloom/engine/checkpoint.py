@@ -58,13 +58,14 @@ class Tables:
     def put(self, index: int, store: AnyStore, *, moments: bool = True) -> None:
         """Take over the tables of a part; a part that is finished needs its moments no more."""
         part = self.plan.parts[index]
-        tables = store.tables()
+        sources = {name: name for name in store.names()}
         if store.tied and not self.tied:
-            tables |= {name.replace("vertex", "context"): table for name, table in store.tables().items()}
-        for name, table in tables.items():
+            sources |= {name.replace("vertex", "context"): name for name in sources}
+        for name, source in sources.items():
             if not moments and name not in ("vertex", "context"):
                 self.tensors.pop(name, None)
                 continue
+            table = store.read(source)
             if len(self.plan.parts) == 1 and part.row == part.dim:
                 self.tensors[name] = table
                 continue

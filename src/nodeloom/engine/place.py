@@ -30,8 +30,8 @@ class AnyStore(Protocol):
     def names(self) -> tuple[str, ...]:
         """Return the names of all distinct tables."""
 
-    def tables(self) -> dict[str, FloatArray]:
-        """Return all distinct tables by name, float32 [N, row], in main memory: themselves if they are there, else copies."""
+    def read(self, name: str) -> FloatArray:
+        """Return a table by name, float32 [N, row], in main memory: itself if it is there, else a copy."""
 
     def write(self, name: str, values: FloatArray, rows: npt.NDArray[np.bool_] | None = None) -> None:
         """Set the first columns of a table, of all rows or of those where the mask `rows` is true."""

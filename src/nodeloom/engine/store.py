@@ -78,6 +78,10 @@ class Store:
         """Return the names of all distinct tables, as they are called in files."""
         return tuple(self.tables())
 
+    def read(self, name: str) -> FloatArray:
+        """Return a table by name, float32 [N, row]."""
+        return self.tables()[name]
+
     def write(self, name: str, values: FloatArray, rows: npt.NDArray[np.bool_] | None = None) -> None:
         """Set the first columns of a table, of all rows or of those where the mask `rows` [N] is true."""
         target = self.tables()[name][:, : values.shape[1]]

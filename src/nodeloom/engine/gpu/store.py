@@ -86,13 +86,15 @@ class GpuStore:
         """Return the names of all distinct tables, as they are called in files."""
         return tuple(self._tensors())
 
-    def tables(self) -> dict[str, FloatArray]:
-        """Return copies of all distinct tables in main memory by name, float32 [N, row]."""
+    def read(self, name: str) -> FloatArray:
+        """Return a copy of a table in main memory, float32 [N, row]."""
         self.device.synchronize()
-        found = {name: tensor.cpu().float().numpy() for name, tensor in self._tensors().items()}
-        if not self.device.is_real:  # there the table itself would be given away
-            found = {name: table.copy() for name, table in found.items()}
-        return found
+        table: FloatArray = self._tensors()[name].cpu().float().numpy()
+        return table if self.device.is_real else table.copy()  # there the table itself would be given away
+
+    def tables(self) -> dict[str, FloatArray]:
+        """Return copies of all distinct tables in main memory by name."""
+        return {name: self.read(name) for name in self.names()}
 
     def write(self, name: str, values: FloatArray, rows: npt.NDArray[np.bool_] | None = None) -> None:
         """Set the first columns of a table, of all rows or of those where the mask `rows` [N] is true."""
