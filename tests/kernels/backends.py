@@ -34,7 +34,7 @@ class Backend:
         Name of the package under ``nodeloom.kernels``.
     real : dtype
         Type of its tables.
-    update_row : callable or None
+    update_row : callable
         ``update_row(optimizer, row, moment1, moment2, gradient, decay, lr, settings)`` on arrays, whatever the kernel
         takes.
     load : callable
@@ -46,7 +46,7 @@ class Backend:
     name: str
     package: ModuleType
     real: Any
-    update_row: Callable[..., None] | None
+    update_row: Callable[..., None]
     load: Callable[[str], Any] = import_module
     missing: str = ""
 
@@ -100,9 +100,14 @@ def _update_row_of_cpu(optimizer, row, moment1, moment2, gradient, decay, lr, se
     update_row_of_cpu(optimizer, *addresses, row.size, np.float32(decay), np.float32(lr), settings)
 
 
+def _update_row_of_gpu(optimizer, row, moment1, moment2, gradient, decay, lr, settings):
+    update_row_of_gpu = gpu_calls.load("nodeloom.kernels.gpu.optimizer").update_row
+    update_row_of_gpu(optimizer, row, moment1, moment2, gradient, row.size, decay, lr, settings)
+
+
 REFERENCE = Backend("reference", reference, np.float64, _update_row_of_reference)
 CPU = Backend("cpu", cpu, np.float32, _update_row_of_cpu)
-GPU = Backend("gpu", gpu, np.float32, None, gpu_calls.load, gpu_calls.missing())
+GPU = Backend("gpu", gpu, np.float32, _update_row_of_gpu, gpu_calls.load, gpu_calls.missing())
 
 FAMILIES = [REFERENCE, CPU, GPU]
 """All families, also those that cannot run here."""

@@ -18,7 +18,7 @@ _SHARED = {"adjacency", "csr", "initial", "names", "negatives", "optimizer", "rn
 MODULES = {
     "reference": _SHARED | {"nearest", "scoring"},
     "cpu": _SHARED | {"parallel", "simd"},
-    "gpu": {"initial", "nearest", "negatives", "rng", "scoring", "walks"},
+    "gpu": {"initial", "nearest", "negatives", "optimizer", "rng", "scoring", "skipgram", "walks"},
 }
 
 # Public functions without a twin of the same name and parameters, and why.
@@ -26,6 +26,8 @@ EXCEPTIONS = {
     "parallel": "runs kernels on slices; it computes nothing",
     "simd": "pieces of kernels; test_simd compares them with NumPy",
     "rng.below_narrow": "rng.below for small bounds; test_rng compares it with Python's integers",
+    "optimizer.clipped": "a piece of kernels: update_row and train_walks consist of it",
+    "optimizer.moment_change": "a piece of kernels: update_row and train_walks consist of it",
     "csr.bucket_shift": "how build_csr cuts its work",
     "csr.build_csr_consuming": "build_csr under another ownership of its arguments; test_csr compares them",
     "names.intern_text": "reference names.intern, on bytes in an arena with a hash table",
