@@ -60,9 +60,10 @@ def test_of_equal_scores_the_first_row_comes_first(backend, cosine):
 
 def test_zeros_of_either_sign_are_equal(fast):
     # What is too small for float32 becomes a zero of its sign.
-    ids, scores = search(fast, [[-1e-30], [1e-30], [0.0], [-1.0], [1.0]], [[1e-30]], 5)
+    vectors = [[-2e-38, 1e10], [2e-38, 1e10], [0.0, 1e10], [-1.0, 0.0], [1.0, 0.0]]
+    ids, scores = search(fast, vectors, [[1.0, 0.0]], 5, cosine=True)
     np.testing.assert_array_equal(ids, [[4, 0, 1, 2, 3]])
-    assert scores[0, 1] == scores[0, 2] == scores[0, 3] == 0.0
+    np.testing.assert_array_equal(scores, [[1.0, 0.0, 0.0, 0.0, -1.0]])
 
 
 def test_the_row_left_out_is_not_found(backend):

@@ -93,6 +93,32 @@ def test_draws_equal_the_reference(fast, dtype):
     np.testing.assert_array_equal(got, want)
 
 
+def test_a_draw_on_the_edge_takes_the_alias(backend):
+    # Kept is what is below the probability: with equality the alias is taken.
+    bits = [np.uint64(int(REFERENCE.rng.draw(REFERENCE.rng.item_key(5, 0), k))) for k in range(8)]
+    entries, units = [int(REFERENCE.rng.below(b, 5000)) for b in bits], [float(REFERENCE.rng.unit(b)) for b in bits]
+    prob, alias = np.ones(5000, np.float32), np.arange(5000, dtype=np.int32)
+    prob[entries], alias[entries] = units, 4999 - np.array(entries)
+    out = np.full((1, 8), -99, np.int32)
+    backend.negatives.draw_negatives(prob, alias, np.uint64(5), 0, out)
+    assert len(set(entries)) == 8
+    np.testing.assert_array_equal(out[0], alias[entries])
+
+
+def test_different_streams_and_items_give_different_draws(backend):
+    prob, alias = build(REFERENCE, np.ones(1000))
+
+    def drawn(stream, item):
+        out = np.empty((3, 8), np.int32)
+        backend.negatives.draw_negatives(prob, alias, np.uint64(stream), item, out)
+        return out
+
+    one = drawn(1, 0)
+    np.testing.assert_array_equal(one, drawn(1, 0))
+    assert (one != drawn(2, 0)).mean() > 0.9 < (one != drawn(1, 3)).mean()
+    assert len(np.unique(one)) > 18
+
+
 def test_draws_do_not_depend_on_the_slice(backend):
     prob, alias = build(REFERENCE, [1.0, 2.0, 3.0, 10.0, 0.5])
     whole, parts = np.empty((10, 5), np.int32), np.empty((10, 5), np.int32)

@@ -132,3 +132,25 @@ def test_initial_rows_do_not_depend_on_the_slice(backend):
         backend.initial.uniform_rows(np.uint64(3), a, 16, backend.real(0.01), parts[a:b])
     np.testing.assert_array_equal(whole, parts)
     assert len(np.unique(whole)) > 140
+
+
+@needs("initial")
+def test_different_streams_and_rows_have_different_first_values(backend):
+    one, other, below = (np.empty((9, 16), backend.real) for _ in range(3))
+    for out, stream, row in [(one, 3, 0), (other, 4, 0), (below, 3, 9)]:
+        backend.initial.uniform_rows(np.uint64(stream), row, 16, backend.real(0.01), out)
+    assert (one != other).mean() > 0.99 < (one != below).mean()
+
+
+@pytest.mark.skipif(bool(GPU.missing), reason=f"gpu: {GPU.missing}")
+def test_initial_rows_in_bf16_are_those_in_fp32_rounded_to_nearest():
+    import torch
+    from gpu_calls import device
+
+    from nodeloom.kernels.gpu.initial import uniform_rows
+
+    fine, coarse = (torch.empty((9, 48), dtype=kind, device=device()) for kind in (torch.float32, torch.bfloat16))
+    for out in (fine, coarse[:, :40]):  # rows apart
+        uniform_rows(99, 5, 33, 0.013, out)
+    assert torch.equal(coarse[:, :40], fine[:, :40].to(torch.bfloat16))
+    assert not torch.equal(coarse[:, :33].float(), fine[:, :33])

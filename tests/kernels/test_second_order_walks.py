@@ -58,6 +58,17 @@ def test_walks_equal_the_reference(fast, p, q, weighted, fold, hubs):
     np.testing.assert_array_equal(got, graph.second_order(REFERENCE, 21, length, p, q, **options))
 
 
+@pytest.mark.parametrize("walk", range(4))
+def test_a_chance_on_the_edge_is_refused(fast, walk):
+    # 1/q is the chance that the first trial of a walk's second step draws: accepted is what is below.
+    key = REFERENCE.rng.item_key(77, walk)
+    chance = float(REFERENCE.rng.unit(REFERENCE.rng.draw(key, 2 << 32)))
+    graph = random_graph(18, 40, density=0.03)
+    assert np.float32(1.0 / (1.0 / chance)) == np.float32(chance)
+    got = graph.second_order(fast, 5, 3, 1.0 / chance, 1.0 / chance)
+    np.testing.assert_array_equal(got, graph.second_order(REFERENCE, 5, 3, 1.0 / chance, 1.0 / chance))
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
 def test_directed_walks_equal_the_reference(fast, weighted, dtype):

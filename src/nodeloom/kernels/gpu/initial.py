@@ -15,6 +15,11 @@ def _uniform_rows(
     key = item_key(tl.cast(stream, tl.uint64), first_row + rows)
     value = (unit(draw(key[:, None], columns[None, :])) * 2.0 - 1.0) * scale
     value = tl.where((columns < dim)[None, :], value, 0.0)
+    if out.dtype.element_ty == tl.bfloat16:
+        # To the nearest, as a conversion does on a GPU; the interpreter's drops the lower half of the bits.
+        bits = value.to(tl.int32, bitcast=True)
+        bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & -0x10000
+        value = bits.to(tl.float32, bitcast=True)
     mask = (rows < num_row)[:, None] & (columns < row)[None, :]
     tl.store(out + rows[:, None] * row_stride + columns[None, :], value.to(out.dtype.element_ty), mask=mask)
 
