@@ -190,8 +190,9 @@ def _train_unit(
         loss_weight = (1.0 + negative_weight) * row_weight
 
     # What a row takes part in: the weight of its samples.
-    noise_weight = tl.zeros([K], tl.float32) + share * tl.sum(row_weight, 0)
+    noise_weight = tl.zeros([K], tl.float32) + tl.sum(row_weight, 0)
     x_live, c_live, n_live = row_weight > 0.0, item_weight > 0.0, (noise >= 0) & (noise_weight > 0.0)
+    noise_weight *= share
     x_positive, x_negative = positive_g.to(PRODUCT), negative_g.to(PRODUCT)
     c_positive, n_negative = tl.trans(x_positive), tl.trans(x_negative)
     if MERGE_NEGATIVES:
@@ -201,15 +202,15 @@ def _train_unit(
         noise_weight = tl.sum(tl.where(same > 0.0, noise_weight[None, :], 0.0), 1)
     if MERGE:
         same, first = _repeats(ids, T, PRODUCT)
-        x_live = x_live & first
         x_positive = tl.dot(same, x_positive, input_precision=PRECISION).to(PRODUCT)
         x_negative = tl.dot(same, x_negative, input_precision=PRECISION).to(PRODUCT)
         row_weight = tl.sum(tl.where(same > 0.0, row_weight[None, :], 0.0), 1)
+        x_live = (row_weight > 0.0) & first  # in any of its places
         if CHUNKS > 1:
             same, first = _repeats(others, W, PRODUCT)
-        c_live = c_live & first
         c_positive = tl.dot(same, c_positive, input_precision=PRECISION).to(PRODUCT)
         item_weight = tl.sum(tl.where(same > 0.0, item_weight[None, :], 0.0), 1)
+        c_live = (item_weight > 0.0) & first
     x_decay = (weight_decay * (1.0 + negative_weight) * row_weight)[:, None]
     c_decay = (weight_decay * item_weight)[:, None]
     n_decay = (weight_decay * noise_weight)[:, None]
