@@ -39,12 +39,12 @@ def _repeats(nodes, R: tl.constexpr, PRODUCT: tl.constexpr):
 
 @jit
 def _read_block(
-    vertex, context, ids, others, noise, row, first, D: tl.constexpr, EVEN: tl.constexpr, PRODUCT: tl.constexpr
+    vertex, context, x_at, c_at, n_at, ids, others, noise, row, first, D: tl.constexpr, EVEN: tl.constexpr, PRODUCT: tl.constexpr
 ):  # fmt: skip
     """Return columns ``first ... first + D`` of the vertex rows, the context rows and the negative rows."""
-    x = read(vertex, places(ids, row, first, D), columns(ids >= 0, row, first, D, EVEN), PRODUCT)
-    c = read(context, places(others, row, first, D), columns(others >= 0, row, first, D, EVEN), PRODUCT)
-    n = read(context, places(noise, row, first, D), columns(noise >= 0, row, first, D, EVEN), PRODUCT)
+    x = read(vertex + first, x_at, columns(ids >= 0, row, first, D, EVEN), PRODUCT)
+    c = read(context + first, c_at, columns(others >= 0, row, first, D, EVEN), PRODUCT)
+    n = read(context + first, n_at, columns(noise >= 0, row, first, D, EVEN), PRODUCT)
     return x, c, n
 
 
@@ -66,7 +66,15 @@ def _c_gradient(x, c, factors, FOLD: tl.constexpr, PRECISION: tl.constexpr):
 
 
 @jit
-def _squares(x, c, n, factors, FOLD: tl.constexpr, PRECISION: tl.constexpr):
+def _n_gradient(x, factors, K: tl.constexpr, PRECISION: tl.constexpr):
+    g = tl.dot(factors[3], x, input_precision=PRECISION)
+    if factors[3].shape[0] > K:
+        g = tl.sum(tl.reshape(g, (factors[3].shape[0] // K, K, x.shape[1])), 0)
+    return g
+
+
+@jit
+def _squares(x, c, n, factors, K: tl.constexpr, FOLD: tl.constexpr, PRECISION: tl.constexpr):
     """Return what a block adds to the squared lengths of the gradients of vertex, context and negative rows."""
     g = _x_gradient(x, c, n, factors, FOLD, PRECISION)
     if not FOLD:
@@ -74,32 +82,32 @@ def _squares(x, c, n, factors, FOLD: tl.constexpr, PRECISION: tl.constexpr):
     h = _c_gradient(x, c, factors, FOLD, PRECISION)
     if not FOLD:
         h += factors[5] * c
-    k = tl.dot(factors[3], x, input_precision=PRECISION) + factors[6] * n
+    k = _n_gradient(x, factors, K, PRECISION) + factors[6] * n
     return tl.sum(g * g, 1), tl.sum(h * h, 1), tl.sum(k * k, 1)
 
 
 @jit
 def _change(
-    tables, rows, numbers, factors, x, c, n, first, OPTIMIZER: tl.constexpr, UPDATE: tl.constexpr, RELOAD: tl.constexpr,
+    tables, rows, numbers, factors, x, c, n, first, K: tl.constexpr, OPTIMIZER: tl.constexpr, UPDATE: tl.constexpr, RELOAD: tl.constexpr,
     FOLD: tl.constexpr, D: tl.constexpr, EVEN: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """Change a block of the columns of all rows."""
     vertex, context, vertex_m1, vertex_m2, context_m1, context_m2 = tables
-    ids, others, noise, x_live, c_live, n_live, x_rate, c_rate, n_rate = rows
+    x_at, c_at, n_at, x_live, c_live, n_live, x_rate, c_rate, n_rate = rows
     s0, s1, s2, row, seed = numbers
     g = _x_gradient(x, c, n, factors, FOLD, PRECISION)
     change_rows(
-        vertex, vertex_m1, vertex_m2, places(ids, row, first, D), columns(x_live, row, first, D, EVEN),
+        vertex + first, vertex_m1 + first, vertex_m2 + first, x_at, columns(x_live, row, first, D, EVEN),
         x, g, factors[4], x_rate, s0, s1, s2, seed, OPTIMIZER, UPDATE, RELOAD, FOLD,
     )  # fmt: skip
-    g = tl.trans(tl.dot(tl.trans(x), tl.trans(factors[3]), input_precision=PRECISION))
+    g = _n_gradient(x, factors, K, PRECISION)
     change_rows(
-        context, context_m1, context_m2, places(noise, row, first, D), columns(n_live, row, first, D, EVEN),
+        context + first, context_m1 + first, context_m2 + first, n_at, columns(n_live, row, first, D, EVEN),
         n, g, factors[6], n_rate, s0, s1, s2, seed, OPTIMIZER, UPDATE, RELOAD or FOLD, False,
     )  # fmt: skip
     g = _c_gradient(x, c, factors, FOLD, PRECISION)
     change_rows(
-        context, context_m1, context_m2, places(others, row, first, D), columns(c_live, row, first, D, EVEN),
+        context + first, context_m1 + first, context_m2 + first, c_at, columns(c_live, row, first, D, EVEN),
         c, g, factors[5], c_rate, s0, s1, s2, seed, OPTIMIZER, UPDATE, RELOAD, FOLD,
     )  # fmt: skip
 
@@ -135,19 +143,22 @@ def _train_unit(
         live = (other_place >= 0) & (other_place < NODES) & (other_place < (unit % CHUNKS) * T + T + STEP)
         others = _nodes(walks, walk_stride, place_stride, num_walk, tile, other_place, live, NODES, WALKS)
 
+    x_at, n_at = places(ids, row, D), places(noise, row, D)
+    c_at = x_at if CHUNKS == 1 else places(others, row, D)
+
     # Scores, block by block of the columns. Rows of moderate width are kept for the gradients, wider ones are read again.
     scores = tl.zeros([T, W], tl.float32)
     noise_scores = tl.zeros([T, K], tl.float32)
     xs, cs, ns = (), (), ()
     if KEEP:
         for block in tl.static_range(BLOCKS):
-            x, c, n = _read_block(vertex, context, ids, others, noise, row, block * D, D, EVEN, PRODUCT)
+            x, c, n = _read_block(vertex, context, x_at, c_at, n_at, ids, others, noise, row, block * D, D, EVEN, PRODUCT)
             scores = tl.dot(x, tl.trans(c), scores, input_precision=PRECISION)
             noise_scores = tl.dot(x, tl.trans(n), noise_scores, input_precision=PRECISION)
             xs, cs, ns = xs + (x,), cs + (c,), ns + (n,)  # type: ignore[assignment]  # noqa: RUF005  Triton's way
     else:
         for block in tl.range(0, BLOCKS):
-            x, c, n = _read_block(vertex, context, ids, others, noise, row, block * D, D, EVEN, PRODUCT)
+            x, c, n = _read_block(vertex, context, x_at, c_at, n_at, ids, others, noise, row, block * D, D, EVEN, PRODUCT)
             scores = tl.dot(x, tl.trans(c), scores, input_precision=PRECISION)
             noise_scores = tl.dot(x, tl.trans(n), noise_scores, input_precision=PRECISION)
 
@@ -160,8 +171,9 @@ def _train_unit(
         near = (gap <= STEP) & (gap >= -STEP) & (ids[:, None] != others[None, :])
     else:
         near = (gap > 0) & (gap <= STEP) & (ids[:, None] != others[None, :])
-    # These zeros come from the scores, so that the compiler lays the mask out like them, and only once.
-    count = tl.sum(tl.where(near, 1.0, tl.minimum(tl.maximum(scores, 0.0), 0.0)), 1)
+    # Zeros that come from the scores let the compiler lay the mask out like them, and only once; they cost nothing in the end.
+    zeros = ((scores.to(tl.int32, bitcast=True) << 1) & 1).to(tl.float32)
+    count = tl.sum(tl.where(near, 1.0, zeros), 1)
     positive = tl.sigmoid(scores)
     if HUBS:
         hubs = tl.load(hub_weight + ids, mask=ids >= 0, other=0.0)
@@ -211,6 +223,9 @@ def _train_unit(
         c_positive = tl.dot(same, c_positive, input_precision=PRECISION).to(PRODUCT)
         item_weight = tl.sum(tl.where(same > 0.0, item_weight[None, :], 0.0), 1)
         c_live = (item_weight > 0.0) & first
+    if K < T:  # tensor cores take T rows at a time: those behind the negatives are 0
+        copies = tl.arange(0, T // K)[:, None, None] == 0
+        n_negative = tl.reshape(tl.where(copies, n_negative[None, :, :], 0.0).to(PRODUCT), (T, T))
     x_decay = (weight_decay * (1.0 + negative_weight) * row_weight)[:, None]
     c_decay = (weight_decay * item_weight)[:, None]
     n_decay = (weight_decay * noise_weight)[:, None]
@@ -225,29 +240,29 @@ def _train_unit(
         x_square, c_square, n_square = tl.zeros([T], tl.float32), tl.zeros([W], tl.float32), tl.zeros([K], tl.float32)
         if KEEP:
             for block in tl.static_range(BLOCKS):
-                a, b, c = _squares(xs[block], cs[block], ns[block], factors, FOLD, PRECISION)
+                a, b, c = _squares(xs[block], cs[block], ns[block], factors, K, FOLD, PRECISION)
                 x_square, c_square, n_square = x_square + a, c_square + b, n_square + c
         else:
             for block in tl.range(0, BLOCKS):
-                x, c, n = _read_block(vertex, context, ids, others, noise, row, block * D, D, EVEN, PRODUCT)
-                a, b, c = _squares(x, c, n, factors, FOLD, PRECISION)
+                x, c, n = _read_block(vertex, context, x_at, c_at, n_at, ids, others, noise, row, block * D, D, EVEN, PRODUCT)
+                a, b, c = _squares(x, c, n, factors, K, FOLD, PRECISION)
                 x_square, c_square, n_square = x_square + a, c_square + b, n_square + c
         x_rate, c_rate = clipped(x_square, rate, s0)[:, None], clipped(c_square, rate, s0)[:, None]
         n_rate = clipped(n_square, rate, s0)[:, None]
-    rows = (ids, others, noise, x_live, c_live, n_live, x_rate, c_rate, n_rate)
+    rows = (x_at, c_at, n_at, x_live, c_live, n_live, x_rate, c_rate, n_rate)
     tables = (vertex, context, vertex_m1, vertex_m2, context_m1, context_m2)
     numbers = (s0, s1, s2, row, seed + unit)
     if KEEP:
         for block in tl.static_range(BLOCKS):
             _change(
-                tables, rows, numbers, factors, xs[block], cs[block], ns[block], block * D,
+                tables, rows, numbers, factors, xs[block], cs[block], ns[block], block * D, K,
                 OPTIMIZER, UPDATE, RELOAD, FOLD, D, EVEN, PRECISION,
             )  # fmt: skip
     else:
         for block in tl.range(0, BLOCKS):
-            x, c, n = _read_block(vertex, context, ids, others, noise, row, block * D, D, EVEN, PRODUCT)
+            x, c, n = _read_block(vertex, context, x_at, c_at, n_at, ids, others, noise, row, block * D, D, EVEN, PRODUCT)
             _change(
-                tables, rows, numbers, factors, x, c, n, block * D,
+                tables, rows, numbers, factors, x, c, n, block * D, K,
                 OPTIMIZER, UPDATE, RELOAD, FOLD, D, EVEN, PRECISION,
             )  # fmt: skip
 
