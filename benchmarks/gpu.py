@@ -75,6 +75,7 @@ def main() -> int:
         report.say(f"{name} took {seconds:.1f} s")
         for table in report.tables[num_table:]:
             print(f"\n{table.title}\n{table.markdown()}\n", file=sys.stderr, flush=True)
+        report.write()
     report.finish()
     return 1 if broken else 0
 

@@ -160,11 +160,17 @@ class Report:
 
     def finish(self) -> None:
         """Print the report; write ``<name>.md`` and ``<name>.json`` unless the run was a quick one."""
-        text = self.markdown()
-        print(text)
+        print(self.markdown())
+        if self.arguments.quick and self.arguments.output == RESULTS:
+            self.say("quick run: nothing written (give --output to keep it)")
+        else:
+            self.write()
+            self.say(f"written: {self.name}.md and {self.name}.json")
+
+    def write(self) -> None:
+        """Write what there is so far, so that a run that is cut off has not been in vain."""
         folder = self.arguments.output
         if self.arguments.quick and folder == RESULTS:
-            self.say("quick run: nothing written (give --output to keep it)")
             return
         folder.mkdir(parents=True, exist_ok=True)
         record = {
@@ -179,8 +185,7 @@ class Report:
             "raw": self.raw,
         }
         (folder / f"{self.name}.json").write_text(json.dumps(record, indent=1, default=_plain) + "\n")
-        (folder / f"{self.name}.md").write_text(text)
-        self.say(f"written: {self.name}.md and {self.name}.json")
+        (folder / f"{self.name}.md").write_text(self.markdown())
 
 
 def _plain(value: Any) -> Any:

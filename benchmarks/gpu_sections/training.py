@@ -22,7 +22,7 @@ from nodeloom.sampling import NegativeSampler, WalkSampler
 from report import Report, spread
 
 EPOCHS = 4000  # GraphVite's on YouTube
-WARM_EPOCHS = 600  # compiles all that the full training runs: up to 500 epochs it would take other kernels
+WARM_EPOCHS = 1000  # long enough for the kernels and the learning rates of the full training
 STEP = 5
 BASELINE_WALKS = 1 << 18  # of a pool: 160 M pairs
 FLOOR = 1e-4  # of the linear schedule
