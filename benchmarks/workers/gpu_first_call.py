@@ -13,7 +13,7 @@ with Stopwatch() as opening:
     torch.ones(64, device="cuda").sum().item()
 
 graph = nodeloom.Graph.from_edges(planted_partition(5000, 20_000, 10)[0])
-options = {"num_epoch": 600, "device": "cuda", "table_dtype": asked["table_dtype"]}
+options = {"device": "cuda", "table_dtype": asked["table_dtype"]}
 with Stopwatch() as first:
     nodeloom.DeepWalk(**options).fit(graph)
 with Stopwatch() as second:
