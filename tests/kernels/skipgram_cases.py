@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from backends import REFERENCE
+import skipgram_units
+from backends import GPU, REFERENCE
 from test_optimizer import settings_array
 
 GUARD = 3  # rows of NaN before and behind every table
@@ -25,6 +26,10 @@ class Case:
         Share of the walks that end early, some of them at once.
     shared_table : bool
         The context table is the vertex table.
+    apart : bool
+        Each tile has nodes of its own, `num_nodes` of them, so that it does not matter in which order tiles are trained.
+    distinct : bool
+        The nodes of a tile and its negatives are all different, so that a row is changed once.
     """
 
     nodes: int = 64
@@ -38,6 +43,8 @@ class Case:
     weight_decay: float = 0.0
     negative_weight: float = 5.0
     shared_table: bool = False
+    apart: bool = False
+    distinct: bool = False
     dead: float = 0.0
     hubs: bool = True
     lr: float = 0.1
@@ -57,6 +64,15 @@ class Case:
     @property
     def num_chunk(self):
         return -(-self.walks_per_tile * self.nodes // 64)
+
+    @property
+    def exact_on_gpu(self):
+        """Whether the GPU has to agree with the reference to rounding; with ``skipgram_units`` it always has to."""
+        if self.num_chunk > 1:
+            return False
+        if self.optimizer.startswith("SGD"):
+            return not self.weight_decay or (self.distinct and not self.shared_table)
+        return self.distinct
 
     def __str__(self):
         default = Case()
@@ -79,17 +95,27 @@ class Problem:
 
     def __init__(self, case, backend):
         rng = np.random.default_rng([case.seed, case.nodes, case.dim])
-        n, d = case.num_nodes, case.dim
+        n, d = case.num_nodes * (case.num_tile if case.apart else 1), case.dim
         self.case, self.backend = case, backend
         # float32 values, so that both families start from the same numbers.
         vertex, context = rng.normal(0, case.scale, (2, n, d)).astype(np.float32)
         # Adaptive optimizers divide by their moments: away from zero, so that rounding is not blown up.
         moments = rng.uniform(0.1, 1.0, (4, n, d)).astype(np.float32)
-        self.walks = rng.integers(0, n, (case.num_walk, case.nodes)).astype(case.dtype)
+        self.walks = rng.integers(0, case.num_nodes, (case.num_walk, case.nodes)).astype(case.dtype)
+        shape = (case.num_tile, case.num_chunk, case.num_negative)
+        self.negatives = rng.integers(0, case.num_nodes, shape).astype(case.dtype)
+        for tile in range(case.num_tile):
+            walks = self.walks[tile * case.walks_per_tile : (tile + 1) * case.walks_per_tile]
+            negatives = self.negatives[tile]
+            if case.distinct:
+                nodes = rng.permutation(case.num_nodes)[: walks.size + negatives.size]
+                assert nodes.size == walks.size + negatives.size, f"too few nodes: {case}"
+                walks.flat, negatives.flat = nodes[: walks.size], nodes[walks.size :]
+            if case.apart:
+                walks += tile * case.num_nodes
+                negatives += tile * case.num_nodes
         for w in np.flatnonzero(rng.random(case.num_walk) < case.dead):
             self.walks[w, rng.integers(0, case.nodes) if w % 2 else 0 :] = -1
-        shape = (case.num_tile, case.num_chunk, case.num_negative)
-        self.negatives = rng.integers(0, n, shape).astype(case.dtype)
         self.hub_weight = np.ones(n, np.float32)
         if case.hubs:
             self.hub_weight = rng.choice([0.0, 0.125, 0.6, 1.0], n, p=[0.1, 0.2, 0.3, 0.4]).astype(np.float32)
@@ -111,31 +137,59 @@ class Problem:
         tiles = slice(first_walk // case.walks_per_tile, -(-last_walk // case.walks_per_tile))
         rates = self.lr[tiles] if lr is None else np.full_like(self.lr[tiles], lr)
         real = self.backend.real
-        return int(
-            kernel(
+        options = {}
+        if self.backend is GPU and case.num_chunk > 1:
+            # The units of a tile share rows: one after the other, as the reference has them, also on a card.
+            options["launch"] = self.backend.skipgram.Launch(num_program=1)
+        with np.errstate(
+            over="ignore"
+        ):  # on the GPU exp of a large score is infinite, and in the interpreter NumPy says so
+            num_pairs = kernel(
                 *self.tables, self.walks[first_walk:last_walk], self.negatives[tiles], self.hub_weight, rates,
                 case.step, case.two_sided, real(case.negative_weight), real(case.weight_decay),
-                self.optimizer, self.settings, self.statistics,
-            )
-        )  # fmt: skip
+                self.optimizer, self.settings, self.statistics, **options,
+            )  # fmt: skip
+        return int(num_pairs)
 
     def check_guards(self):
         for table in self.guarded:
             assert np.isnan(table[:GUARD]).all() and np.isnan(table[-GUARD:]).all()
 
 
-def compare(case, fast, kernel=None, loss_tolerance=1e-5):
+def train(case, family, kernel=None):
+    """Return the problem of a case after training, and the number of pairs; `kernel` replaces that of the family."""
+    problem = Problem(case, family)
+    num_pair = problem.train(kernel=kernel)
+    problem.check_guards()
+    return problem, num_pair
+
+
+def compare(case, fast, kernel=None, loss_tolerance=1e-5, within=None, trained=train):
     """Train a case on two families and compare every number of the tables, of the moments and of the loss.
 
-    What is compared is how far each number moved; `kernel` replaces that of the reference. Return the number of pairs and
-    the largest move of a table.
+    What is compared is how far each number moved. The GPU trains tiles side by side, so it is given tiles that share no
+    nodes; and it is compared with what its units do where that is not what the reference does, to rounding.
+
+    `kernel` replaces that of the reference, `within` (a share of the largest move) the usual tolerance, and `trained` does
+    what :func:`train` does. Return the number of pairs and the largest move of a table.
     """
-    got, want, start = Problem(case, fast), Problem(case, REFERENCE), Problem(case, REFERENCE)
-    num_got, num_want = got.train(), want.train(kernel=kernel)
+    if fast is GPU:
+        case = replace(case, apart=True)
+        if kernel is None and not case.exact_on_gpu:
+            kernel = skipgram_units.train_walks
+    (got, num_got), (want, num_want) = trained(case, fast), train(case, REFERENCE, kernel)
     assert num_got == num_want
-    got.check_guards()
-    names = ["vertex", "context", "vertex_moment1", "vertex_moment2", "context_moment1", "context_moment2"]
-    for name, g, w, s in zip(names, got.tables, want.tables, start.tables, strict=True):
-        np.testing.assert_allclose(g - s, w - s, rtol=1e-4, atol=2e-6, err_msg=f"{name}, {case}")
+    changes = differences(got, want)
+    for name, g, w in changes:
+        rtol, atol = (1e-4, 2e-6) if within is None else (0.0, within * np.abs(w).max())
+        np.testing.assert_allclose(g, w, rtol, atol, err_msg=f"{name}, {case}")
     np.testing.assert_allclose(got.statistics, want.statistics, rtol=loss_tolerance, err_msg=f"statistics, {case}")
-    return num_got, max(float(np.abs(w - s).max()) for w, s in zip(want.tables[:2], start.tables[:2], strict=True))
+    return num_got, max(float(np.abs(w).max()) for _, _, w in changes[:2])
+
+
+def differences(got, want):
+    """Return how far each number moved: (name, moves of one problem, moves of the other) of tables and moments."""
+    names = ["vertex", "context", "vertex_moment1", "vertex_moment2", "context_moment1", "context_moment2"]
+    start = Problem(want.case, REFERENCE)
+    tables = zip(names, got.tables, want.tables, start.tables, strict=True)
+    return [(name, g - s, w - s) for name, g, w, s in tables]
