@@ -56,7 +56,8 @@ def layout(graph: Graph, plan: Plan, num_multiprocessor: int) -> Launch:
     num_multiprocessor : int
         Of the device. Each takes two programs of 4 warps or one of 8.
     """
-    busiest = float(graph.strengths.max() / graph.strengths.sum())
+    # Walks come to a node over the edges into it as well as they start over those out of it.
+    busiest = max(float(strengths.max() / strengths.sum()) for strengths in (graph.strengths, graph.in_strengths))
     tiles = plan.total_pair / len(plan.parts) / plan.pairs_per_tile * plan.chunks
     calm = BUSY / max(busiest * TILE * plan.lr, 1e-12)  # programs whose updates do not add up to much
     quick = tiles * _SECONDS_PER_TILE / PATIENCE  # programs that are done before anybody waits

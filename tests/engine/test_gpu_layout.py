@@ -1,0 +1,157 @@
+"""How many tiles a GPU trains at a time, and how it changes rows: rules from a graph and a plan, as properties."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nodeloom import Graph
+from nodeloom.engine import make_plan
+from nodeloom.kernels.cpu.optimizer import SGD
+
+pytest.importorskip("torch", reason="torch is not installed")
+pytest.importorskip("triton", reason="triton is not installed")
+
+from nodeloom.engine.gpu import layout as layout_module
+from nodeloom.engine.gpu.layout import BUSY, CLIP_ABOVE, PATIENCE, layout, optimizer_settings
+from nodeloom.kernels.gpu.skipgram import TILE
+
+MANY = settings(deadline=None, max_examples=300)
+
+STAR = Graph.from_edges([[0, i] for i in range(1, 500)])  # one node has half of all visits
+EVEN = Graph.from_edges([[i, (i + 1) % 50_000] for i in range(50_000)])
+GRAPHS = st.sampled_from([STAR, EVEN])
+OPTIMIZERS = st.sampled_from(["SGD", "Momentum", "AdaGrad", "RMSprop", "Adam"])
+RATES = st.floats(1e-5, 1.0)
+EPOCHS = st.integers(1, 10**7)
+CARDS = st.integers(1, 300)
+
+
+@pytest.fixture(scope="module")
+def plan_of(engine):
+    """Return a function that makes plans quickly: those of a graph differ in a few numbers only."""
+    plans = {}
+
+    def plan_of(graph, *, lr=0.01, num_epoch=100, optimizer="SGD", table_dtype="fp32", **values):
+        key = (id(graph), optimizer, *sorted(values.items()))
+        if key not in plans:
+            plans[key] = make_plan(graph, engine.settings(optimizer=optimizer, device="cpu", **values))
+        pairs = num_epoch * graph.num_edges * len(plans[key].parts)
+        return dataclasses.replace(plans[key], lr=lr, num_epoch=num_epoch, total_pair=pairs, table_dtype=table_dtype)
+
+    return plan_of
+
+
+def under_way(launch, card):
+    """Return how many programs run at a time: all that are launched, or all that the card takes."""
+    return launch.num_program or card * {4: 2, 8: 1}[launch.num_warps]
+
+
+def calm(graph, plan):
+    """Return how many tiles may be under way before the changes of the busiest node add up."""
+    return BUSY * graph.strengths.sum() / (graph.strengths.max() * TILE * plan.lr)
+
+
+@given(
+    graph=GRAPHS, lr=RATES, num_epoch=EPOCHS, optimizer=OPTIMIZERS, dtype=st.sampled_from(["fp32", "bf16"]), card=CARDS
+)
+@MANY
+def test_programs_and_changes(plan_of, graph, lr, num_epoch, optimizer, dtype, card):
+    plan = plan_of(graph, lr=lr, num_epoch=num_epoch, optimizer=optimizer, table_dtype=dtype)
+    launch = layout(graph, plan, card)
+    assert launch.num_program >= 0
+    assert launch.num_warps in (4, 8)
+    assert 1 <= under_way(launch, card) <= 2 * card
+    assert under_way(launch, card) >= min(16, card)
+    if launch.num_program:
+        assert launch.num_program < card
+        assert launch.num_warps == 8
+    assert isinstance(launch.add, bool)
+    if launch.add:
+        assert plan.optimizer.code == SGD
+        assert dtype == "fp32"
+        assert under_way(launch, card) <= calm(graph, plan) * 1.0001
+    elif plan.optimizer.code == SGD and dtype == "fp32":
+        assert under_way(launch, card) > calm(graph, plan) * 0.9999
+
+
+@given(graph=GRAPHS, lr=RATES, times=st.floats(1.0, 100.0), num_epoch=EPOCHS, card=CARDS)
+@MANY
+def test_longer_steps_never_run_more_tiles(plan_of, graph, lr, times, num_epoch, card):
+    short, long = (layout(graph, plan_of(graph, lr=r, num_epoch=num_epoch), card) for r in (lr, lr * times))
+    assert under_way(long, card) <= under_way(short, card)
+    assert long.add <= short.add or under_way(long, card) < under_way(short, card)
+
+
+@given(graph=GRAPHS, lr=RATES, times=st.integers(1, 100), num_epoch=st.integers(1, 10**5), card=CARDS)
+@MANY
+def test_longer_trainings_never_run_fewer_tiles(plan_of, graph, lr, times, num_epoch, card):
+    short, long = (layout(graph, plan_of(graph, lr=lr, num_epoch=n), card) for n in (num_epoch, num_epoch * times))
+    assert under_way(long, card) >= under_way(short, card)
+
+
+@given(lr=RATES, num_epoch=EPOCHS, card=CARDS)
+@MANY
+def test_graphs_without_hubs_never_run_fewer_tiles(plan_of, lr, num_epoch, card):
+    pairs = num_epoch * EVEN.num_edges
+    hub, even = (dataclasses.replace(plan_of(g, lr=lr), total_pair=pairs) for g in (STAR, EVEN))
+    assert under_way(layout(EVEN, even, card), card) >= under_way(layout(STAR, hub, card), card)
+
+
+def test_the_longest_trainings_use_the_whole_card_and_short_ones_of_long_steps_few_programs(plan_of):
+    whole = layout(STAR, plan_of(STAR, num_epoch=10**7), 132)
+    assert (whole.num_program, whole.num_warps, whole.add) == (0, 4, False)
+    calm_one = layout(EVEN, plan_of(EVEN), 132)
+    assert (calm_one.num_program, calm_one.num_warps, calm_one.add) == (0, 4, True)
+    few = layout(STAR, plan_of(STAR, lr=0.04, num_epoch=2), 132)
+    assert (few.num_program, few.num_warps, few.add) == (16, 8, False)
+
+
+def test_a_training_is_slowed_down_by_no_more_than_patience(plan_of):
+    for num_epoch in np.geomspace(1, 10**6, 30).astype(int):
+        plan = plan_of(STAR, lr=1.0, num_epoch=int(num_epoch))
+        launch = layout(STAR, plan, 132)
+        if launch.num_program:
+            tiles = plan.total_pair / plan.pairs_per_tile
+            seconds = tiles / launch.num_program * layout_module._SECONDS_PER_TILE
+            assert seconds <= PATIENCE * (1 + 1 / launch.num_program) * 1.01
+
+
+def test_parts_count_alone_and_long_walks_as_several_tiles(plan_of):
+    one, both = (plan_of(EVEN, model="LINE", order=order, num_epoch=1, lr=1.0, dim=32) for order in (2, "both"))
+    assert both.total_pair == 2 * one.total_pair
+    assert layout(EVEN, one, 1000) == layout(EVEN, both, 1000)
+    short, long = (plan_of(STAR, random_walk_length=n, num_epoch=400_000, lr=1.0) for n in (63, 639))
+    programs = [layout(STAR, plan, 10**6).num_program for plan in (short, long)]
+    assert programs[0] == pytest.approx(programs[1], rel=0.1)
+    assert programs[0] > 20
+
+
+def test_busy_nodes_count_wherever_edges_come_in(plan_of):
+    # Regression: a node that all others point to was no hub if few edges lead out of it.
+    into = Graph.from_edges([[i, 0] for i in range(1, 500)] + [[0, 1]], directed=True)
+    out = Graph.from_edges([[0, i] for i in range(1, 500)] + [[1, 0]], directed=True)
+    for graph in (into, out):
+        plan = plan_of(graph, lr=0.04, num_epoch=2, random_walk_length=5)
+        assert not layout(graph, plan, 132).add
+
+
+# -------------------------------------------------------------------------------------------------- largest step
+
+
+@given(lr=st.floats(1e-6, 10.0), optimizer=OPTIMIZERS)
+@MANY
+def test_the_largest_step_is_enforced_where_it_may_occur(plan_of, lr, optimizer):
+    plan = plan_of(STAR, lr=lr, optimizer=optimizer)
+    numbers = optimizer_settings(plan)
+    assert len(numbers) == 4
+    assert all(type(number) is float for number in numbers)
+    if optimizer == "SGD" and lr <= CLIP_ABOVE:
+        assert numbers == (0.0, 0.0, 0.0, 0.0)
+    else:
+        assert numbers == tuple(plan.optimizer.settings.tolist())
+        assert numbers[0] > 0
