@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from gpu_runs import OnGpu, missing
 
 from nodeloom import Graph
 from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, TrainConfig
@@ -69,3 +70,18 @@ def engine():
         return bool((np.asarray(a.vertex) == np.asarray(b.vertex)).all() and (a.context == b.context).all())
 
     return SimpleNamespace(settings=make_settings, train=trained, StopAt=StopAt, same=same)
+
+
+@pytest.fixture
+def on_gpu(engine, monkeypatch):
+    """Return the helpers to train on a GPU, see :class:`gpu_runs.OnGpu`: on the card, in the interpreter where there is none."""
+    if reason := missing():
+        pytest.skip(reason)
+    return OnGpu(engine, monkeypatch)
+
+
+@pytest.fixture
+def quick(on_gpu):
+    """Return the same, with kernels of the CPU where there is no card: for tests of the engine, not of the kernels."""
+    on_gpu.take_kernels_of_the_cpu()
+    return on_gpu
