@@ -129,7 +129,7 @@ class Problem:
         self.optimizer, self.settings = settings_array(case.optimizer, real)
         self.statistics = np.zeros(2)
 
-    def train(self, first_walk=0, last_walk=None, kernel=None, lr=None):
+    def train(self, first_walk=0, last_walk=None, kernel=None, lr=None, **options):
         """Train on walks ``first_walk .. last_walk``, whole tiles; return the number of pairs."""
         case = self.case
         kernel = self.backend.skipgram.train_walks if kernel is None else kernel
@@ -137,13 +137,11 @@ class Problem:
         tiles = slice(first_walk // case.walks_per_tile, -(-last_walk // case.walks_per_tile))
         rates = self.lr[tiles] if lr is None else np.full_like(self.lr[tiles], lr)
         real = self.backend.real
-        options = {}
         if self.backend is GPU and case.num_chunk > 1:
             # The units of a tile share rows: one after the other, as the reference has them, also on a card.
-            options["launch"] = self.backend.skipgram.Launch(num_program=1)
-        with np.errstate(
-            over="ignore"
-        ):  # on the GPU exp of a large score is infinite, and in the interpreter NumPy says so
+            options.setdefault("launch", self.backend.skipgram.Launch(num_program=1))
+        # On the GPU exp of a large score is infinite; in the interpreter NumPy says so.
+        with np.errstate(over="ignore"):
             num_pairs = kernel(
                 *self.tables, self.walks[first_walk:last_walk], self.negatives[tiles], self.hub_weight, rates,
                 case.step, case.two_sided, real(case.negative_weight), real(case.weight_decay),
@@ -156,10 +154,10 @@ class Problem:
             assert np.isnan(table[:GUARD]).all() and np.isnan(table[-GUARD:]).all()
 
 
-def train(case, family, kernel=None):
+def train(case, family, kernel=None, **options):
     """Return the problem of a case after training, and the number of pairs; `kernel` replaces that of the family."""
     problem = Problem(case, family)
-    num_pair = problem.train(kernel=kernel)
+    num_pair = problem.train(kernel=kernel, **options)
     problem.check_guards()
     return problem, num_pair
 
@@ -179,12 +177,18 @@ def compare(case, fast, kernel=None, loss_tolerance=1e-5, within=None, trained=t
             kernel = skipgram_units.train_walks
     (got, num_got), (want, num_want) = trained(case, fast), train(case, REFERENCE, kernel)
     assert num_got == num_want
+    largest = check(got, want, within)
+    np.testing.assert_allclose(got.statistics, want.statistics, rtol=loss_tolerance, err_msg=f"statistics, {case}")
+    return num_got, largest
+
+
+def check(got, want, within=None):
+    """Check that every number of the tables and of the moments moved alike; return the largest move of a table."""
     changes = differences(got, want)
     for name, g, w in changes:
         rtol, atol = (1e-4, 2e-6) if within is None else (0.0, within * np.abs(w).max())
-        np.testing.assert_allclose(g, w, rtol, atol, err_msg=f"{name}, {case}")
-    np.testing.assert_allclose(got.statistics, want.statistics, rtol=loss_tolerance, err_msg=f"statistics, {case}")
-    return num_got, max(float(np.abs(w).max()) for _, _, w in changes[:2])
+        np.testing.assert_allclose(g, w, rtol, atol, err_msg=f"{name}, {want.case}")
+    return max(float(np.abs(w).max()) for _, _, w in changes[:2])
 
 
 def differences(got, want):

@@ -92,6 +92,9 @@ def test_few_nodes_stand_in_many_places(fast, num_nodes, shared_table):
 @pytest.mark.parametrize("negative_weight", [0.0, 0.5, 1.0, 20.0])
 def test_negative_weights(fast, negative_weight):
     changes(Case(negative_weight=negative_weight, lr=0.03), fast)
+    # The moments of a negative are changed also where its samples weigh nothing.
+    case = Case(nodes=9, num_walk=8, num_nodes=80, distinct=True, optimizer="Momentum", negative_weight=negative_weight)
+    changes(case, fast)
 
 
 def test_tiny_and_large_scores(fast):
