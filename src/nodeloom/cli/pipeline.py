@@ -229,8 +229,12 @@ def trained_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
         "rate": ("rate", rate),
         "loss": ("loss", lambda x: f"{x:.4f}"),
         "peak_memory": ("peak memory", size),
+        "peak_device_memory": ("on the GPU", size),
     }
-    return [(name, show(report[key])) for key, (name, show) in ways.items() if report.get(key) is not None]
+    shown = {
+        key: value for key, value in report.items() if value is not None and (key, value) != ("peak_device_memory", 0)
+    }
+    return [(name, show(shown[key])) for key, (name, show) in ways.items() if key in shown]
 
 
 def save(run: Run, path: Path, session: Session) -> None:

@@ -331,12 +331,13 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:
             plan.device, size(plans[-1].num_device_bytes), size(limit),
         )  # fmt: skip
         return _on_cpu(dataclasses.replace(plan, device="cpu"), graph)
+    free = "" if len(plans) == 4 else ", leave table_dtype and sampler to auto"
     raise MemoryLimitError(
         describe(
             "plan",
             expected=f"at most {size(limit)} on {plan.device} ({gpu.name})",
             got=f"{_sizes(plans[-1].device_memory)} with {plans[-1].table_dtype} tables",
-            hint="Lower dim, use SGD (other optimizers keep more tables), set table_dtype auto or device cpu.",
+            hint=f"Lower dim, use SGD (other optimizers keep more tables){free}, or use device cpu.",
         )
     )
 
