@@ -23,15 +23,18 @@ def units_in_order(num_tile, num_chunk):
 def train_walks(
     vertex, context, vertex_moment1, vertex_moment2, context_moment1, context_moment2,
     walks, negatives, hub_weight, lr, step, two_sided, negative_weight, weight_decay, optimizer, settings, statistics,
-    *, merge=None,
+    *, merge=None, reread=None,
 ):  # fmt: skip
     """Train both tables, in place; return the number of positive pairs.
 
     `merge` says that the gradients of a node in several places are added up before its row is changed, once, as the GPU does
-    where it stores rows; otherwise each place adds its own change to the row. None: what the GPU does with fp32 tables.
+    where it stores rows; otherwise each place adds its own change to the row. `reread` says that the decay of negatives is
+    that of their rows as they are when vertices have been changed, which matters in a table for both. None: what the GPU does
+    by default with fp32 tables.
     """
-    merge = optimizer != SGD if merge is None else merge
     num_tile, num_chunk, num_negative = negatives.shape
+    merge = optimizer != SGD if merge is None else merge
+    reread = num_chunk == 1 if reread is None else reread
     nodes_per_walk = walks.shape[1]
     walks_per_tile = max(1, TILE // nodes_per_walk)
     num_pairs = 0
@@ -84,8 +87,7 @@ def train_walks(
                         m1, m2 = (m[node] if m.size else None for m in (moment1, moment2))
                         update_row(optimizer, table[node], m1, m2, g, g.size, d, rate, settings)
             else:
-                # Negatives of a tile that is one unit are read again; in a table for both they have moved as vertices.
-                begin = table[noise] if ids is noise and num_chunk == 1 else start
+                begin = table[noise] if ids is noise and reread else start
                 for place in np.flatnonzero(live):
                     cut = _rate(gradient[place] + decay[place] * start[place], rate, settings[0])
                     table[ids[place]] -= cut * (gradient[place] + decay[place] * begin[place])
