@@ -125,7 +125,7 @@ class GpuEngine:
     def run(self, position: Position) -> Iterator[Position]:
         """Train from `position`, which moves along, to the end; yield it whenever a pool has ended.
 
-        Others are under way then; :meth:`settle` waits for them.
+        Others are under way then; :meth:`settle` waits for them, and if that was the end, it is yielded once more.
 
         Raises
         ------
@@ -137,7 +137,7 @@ class GpuEngine:
             If the device runs out of memory.
         """
         self._position = position
-        empty_pools = 0
+        empty_pools, told = 0, position.num_pair
         with explained(self.plan.device), self._walks:
             try:
                 # Compile what is not in the cache before the clock starts.
@@ -153,8 +153,11 @@ class GpuEngine:
                         raise GraphError(
                             f"{self.graph!r}: {EMPTY_POOLS} pools of walks had not one pair of different nodes."
                         )
+                    told = position.num_pair
                     yield position
                     self._mark = time.perf_counter() if not self._flying else self._mark
+                if position.num_pair != told:
+                    yield position
             finally:
                 self._flying.clear()
                 self.device.synchronize()
