@@ -152,13 +152,17 @@ def _train_unit(
     xs, cs, ns = (), (), ()
     if KEEP:
         for block in tl.static_range(BLOCKS):
-            x, c, n = _read_block(vertex, context, x_at, c_at, n_at, ids, others, noise, row, block * D, D, EVEN, PRODUCT)
+            x, c, n = _read_block(
+                vertex, context, x_at, c_at, n_at, ids, others, noise, row, block * D, D, EVEN, PRODUCT
+            )
             scores = tl.dot(x, tl.trans(c), scores, input_precision=PRECISION)
             noise_scores = tl.dot(x, tl.trans(n), noise_scores, input_precision=PRECISION)
             xs, cs, ns = xs + (x,), cs + (c,), ns + (n,)  # type: ignore[assignment]  # noqa: RUF005  Triton's way
     else:
         for block in tl.range(0, BLOCKS):
-            x, c, n = _read_block(vertex, context, x_at, c_at, n_at, ids, others, noise, row, block * D, D, EVEN, PRODUCT)
+            x, c, n = _read_block(
+                vertex, context, x_at, c_at, n_at, ids, others, noise, row, block * D, D, EVEN, PRODUCT
+            )
             scores = tl.dot(x, tl.trans(c), scores, input_precision=PRECISION)
             noise_scores = tl.dot(x, tl.trans(n), noise_scores, input_precision=PRECISION)
 
@@ -197,7 +201,10 @@ def _train_unit(
     if LOSS:
         loss = tl.sum(tl.where(near, -weight * tl.log(positive + _TINY), 0.0), 1)
         loss += tl.sum(
-            tl.where(kept & (row_weight > 0.0)[:, None], -(share * row_weight)[:, None] * tl.log(1.0 - negative + _TINY), 0.0), 1
+            tl.where(
+                kept & (row_weight > 0.0)[:, None], -(share * row_weight)[:, None] * tl.log(1.0 - negative + _TINY), 0.0
+            ),
+            1,
         )
         loss_weight = (1.0 + negative_weight) * row_weight
 
@@ -244,7 +251,9 @@ def _train_unit(
                 x_square, c_square, n_square = x_square + a, c_square + b, n_square + c
         else:
             for block in tl.range(0, BLOCKS):
-                x, c, n = _read_block(vertex, context, x_at, c_at, n_at, ids, others, noise, row, block * D, D, EVEN, PRODUCT)
+                x, c, n = _read_block(
+                    vertex, context, x_at, c_at, n_at, ids, others, noise, row, block * D, D, EVEN, PRODUCT
+                )
                 a, b, c = _squares(x, c, n, factors, K, FOLD, PRECISION)
                 x_square, c_square, n_square = x_square + a, c_square + b, n_square + c
         x_rate, c_rate = clipped(x_square, rate, s0)[:, None], clipped(c_square, rate, s0)[:, None]
@@ -260,7 +269,9 @@ def _train_unit(
             )  # fmt: skip
     else:
         for block in tl.range(0, BLOCKS):
-            x, c, n = _read_block(vertex, context, x_at, c_at, n_at, ids, others, noise, row, block * D, D, EVEN, PRODUCT)
+            x, c, n = _read_block(
+                vertex, context, x_at, c_at, n_at, ids, others, noise, row, block * D, D, EVEN, PRODUCT
+            )
             _change(
                 tables, rows, numbers, factors, x, c, n, block * D, K,
                 OPTIMIZER, UPDATE, RELOAD, FOLD, D, EVEN, PRECISION,

@@ -17,7 +17,18 @@ import triton
 import triton.language as tl
 from triton import OutOfResources
 
-__all__ = ["INTERPRETED", "OutOfResources", "ceil_div", "double", "double_bits", "jit", "key_bits", "on_device_of", "tl", "triton"]
+__all__ = [
+    "INTERPRETED",
+    "OutOfResources",
+    "ceil_div",
+    "double",
+    "double_bits",
+    "jit",
+    "key_bits",
+    "on_device_of",
+    "tl",
+    "triton",
+]
 
 
 def jit(function: Callable[..., Any] | None = None, *, varying: tuple[str, ...] = (), fusion: bool = True) -> Any:

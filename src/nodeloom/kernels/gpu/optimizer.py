@@ -8,7 +8,12 @@ from nodeloom.kernels.gpu._triton import jit, tl, triton
 
 SGD, MOMENTUM, ADAGRAD, RMSPROP, ADAM = range(5)
 
-_SGD, _MOMENTUM, _ADAGRAD, _RMSPROP = tl.constexpr(SGD), tl.constexpr(MOMENTUM), tl.constexpr(ADAGRAD), tl.constexpr(RMSPROP)
+_SGD, _MOMENTUM, _ADAGRAD, _RMSPROP = (
+    tl.constexpr(SGD),
+    tl.constexpr(MOMENTUM),
+    tl.constexpr(ADAGRAD),
+    tl.constexpr(RMSPROP),
+)
 
 
 @jit
