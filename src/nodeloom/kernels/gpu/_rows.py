@@ -55,7 +55,8 @@ def write(table, at, mask, value, seed):
     """Store fp32 values; a bf16 table gets them rounded up or down by chance, so that small changes are not lost."""
     if table.dtype.element_ty == tl.bfloat16:
         bits = value.to(tl.uint32, bitcast=True) + _random(at, seed)
-        value = (bits & 0xFFFF0000).to(tl.float32, bitcast=True).to(tl.bfloat16)
+        rounded = (bits & 0xFFFF0000).to(tl.float32, bitcast=True)
+        value = tl.where(value == value, rounded, value).to(tl.bfloat16)  # what is added to the bits of NaN can make a 0
     tl.store(table + at, value, mask=mask)
 
 
