@@ -95,6 +95,7 @@ def _change(
     vertex, context, vertex_m1, vertex_m2, context_m1, context_m2 = tables
     x_at, c_at, n_at, x_live, c_live, n_live, x_rate, c_rate, n_rate = rows
     s0, s1, s2, row, seed = numbers
+    seed += first * 7919  # places are those of the first block: the same chance for all blocks otherwise
     g = _x_gradient(x, c, n, factors, FOLD, PRECISION)
     change_rows(
         vertex + first, vertex_m1 + first, vertex_m2 + first, x_at, columns(x_live, row, first, D, EVEN),
