@@ -1,0 +1,159 @@
+"""Training bf16 tables on the GPU: rows are rounded up or down by chance, so that on average nothing is lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import skipgram_units
+from backends import GPU, REFERENCE
+from gpu_calls import device
+from skipgram_cases import Case, Problem
+
+pytestmark = pytest.mark.skipif(bool(GPU.missing), reason=f"gpu: {GPU.missing}")
+
+ROUNDS = 24  # seeds over which means are taken
+CASE = Case(nodes=9, num_walk=7, num_nodes=70, dim=80, distinct=True, hubs=False, scale=0.1, weight_decay=0.02, lr=0.05)
+
+
+class Bf16Problem:
+    """A case on bf16 tables: what units make of it in float64, and what the kernel makes of it."""
+
+    def __init__(self, case):
+        import torch
+
+        self.torch, self.problem, self.exact = torch, Problem(case, GPU), Problem(case, REFERENCE)
+        self.start = [torch.from_numpy(t.copy()).to(torch.bfloat16) for t in self.problem.tables[:2]]
+        if case.shared_table:
+            self.start[1] = self.start[0]
+        for table, start in zip(self.exact.tables, self.start, strict=False):
+            table[:] = start.double().numpy()
+        self.num_pair = self.exact.train(kernel=skipgram_units.train_walks, merge=True)
+
+    def train(self, seed=0, times=1, lr=None, **options):
+        """Return the tables after training, as float64, and the number of pairs."""
+        torch, problem = self.torch, self.problem
+        case = problem.case
+        on = [t.to(device(), copy=True) for t in self.start]
+        if case.shared_table:
+            on[1] = on[0]
+        moments = [torch.from_numpy(t.copy()).to(device()) for t in problem.tables[2:]]
+        rates = problem.lr if lr is None else np.full_like(problem.lr, lr)
+        arrays = [
+            torch.from_numpy(a).to(device()) for a in (problem.walks, problem.negatives, problem.hub_weight, rates)
+        ]
+        statistics = torch.zeros(2, dtype=torch.float64, device=device())
+        from nodeloom.kernels.gpu.skipgram import train_walks
+
+        for number in range(times):
+            count = train_walks(
+                *on, *moments, *arrays, case.step, case.two_sided, case.negative_weight, case.weight_decay,
+                problem.optimizer, [float(v) for v in problem.settings], statistics, seed=seed + number, **options,
+            )  # fmt: skip
+        return [t.cpu().double().numpy() for t in on], int(count)
+
+
+def ulp(values):
+    """Return the distance of bf16 numbers near values."""
+    return 2.0 ** (np.floor(np.log2(np.abs(values))) - 7)
+
+
+def means(problem, options=(), rounds=ROUNDS):
+    """Return the mean of both tables over seeds."""
+    total = [np.zeros_like(t) for t in problem.exact.tables[:2]]
+    for seed in range(rounds):
+        for mean, table in zip(total, problem.train(seed=1000 * seed, **dict(options))[0], strict=True):
+            mean += table / rounds
+    return total
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "SGD with a largest step", "Adam"])
+def test_numbers_are_one_of_two_neighbours(optimizer):
+    problem = Bf16Problem(replace(CASE, optimizer=optimizer))
+    tables, num_pair = problem.train(seed=5)
+    assert num_pair == problem.num_pair > 0
+    for got, want in zip(tables, problem.exact.tables, strict=False):
+        assert (np.abs(got - want) < 1.01 * ulp(want)).all()
+        up = np.mean(got > want)
+        assert 0.4 < up < 0.6
+
+
+@pytest.mark.parametrize(("optimizer", "lr"), [("SGD", 0.05), ("SGD", 5e-5), ("Momentum", 5e-5)])
+def test_rounding_is_unbiased(optimizer, lr):
+    import torch
+
+    problem = Bf16Problem(replace(CASE, optimizer=optimizer, lr=lr))
+    for mean, want, start in zip(means(problem), problem.exact.tables, problem.start, strict=False):
+        start = start.double().numpy()
+        moved = want != start
+        size, move = ulp(want)[moved], (want - start)[moved]
+        assert moved.sum() > 500
+        share = np.median(np.abs(move) / size)  # of an ulp
+        assert share > 5.0 if lr > 0.01 else share < 0.1
+        error = (mean - want)[moved] / size
+        # A rounded number deviates by half an ulp at most, a mean of R of them by 1 / sqrt(R) of that.
+        standard_error = 0.5 / np.sqrt(error.size * ROUNDS)
+        assert abs(error.mean()) < 4 * standard_error
+        assert abs((error * np.sign(move)).mean()) < 4 * standard_error
+        assert np.abs(error).max() < 5.5 * 0.5 / np.sqrt(ROUNDS)
+        if lr < 0.01:  # the same test notices that rounding to the nearest loses small moves
+            nearest = torch.from_numpy(want).to(torch.bfloat16).double().numpy()
+            lost = (nearest - want)[moved] / size * np.sign(move)
+            assert lost.mean() < -8 * standard_error
+
+
+def test_each_number_is_rounded_for_itself():
+    # All columns of a row the same, and so are the changes: what differs is chance. No two columns may share theirs, nor two rows,
+    # nor two seeds.
+    problem = Bf16Problem(CASE)
+    for start in problem.start:
+        start[:] = start[:, :1]
+    one, two = (problem.train(seed=seed)[0][0] for seed in (0, 1))
+    rows = np.unique(problem.problem.walks)
+    up = (one > one.mean(1, keepdims=True))[rows].astype(float)
+    up = up[(up.mean(1) > 0.3) & (up.mean(1) < 0.7)]
+    assert len(up) > 10
+    likeness = np.corrcoef(up.T) - np.eye(up.shape[1])
+    assert abs(likeness.mean()) < 0.05
+    assert np.abs(likeness).max() < 0.99
+    assert (one != two).any(1)[rows].mean() > 0.9
+
+
+@pytest.mark.parametrize("seed", [0, 2**31 - 1, 2**63 - 1])
+def test_seeds_of_any_size(seed):
+    problem = Bf16Problem(replace(CASE, num_walk=14, num_nodes=90))
+    first, again = problem.train(seed=seed)[0], problem.train(seed=seed)[0]
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("bits", [0x7FFFFFFF, -1, 0x7FC00000], ids=hex)
+def test_nan_stays_nan(bits):
+    # A card's NaN has all bits set: adding to it, as rounding does, once made a zero of it.
+    problem = Bf16Problem(CASE)
+    rate = np.array(bits, np.int32).view(np.float32)
+    tables, _ = problem.train(lr=rate)
+    for table, start in zip(tables, problem.start, strict=True):
+        moved = ~(table == start.double().numpy()).all(1)
+        assert moved.sum() > 5
+        assert np.isnan(table[moved]).all()
+
+
+def test_places_of_a_node_are_added_up_before_rounding():
+    problem = Bf16Problem(Case(nodes=64, num_walk=1, num_nodes=8, dim=32, hubs=False, lr=0.01))
+    for mean, want, start in zip(means(problem), problem.exact.tables, problem.start, strict=False):
+        # A row is stored once as a vertex; as a negative and as a context twice, rounded on the way as well.
+        start = start.double().numpy()
+        size = ulp(2 * np.maximum(np.abs(want), np.abs(want - start)))
+        assert np.abs((mean - want) / size).max() < 5.5 * np.sqrt(0.5 / ROUNDS)
+        assert np.median(np.abs(want - start) / size) > 1.0
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_columns_of_zeros_stay_zeros(optimizer):
+    problem = Bf16Problem(replace(CASE, optimizer=optimizer))
+    for table in [*problem.start, *problem.problem.tables[2:]]:
+        table[:, 60:] = 0.0
+    for table in problem.train()[0]:
+        assert (table[:, 60:] == 0.0).all()
