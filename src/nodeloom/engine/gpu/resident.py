@@ -163,10 +163,17 @@ class GpuEngine:
                 self.device.synchronize()
 
     def settle(self) -> None:
-        """Wait for all pools that are under way, and move the position behind them: then the tables are at rest."""
-        while self._flying:
-            self._land()
-        self.device.synchronize()
+        """Wait for all pools that are under way, and move the position behind them: then the tables are at rest.
+
+        Raises
+        ------
+        TrainingError, MemoryLimitError
+            As :meth:`run`.
+        """
+        with explained(self.plan.device):
+            while self._flying:
+                self._land()
+            self.device.synchronize()
 
     def _launch(self) -> bool:
         """Put the next pool on the streams; False if those under way are expected to be enough."""

@@ -91,11 +91,13 @@ class HostWalks:
     def __exit__(self, *error: object) -> None:
         self._batch = None
         self._leaving.clear()
-        if self._pool is not None:
+        pool, self._pool = self._pool, None
+        try:
             for event in self._copied:
                 event.synchronize()
-            self._pool.close()
-            self._pool = None
+        finally:  # also where the device is broken
+            if pool is not None:
+                pool.close()
 
     def begin(self, first_walk: int) -> None:
         """Let the threads begin at a walk."""

@@ -17,6 +17,8 @@ from nodeloom.typing import FloatArray
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
+_BLOCK = 1 << 24  # values that are copied or looked at together: beside the tables there is little room
+
 
 @dataclass
 class GpuStore:
@@ -69,10 +71,10 @@ class GpuStore:
     def initialize(self, part: Part, num_thread: int) -> None:
         """Give the vertex table its first values, those of the CPU; the context table starts at 0."""
         del num_thread
-        uniform_rows(
-            stream(part.seed, Purpose.INITIAL_VERTEX), 0, part.dim, float(np.float32(initial_scale(part.dim))), self.vertex
-        )  # fmt: skip
-        self.device.synchronize()
+        key, scale = stream(part.seed, Purpose.INITIAL_VERTEX), float(np.float32(initial_scale(part.dim)))
+        with explained(self.device.name):
+            uniform_rows(key, 0, part.dim, scale, self.vertex)
+            self.device.synchronize()
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         found = {"vertex": self.vertex}
@@ -88,8 +90,9 @@ class GpuStore:
 
     def read(self, name: str) -> FloatArray:
         """Return a copy of a table in main memory, float32 [N, row]."""
-        self.device.synchronize()
-        table: FloatArray = self._tensors()[name].cpu().float().numpy()
+        with explained(self.device.name):
+            self.device.synchronize()
+            table: FloatArray = self._tensors()[name].cpu().float().numpy()
         return table if self.device.is_real else table.copy()  # there the table itself would be given away
 
     def tables(self) -> dict[str, FloatArray]:
@@ -99,21 +102,23 @@ class GpuStore:
     def write(self, name: str, values: FloatArray, rows: npt.NDArray[np.bool_] | None = None) -> None:
         """Set the first columns of a table, of all rows or of those where the mask `rows` [N] is true."""
         table = self._tensors()[name]
-        block = max(1, (1 << 24) // max(1, values.shape[1]))
-        for first in range(0, len(values), block):
-            piece = self.device.upload(np.ascontiguousarray(values[first : first + block]))
-            target = table[first : first + block, : values.shape[1]]
-            if rows is None:
-                target.copy_(piece)
-            else:
-                mask = self.device.upload(np.ascontiguousarray(rows[first : first + block]))
-                target[mask] = piece[mask].to(table.dtype)
+        block = max(1, _BLOCK // max(1, values.shape[1]))
+        with explained(self.device.name):
+            for first in range(0, len(values), block):
+                piece = self.device.upload(np.ascontiguousarray(values[first : first + block]))
+                target = table[first : first + block, : values.shape[1]]
+                if rows is None:
+                    target.copy_(piece)
+                else:
+                    mask = self.device.upload(np.ascontiguousarray(rows[first : first + block]))
+                    target[mask] = piece[mask].to(table.dtype)
 
     def is_finite(self) -> bool:
         """Tell whether no table holds NaN or infinity."""
-        block = max(1, (1 << 26) // self.vertex.shape[1])
-        return all(
-            bool(torch.isfinite(table[first : first + block]).all())
-            for table in (self.vertex, self.context)
-            for first in range(0, len(table), block)
-        )
+        block = max(1, _BLOCK // self.vertex.shape[1])
+        with explained(self.device.name):
+            return all(
+                bool(torch.isfinite(table[first : first + block]).all())
+                for table in (self.vertex, self.context)
+                for first in range(0, len(table), block)
+            )
