@@ -56,7 +56,8 @@ def write(table, at, mask, value, seed):
     if table.dtype.element_ty == tl.bfloat16:
         bits = value.to(tl.uint32, bitcast=True) + _random(at, seed)
         rounded = (bits & 0xFFFF0000).to(tl.float32, bitcast=True)
-        value = tl.where(value == value, rounded, value).to(tl.bfloat16)  # what is added to the bits of NaN can make a 0
+        # What is added to the bits of a NaN can make a zero of it.
+        value = tl.where(value == value, rounded, value).to(tl.bfloat16)
     tl.store(table + at, value, mask=mask)
 
 
@@ -66,8 +67,8 @@ def change_rows(
     OPTIMIZER: tl.constexpr, UPDATE: tl.constexpr, RELOAD: tl.constexpr, FOLDED: tl.constexpr,
 ):  # fmt: skip
     """Change rows at `at` [R, D] by one step along ``gradient + decay * old``; decay is [R, 1] or a scalar, old [R, D]."""
-    if RELOAD:
-        old = tl.load(table + at, mask=mask, other=0.0)
+    if RELOAD or (UPDATE != _ADD and old.dtype == tl.bfloat16 and table.dtype.element_ty != tl.bfloat16):
+        old = tl.load(table + at, mask=mask, other=0.0)  # what was read for products may have been rounded for them
     old = old.to(tl.float32)
     if not FOLDED:
         gradient += decay * old
