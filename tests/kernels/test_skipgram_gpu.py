@@ -176,6 +176,17 @@ def test_the_witnesses_agree_without_a_mistake():
     assert noticed(skipgram_units.train_walks) == []
 
 
+@pytest.mark.parametrize("product", ["fp32", "bf16"])
+@pytest.mark.parametrize("layout", [{"add": False}, {"add": False, "reload": False}, {"add": True}], ids=str)
+def test_a_rate_of_zero_changes_nothing(layout, product):
+    # Rows that are rounded for bf16 products once came back rounded where they were stored without being read again.
+    case = Case(nodes=9, num_walk=7, num_nodes=70, distinct=True)
+    problem, before = Problem(case, GPU), Problem(case, GPU)
+    assert problem.train(lr=0.0, launch=GPU.skipgram.Launch(**layout), product=product) > 0
+    for a, b in zip(problem.tables[:2], before.tables[:2], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize("nodes", [10, 64, 70])
 @pytest.mark.parametrize("two_sided", [False, True])
 def test_hub_weights_that_are_all_1_need_not_be_read(nodes, two_sided):
@@ -184,7 +195,7 @@ def test_hub_weights_that_are_all_1_need_not_be_read(nodes, two_sided):
     unread.hub_weight[:] = np.nan
     unread.train(hubs=False)
     for a, b in zip(read.tables, unread.tables, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(read.statistics, unread.statistics, rtol=1e-6)
 
 
@@ -201,7 +212,7 @@ def test_walks_of_any_strides(nodes, dtype):
     for problem in (stepwise, part):
         problem.train()
         for a, b in zip(plain.tables, problem.tables, strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 def test_pairs_and_losses_are_added_to_what_is_there():
