@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from backends import BACKENDS, CPU, GPU, needs
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from walk_graphs import chi_square
 
@@ -38,6 +38,7 @@ def test_draws_of_a_key_are_splitmix64_started_at_the_key(backend, seed):
     assert got == SPLITMIX64[seed]
 
 
+@settings(deadline=None)  # the first call compiles
 @given(stream=words, item=st.integers(0, 2**62), number=st.integers(0, 2**62))
 def test_keys_and_draws_equal_python_integers(stream, item, number):
     golden = definition.GOLDEN
@@ -59,6 +60,7 @@ def test_stream_is_a_double_hash_of_seed_and_purpose():
     assert 0 <= definition.stream(2**64 - 1, definition.Purpose.WALK) < 2**64
 
 
+@settings(deadline=None)  # the first call compiles
 @given(bits=words, bound=st.integers(1, 2**62))
 def test_below_is_the_high_half_of_the_product(bits, bound):
     for backend in BACKENDS:
@@ -66,6 +68,7 @@ def test_below_is_the_high_half_of_the_product(bits, bound):
 
 
 @pytest.mark.skipif(bool(GPU.missing), reason=GPU.missing)
+@settings(deadline=None)  # the first call compiles
 @given(pairs=st.lists(st.tuples(words, st.integers(1, 2**32 - 1)), min_size=1, max_size=50))
 @example(pairs=[(b, n) for b in (0, 2**32 - 1, 2**32, 2**64 - 1) for n in (1, 2, 2**31, 2**32 - 1)])
 def test_below_narrow_is_below(pairs):
@@ -79,6 +82,7 @@ def test_below_reaches_both_ends_and_nothing_beyond(backend, bound):
     assert int(backend.rng.below(np.uint64(2**64 - 1), bound)) == bound - 1
 
 
+@settings(deadline=None)  # the first call compiles
 @given(bits=words)
 def test_unit_is_the_low_24_bits(bits):
     for backend in BACKENDS:
