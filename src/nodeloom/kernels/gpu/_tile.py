@@ -16,10 +16,10 @@ _FAR = tl.constexpr(1 << 28)  # beyond every place of a walk
 def _nodes(walks, walk_stride, place_stride, num_walk, tile, place, live, NODES: tl.constexpr, WALKS: tl.constexpr):
     """Return the nodes at places of a tile (-1: none), in the dtype of the walks."""
     if WALKS == 1:
-        at = tl.cast(tile, tl.int64) * walk_stride + place * place_stride
+        at = tl.cast(tile, tl.int64) * walk_stride + place.to(tl.int64) * place_stride
     else:  # the last tile need not be full
         walk = tl.cast(tile, tl.int64) * WALKS + place // NODES
-        at = walk * walk_stride + (place % NODES) * place_stride
+        at = walk * walk_stride + (place % NODES).to(tl.int64) * place_stride
         live = live & (walk < num_walk)
     return tl.load(walks + at, mask=live, other=-1)
 
