@@ -13,7 +13,20 @@ import pytest
 
 import nodeloom
 
-PUBLIC = ["LINE", "DeepWalk", "Graph", "Node2Vec", "__version__", "datasets", "errors", "load", "tasks"]
+PUBLIC = [
+    "LINE",
+    "DeepWalk",
+    "Graph",
+    "Node2Vec",
+    "ProNE",
+    "Propagation",
+    "__version__",
+    "datasets",
+    "enhance",
+    "errors",
+    "load",
+    "tasks",
+]
 HEAVY = ("numba", "llvmlite", "pyarrow", "sklearn", "scipy", "pandas", "pydantic", "networkx", "torch", "rich", "typer")
 BUDGET = 0.5
 
@@ -47,7 +60,7 @@ def test_unknown_names():
             ["Callback", "Plan", "Progress", "Report", "Settings", "TrainedTables", "make_plan", "train"],
         ),
         ("nodeloom.sampling", ["NegativeSampler", "WalkSampler"]),
-        ("nodeloom.estimators", ["LINE", "DeepWalk", "Node2Vec", "load"]),
+        ("nodeloom.estimators", ["LINE", "DeepWalk", "Node2Vec", "ProNE", "Propagation", "enhance", "load"]),
         ("nodeloom.graph", ["Graph"]),
         ("nodeloom.io", []),
     ],

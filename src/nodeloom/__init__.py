@@ -1,4 +1,4 @@
-"""nodeloom: embeddings of the nodes of graphs, learned by random walks and skip-gram.
+"""nodeloom: embeddings of the nodes of graphs, learned by random walks and skip-gram, or computed by propagation.
 
 The public names are imported when they are first used, so that ``import nodeloom`` costs milliseconds.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nodeloom.estimators import LINE, DeepWalk, Node2Vec, load
+    from nodeloom.estimators import LINE, DeepWalk, Node2Vec, ProNE, Propagation, enhance, load
     from nodeloom.graph import Graph
 
 _PUBLIC = {
@@ -19,11 +19,27 @@ _PUBLIC = {
     "Graph": "nodeloom.graph",
     "LINE": "nodeloom.estimators",
     "Node2Vec": "nodeloom.estimators",
+    "ProNE": "nodeloom.estimators",
+    "Propagation": "nodeloom.estimators",
+    "enhance": "nodeloom.estimators",
     "load": "nodeloom.estimators",
 }
 _SUBMODULES = ("datasets", "engine", "errors", "estimators", "graph", "io", "tasks")
 
-__all__ = ["LINE", "DeepWalk", "Graph", "Node2Vec", "__version__", "datasets", "errors", "load", "tasks"]
+__all__ = [
+    "LINE",
+    "DeepWalk",
+    "Graph",
+    "Node2Vec",
+    "ProNE",
+    "Propagation",
+    "__version__",
+    "datasets",
+    "enhance",
+    "errors",
+    "load",
+    "tasks",
+]
 
 
 def __getattr__(name: str) -> Any:

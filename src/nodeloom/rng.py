@@ -22,6 +22,7 @@ class Purpose(IntEnum):
     WALK = 1
     NEGATIVE = 2
     INITIAL_VERTEX = 3
+    PROPAGATION = 4
 
 
 def mix(value: int) -> int:

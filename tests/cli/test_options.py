@@ -22,6 +22,8 @@ OTHER = {
     "encoding": "latin-1", "normalization": True, "weighted": False, "duplicates": "keep", "self_loops": "drop",
     "columns": "source, target", "dim": "64", "device": "cuda:1", "table_dtype": "bf16", "sampler": "host",
     "gpus": "2, 0", "gpu_memory_limit": "1000000", "num_thread": "1", "init": "old.safetensors",
+    "num_iteration": "9", "tolerance": "0.01", "degree_exponent": "0.3", "residual": "0.1", "whiten": False,
+    "direction": "out", "num_scale": "2", "row_length": "3", "theta": "0.4", "mu": "0.1", "num_term": "6",
     "checkpoint": "c.safetensors", "checkpoint_interval": "5", "momentum": "0.8", "alpha": "0.9",
 }  # fmt: skip
 
@@ -75,7 +77,7 @@ def test_the_value_of_an_option_arrives(option):
             {"augmentation_step": "9", "random_walk_length": "4"},
             "--augmentation-step: expected at most random_walk_length (4)",
         ),
-        ({"model": "glove"}, "--model: expected 'DeepWalk' or 'LINE' or 'node2vec', got 'glove'."),
+        ({"model": "glove"}, "--model: expected 'DeepWalk' or 'LINE' or 'node2vec' or 'propagation' or 'ProNE', got 'glove'."),
         ({"optimizer": "SGD", "momentum": "0.8"}, "--momentum: expected no such key for SGD"),
         ({"order": "1"}, "--order: expected 2, since train.model is DeepWalk"),
         ({"device": "gpu"}, "--device: expected 'auto' or 'cpu' or 'cuda' or 'cuda:N', N being"),

@@ -100,7 +100,7 @@ def test_embed_judges_on_labels_and_held_out_edges(cli, fake, edges, labels, tmp
 
 def test_json_is_the_only_thing_on_the_standard_output(cli, fake, edges, tmp_path):
     answer = cli("embed", edges, "-o", tmp_path / "m", "--json")
-    assert set(answer.json) == {"graph", "plan", "training", "saved"}
+    assert set(answer.json) == {"graph", "plan", "alternative", "training", "saved"}
 
 
 def test_quiet_says_nothing(cli, fake, edges, tmp_path):

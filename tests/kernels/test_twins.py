@@ -14,7 +14,19 @@ from backends import BACKENDS, FAMILIES, FAST_BACKENDS, REFERENCE, having
 from nodeloom import kernels
 
 # What each family has: contract tests run on the families that have what they need, and this says that none went missing.
-_SHARED = {"adjacency", "csr", "initial", "names", "negatives", "optimizer", "rng", "skipgram", "tokens", "walks"}
+_SHARED = {
+    "adjacency",
+    "csr",
+    "initial",
+    "names",
+    "negatives",
+    "optimizer",
+    "products",
+    "rng",
+    "skipgram",
+    "tokens",
+    "walks",
+}
 MODULES = {
     "reference": _SHARED | {"nearest", "scoring"},
     "cpu": _SHARED | {"parallel", "simd"},

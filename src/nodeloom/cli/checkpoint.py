@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nodeloom.config import Config
+from nodeloom.config.train import SPECTRAL
 from nodeloom.io.export import SUFFIXES
 from nodeloom.log import logger
 
@@ -17,6 +18,8 @@ def is_automatic(config: Config) -> bool:
 
 def checkpoint_path(config: Config) -> Path | None:
     """Return where checkpoints go: the file that was named, else one beside the result, or None for nowhere."""
+    if config.train.model in SPECTRAL:  # computed in seconds: there is nothing to go on from
+        return None
     if not is_automatic(config):
         return None if config.save.checkpoint == "none" else Path(config.save.checkpoint)
     if config.save.file_name is None:

@@ -11,6 +11,7 @@ import typer
 from nodeloom.cli.commands import command
 from nodeloom.cli.options import RESTART, config_of, options_of_config, parameter_of
 from nodeloom.cli.session import active
+from nodeloom.errors import ConfigError, describe
 
 _EXTRA = [parameter_of(option) for option in options_of_config()]
 
@@ -68,6 +69,13 @@ def register(app: typer.Typer) -> None:
             float | None,
             typer.Option(metavar="SHARE", help="Hold out this share of the edges and judge by link prediction."),
         ] = None,
+        fast: Annotated[
+            bool,
+            typer.Option(
+                "--fast",
+                help="Propagation instead of training: good vectors in seconds. Short for --model propagation.",
+            ),
+        ] = False,
         resume: Resume = False,
         no_checkpoint: NoCheckpoint = False,
     ) -> None:
@@ -77,6 +85,7 @@ def register(app: typer.Typer) -> None:
           nodeloom embed edges.csv.gz -o vectors.txt --delimiters , --dim 64
           zcat edges.gz | nodeloom embed - -o model --model node2vec --p 0.25 --q 4
           nodeloom embed edges.txt -o model --labels labels.txt --hold-out 0.01
+          nodeloom embed edges.txt -o model.safetensors --fast
 
         The defaults suit most graphs. Every key of a configuration file is an option of the same name; 'nodeloom new
         graph' writes such a file.
@@ -85,6 +94,10 @@ def register(app: typer.Typer) -> None:
 
         session = active()
         session.resume_hint = resume_command(sys.argv[1:])
+        if fast and options.setdefault("model", "propagation").lower() != "propagation":
+            raise ConfigError(
+                describe("--fast", expected="no other --model beside it", got=options["model"], hint="Leave one out.")
+            )
         tasks: list[dict[str, Any]] = []
         if labels is not None:
             shares = [part.strip() for part in portions.split(",")]
@@ -109,7 +122,7 @@ def register(app: typer.Typer) -> None:
                 f"evaluate.{len(tasks) - 1}.fraction": "--hold-out",
             },
         )
-        run_config(config, session, control=True)
+        run_config(config, session, control=True, compare=True)
 
 
 def resume_command(arguments: list[str]) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from nodeloom.cli.tables import escape, facts
 from nodeloom.config import Config, LinkPrediction
 from nodeloom.config.notices import OF_GPUS
 from nodeloom.config.optimizer import OWN_KEYS
+from nodeloom.config.train import SPECTRAL
 from nodeloom.errors import ConfigError, DataError, NodeloomError, OutputError, describe
 from nodeloom.log import logger
 from nodeloom.units import duration, rate, size
@@ -52,7 +54,9 @@ class Run:
     model: Any = None
 
 
-def run_config(config: Config, session: Session, *, evaluate: bool = True, control: bool = False) -> Run:
+def run_config(
+    config: Config, session: Session, *, evaluate: bool = True, control: bool = False, compare: bool = False
+) -> Run:
     """Do everything that a configuration says.
 
     Parameters
@@ -65,6 +69,8 @@ def run_config(config: Config, session: Session, *, evaluate: bool = True, contr
         Whether to judge the vectors.
     control : bool
         Whether to judge random vectors beside them.
+    compare : bool
+        Whether the plan says what another model would take.
 
     Raises
     ------
@@ -82,7 +88,7 @@ def run_config(config: Config, session: Session, *, evaluate: bool = True, contr
     if target is not None:
         # No format is smaller than one table of vectors.
         check_writable(target, run.graph.num_nodes * config.resource.dim * 4)
-    train(run, session)
+    train(run, session, compare=compare)
     if target is not None:
         save(run, target, session)
         remove(config)
@@ -170,7 +176,13 @@ def estimator_of(config: Config) -> Any:
     """Return the unfitted estimator that a configuration describes."""
     import nodeloom
 
-    kind = {"DeepWalk": nodeloom.DeepWalk, "LINE": nodeloom.LINE, "node2vec": nodeloom.Node2Vec}[config.train.model]
+    kind: Any = {
+        "DeepWalk": nodeloom.DeepWalk,
+        "LINE": nodeloom.LINE,
+        "node2vec": nodeloom.Node2Vec,
+        "propagation": nodeloom.Propagation,
+        "ProNE": nodeloom.ProNE,
+    }[config.train.model]
     accepted = set(inspect.signature(kind.__init__).parameters) | set(kind().get_params())
     return kind(**{key: value for key, value in parameters_of(config).items() if key in accepted})
 
@@ -192,13 +204,33 @@ def parameters_of(config: Config) -> dict[str, Any]:
     }
 
 
-def train(run: Run, session: Session) -> None:
-    """Show the plan, train, and show what came of it."""
+def alternative(config: Config, graph: Graph) -> tuple[str, float | None]:
+    """Return what else could be done on a graph, in words, and the seconds that it would take here."""
+    import nodeloom
+
+    machine: dict[str, Any] = {
+        "dim": config.resource.dim,
+        "num_thread": config.resource.threads,
+        "device": config.resource.device,
+    }
+    if config.train.model in SPECTRAL:
+        model = nodeloom.DeepWalk(**machine)
+        return f"DeepWalk, {model.num_epoch:,} epochs, for the best scores of edges", model.plan(graph).seconds
+    return "--fast (propagation), to have vectors sooner", nodeloom.Propagation(**machine).plan(graph).seconds
+
+
+def train(run: Run, session: Session, *, compare: bool = False) -> None:
+    """Show the plan (with what another model would take, if `compare`), train, and show what came of it."""
     config = run.config
     model = estimator_of(config)
     plan = model.plan(run.train_graph)
     session.result["plan"] = as_dict(plan)
-    session.show(facts("Plan", plan.rows()))
+    rows = plan.rows()
+    if compare:
+        other, seconds = alternative(config, run.train_graph)
+        session.result["alternative"] = {"model": other, "seconds": seconds}
+        rows.append(("instead", f"{other}: {'not measured' if seconds is None else 'about ' + duration(seconds)}"))
+    session.show(facts("Plan", rows))
     lines = None if config.train.log_frequency == "auto" else config.train.log_frequency * config.build.batch_size
     progress = callback(session, lines)
     run.model = model.fit(
@@ -222,11 +254,12 @@ def as_dict(value: Any) -> dict[str, Any]:
 
 def trained_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the report as rows for people; what it does not have is left out."""
-    ways = {
+    ways: dict[str, tuple[str, Callable[[Any], str]]] = {
         "seconds": ("time", duration),
         "num_pair": ("pairs", lambda n: f"{n:,}"),
         "pairs": ("pairs", lambda n: f"{n:,}"),
         "rate": ("rate", rate),
+        "num_step": ("steps", str),
         "loss": ("loss", lambda x: f"{x:.4f}"),
         "peak_memory": ("peak memory", size),
         "peak_device_memory": ("on the GPU", size),

@@ -34,7 +34,9 @@ def callback(session: Session, pairs_between_lines: int | None = None) -> Progre
 
 
 def state_of(progress: Any) -> str:
-    """Say where training is: epoch, rate, loss and time left."""
+    """Say where training is: epoch, rate, loss and time left; of a model that is computed: step and time left."""
+    if hasattr(progress, "num_step"):
+        return f"step {progress.step}/{progress.num_step}  {duration(progress.seconds_left)} left"
     loss = f"  loss {progress.loss:.4f}" if progress.loss is not None and progress.loss == progress.loss else ""
     left = f"  {duration(progress.seconds_left)} left" if progress.seconds_left is not None else ""
     digits = 0 if progress.num_epoch >= 100 else 1
@@ -68,7 +70,8 @@ class ProgressBar:
     def on_pool_end(self, progress: Any) -> None:
         """Move the bar."""
         if self.bar is not None and self.task is not None:
-            done = progress.num_pair / max(progress.total_pair, 1)
+            steps = getattr(progress, "num_step", 0)
+            done = progress.step / steps if steps else progress.num_pair / max(progress.total_pair, 1)
             self.bar.update(self.task, completed=done, state=state_of(progress))
 
     def on_train_end(self, report: Any) -> None:
@@ -94,12 +97,13 @@ class ProgressLines:
 
     def on_pool_end(self, progress: Any) -> None:
         """Print a line if it is time for one."""
-        if self.pairs is not None:
-            due = progress.num_pair // self.pairs > self.last_pair // self.pairs
+        pairs = getattr(progress, "num_pair", self.last_pair)
+        if self.pairs is not None and hasattr(progress, "num_pair"):
+            due = pairs // self.pairs > self.last_pair // self.pairs
         else:
             due = self.clock() - self.last_time >= SECONDS_BETWEEN_LINES
         if due:
-            self.last_time, self.last_pair = self.clock(), progress.num_pair
+            self.last_time, self.last_pair = self.clock(), pairs
             self.session.err.print(f"training: {state_of(progress)}", markup=False, soft_wrap=True)
 
     def on_train_end(self, report: Any) -> None:

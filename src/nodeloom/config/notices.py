@@ -21,6 +21,30 @@ OF_GPUS = ("gpus", "gpu_memory_limit", "table_dtype", "sampler")
 """Keys of the section ``resource`` that act when training on a GPU only."""
 
 
+_PAIRS = ("DeepWalk", "LINE", "node2vec")
+_PROPAGATION = ("propagation",)
+_PRONE = ("ProNE",)
+OF_MODELS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        (
+            "num_epoch", "augmentation_step", "random_walk_length", "negative_weight", "num_shared_negative",
+            "hub_threshold", "positive_reuse", "log_frequency",
+        ),
+        _PAIRS,
+    ),
+    "negative_sample_exponent": (*_PAIRS, *_PRONE),
+    **dict.fromkeys(
+        (
+            "num_iteration", "tolerance", "degree_exponent", "residual", "whiten", "direction", "num_scale",
+        ),
+        _PROPAGATION,
+    ),
+    "row_length": (*_PROPAGATION, *_PRONE),
+    **dict.fromkeys(("theta", "mu", "num_term"), _PRONE),
+}  # fmt: skip
+"""Keys of the section ``train`` that act with some models only."""
+
+
 def notices(config: Config) -> list[str]:
     """Return one sentence for each key that was set to other than its default but has no effect.
 
@@ -32,6 +56,11 @@ def notices(config: Config) -> list[str]:
             found.append(f"{section}.{key} has no effect: {reason}.")
     found += _of_gpus(config)
     train = config.train
+    found += [
+        f"train.{key} has no effect: the model is {train.model}."
+        for key in type(train).model_fields
+        if key in OF_MODELS and train.model not in OF_MODELS[key] and _changed(train, key)
+    ]
     if train.model != "node2vec" and (train.p, train.q) != (1.0, 1.0):
         found.append(
             f"train.p and train.q have no effect: only node2vec walks are steered, and the model is {train.model}."

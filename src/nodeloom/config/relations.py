@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nodeloom.config.optimizer import OWN_KEYS, OptimizerConfig
 from nodeloom.config.resource import ResourceConfig
-from nodeloom.config.train import TrainConfig
+from nodeloom.config.train import SPECTRAL, TrainConfig
 from nodeloom.errors import ConfigError, describe
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def of_training(
         yield from _of_train(train)
     if optimizer is not None:
         yield from _of_optimizer(optimizer)
-    if train is not None and resource is not None and train.deterministic and resource.threads not in ("auto", 1):
+    alone = train is not None and train.deterministic and train.model not in SPECTRAL
+    if alone and resource is not None and resource.threads not in ("auto", 1):
         yield Problem(
             ("resource", "num_thread"),
             "1 thread, since train.deterministic is set",
@@ -107,12 +108,32 @@ def of_config(config: Config) -> Iterator[Problem]:
             True,
             "Set save.checkpoint, save.file_name or load.file_name, or set train.resume to false.",
         )
+    if config.train.model in SPECTRAL:
+        yield from _of_spectral(config)
     for index, task in enumerate(config.evaluate):
         path = ("evaluate", index)
         if task.task == "node classification":
             yield from _of_node_classification(task, path)
         else:
             yield from _of_link_prediction(task, path)
+
+
+def _of_spectral(config: Config) -> Iterator[Problem]:
+    model = config.train.model
+    if config.train.resume:
+        yield Problem(
+            ("train", "resume"),
+            f"false, since train.model is {model}",
+            True,
+            "It is computed in seconds and keeps no checkpoint: start it again.",
+        )
+    if config.load.file_name is not None:
+        yield Problem(
+            ("load", "file_name"),
+            f"none, since train.model is {model}",
+            config.load.file_name,
+            "It starts from random vectors. nodeloom.enhance filters vectors of another model.",
+        )
 
 
 def _of_graph(graph: GraphConfig) -> Iterator[Problem]:

@@ -8,16 +8,19 @@ from pydantic import BeforeValidator, Field
 
 from nodeloom.config.section import Integer, Number, Section, ignoring_case, refuse_bool
 
-ModelName = Literal["DeepWalk", "LINE", "node2vec"]
+ModelName = Literal["DeepWalk", "LINE", "node2vec", "propagation", "ProNE"]
+SPECTRAL = ("propagation", "ProNE")
+"""Models that are computed from the whole graph, and not trained on pairs."""
 
 
 class TrainConfig(Section):
     """What is learned from which pairs, and for how long."""
 
-    model: Annotated[ModelName, ignoring_case("DeepWalk", "LINE", "node2vec")] = Field(
+    model: Annotated[ModelName, ignoring_case("DeepWalk", "LINE", "node2vec", "propagation", "ProNE")] = Field(
         "DeepWalk",
         description="DeepWalk: nodes near each other on random walks are pairs. LINE: the same pairs, neighbours alone "
-        "with augmentation_step 1, and first order on request. node2vec: walks steered by p and q.",
+        "with augmentation_step 1, and first order on request. node2vec: walks steered by p and q. propagation: random "
+        "vectors averaged over neighbours and whitened, in seconds. ProNE: edges factorized and filtered.",
     )
     num_epoch: Annotated[Integer, Field(ge=1)] = Field(
         2000,
@@ -42,6 +45,49 @@ class TrainConfig(Section):
         2,
         description="LINE: 1 puts neighbours near each other, 2 nodes with the same neighbours, both joins the two "
         "halves.",
+    )
+    num_iteration: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="propagation: steps, each over all edges. auto: up to 30, until `tolerance` is reached."
+    )
+    tolerance: Annotated[Number, Field(ge=0)] | Literal["auto"] = Field(
+        "auto",
+        description="propagation: end when a step changes the variances of the columns by less than this share; 0 is "
+        "never. auto: 0.0001, or never if num_iteration is given.",
+    )
+    degree_exponent: Number | Literal["auto"] = Field(
+        "auto",
+        description="propagation: what a node gives to its neighbours is divided by its degree to this power. auto: 0 on "
+        "sparse graphs, up to 0.25 on graphs of 32 edges per node and more.",
+    )
+    residual: Annotated[Number, Field(ge=0, lt=1)] = Field(
+        0.0, description="propagation: share of its own vector that a node keeps in a step."
+    )
+    whiten: bool = Field(
+        True,
+        description="propagation: make columns uncorrelated after every step. Without it few steps are enough to "
+        "make all vectors the same.",
+    )
+    direction: Literal["both", "out", "in"] = Field(
+        "both",
+        description="propagation on directed graphs: average over the tails of the edges that leave a node (out), over the "
+        "heads of those that reach it (in), or add the two.",
+    )
+    num_scale: Annotated[Integer, Field(ge=1, le=16)] = Field(
+        1,
+        description="propagation: join the vectors after all steps, half of them, a quarter, ... in so many equal parts.",
+    )
+    row_length: Annotated[Number, Field(gt=0)] | Literal["auto"] = Field(
+        "auto",
+        description="propagation, ProNE: length of every vector. auto: 2. Longer ones suit classifiers with much data.",
+    )
+    theta: Annotated[Number, Field(gt=0)] = Field(
+        0.5, description="ProNE: width of the band that the filter lets through."
+    )
+    mu: Annotated[Number, Field(ge=0, le=2)] = Field(
+        0.2, description="ProNE: eigenvalue of the Laplacian around which the filter lets through."
+    )
+    num_term: Annotated[Integer, Field(ge=2)] = Field(
+        10, description="ProNE: terms of the filter, each two passes over the edges."
     )
     negative_weight: Annotated[Number, Field(gt=0)] = Field(
         5.0, description="Weight of the negatives against the positive pair. Above 10 training may get unsteady."

@@ -50,9 +50,6 @@ class NodeEmbedding(Parameters):
         ConfigError
             Names every parameter that is not allowed.
         """
-        from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig, check_training, validated
-        from nodeloom.engine import Settings
-
         where = type(self).__name__
         params = self.get_params()
         optimizer = params.pop("optimizer")
@@ -64,6 +61,21 @@ class NodeEmbedding(Parameters):
                     describe(f"{where}.{key}", expected=f"that of optimizer ({values[key]!r}), or none", got=given)
                 )
             values.setdefault(key, given)
+        return self._sections(params, values)
+
+    def _sections(self, params: Mapping[str, Any], optimizer: Mapping[str, Any]) -> Settings:
+        """Put parameters into the sections they belong to, and check them and the keys of the optimizer."""
+        from nodeloom.config import (
+            BuildConfig,
+            OptimizerConfig,
+            ResourceConfig,
+            TrainConfig,
+            check_training,
+            validated,
+        )
+        from nodeloom.engine import Settings
+
+        where = type(self).__name__
         sections: dict[str, dict[str, Any]] = {"train": {"model": self._model}, "build": {}, "resource": {}}
         for name, value in params.items():
             home = next(
@@ -72,9 +84,7 @@ class NodeEmbedding(Parameters):
                 if name in section.model_fields
             )
             sections[home][name] = value
-        from nodeloom.config import OptimizerConfig
-
-        checked = validated(OptimizerConfig, values, where)
+        checked = validated(OptimizerConfig, dict(optimizer), where)
         settings = Settings(
             train=validated(TrainConfig, sections["train"], where),
             build=validated(BuildConfig, {**sections["build"], "optimizer": checked}, where),
@@ -104,7 +114,7 @@ class NodeEmbedding(Parameters):
         from nodeloom.engine import make_plan
         from nodeloom.engine.calibrate import with_rate
 
-        return with_rate(make_plan(_checked(graph), self._settings()))
+        return with_rate(make_plan(checked_graph(graph), self._settings()))
 
     def fit(
         self: Self,
@@ -125,9 +135,10 @@ class NodeEmbedding(Parameters):
             The graph.
         y : None
             For scikit-learn's pipelines; ignored.
-        init : fitted model, optional
+        init : model, optional
             Warm start: rows are carried over by name, new nodes begin at the mean of their neighbours. A grown graph then needs
-            few epochs.
+            few epochs. A :class:`nodeloom.Propagation` or :class:`nodeloom.ProNE` that is not fitted yet is fitted to the graph first;
+            the vectors of either are scaled to what skip-gram starts well from.
         callbacks : iterable
             Objects with any of ``on_train_begin(plan)``, ``on_pool_end(progress)``, ``on_train_end(report)``.
         checkpoint : path, optional
@@ -157,7 +168,9 @@ class NodeEmbedding(Parameters):
         from nodeloom.engine.checkpoint import graph_record
 
         settings = self._settings()
-        plan = make_plan(_checked(graph), settings)
+        plan = make_plan(checked_graph(graph), settings)
+        if init is not None and resume is None:
+            init = _start(init, graph)
         result = train(
             graph,
             plan,
@@ -277,13 +290,25 @@ class NodeEmbedding(Parameters):
         return target
 
 
+def _start(init: Vectors, graph: Graph) -> Vectors:
+    """Return first values: of a model that is computed in seconds after computing it if need be, and scaled."""
+    from nodeloom.estimators.spectral import SpectralEmbedding
+
+    if not isinstance(init, SpectralEmbedding):
+        return init
+    if not init.__sklearn_is_fitted__():
+        init = type(init)(**init.get_params()).fit(graph)
+    return init.start()
+
+
 def _is_graph(value: object) -> TypeIs[Graph]:
     from nodeloom.graph import Graph
 
     return isinstance(value, Graph)
 
 
-def _checked(graph: object) -> Graph:
+def checked_graph(graph: object) -> Graph:
+    """Return a graph, or say what to do with what is none."""
     from nodeloom.graph import Graph
 
     if not isinstance(graph, Graph):

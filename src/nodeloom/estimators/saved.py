@@ -9,8 +9,9 @@ from typing import Any
 from nodeloom.errors import ModelError, describe
 from nodeloom.estimators.base import NodeEmbedding
 from nodeloom.estimators.models import LINE, DeepWalk, Node2Vec
+from nodeloom.estimators.spectral import ProNE, Propagation
 
-_MODELS: dict[str, type[NodeEmbedding]] = {kind._model: kind for kind in (DeepWalk, LINE, Node2Vec)}
+_MODELS: dict[str, type[NodeEmbedding]] = {kind._model: kind for kind in (DeepWalk, LINE, Node2Vec, Propagation, ProNE)}
 
 
 def load(path: str | os.PathLike[str], *, mmap: bool = True) -> NodeEmbedding:
@@ -25,7 +26,7 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True) -> NodeEmbedding:
 
     Returns
     -------
-    DeepWalk, LINE or Node2Vec
+    DeepWalk, LINE, Node2Vec, Propagation or ProNE
         Fitted, with the parameters it was trained with. A callable schedule comes back as "linear".
 
     Raises
@@ -64,7 +65,7 @@ def _parameters(config: dict[str, Any], kind: type[NodeEmbedding]) -> dict[str, 
         flat["schedule"] = "linear"
     known = kind._defaults()
     parameters = {name: value for name, value in flat.items() if name in known and name != "optimizer"}
-    if optimizer:
+    if optimizer and "optimizer" in known:
         from nodeloom.config.optimizer import OWN_KEYS
 
         own = {key: optimizer[key] for key in OWN_KEYS[optimizer["type"]] if key in optimizer}

@@ -1,0 +1,270 @@
+"""The plan of a propagation or factorization: every "auto" as a number, memory and time, before anything runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nodeloom.engine.device import find_gpu, resolve_device
+from nodeloom.engine.memory import total_memory
+from nodeloom.engine.settings import Settings
+from nodeloom.engine.spectral import choose
+from nodeloom.engine.spectral.tables import group_bounds
+from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
+from nodeloom.kernels.cpu.parallel import available_threads
+from nodeloom.log import logger
+from nodeloom.units import duration, size
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+OVERSAMPLE = 16
+"""Columns beyond dim in the search for the singular vectors of ProNE."""
+
+SVD_STEPS = 4
+"""Passes of the search for singular vectors, each a product with the matrix and one with its transpose."""
+
+_GPU_SHARE = 0.9  # of the free memory of a GPU
+
+
+@dataclasses.dataclass(frozen=True)
+class SpectralPlan:
+    """What will be done, in numbers.
+
+    Attributes
+    ----------
+    model, device : str
+        The model; where it is computed.
+    num_nodes, num_edges, dim : int
+        Of the graph; values in a vector.
+    width : int
+        Columns of the tables that are worked on.
+    num_thread : int
+        Threads.
+    num_iteration : int
+        Steps of propagation at most; terms of the filter of ProNE.
+    tolerance : float
+        Propagation ends when a step changes less than this; 0: never.
+    num_scale : int
+        Numbers of steps whose vectors are joined.
+    residual, degree_exponent, row_length, whiten, direction
+        See the configuration.
+    theta, mu, shift, negative_sample_exponent : float
+        See the configuration; shift is num_negative.
+    num_product : int
+        Products of the graph with a table, at most.
+    seed : int
+        The seed.
+    memory, device_memory : dict of str to int
+        Bytes of main memory, and on the GPU, by what they are for.
+    seconds : float or None
+        Expected seconds, measured on this machine; None if not measured.
+    """
+
+    model: str
+    device: str
+    num_nodes: int
+    num_edges: int
+    dim: int
+    width: int
+    num_thread: int
+    num_iteration: int
+    tolerance: float
+    num_scale: int
+    residual: float
+    degree_exponent: float
+    row_length: float
+    whiten: bool
+    direction: str
+    theta: float
+    mu: float
+    shift: float
+    negative_sample_exponent: float
+    num_product: int
+    seed: int
+    memory: dict[str, int] = dataclasses.field(default_factory=dict)
+    device_memory: dict[str, int] = dataclasses.field(default_factory=dict)
+    seconds: float | None = None
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of main memory in all."""
+        return sum(self.memory.values())
+
+    @property
+    def num_device_bytes(self) -> int:
+        """Bytes on the GPU in all."""
+        return sum(self.device_memory.values())
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return the plan as (name, text) rows for people."""
+        threads = f", {self.num_thread} thread{'s' if self.num_thread > 1 else ''}" if self.device == "cpu" else ""
+        rows = [
+            ("model", f"{self.model}, dim {self.dim}, vectors of length {self.row_length:g}"),
+            ("device", f"{self.device}{threads}"),
+        ]
+        if self.model == "ProNE":
+            rows += [
+                ("factorization", f"{SVD_STEPS} passes over PMI of edges, shifted by the logarithm of {self.shift:g}"),
+                ("filter", f"{self.num_iteration} terms, theta {self.theta:g}, mu {self.mu:g}"),
+            ]
+        else:
+            ways = [f"degree exponent {self.degree_exponent:.2g}", "whitened" if self.whiten else "not whitened"]
+            ways += [f"residual {self.residual:g}"] * bool(self.residual)
+            ways += [f"{self.num_scale} scales joined"] * (self.num_scale > 1)
+            ways += [f"direction {self.direction}"] * (self.direction != "undirected")
+            until = "up to " if self.tolerance else ""
+            rows.append(("propagation", f"{until}{self.num_iteration} steps, {', '.join(ways)}"))
+        rows.append(("memory", _sizes(self.memory)))
+        if self.device_memory:
+            rows.append(("GPU memory", _sizes(self.device_memory)))
+        if self.seconds is not None:
+            rows.append(("time", f"about {duration(self.seconds)}, as measured here"))
+        return rows
+
+    def __str__(self) -> str:
+        width = max(len(name) for name, _ in self.rows())
+        return "\n".join(f"{name:<{width}}  {text}" for name, text in self.rows())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as JSON types."""
+        return {
+            **dataclasses.asdict(self),
+            "num_bytes": self.num_bytes,
+            "num_device_bytes": self.num_device_bytes,
+        }
+
+
+def make_spectral_plan(graph: Graph, settings: Settings) -> SpectralPlan:
+    """Resolve all settings for a graph.
+
+    Raises
+    ------
+    GraphError
+        If the graph has no edges between different nodes.
+    ConfigError
+        If there are fewer columns than scales.
+    MemoryLimitError
+        If the machine or the GPU has less memory than the plan needs.
+    """
+    train, resource = settings.train, settings.resource
+    if graph.num_edges - graph.num_loops == 0:
+        raise GraphError(
+            describe(
+                "graph",
+                expected="an edge between two different nodes",
+                got=repr(graph),
+                hint="There is nothing to learn from.",
+            )
+        )
+    prone = train.model == "ProNE"
+    scales = 1 if prone else train.num_scale
+    if scales > resource.dim:
+        raise ConfigError(describe("num_scale", expected=f"at most dim ({resource.dim})", got=scales))
+    connected = int(np.count_nonzero(graph.strengths + graph.in_strengths))
+    steps = choose.NUM_ITERATION if train.num_iteration == "auto" else train.num_iteration
+    auto = train.tolerance == "auto"
+    tolerance = (choose.TOLERANCE if train.num_iteration == "auto" else 0.0) if auto else float(train.tolerance)
+    threads = resource.threads  # the result is the same on any number of them
+    terms = train.num_term
+    plan = SpectralPlan(
+        model=train.model,
+        device=resolve_device(resource, deterministic=train.deterministic),
+        num_nodes=graph.num_nodes,
+        num_edges=graph.num_edges,
+        dim=resource.dim,
+        width=min(resource.dim + OVERSAMPLE, max(resource.dim, connected)) if prone else -(-resource.dim // scales),
+        num_thread=available_threads() if threads == "auto" else threads,
+        num_iteration=terms if prone else steps,
+        tolerance=0.0 if prone else tolerance,
+        num_scale=scales,
+        residual=0.0 if prone else train.residual,
+        degree_exponent=choose.degree_exponent(connected, graph.num_edges)
+        if train.degree_exponent == "auto"
+        else train.degree_exponent,
+        row_length=choose.ROW_LENGTH if train.row_length == "auto" else train.row_length,
+        whiten=train.whiten,
+        direction=train.direction if graph.directed else "undirected",
+        theta=train.theta,
+        mu=train.mu,
+        shift=float(settings.build.num_negative),
+        negative_sample_exponent=train.negative_sample_exponent,
+        num_product=(2 * SVD_STEPS + 2 * terms if prone else steps)
+        * (2 if graph.directed and (prone or train.direction == "both") else 1),
+        seed=train.seed,
+    )
+    return _placed(plan, graph, settings)
+
+
+def _placed(plan: SpectralPlan, graph: Graph, settings: Settings) -> SpectralPlan:
+    """Return the plan with its memory; a graph that does not fit a GPU nobody asked for goes to the CPU."""
+    if plan.device != "cpu":
+        plan = dataclasses.replace(plan, memory=_host_memory(plan, graph), device_memory=_work_memory(plan, graph))
+        gpu = find_gpu(int(plan.device.partition(":")[2] or 0))
+        limit = int(gpu.free_memory * _GPU_SHARE)
+        if settings.resource.gpu_memory_limit != "auto":
+            limit = min(limit, settings.resource.gpu_memory_limit)
+        if plan.num_device_bytes <= limit:
+            return plan
+        if settings.resource.device != "auto":
+            raise MemoryLimitError(
+                describe(
+                    "plan",
+                    expected=f"at most {size(limit)} on {plan.device} ({gpu.name})",
+                    got=_sizes(plan.device_memory),
+                    hint="Lower dim, or set device cpu.",
+                )
+            )
+        logger.warning(
+            "computing on the CPU, since %s would need %s and has %s free.",
+            plan.device, size(plan.num_device_bytes), size(limit),
+        )  # fmt: skip
+        plan = dataclasses.replace(plan, device="cpu", device_memory={})
+    memory = {**_host_memory(plan, graph), **_work_memory(plan, graph)}
+    plan = dataclasses.replace(plan, memory=memory)
+    limit_here = total_memory()
+    if limit_here is not None and plan.num_bytes > limit_here:
+        raise MemoryLimitError(
+            describe(
+                "plan",
+                expected=f"at most {size(limit_here)} of memory",
+                got=_sizes(plan.memory),
+                hint="Lower dim, or use a machine with more memory.",
+            )
+        )
+    return plan
+
+
+def _host_memory(plan: SpectralPlan, graph: Graph) -> dict[str, int]:
+    """Return the bytes of main memory that are needed wherever the work is done: the graph, and on a GPU the result."""
+    memory = {"graph": graph.nbytes}
+    if plan.device != "cpu":
+        memory["vectors"] = plan.num_nodes * plan.dim * 8
+    return memory
+
+
+def _work_memory(plan: SpectralPlan, graph: Graph) -> dict[str, int]:
+    """Return the bytes where the work is done."""
+    prone = plan.model == "ProNE"
+    # Propagation: two tables. ProNE: two of the recurrence, the result, the product that is being made and one on the way to it.
+    number = (5 if prone else 2) + (plan.direction == "both")
+    one = plan.num_nodes * plan.width * 4
+    memory = {"tables": number * one}
+    if plan.num_scale > 1:
+        memory["vectors"] = plan.num_nodes * plan.dim * 4
+    elif not prone:
+        memory["tables"] = max(memory["tables"], 2 * one)  # vectors and context vectors
+    nnz = len(graph.indices)
+    memory["matrix"] = plan.num_nodes * 8 + nnz * 8 * prone
+    if graph.directed and plan.direction != "out":
+        memory["matrix"] += nnz * (graph.indices.itemsize + 4) + plan.num_nodes * 8
+    if plan.device != "cpu":
+        memory["matrix"] += graph.indptr.nbytes + graph.indices.nbytes + nnz * 4
+    memory["buffers"] = len(group_bounds(plan.num_nodes, plan.width)) * plan.width * (plan.width + 1) * 8
+    return memory
+
+
+def _sizes(memory: dict[str, int]) -> str:
+    return ", ".join([f"{size(sum(memory.values()))} in all", *(f"{k} {size(v)}" for k, v in memory.items())])

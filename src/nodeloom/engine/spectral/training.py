@@ -1,0 +1,175 @@
+"""Spectral methods from a plan to vectors, with callbacks and orderly interruption."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nodeloom.engine.interrupt import StopRequest
+from nodeloom.engine.progress import peak_memory, tell
+from nodeloom.engine.spectral.operator import backward
+from nodeloom.engine.spectral.plan import SVD_STEPS, SpectralPlan
+from nodeloom.engine.spectral.progress import SpectralProgress, SpectralReport
+from nodeloom.engine.spectral.prone import ProNE
+from nodeloom.engine.spectral.propagation import Propagation
+from nodeloom.engine.spectral.tables import Backend, CpuTables
+from nodeloom.errors import TrainingError, TrainingInterrupted
+from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+
+@dataclasses.dataclass(frozen=True)
+class SpectralResult:
+    """What a spectral method gives.
+
+    Attributes
+    ----------
+    vertex : float32 [N, dim]
+        The vectors.
+    report : SpectralReport
+        Time, steps, memory.
+    history : list of dict
+        Progress after every step, as JSON types.
+    """
+
+    vertex: FloatArray
+    report: SpectralReport
+    history: list[dict[str, Any]]
+
+
+def backend_of(device: str, num_thread: int) -> AbstractContextManager[Any]:
+    """Return a context that gives the backend of a device."""
+    if device == "cpu":
+        return CpuTables(num_thread).running()
+    from nodeloom.engine.gpu.tables import GpuTables
+
+    return GpuTables(device).running()
+
+
+def run_spectral(graph: Graph, plan: SpectralPlan, *, callbacks: Iterable[Any] = ()) -> SpectralResult:
+    """Compute the vectors of a graph.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    plan : SpectralPlan
+        Its plan.
+    callbacks : iterable
+        Objects with any of ``on_train_begin(plan)``, ``on_pool_end(progress)`` (after every step) and ``on_train_end(report)``.
+
+    Raises
+    ------
+    TrainingInterrupted
+        After Ctrl-C or SIGTERM, at the end of a step.
+    TrainingError
+        If values are NaN or infinite.
+    """
+    told = tuple(callbacks)
+    tell(told, "on_train_begin", plan)
+    begin = time.perf_counter()
+    run = _Run(graph, plan, told, begin)
+    with StopRequest() as stop, backend_of(plan.device, plan.num_thread) as backend:
+        run.backend = backend
+        vertex = run.prone(stop) if plan.model == "ProNE" else run.propagation(stop)
+        device_memory = getattr(backend, "peak_memory", lambda: 0)()
+    if not np.isfinite(vertex).all():
+        raise TrainingError(
+            f"{plan.model}: vectors are not finite. Are there extreme weights in the graph? Scale them."
+        )
+    last = run.history[-1]
+    report = SpectralReport(
+        seconds=time.perf_counter() - begin,
+        num_step=len(run.history),
+        change=last["change"],
+        converged=last["change"] is not None and last["change"] < plan.tolerance,
+        peak_memory=peak_memory(),
+        num_thread=plan.num_thread,
+        device=plan.device,
+        peak_device_memory=device_memory,
+    )
+    tell(told, "on_train_end", report)
+    return SpectralResult(vertex, report, run.history)
+
+
+class _Run:
+    """One computation: what its steps share."""
+
+    backend: Backend
+
+    def __init__(self, graph: Graph, plan: SpectralPlan, callbacks: tuple[Any, ...], begin: float) -> None:
+        self.graph, self.plan, self.callbacks, self.begin = graph, plan, callbacks, begin
+        self.history: list[dict[str, Any]] = []
+
+    def after_step(self, num_step: int, change: float | None, stop: StopRequest) -> None:
+        """Tell the callbacks, and end if that was asked for."""
+        step, seconds = len(self.history) + 1, time.perf_counter() - self.begin
+        left = seconds * max(0, num_step - step) / step
+        progress = SpectralProgress(step, num_step, change, seconds, left)
+        self.history.append(dataclasses.asdict(progress))
+        tell(self.callbacks, "on_pool_end", progress)
+        if stop.requested and step < num_step:
+            raise TrainingInterrupted(
+                f"{self.plan.model} stopped after step {step} of {num_step}; it keeps no checkpoint, start it again."
+            )
+
+    def propagation(self, stop: StopRequest) -> FloatArray:
+        """Propagate, and return the vectors of all scales side by side."""
+        plan, work = self.plan, Propagation(self.graph, self.plan, self.backend)
+        ends = scale_ends(plan.num_iteration, plan.num_scale)
+        vectors = None
+        if plan.num_scale > 1:
+            vectors = np.empty((plan.num_nodes, plan.num_scale * plan.width), np.float32)
+        for number, change in enumerate(work.steps(plan.num_iteration), 1):
+            self.after_step(plan.num_iteration, change, stop)
+            if vectors is not None:
+                for scale in (i for i, end in enumerate(ends) if end == number):
+                    part = self.backend.download(work.table)
+                    vectors[:, scale * plan.width : (scale + 1) * plan.width] = part
+            elif change < plan.tolerance:
+                break
+        if vectors is None:
+            return self.backend.download(work.release())
+        vectors = np.ascontiguousarray(vectors[:, : plan.dim])
+        for part in _slices(vectors, plan):  # rows of every scale weigh the same
+            length = np.linalg.norm(part, axis=1, keepdims=True)
+            part *= plan.row_length / np.sqrt(plan.num_scale) / np.where(length > 0, length, 1.0)
+        return vectors
+
+    def prone(self, stop: StopRequest) -> FloatArray:
+        """Factorize and filter."""
+        work = ProNE(self.graph, self.plan, self.backend)
+        for _ in work.steps():
+            self.after_step(SVD_STEPS + self.plan.num_iteration + 1, None, stop)
+        return self.backend.download(work.table)
+
+
+def scale_ends(num_iteration: int, num_scale: int) -> list[int]:
+    """Return after how many steps each scale is taken: all of them for the last, half as many for the one before, ..."""
+    return [max(1, num_iteration >> (num_scale - 1 - i)) for i in range(num_scale)]
+
+
+def _slices(vectors: FloatArray, plan: SpectralPlan) -> Iterator[FloatArray]:
+    for first in range(0, plan.dim, plan.width):
+        yield vectors[:, first : first + plan.width]
+
+
+def neighbor_means(graph: Graph, vertex: FloatArray, num_thread: int) -> FloatArray:
+    """Return for every node the mean of the vectors of the nodes that lead to it, float32 [N, dim].
+
+    As context vectors they make the score of an edge: how much the head is like the nodes that have edges to the tail.
+    """
+    matrix = backward(graph, 0.0)
+    incoming = graph.in_strengths
+    with CpuTables(num_thread).running() as backend:
+        out = backend.empty_like(vertex)
+        backend.product(matrix, vertex, out)
+        backend.combine(out, (1.0 / np.where(incoming > 0, incoming, 1.0)).astype(np.float32), out, 0.0)
+    return out

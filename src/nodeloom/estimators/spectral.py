@@ -1,0 +1,271 @@
+"""Models that are computed from the whole graph in seconds: propagation and ProNE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
+
+from nodeloom.estimators.base import NodeEmbedding, checked_graph
+from nodeloom.typing import Auto, FloatArray
+
+if TYPE_CHECKING:
+    from nodeloom.engine import Settings
+    from nodeloom.engine.spectral import SpectralPlan
+    from nodeloom.graph import Graph
+    from nodeloom.io.vocabulary import Vocabulary
+
+Self = TypeVar("Self", bound="SpectralEmbedding")
+
+START_LENGTH = 1.0
+"""Length of the longest rows that a training by skip-gram starts from, see :meth:`SpectralEmbedding.start`."""
+
+
+class Start:
+    """First values of a training: what a warm start needs of a model."""
+
+    def __init__(self, vectors: FloatArray, contexts: FloatArray, names: Vocabulary) -> None:
+        self.vectors_, self.context_vectors_, self.graph_names_ = vectors, contexts, names
+
+
+class SpectralEmbedding(NodeEmbedding):
+    """Base of the estimators that are computed; see :class:`nodeloom.Propagation` for parameters and attributes."""
+
+    def _settings(self) -> Settings:
+        """Check all parameters and return them as sections of the configuration."""
+        return self._sections(self.get_params(), {})
+
+    def plan(self, graph: Graph) -> SpectralPlan:  # type: ignore[override]
+        """Say what the computation will do and cost: memory, and time measured on this machine, before anything runs.
+
+        Parameters
+        ----------
+        graph : Graph
+            The graph.
+
+        Returns
+        -------
+        SpectralPlan
+            Printable; ``rows()`` for tables, ``to_dict()`` for programs.
+
+        Raises
+        ------
+        ConfigError, GraphError, MemoryLimitError
+            If it would be refused.
+        """
+        from nodeloom.engine.spectral import make_spectral_plan
+        from nodeloom.engine.spectral.calibrate import with_seconds
+
+        return with_seconds(make_spectral_plan(checked_graph(graph), self._settings()), graph)
+
+    def fit(self: Self, graph: Graph, y: object = None, *, callbacks: Iterable[Any] = ()) -> Self:  # type: ignore[override]
+        """Compute the vectors of the nodes of a graph.
+
+        Parameters
+        ----------
+        graph : Graph
+            The graph.
+        y : None
+            For scikit-learn's pipelines; ignored.
+        callbacks : iterable
+            Objects with any of ``on_train_begin(plan)``, ``on_pool_end(progress)`` (after every step), ``on_train_end(report)``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ConfigError
+            If a parameter is not allowed.
+        GraphError
+            If there is nothing to learn from.
+        TrainingError
+            If values overflow. NaN is never returned.
+        TrainingInterrupted
+            After Ctrl-C or SIGTERM.
+        """
+        del y
+        from nodeloom.engine.checkpoint import graph_record
+        from nodeloom.engine.spectral import make_spectral_plan, run_spectral
+        from nodeloom.engine.spectral.training import neighbor_means
+
+        settings = self._settings()
+        plan = make_spectral_plan(checked_graph(graph), settings)
+        result = run_spectral(graph, plan, callbacks=callbacks)
+        self.vectors_ = result.vertex
+        self.context_vectors_ = neighbor_means(graph, result.vertex, plan.num_thread)
+        self.graph_names_ = graph.names
+        self.report_, self.history_ = result.report.to_dict(), result.history
+        self._config, self._graph_record = settings.to_dict(), graph_record(graph)
+        return self
+
+    def start(self) -> Start:
+        """Return the vectors as first values for :class:`nodeloom.DeepWalk`, which ``fit(graph, init=this model)`` does by itself.
+
+        Skip-gram takes the sigmoid of the product of a vertex and a context vector as a probability. Rows are as long as
+        in the first values of a training that starts from nothing, up to a factor.
+        """
+        vectors = self._fitted("vectors_")
+        longest = max(float(np.linalg.norm(vectors, axis=1).max()), 1e-30)
+        factor = np.float32(START_LENGTH / longest)
+        return Start(vectors * factor, self.context_vectors_ * factor, self.graph_names_)
+
+
+class Propagation(SpectralEmbedding):
+    """Whitened propagation (Cleora 3; subspace iteration of the random walk): the vector of a node is the mean of its neighbours'.
+
+    Random vectors are averaged over neighbours, scaled to length 1 and whitened, some 30 times: good vectors in seconds.
+
+    Parameters
+    ----------
+    dim : int
+        Values in a vector.
+    num_iteration : int or "auto"
+        Steps. auto: up to 30, until `tolerance` is reached.
+    tolerance : float or "auto"
+        End when a step changes the variances of the columns by less than this share; 0: never. auto: 0.0001, or never if
+        `num_iteration` is given.
+    degree_exponent : float or "auto"
+        What a node gives to its neighbours is divided by its degree to this power. auto: 0 on sparse graphs, up to 0.25 on
+        graphs of 32 edges per node and more.
+    residual : float
+        Share of its own vector that a node keeps in a step.
+    whiten : bool
+        Make columns uncorrelated after every step.
+    direction : {"both", "out", "in"}
+        On directed graphs: average over the tails of the edges that leave a node, over the heads of those that reach it, or both.
+    num_scale : int
+        Join the vectors after all steps, half of them, a quarter, ... in so many equal parts.
+    row_length : float or "auto"
+        Length of every vector. auto: 2.
+    num_thread : int or "auto"
+        CPU threads. auto: all that the process may use. The vectors are the same with any number.
+    deterministic : bool
+        Compute on the CPU, even if there is a GPU, so that a seed gives the same vectors to the last bit.
+    seed : int
+        Seed of the random vectors.
+    device : {"auto", "cpu", "cuda", "cuda:N"}
+        Where to compute. cuda: the first GPU that can be used. auto: the same, or the CPU if there is none.
+    gpus : sequence of int
+        Numbers of the GPUs to choose from; none: all. One of them is used.
+    gpu_memory_limit : int or "auto"
+        Bytes to use on a GPU at most. auto: what is free there.
+
+    Attributes
+    ----------
+    vectors_ : float32 [N, dim]
+        Vectors in node order; zeros for nodes without edges.
+    context_vectors_ : float32 [N, dim]
+        Means of the vectors of the nodes that lead to each node, for :meth:`score_edges`.
+    graph_names_ : Vocabulary
+        Names of the nodes.
+    report_ : dict
+        Seconds, steps and peak memory.
+    history_ : list of dict
+        Progress after every step.
+
+    Examples
+    --------
+    >>> from nodeloom import Graph, Propagation
+    >>> graph = Graph.from_edges([[0, 1], [1, 2], [2, 0], [2, 3], [3, 4], [4, 5], [5, 3]])
+    >>> Propagation(dim=2).fit(graph).vectors_.shape
+    (6, 2)
+    """
+
+    _model = "propagation"
+
+    def __init__(
+        self,
+        dim: int = 128,
+        *,
+        num_iteration: int | Auto = "auto",
+        tolerance: float | Auto = "auto",
+        degree_exponent: float | Auto = "auto",
+        residual: float = 0.0,
+        whiten: bool = True,
+        direction: Literal["both", "out", "in"] = "both",
+        num_scale: int = 1,
+        row_length: float | Auto = "auto",
+        num_thread: int | Auto = "auto",
+        deterministic: bool = False,
+        seed: int = 0,
+        device: str = "auto",
+        gpus: Sequence[int] = (),
+        gpu_memory_limit: int | Auto = "auto",
+    ) -> None:
+        self.dim = dim
+        self.num_iteration = num_iteration
+        self.tolerance = tolerance
+        self.degree_exponent = degree_exponent
+        self.residual = residual
+        self.whiten = whiten
+        self.direction = direction
+        self.num_scale = num_scale
+        self.row_length = row_length
+        self.num_thread = num_thread
+        self.deterministic = deterministic
+        self.seed = seed
+        self.device = device
+        self.gpus = gpus
+        self.gpu_memory_limit = gpu_memory_limit
+
+
+class ProNE(SpectralEmbedding):
+    """ProNE (Zhang et al., IJCAI 2019): edges factorized, then filtered on the graph.
+
+    The attributes are those of :class:`Propagation`.
+
+    Parameters
+    ----------
+    dim : int
+        Values in a vector.
+    theta : float
+        Width of the band that the filter lets through.
+    mu : float
+        Eigenvalue of the Laplacian around which it lets through.
+    num_term : int
+        Terms of the filter.
+    num_negative : int
+        The pointwise mutual information is shifted by the logarithm of this.
+    negative_sample_exponent : float
+        Noise is in proportion to degree to this power.
+    row_length : float or "auto"
+        Length of every vector. auto: 2.
+    num_thread, deterministic, seed, device, gpus, gpu_memory_limit
+        As in :class:`Propagation`.
+    """
+
+    _model = "ProNE"
+
+    def __init__(
+        self,
+        dim: int = 128,
+        *,
+        theta: float = 0.5,
+        mu: float = 0.2,
+        num_term: int = 10,
+        num_negative: int = 1,
+        negative_sample_exponent: float = 0.75,
+        row_length: float | Auto = "auto",
+        num_thread: int | Auto = "auto",
+        deterministic: bool = False,
+        seed: int = 0,
+        device: str = "auto",
+        gpus: Sequence[int] = (),
+        gpu_memory_limit: int | Auto = "auto",
+    ) -> None:
+        self.dim = dim
+        self.theta = theta
+        self.mu = mu
+        self.num_term = num_term
+        self.num_negative = num_negative
+        self.negative_sample_exponent = negative_sample_exponent
+        self.row_length = row_length
+        self.num_thread = num_thread
+        self.deterministic = deterministic
+        self.seed = seed
+        self.device = device
+        self.gpus = gpus
+        self.gpu_memory_limit = gpu_memory_limit
