@@ -145,6 +145,7 @@ PEERS = {
     "gensim": Peer("gensim", "gensim", "pip install gensim==4.4.0"),
     "ensmallen": Peer("ensmallen", "ensmallen", "pip install ensmallen==0.8.100"),
     "pecanpy": Peer("pecanpy", "pecanpy", "pip install pecanpy==2.0.9 'numpy<2'"),
+    "pycleora": Peer("pycleora", "pycleora", "pip install pycleora==3.2.1 numpy"),
     "fastnode2vec": Peer("fastnode2vec", "fastnode2vec", "pip install fastnode2vec==0.0.7"),
 }
 

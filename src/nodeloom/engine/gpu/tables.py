@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nodeloom.engine.gpu.device import Device
+from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.spectral.tables import Matrix
 from nodeloom.kernels.gpu.initial import uniform_rows
 from nodeloom.typing import DoubleArray, FloatArray
@@ -35,7 +36,8 @@ class GpuTables:
         before = torch.backends.cuda.matmul.allow_tf32
         torch.backends.cuda.matmul.allow_tf32 = False
         try:
-            yield self
+            with explained(self.device.name):
+                yield self
         finally:
             torch.backends.cuda.matmul.allow_tf32 = before
 
@@ -54,7 +56,9 @@ class GpuTables:
         narrow = indices.dtype == torch.int32 and int(matrix.indptr[-1]) < 2**31
         kind = torch.int32 if narrow else torch.int64
         offsets = self.device.upload(matrix.indptr).to(kind)
-        return torch.sparse_csr_tensor(offsets, indices.to(kind), values, size=size, check_invariants=False)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+            return torch.sparse_csr_tensor(offsets, indices.to(kind), values, size=size, check_invariants=False)
 
     def random(self, key: int, num_rows: int, dim: int) -> torch.Tensor:
         """Return a table of uniform random numbers in [-1, 1), float32 [num_rows, dim]."""
