@@ -29,6 +29,8 @@ TILES_PER_POOL = 4096  # at dim 128 and below: about a tenth of a second
 TILES_PER_GPU_POOL = 1 << 17  # about 10 milliseconds
 POOLS_AT_LEAST = 16
 
+WIDEST_BF16 = 256  # columns of a bf16 table; see nodeloom.kernels.gpu.skipgram.train_walks
+
 _GPU_SHARE = 0.95  # of the free memory of a GPU: the rest is for the library's own and for fragments
 
 
@@ -319,6 +321,10 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:
     if resource.gpu_memory_limit != "auto":
         limit = min(limit, resource.gpu_memory_limit)
     dtypes: list[Any] = ["fp32", "bf16"] if resource.table_dtype == "auto" else [resource.table_dtype]
+    if max(part.row for part in plan.parts) > WIDEST_BF16:
+        if dtypes == ["bf16"]:
+            raise ConfigError(describe("table_dtype", expected=f"fp32 with dim above {WIDEST_BF16}", got="bf16"))
+        dtypes = ["fp32"]
     samplers: list[Any] = ["device", "host"] if resource.sampler == "auto" else [resource.sampler]
     plans = [dataclasses.replace(plan, table_dtype=dtype, sampler=where) for dtype in dtypes for where in samplers]
     plans = [dataclasses.replace(p, memory=host_memory(p, graph), device_memory=device_memory(p, graph)) for p in plans]
@@ -331,7 +337,7 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:
             plan.device, size(plans[-1].num_device_bytes), size(limit),
         )  # fmt: skip
         return _on_cpu(dataclasses.replace(plan, device="cpu"), graph)
-    free = "" if len(plans) == 4 else ", leave table_dtype and sampler to auto"
+    free = "" if resource.table_dtype == resource.sampler == "auto" else ", leave table_dtype and sampler to auto"
     raise MemoryLimitError(
         describe(
             "plan",

@@ -268,7 +268,7 @@ class GpuEngine:
                     self._train(slot, walks, num_tile, seed=0)
                     break
                 except OutOfResources as error:  # a device with less shared memory, a long step or many negatives
-                    smaller = self._layout.smaller()
+                    smaller = None if plan.table_dtype == "bf16" else self._layout.smaller()
                     if smaller is None:
                         raise self._too_large() from error
                     self._layout = smaller

@@ -14,12 +14,9 @@ _SGD, _ADD = tl.constexpr(SGD), tl.constexpr(ADD)
 
 
 @jit
-def places(ids, row, D: tl.constexpr):
-    """Return the offsets of the first D columns of rows `ids` [R] in a table, int64 [R, D].
-
-    Other columns are reached by moving the table: their addresses then differ by a constant, which costs no registers.
-    """
-    return ids.to(tl.int64)[:, None] * row + tl.arange(0, D)[None, :]
+def places(ids, row, first, D: tl.constexpr):
+    """Return the offsets of columns ``first ... first + D`` of rows `ids` [R] in a table, int64 [R, D]."""
+    return ids.to(tl.int64)[:, None] * row + (first + tl.arange(0, D))[None, :]
 
 
 @jit

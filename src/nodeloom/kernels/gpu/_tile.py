@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from nodeloom.kernels.gpu._rows import change_rows, clipped, columns, places, read
+from nodeloom.kernels.gpu._rows import ADD, change_rows, clipped, columns, places, read
 from nodeloom.kernels.gpu._triton import jit, tl
 
 LOSS_EVERY = 32
 
+_ADD = tl.constexpr(ADD)
 _LOSS_EVERY = tl.constexpr(LOSS_EVERY)
 _TINY = tl.constexpr(1e-15)  # keeps the logarithm of a saturated score finite
 _FAR = tl.constexpr(1 << 28)  # beyond every place of a walk
@@ -38,13 +39,30 @@ def _repeats(nodes, R: tl.constexpr, PRODUCT: tl.constexpr):
 
 
 @jit
+def _block(nodes, row, first, D: tl.constexpr, MOVED: tl.constexpr):
+    """Return the offsets of a block of columns of vertex, context and negative rows, and by how much tables are moved for them.
+
+    Where rows are added to, tables are moved and the offsets stay those of the first block: they then differ by constants, which cost
+    no registers. Where rows are read again before they are stored, offsets of their own are faster.
+    """
+    ids, others, noise, x_at, c_at, n_at = nodes
+    if MOVED:
+        shift = first
+    else:
+        shift = 0
+        x_at, c_at, n_at = places(ids, row, first, D), places(others, row, first, D), places(noise, row, first, D)
+    return x_at, c_at, n_at, shift
+
+
+@jit
 def _read_block(
-    vertex, context, x_at, c_at, n_at, ids, others, noise, row, first, D: tl.constexpr, EVEN: tl.constexpr, PRODUCT: tl.constexpr
+    vertex, context, nodes, row, first, D: tl.constexpr, EVEN: tl.constexpr, MOVED: tl.constexpr, PRODUCT: tl.constexpr
 ):  # fmt: skip
     """Return columns ``first ... first + D`` of the vertex rows, the context rows and the negative rows."""
-    x = read(vertex + first, x_at, columns(ids >= 0, row, first, D, EVEN), PRODUCT)
-    c = read(context + first, c_at, columns(others >= 0, row, first, D, EVEN), PRODUCT)
-    n = read(context + first, n_at, columns(noise >= 0, row, first, D, EVEN), PRODUCT)
+    x_at, c_at, n_at, shift = _block(nodes, row, first, D, MOVED)
+    x = read(vertex + shift, x_at, columns(nodes[0] >= 0, row, first, D, EVEN), PRODUCT)
+    c = read(context + shift, c_at, columns(nodes[1] >= 0, row, first, D, EVEN), PRODUCT)
+    n = read(context + shift, n_at, columns(nodes[2] >= 0, row, first, D, EVEN), PRODUCT)
     return x, c, n
 
 
@@ -67,9 +85,11 @@ def _c_gradient(x, c, factors, FOLD: tl.constexpr, PRECISION: tl.constexpr):
 
 @jit
 def _n_gradient(x, factors, K: tl.constexpr, PRECISION: tl.constexpr):
-    g = tl.dot(factors[3], x, input_precision=PRECISION)
     if factors[3].shape[0] > K:
+        g = tl.dot(factors[3], x, input_precision=PRECISION)
         g = tl.sum(tl.reshape(g, (factors[3].shape[0] // K, K, x.shape[1])), 0)
+    else:
+        g = tl.trans(tl.dot(tl.trans(x), tl.trans(factors[3]), input_precision=PRECISION))
     return g
 
 
@@ -88,27 +108,28 @@ def _squares(x, c, n, factors, K: tl.constexpr, FOLD: tl.constexpr, PRECISION: t
 
 @jit
 def _change(
-    tables, rows, numbers, factors, x, c, n, first, K: tl.constexpr, OPTIMIZER: tl.constexpr, UPDATE: tl.constexpr, RELOAD: tl.constexpr,
+    tables, nodes, rows, numbers, factors, x, c, n, first,
+    K: tl.constexpr, OPTIMIZER: tl.constexpr, UPDATE: tl.constexpr, RELOAD: tl.constexpr,
     FOLD: tl.constexpr, D: tl.constexpr, EVEN: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """Change a block of the columns of all rows."""
     vertex, context, vertex_m1, vertex_m2, context_m1, context_m2 = tables
-    x_at, c_at, n_at, x_live, c_live, n_live, x_rate, c_rate, n_rate = rows
+    x_live, c_live, n_live, x_rate, c_rate, n_rate = rows
     s0, s1, s2, row, seed = numbers
-    seed += first * 7919  # places are those of the first block: the same chance for all blocks otherwise
+    x_at, c_at, n_at, shift = _block(nodes, row, first, D, UPDATE == _ADD)
     g = _x_gradient(x, c, n, factors, FOLD, PRECISION)
     change_rows(
-        vertex + first, vertex_m1 + first, vertex_m2 + first, x_at, columns(x_live, row, first, D, EVEN),
+        vertex + shift, vertex_m1 + shift, vertex_m2 + shift, x_at, columns(x_live, row, first, D, EVEN),
         x, g, factors[4], x_rate, s0, s1, s2, seed, OPTIMIZER, UPDATE, RELOAD, FOLD,
     )  # fmt: skip
     g = _n_gradient(x, factors, K, PRECISION)
     change_rows(
-        context + first, context_m1 + first, context_m2 + first, n_at, columns(n_live, row, first, D, EVEN),
+        context + shift, context_m1 + shift, context_m2 + shift, n_at, columns(n_live, row, first, D, EVEN),
         n, g, factors[6], n_rate, s0, s1, s2, seed, OPTIMIZER, UPDATE, RELOAD or FOLD, False,
     )  # fmt: skip
     g = _c_gradient(x, c, factors, FOLD, PRECISION)
     change_rows(
-        context + first, context_m1 + first, context_m2 + first, c_at, columns(c_live, row, first, D, EVEN),
+        context + shift, context_m1 + shift, context_m2 + shift, c_at, columns(c_live, row, first, D, EVEN),
         c, g, factors[5], c_rate, s0, s1, s2, seed, OPTIMIZER, UPDATE, RELOAD, FOLD,
     )  # fmt: skip
 
@@ -144,8 +165,10 @@ def _train_unit(
         live = (other_place >= 0) & (other_place < NODES) & (other_place < (unit % CHUNKS) * T + T + STEP)
         others = _nodes(walks, walk_stride, place_stride, num_walk, tile, other_place, live, NODES, WALKS)
 
-    x_at, n_at = places(ids, row, D), places(noise, row, D)
-    c_at = x_at if CHUNKS == 1 else places(others, row, D)
+    MOVED: tl.constexpr = UPDATE == _ADD
+    x_at, n_at = places(ids, row, 0, D), places(noise, row, 0, D)
+    c_at = x_at if CHUNKS == 1 else places(others, row, 0, D)
+    nodes = (ids, others, noise, x_at, c_at, n_at)
 
     # Scores, block by block of the columns. Rows of moderate width are kept for the gradients, wider ones are read again.
     scores = tl.zeros([T, W], tl.float32)
@@ -153,17 +176,13 @@ def _train_unit(
     xs, cs, ns = (), (), ()
     if KEEP:
         for block in tl.static_range(BLOCKS):
-            x, c, n = _read_block(
-                vertex, context, x_at, c_at, n_at, ids, others, noise, row, block * D, D, EVEN, PRODUCT
-            )
+            x, c, n = _read_block(vertex, context, nodes, row, block * D, D, EVEN, MOVED, PRODUCT)
             scores = tl.dot(x, tl.trans(c), scores, input_precision=PRECISION)
             noise_scores = tl.dot(x, tl.trans(n), noise_scores, input_precision=PRECISION)
             xs, cs, ns = xs + (x,), cs + (c,), ns + (n,)  # type: ignore[assignment]  # noqa: RUF005  Triton's way
     else:
         for block in tl.range(0, BLOCKS):
-            x, c, n = _read_block(
-                vertex, context, x_at, c_at, n_at, ids, others, noise, row, block * D, D, EVEN, PRODUCT
-            )
+            x, c, n = _read_block(vertex, context, nodes, row, block * D, D, EVEN, MOVED, PRODUCT)
             scores = tl.dot(x, tl.trans(c), scores, input_precision=PRECISION)
             noise_scores = tl.dot(x, tl.trans(n), noise_scores, input_precision=PRECISION)
 
@@ -220,18 +239,18 @@ def _train_unit(
         n_live = n_live & first
         n_negative = tl.dot(same, n_negative, input_precision=PRECISION).to(PRODUCT)
         noise_weight = tl.sum(tl.where(same > 0.0, noise_weight[None, :], 0.0), 1)
-    if MERGE:
-        same, first = _repeats(ids, T, PRODUCT)
+    if MERGE:  # places without a sample stand for no node: they have nothing to add up
+        same, first = _repeats(tl.where(x_live, ids, -1), T, PRODUCT)
+        x_live = x_live & first
         x_positive = tl.dot(same, x_positive, input_precision=PRECISION).to(PRODUCT)
         x_negative = tl.dot(same, x_negative, input_precision=PRECISION).to(PRODUCT)
         row_weight = tl.sum(tl.where(same > 0.0, row_weight[None, :], 0.0), 1)
-        x_live = (row_weight > 0.0) & first  # in any of its places
-        if CHUNKS > 1:
-            same, first = _repeats(others, W, PRODUCT)
+        if not TWO_SIDED or CHUNKS > 1:
+            same, first = _repeats(tl.where(c_live, others, -1), W, PRODUCT)
+        c_live = c_live & first
         c_positive = tl.dot(same, c_positive, input_precision=PRECISION).to(PRODUCT)
         item_weight = tl.sum(tl.where(same > 0.0, item_weight[None, :], 0.0), 1)
-        c_live = (item_weight > 0.0) & first
-    if K < T:  # tensor cores take T rows at a time: those behind the negatives are 0
+    if MOVED and K < T:  # tensor cores take T rows at a time: those behind the negatives are 0
         copies = tl.arange(0, T // K)[:, None, None] == 0
         n_negative = tl.reshape(tl.where(copies, n_negative[None, :, :], 0.0).to(PRODUCT), (T, T))
     x_decay = (weight_decay * (1.0 + negative_weight) * row_weight)[:, None]
@@ -252,29 +271,25 @@ def _train_unit(
                 x_square, c_square, n_square = x_square + a, c_square + b, n_square + c
         else:
             for block in tl.range(0, BLOCKS):
-                x, c, n = _read_block(
-                    vertex, context, x_at, c_at, n_at, ids, others, noise, row, block * D, D, EVEN, PRODUCT
-                )
+                x, c, n = _read_block(vertex, context, nodes, row, block * D, D, EVEN, MOVED, PRODUCT)
                 a, b, c = _squares(x, c, n, factors, K, FOLD, PRECISION)
                 x_square, c_square, n_square = x_square + a, c_square + b, n_square + c
         x_rate, c_rate = clipped(x_square, rate, s0)[:, None], clipped(c_square, rate, s0)[:, None]
         n_rate = clipped(n_square, rate, s0)[:, None]
-    rows = (x_at, c_at, n_at, x_live, c_live, n_live, x_rate, c_rate, n_rate)
+    rows = (x_live, c_live, n_live, x_rate, c_rate, n_rate)
     tables = (vertex, context, vertex_m1, vertex_m2, context_m1, context_m2)
     numbers = (s0, s1, s2, row, seed + unit)
     if KEEP:
         for block in tl.static_range(BLOCKS):
             _change(
-                tables, rows, numbers, factors, xs[block], cs[block], ns[block], block * D, K,
+                tables, nodes, rows, numbers, factors, xs[block], cs[block], ns[block], block * D, K,
                 OPTIMIZER, UPDATE, RELOAD, FOLD, D, EVEN, PRECISION,
             )  # fmt: skip
     else:
         for block in tl.range(0, BLOCKS):
-            x, c, n = _read_block(
-                vertex, context, x_at, c_at, n_at, ids, others, noise, row, block * D, D, EVEN, PRODUCT
-            )
+            x, c, n = _read_block(vertex, context, nodes, row, block * D, D, EVEN, MOVED, PRODUCT)
             _change(
-                tables, rows, numbers, factors, x, c, n, block * D, K,
+                tables, nodes, rows, numbers, factors, x, c, n, block * D, K,
                 OPTIMIZER, UPDATE, RELOAD, FOLD, D, EVEN, PRECISION,
             )  # fmt: skip
 

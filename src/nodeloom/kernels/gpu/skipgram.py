@@ -19,7 +19,7 @@ import torch
 
 from nodeloom.kernels.gpu import _tile
 from nodeloom.kernels.gpu._rows import ADD, STORE
-from nodeloom.kernels.gpu._triton import tl, triton
+from nodeloom.kernels.gpu._triton import INTERPRETED, tl, triton
 from nodeloom.kernels.gpu.optimizer import SGD
 
 TILE = 64
@@ -119,6 +119,8 @@ def train_walks(
 
     Raises
     ------
+    ValueError
+        If rows of a bf16 table are wider than what is kept of them: Triton 3.6 compiles that to accesses out of bounds.
     triton.OutOfResources
         If the device has too little shared memory for this layout.
     """
@@ -133,6 +135,8 @@ def train_walks(
     if num_unit == 0 or num_walk == 0:
         return num_pairs
     add = optimizer == SGD and vertex.dtype == torch.float32 if launch.add is None else launch.add
+    if vertex.dtype == torch.bfloat16 and row > launch.keep and not INTERPRETED:
+        raise ValueError(f"bf16 tables: expected rows of at most {launch.keep} columns, got {row}")
     tied = vertex.data_ptr() == context.data_ptr()
     block = min(launch.block, max(16, triton.next_power_of_2(row)))
     dtype, precision = _PRODUCTS[product]
