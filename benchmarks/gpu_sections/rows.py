@@ -15,7 +15,7 @@ from common import HERE
 from gpu_sections.card import DEVICE, DTYPES, ON_CARD, alternate, median, tensor
 from gpu_sections.shapes import youtube_shaped
 from nodeloom import Graph
-from nodeloom.engine.choose import LARGEST_STEP
+from nodeloom.engine.plan import WIDEST_BF16
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.optimizer import SGD
 from nodeloom.kernels.gpu.skipgram import train_walks
@@ -96,7 +96,7 @@ def measure(samples: Samples, dim: int, dtype: str, repeats: int) -> Measured:
     def train() -> None:
         train_walks(
             vertex, context, none, none, none, none, samples.walks, samples.negatives, hubs, lr, STEP, True, NEGATIVE_WEIGHT,
-            DECAY, SGD, np.array([LARGEST_STEP, 0, 0, 0], np.float32), statistics, hubs=False, seed=1, num_pairs=num_pairs,
+            DECAY, SGD, np.zeros(4, np.float32), statistics, hubs=False, seed=1, num_pairs=num_pairs,
             **product,
         )  # fmt: skip
 
@@ -142,6 +142,8 @@ def rows(options: argparse.Namespace, report: Report) -> None:
     raw = report.raw.setdefault("rows", {})
     for dtype in DTYPES if ON_CARD else DTYPES[:1]:
         for dim in (32,) if options.quick else DIMS:
+            if dtype == "bf16" and dim > WIDEST_BF16:
+                continue
             found = measure(samples, dim, dtype, max(1, 2 * options.repeats - 1))
             seconds, bound = median(found.train), median(found.bound[found.best])
             table.add(
