@@ -21,7 +21,7 @@ PAGES = sorted(DOCS.glob("*.md"))
 pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="the documentation is not beside the tests")
 
 
-@pytest.mark.parametrize(("page", "least"), [("python.md", 40), ("training.md", 8)])
+@pytest.mark.parametrize(("page", "least"), [("python.md", 40), ("training.md", 8), ("propagation.md", 8)])
 def test_examples(page, least, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with warnings.catch_warnings():
@@ -33,7 +33,7 @@ def test_examples(page, least, tmp_path, monkeypatch):
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("module", ["nodeloom.estimators.models", "nodeloom.graph.graph", "nodeloom.errors"])
+@pytest.mark.parametrize("module", ["nodeloom.estimators.models", "nodeloom.estimators.spectral", "nodeloom.estimators.enhance", "nodeloom.graph.graph", "nodeloom.errors"])
 def test_examples_of_docstrings(module):
     result = doctest.testmod(importlib.import_module(module))
     assert result.attempted > 0

@@ -17,7 +17,7 @@ from nodeloom.engine.spectral import choose, make_spectral_plan, run_spectral
 from nodeloom.engine.spectral.operator import backward, forward
 from nodeloom.engine.spectral.prone import Chebyshev, shifted_pmi
 from nodeloom.engine.spectral.tables import CpuTables, group_bounds
-from nodeloom.engine.spectral.training import neighbor_means, scale_ends
+from nodeloom.engine.spectral.training import context_vectors, scale_ends
 from nodeloom.errors import ConfigError, GraphError, TrainingError, TrainingInterrupted
 
 
@@ -184,11 +184,11 @@ def test_shifted_pmi(arcs):
     np.testing.assert_allclose(dense(back), want.T, atol=1e-5)
 
 
-def test_context_vectors_are_means_of_those_that_lead_there(arcs):
+def test_context_vectors_are_sums_over_those_that_lead_there(arcs):
     vectors = np.random.default_rng(0).normal(size=(205, 6)).astype(np.float32)
     adjacency = arcs.to_scipy().toarray()
-    want = adjacency.T @ vectors / np.where(arcs.in_strengths > 0, arcs.in_strengths, 1)[:, None]
-    np.testing.assert_allclose(neighbor_means(arcs, vectors, 2), want, rtol=1e-4, atol=1e-5)
+    want = adjacency.T @ vectors / np.sqrt(np.where(arcs.in_strengths > 0, arcs.in_strengths, 1))[:, None]
+    np.testing.assert_allclose(context_vectors(arcs, vectors, 2), want, rtol=1e-4, atol=1e-5)
 
 
 def test_groups_of_blocks_cover_all_rows():

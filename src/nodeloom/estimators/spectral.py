@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Self = TypeVar("Self", bound="SpectralEmbedding")
 
 START_LENGTH = 1.0
-"""Length of the longest rows that a training by skip-gram starts from, see :meth:`SpectralEmbedding.start`."""
+"""Length of the rows that a training by skip-gram starts from, see :meth:`SpectralEmbedding.start`."""
 
 
 class Start:
@@ -89,13 +89,13 @@ class SpectralEmbedding(NodeEmbedding):
         del y
         from nodeloom.engine.checkpoint import graph_record
         from nodeloom.engine.spectral import make_spectral_plan, run_spectral
-        from nodeloom.engine.spectral.training import neighbor_means
+        from nodeloom.engine.spectral.training import context_vectors
 
         settings = self._settings()
         plan = make_spectral_plan(checked_graph(graph), settings)
         result = run_spectral(graph, plan, callbacks=callbacks)
         self.vectors_ = result.vertex
-        self.context_vectors_ = neighbor_means(graph, result.vertex, plan.num_thread)
+        self.context_vectors_ = context_vectors(graph, result.vertex, plan.num_thread)
         self.graph_names_ = graph.names
         self.report_, self.history_ = result.report.to_dict(), result.history
         self._config, self._graph_record = settings.to_dict(), graph_record(graph)
@@ -107,10 +107,18 @@ class SpectralEmbedding(NodeEmbedding):
         Skip-gram takes the sigmoid of the product of a vertex and a context vector as a probability. Rows are as long as
         in the first values of a training that starts from nothing, up to a factor.
         """
-        vectors = self._fitted("vectors_")
-        longest = max(float(np.linalg.norm(vectors, axis=1).max()), 1e-30)
-        factor = np.float32(START_LENGTH / longest)
-        return Start(vectors * factor, self.context_vectors_ * factor, self.graph_names_)
+        return Start(
+            _of_length(self._fitted("vectors_"), START_LENGTH),
+            _of_length(self.context_vectors_, START_LENGTH),
+            self.graph_names_,
+        )
+
+
+def _of_length(table: FloatArray, length: float) -> FloatArray:
+    """Return rows scaled to a length, zeros excepted."""
+    norms = np.linalg.norm(table, axis=1, keepdims=True)
+    scaled: FloatArray = table * (length / np.where(norms > 0, norms, 1.0)).astype(np.float32)
+    return scaled
 
 
 class Propagation(SpectralEmbedding):
@@ -158,7 +166,7 @@ class Propagation(SpectralEmbedding):
     vectors_ : float32 [N, dim]
         Vectors in node order; zeros for nodes without edges.
     context_vectors_ : float32 [N, dim]
-        Means of the vectors of the nodes that lead to each node, for :meth:`score_edges`.
+        Sums of the vectors of the nodes that lead to each node over the root of its strength, for :meth:`score_edges`.
     graph_names_ : Vocabulary
         Names of the nodes.
     report_ : dict

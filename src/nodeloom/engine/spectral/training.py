@@ -161,15 +161,18 @@ def _slices(vectors: FloatArray, plan: SpectralPlan) -> Iterator[FloatArray]:
         yield vectors[:, first : first + plan.width]
 
 
-def neighbor_means(graph: Graph, vertex: FloatArray, num_thread: int) -> FloatArray:
-    """Return for every node the mean of the vectors of the nodes that lead to it, float32 [N, dim].
+def context_vectors(graph: Graph, vertex: FloatArray, num_thread: int) -> FloatArray:
+    """Return for every node the sum of the vectors of the nodes that lead to it over the root of its strength, float32 [N, dim].
 
-    As context vectors they make the score of an edge: how much the head is like the nodes that have edges to the tail.
+    The score of an edge is then how much its head is like the nodes that have edges to its tail, times the root of how many
+    they are. AUC of hidden edges (BlogCatalog, Slashdot, YouTube-77k; propagation): 0.651, 0.646, 0.821 with the vectors themselves
+    as context vectors, 0.824, 0.766, 0.902 with means, 0.880, 0.844, 0.917 so, and 0.879, 0.850, 0.917 with sums; ProNE: 0.852, 0.811,
+    0.878; 0.850, 0.818, 0.901; 0.954, 0.906, 0.921; 0.935, 0.908, 0.921.
     """
     matrix = backward(graph, 0.0)
     incoming = graph.in_strengths
     with CpuTables(num_thread).running() as backend:
         out = backend.empty_like(vertex)
         backend.product(matrix, vertex, out)
-        backend.combine(out, (1.0 / np.where(incoming > 0, incoming, 1.0)).astype(np.float32), out, 0.0)
+        backend.combine(out, (np.where(incoming > 0, incoming, 1.0) ** -0.5).astype(np.float32), out, 0.0)
     return out
