@@ -83,6 +83,11 @@ def test_rounding_of_bf16_tables_is_unbiased(optimizer, lr):
     check_means(Bf16Problem(replace(BF16_CASE, optimizer=optimizer, lr=lr)), rounds=400, product="bf16")
 
 
+def test_bf16_tables_wider_than_what_is_kept_are_refused():
+    with pytest.raises(ValueError, match="at most 256 columns, got 272"):
+        Bf16Problem(replace(BF16_CASE, dim=272)).train(product="bf16")
+
+
 def pairs_of(walks, step):
     """Return the number of pairs of walks without ends, both ways."""
     return 2 * sum(int((walks[:, k:] != walks[:, :-k]).sum()) for k in range(1, step + 1))
