@@ -33,7 +33,16 @@ def test_examples(page, least, tmp_path, monkeypatch):
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("module", ["nodeloom.estimators.models", "nodeloom.estimators.spectral", "nodeloom.estimators.enhance", "nodeloom.graph.graph", "nodeloom.errors"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "nodeloom.estimators.models",
+        "nodeloom.estimators.spectral",
+        "nodeloom.estimators.enhance",
+        "nodeloom.graph.graph",
+        "nodeloom.errors",
+    ],
+)
 def test_examples_of_docstrings(module):
     result = doctest.testmod(importlib.import_module(module))
     assert result.attempted > 0

@@ -215,16 +215,13 @@ def test_enhance(graph, model):
     better = enhance(fitted, graph)
     assert type(better) is type(fitted) and same(fitted.vectors_, before)
     assert not same(better.vectors_, before) and not same(better.context_vectors_, fitted.context_vectors_)
-    lengths = np.linalg.norm(before, axis=1)
-    np.testing.assert_allclose(np.linalg.norm(better.vectors_, axis=1), lengths, rtol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(better.vectors_, axis=1), 2.0, rtol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(enhance(fitted, graph, row_length=0.5).vectors_, axis=1), 0.5, rtol=1e-4)
     assert better.nearest("n0", 2)
-    # Neighbours agree more than before.
+    # Edges are told from other pairs by their scores.
     heads, tails, _ = graph.edge_columns()
-    cosine = [
-        np.mean(np.sum(v[heads] * v[tails], axis=1) / np.maximum(lengths[heads] * lengths[tails], 1e-9))
-        for v in (before, better.vectors_)
-    ]
-    assert cosine[1] > cosine[0]
+    scores = [np.sum(better.vectors_[heads] * better.context_vectors_[t], axis=1) for t in (tails, tails[::-1])]
+    assert np.mean(scores[0]) > 2 * np.mean(scores[1])
 
 
 def test_enhance_refuses(graph):
