@@ -29,7 +29,16 @@ def test_shapes(graph, kind):
         assert np.isfinite(table).all()
     assert model.graph_names_ == graph.names
     assert len(model) == 300
-    assert set(model.report_) == {"seconds", "num_pair", "rate", "loss", "peak_memory", "device", "peak_device_memory", "num_thread"}
+    assert set(model.report_) == {
+        "seconds",
+        "num_pair",
+        "rate",
+        "loss",
+        "peak_memory",
+        "device",
+        "peak_device_memory",
+        "num_thread",
+    }
     assert model.history_[-1]["num_pair"] == 3 * graph.num_edges
 
 
