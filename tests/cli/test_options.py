@@ -77,7 +77,10 @@ def test_the_value_of_an_option_arrives(option):
             {"augmentation_step": "9", "random_walk_length": "4"},
             "--augmentation-step: expected at most random_walk_length (4)",
         ),
-        ({"model": "glove"}, "--model: expected 'DeepWalk' or 'LINE' or 'node2vec' or 'propagation' or 'ProNE', got 'glove'."),
+        (
+            {"model": "glove"},
+            "--model: expected 'DeepWalk' or 'LINE' or 'node2vec' or 'propagation' or 'ProNE', got 'glove'.",
+        ),
         ({"optimizer": "SGD", "momentum": "0.8"}, "--momentum: expected no such key for SGD"),
         ({"order": "1"}, "--order: expected 2, since train.model is DeepWalk"),
         ({"device": "gpu"}, "--device: expected 'auto' or 'cpu' or 'cuda' or 'cuda:N', N being"),

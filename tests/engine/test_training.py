@@ -12,7 +12,6 @@ import pytest
 
 from nodeloom import Graph
 from nodeloom.engine.store import Store
-from nodeloom.engine import training as training_module
 from nodeloom.errors import ConfigError, TrainingError, TrainingInterrupted
 
 
