@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 Self = TypeVar("Self", bound="SpectralEmbedding")
 
 START_LENGTH = 1.0
-"""Length of the rows that a training by skip-gram starts from, see :meth:`SpectralEmbedding.start`."""
+"""Length of the rows that a training by skip-gram starts from, see :meth:`SpectralEmbedding.start`.
+
+BlogCatalog, 50 % of the labels, 250 epochs: 40.7/26.4 with 0.3, 40.3/27.2 with 1, 40.4/27.0 with 2, and 38.3/23.3 from random rows; 500
+epochs at lr 0.01: 41.5/27.2 with 0.3 and 42.0/28.8 with 1.
+"""
 
 
 class Start:
@@ -104,8 +108,8 @@ class SpectralEmbedding(NodeEmbedding):
     def start(self) -> Start:
         """Return the vectors as first values for :class:`nodeloom.DeepWalk`, which ``fit(graph, init=this model)`` does by itself.
 
-        Skip-gram takes the sigmoid of the product of a vertex and a context vector as a probability. Rows are as long as
-        in the first values of a training that starts from nothing, up to a factor.
+        Both tables get rows of one length: skip-gram takes the sigmoid of the product of a vertex and a context vector as a
+        probability, and leaves rows that are too long or too short late.
         """
         return Start(
             _of_length(self._fitted("vectors_"), START_LENGTH),
