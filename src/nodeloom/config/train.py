@@ -47,7 +47,8 @@ class TrainConfig(Section):
         "halves.",
     )
     num_iteration: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
-        "auto", description="propagation: steps, each over all edges. auto: up to 30, until `tolerance` is reached."
+        "auto",
+        description="propagation: steps, each over all edges. auto: up to 30 (40 on sparse graphs), until `tolerance` is reached.",
     )
     tolerance: Annotated[Number, Field(ge=0)] | Literal["auto"] = Field(
         "auto",
@@ -59,8 +60,10 @@ class TrainConfig(Section):
         description="propagation: what a node gives to its neighbours is divided by its degree to this power. auto: 0 on "
         "sparse graphs, up to 0.25 on graphs of 32 edges per node and more.",
     )
-    residual: Annotated[Number, Field(ge=0, lt=1)] = Field(
-        0.0, description="propagation: share of its own vector that a node keeps in a step."
+    residual: Annotated[Number, Field(ge=0, lt=1)] | Literal["auto"] = Field(
+        "auto",
+        description="propagation: share of its own vector that a node keeps in a step. auto: 0.5 on sparse graphs, down to "
+        "0 on graphs of 32 edges per node and more.",
     )
     whiten: bool = Field(
         True,

@@ -128,22 +128,23 @@ def _of_length(table: FloatArray, length: float) -> FloatArray:
 class Propagation(SpectralEmbedding):
     """Whitened propagation (Cleora 3; subspace iteration of the random walk): the vector of a node is the mean of its neighbours'.
 
-    Random vectors are averaged over neighbours, scaled to length 1 and whitened, some 30 times: good vectors in seconds.
+    Random vectors are averaged over neighbours, scaled to length 1 and whitened, 30 to 40 times: good vectors in seconds.
 
     Parameters
     ----------
     dim : int
         Values in a vector.
     num_iteration : int or "auto"
-        Steps. auto: up to 30, until `tolerance` is reached.
+        Steps. auto: up to 30 (40 on sparse graphs), until `tolerance` is reached.
     tolerance : float or "auto"
         End when a step changes the variances of the columns by less than this share; 0: never. auto: 0.0001, or never if
         `num_iteration` is given.
     degree_exponent : float or "auto"
         What a node gives to its neighbours is divided by its degree to this power. auto: 0 on sparse graphs, up to 0.25 on
         graphs of 32 edges per node and more.
-    residual : float
-        Share of its own vector that a node keeps in a step.
+    residual : float or "auto"
+        Share of its own vector that a node keeps in a step. auto: 0.5 on sparse graphs, down to 0 on graphs of 32 edges per
+        node and more.
     whiten : bool
         Make columns uncorrelated after every step.
     direction : {"both", "out", "in"}
@@ -195,7 +196,7 @@ class Propagation(SpectralEmbedding):
         num_iteration: int | Auto = "auto",
         tolerance: float | Auto = "auto",
         degree_exponent: float | Auto = "auto",
-        residual: float = 0.0,
+        residual: float | Auto = "auto",
         whiten: bool = True,
         direction: Literal["both", "out", "in"] = "both",
         num_scale: int = 1,

@@ -112,7 +112,7 @@ class SpectralPlan:
             ]
         else:
             ways = [f"degree exponent {self.degree_exponent:.2g}", "whitened" if self.whiten else "not whitened"]
-            ways += [f"residual {self.residual:g}"] * bool(self.residual)
+            ways += [f"residual {self.residual:.2g}"] * bool(self.residual)
             ways += [f"{self.num_scale} scales joined"] * (self.num_scale > 1)
             ways += [f"direction {self.direction}"] * (self.direction != "undirected")
             until = "up to " if self.tolerance else ""
@@ -164,11 +164,12 @@ def make_spectral_plan(graph: Graph, settings: Settings) -> SpectralPlan:
     if scales > resource.dim:
         raise ConfigError(describe("num_scale", expected=f"at most dim ({resource.dim})", got=scales))
     connected = int(np.count_nonzero(graph.strengths + graph.in_strengths))
-    steps = choose.NUM_ITERATION if train.num_iteration == "auto" else train.num_iteration
     auto = train.tolerance == "auto"
     tolerance = (choose.TOLERANCE if train.num_iteration == "auto" else 0.0) if auto else float(train.tolerance)
     threads = resource.threads  # the result is the same on any number of them
     terms = train.num_term
+    residual = choose.residual(connected, graph.num_edges) if train.residual == "auto" else float(train.residual)
+    steps = choose.num_iteration(residual) if train.num_iteration == "auto" else train.num_iteration
     plan = SpectralPlan(
         model=train.model,
         device=resolve_device(resource, deterministic=train.deterministic),
@@ -180,7 +181,7 @@ def make_spectral_plan(graph: Graph, settings: Settings) -> SpectralPlan:
         num_iteration=terms if prone else steps,
         tolerance=0.0 if prone else tolerance,
         num_scale=scales,
-        residual=0.0 if prone else train.residual,
+        residual=0.0 if prone else residual,
         degree_exponent=choose.degree_exponent(connected, graph.num_edges)
         if train.degree_exponent == "auto"
         else train.degree_exponent,

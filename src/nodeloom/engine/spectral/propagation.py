@@ -34,7 +34,11 @@ class Propagation:
 
     def __init__(self, graph: Graph, plan: SpectralPlan, backend: Backend) -> None:
         self.plan, self.backend = plan, backend
-        self.connected = int(np.count_nonzero(graph.strengths + graph.in_strengths))
+        linked = {
+            "out": graph.strengths > 0,
+            "in": graph.in_strengths > 0,
+        }.get(plan.direction, graph.strengths + graph.in_strengths > 0)
+        self.num_linked = int(np.count_nonzero(linked))
         found = operators(graph, plan.direction, plan.degree_exponent)
         self.sums = None
         if plan.residual:  # the scale of a step matters only beside what stays
@@ -44,8 +48,7 @@ class Propagation:
         key = stream(plan.seed, Purpose.PROPAGATION)
         self.table = backend.random(key, graph.num_nodes, plan.width)
         if plan.residual:  # what has no neighbours would keep its random vector
-            linked = (graph.strengths + graph.in_strengths > 0).astype(np.float32)
-            backend.combine(self.table, linked, self.table, 0.0)
+            backend.combine(self.table, linked.astype(np.float32), self.table, 0.0)
         self._spare = backend.empty_like(self.table)
         self._more = backend.empty_like(self.table) if len(found) > 1 else None
 
@@ -56,7 +59,7 @@ class Propagation:
         for number in range(most):
             self._propagate()
             total, gram = backend.moments(self.table, 1.0)
-            mean, matrix, values = whitener(total, gram, self.connected)
+            mean, matrix, values = whitener(total, gram, self.num_linked)
             if plan.whiten:
                 self.table = backend.transform(self.table, mean, matrix)
             change = float(np.abs(values - before).sum() / max(values.sum(), 1e-30))
