@@ -91,6 +91,13 @@ class OnGpu:
         if at_least is not None:
             self._monkeypatch.setattr(plan_module, "POOLS_AT_LEAST", at_least)
 
+    def one_tile_at_a_time(self):
+        """Train one tile after the other on a card too."""
+        from nodeloom.engine.gpu import resident
+        from nodeloom.kernels.gpu.skipgram import Launch
+
+        self._monkeypatch.setattr(resident, "layout", lambda *arguments: Launch(num_program=1))
+
     def take_kernels_of_the_cpu(self):
         """Let the engine of the GPU call the kernels of the CPU, if there is no card."""
         if not INTERPRETED:

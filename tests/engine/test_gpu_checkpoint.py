@@ -150,7 +150,7 @@ def test_stopped_again_and_again(quick, run, engine, path):
     assert stops > 2
     whole = run()
     assert tables.report.num_pair == pytest.approx(whole.report.num_pair, rel=0.05)
-    assert tables.report.loss == pytest.approx(whole.report.loss, rel=0.2)
+    assert tables.report.loss == pytest.approx(whole.report.loss, rel=0.3)
 
 
 @pytest.mark.parametrize(("first", "second"), [("cpu", "cuda"), ("cuda", "cpu")])

@@ -150,6 +150,7 @@ def test_rows_move_like_those_of_the_cpu(on_gpu, name):
     values, tolerance = {"graph": wide, **SMALL, **KERNELS[name][0]}, KERNELS[name][1]
     graph = values.pop("graph")()
     on_gpu.pools(at_least=2)
+    on_gpu.one_tile_at_a_time()
     start = on_gpu.train(graph, device="cpu", **{**values, "schedule": lambda done, total: 0.0})
     expected = on_gpu.train(graph, device="cpu", **values)
     tables = on_gpu.train(graph, **values)
@@ -159,7 +160,7 @@ def test_rows_move_like_those_of_the_cpu(on_gpu, name):
         assert np.isfinite(getattr(tables, table)).all()
         wanted = change(expected, start, table)
         error = np.linalg.norm(change(tables, start, table) - wanted) / np.linalg.norm(wanted)
-        assert error < tolerance + (0.0 if on_gpu.exact else 0.1)
+        assert error < tolerance + (0.0 if on_gpu.exact else 0.05)  # products in bf16
 
 
 def test_rows_move_otherwise_with_other_walks(on_gpu):
