@@ -19,7 +19,7 @@ import torch
 
 from nodeloom.kernels.gpu import _tile
 from nodeloom.kernels.gpu._rows import ADD, STORE
-from nodeloom.kernels.gpu._triton import INTERPRETED, tl, triton
+from nodeloom.kernels.gpu._triton import INTERPRETED, on_device_of, tl, triton
 from nodeloom.kernels.gpu.optimizer import SGD
 
 TILE = 64
@@ -143,23 +143,24 @@ def train_walks(
     options = {"maxnreg": launch.registers} if launch.registers and torch.version.cuda else {}
     values = [float(value) for value in settings[:3]]
     num_loss = -(-num_tile // LOSS_EVERY) * num_chunk
-    for loss, count in ((True, num_loss), (False, num_unit - num_loss)):
-        if count:
-            _tile.train_tiles[(min(count, launch.num_program or count),)](
-                vertex, context, *_moments(vertex, vertex_moment1, vertex_moment2), *_moments(context, context_moment1, context_moment2),
-                walks, walks.stride(0), walks.stride(1), num_walk, negatives, hub_weight, lr, row,
-                float(negative_weight), float(weight_decay), *values, seed & 0x7FFFFFFF, num_pairs, statistics, count,
-                NODES=nodes, WALKS=per_tile, CHUNKS=num_chunk, STEP=min(step, nodes), TWO_SIDED=bool(two_sided),
-                NEGATIVES=num_negative, K=max(16, triton.next_power_of_2(num_negative)), HUBS=hubs, OPTIMIZER=optimizer,
-                CLIP=optimizer == SGD and values[0] > 0.0, UPDATE=ADD if add else STORE,
-                MERGE=not add, MERGE_NEGATIVES=not add and len(vertex) < _FEW,
-                RELOAD=not add and (launch.reload or tied),
-                T=TILE, W=TILE if num_chunk == 1 else triton.next_power_of_2(TILE + 2 * min(step, nodes)),
-                D=block, BLOCKS=triton.cdiv(row, block), EVEN=row % block == 0, PRODUCT=dtype, PRECISION=precision,
-                LOSS=loss, FOLD=launch.fold and add and num_chunk == 1, KEEP=row <= launch.keep,
-                LOOP=bool(launch.num_program),
-                num_warps=launch.num_warps, num_stages=1, **options,
-            )  # fmt: skip
+    with on_device_of(vertex):
+        for loss, count in ((True, num_loss), (False, num_unit - num_loss)):
+            if count:
+                _tile.train_tiles[(min(count, launch.num_program or count),)](
+                    vertex, context, *_moments(vertex, vertex_moment1, vertex_moment2), *_moments(context, context_moment1, context_moment2),
+                    walks, walks.stride(0), walks.stride(1), num_walk, negatives, hub_weight, lr, row,
+                    float(negative_weight), float(weight_decay), *values, seed & 0x7FFFFFFF, num_pairs, statistics, count,
+                    NODES=nodes, WALKS=per_tile, CHUNKS=num_chunk, STEP=min(step, nodes), TWO_SIDED=bool(two_sided),
+                    NEGATIVES=num_negative, K=max(16, triton.next_power_of_2(num_negative)), HUBS=hubs, OPTIMIZER=optimizer,
+                    CLIP=optimizer == SGD and values[0] > 0.0, UPDATE=ADD if add else STORE,
+                    MERGE=not add, MERGE_NEGATIVES=not add and len(vertex) < _FEW,
+                    RELOAD=not add and (launch.reload or tied),
+                    T=TILE, W=TILE if num_chunk == 1 else triton.next_power_of_2(TILE + 2 * min(step, nodes)),
+                    D=block, BLOCKS=triton.cdiv(row, block), EVEN=row % block == 0, PRODUCT=dtype, PRECISION=precision,
+                    LOSS=loss, FOLD=launch.fold and add and num_chunk == 1, KEEP=row <= launch.keep,
+                    LOOP=bool(launch.num_program),
+                    num_warps=launch.num_warps, num_stages=1, **options,
+                )  # fmt: skip
     return num_pairs
 
 
