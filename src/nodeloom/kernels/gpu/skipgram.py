@@ -147,7 +147,8 @@ def train_walks(
         for loss, count in ((True, num_loss), (False, num_unit - num_loss)):
             if count:
                 _tile.train_tiles[(min(count, launch.num_program or count),)](
-                    vertex, context, *_moments(vertex, vertex_moment1, vertex_moment2), *_moments(context, context_moment1, context_moment2),
+                    vertex, context, *_moments(vertex, vertex_moment1, vertex_moment2),
+                    *_moments(context, context_moment1, context_moment2),
                     walks, walks.stride(0), walks.stride(1), num_walk, negatives, hub_weight, lr, row,
                     float(negative_weight), float(weight_decay), *values, seed & 0x7FFFFFFF, num_pairs, statistics, count,
                     NODES=nodes, WALKS=per_tile, CHUNKS=num_chunk, STEP=min(step, nodes), TWO_SIDED=bool(two_sided),
