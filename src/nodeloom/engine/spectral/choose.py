@@ -41,6 +41,8 @@ def residual(num_nodes: int, num_edges: int) -> float:
     48.7/43.5 on YouTube-77k, where 60 steps without give 48.4/43.1; 85.4/78.9 and 86.4/80.1 on LastFM,
     81.1/80.4 and 80.3/79.7 on Cora (20 and
     30 steps); 0 and 0.32 22.5/19.9 and 23.0/19.9 on PPI; with 0.3 BlogCatalog loses half a point: 42.3/29.8 to 41.8/29.4.
+
+    The scores of edges pay for it: AUC of hidden edges falls from 0.917 to 0.891 on YouTube-77k and from 0.844 to 0.771 on Slashdot.
     """
     return 0.5 * (1.0 - _density(num_nodes, num_edges))
 
