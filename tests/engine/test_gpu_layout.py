@@ -122,10 +122,11 @@ def test_a_training_is_slowed_down_by_no_more_than_patience(plan_of):
 
 
 def test_parts_count_alone_and_long_walks_as_several_tiles(plan_of):
-    one, both = (plan_of(EVEN, model="LINE", order=order, num_epoch=1, lr=1.0, dim=32) for order in (2, "both"))
+    values = {"num_epoch": 400_000, "lr": 1.0}
+    one, both = (plan_of(STAR, model="LINE", order=order, dim=32, **values) for order in (2, "both"))
     assert both.total_pair == 2 * one.total_pair
-    assert layout(EVEN, one, 1000) == layout(EVEN, both, 1000)
-    short, long = (plan_of(STAR, random_walk_length=n, num_epoch=400_000, lr=1.0) for n in (63, 639))
+    assert layout(STAR, one, 10**6) == layout(STAR, both, 10**6)
+    short, long = (plan_of(STAR, random_walk_length=n, **values) for n in (63, 639))
     programs = [layout(STAR, plan, 10**6).num_program for plan in (short, long)]
     assert programs[0] == pytest.approx(programs[1], rel=0.1)
     assert programs[0] > 20
