@@ -194,7 +194,6 @@ def test_signals(quick, small, run, at, engine, path, number):
     assert run(resume=path).report.num_pair >= 60 * small.num_edges
 
 
-@pytest.mark.xfail(strict=True, reason="the epoch of the last pool before the checkpoint waited is told")
 def test_a_stop_tells_where_it_was(quick, small, run, engine, path):
     stop = engine.StopAt(4, lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(TrainingInterrupted, match=r"stopped at epoch \d+\.\d of 60; it can go on from ") as caught:

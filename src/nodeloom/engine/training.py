@@ -151,6 +151,7 @@ class _Run:
                 raise
             if stop.requested or self.checkpoints.due():
                 engine.settle()
+                progress = self._progress(index, position)  # what was under way has ended too
             finished = position.num_pair >= engine.total_pair and index == len(plan.parts) - 1
             if stop.requested and not finished:  # what is finished is given back, not thrown away
                 raise self._interrupted(progress, self.checkpoints.write(self.tables, index, store, position))
