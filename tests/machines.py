@@ -20,7 +20,7 @@ def gpu(
     properties = SimpleNamespace(
         name=name, major=major, minor=minor, total_memory=total, multi_processor_count=processors, gcnArchName=arch
     )
-    return SimpleNamespace(properties=properties, free=free, fails=fails)
+    return SimpleNamespace(properties=properties, free=free, kept=3 * GB, fails=fails)
 
 
 def module(name, **attributes):
@@ -73,7 +73,9 @@ def torch_with(*gpus, version="2.9.0+cu128", cuda="12.8", hip=None, warning=None
             device_count=lambda: len(gpus),
             init=start,
             get_device_properties=lambda index: gpus[index].properties,
-            mem_get_info=lambda index: (gpus[index].free, gpus[index].properties.total_memory),
+            mem_get_info=lambda index: (gpus[index].free - gpus[index].kept, gpus[index].properties.total_memory),
+            memory_reserved=lambda index: gpus[index].kept + 1024,
+            memory_allocated=lambda index: 1024,
         ),
     )
 

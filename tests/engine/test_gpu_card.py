@@ -134,7 +134,6 @@ def test_memory_is_what_the_plan_says(on_gpu, large, values):
     assert tables.report.peak_device_memory - before == pytest.approx(plan.num_device_bytes, rel=0.01, abs=3e8)
 
 
-@pytest.mark.xfail(strict=True, reason="memory that torch keeps for the next tensors counts as taken")
 def test_memory_of_a_training_that_is_over_is_free():
     torch.cuda.empty_cache()
     free = find_gpu(0).free_memory
