@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nodeloom.sampling.walks import HubRows, WalkSampler
+from nodeloom.units import size
 
 if TYPE_CHECKING:
     from nodeloom.engine.plan import Plan
@@ -71,3 +72,8 @@ def device_memory(plan: Plan, graph: Graph) -> dict[str, int]:
 
 def _walk_bytes(plan: Plan, itemsize: int) -> int:
     return plan.tiles_per_pool * plan.walks_per_tile * plan.nodes_per_walk * itemsize
+
+
+def sizes(memory: dict[str, int]) -> str:
+    """Return bytes by purpose in words, their sum first."""
+    return ", ".join([f"{size(sum(memory.values()))} in all", *(f"{k} {size(v)}" for k, v in memory.items())])

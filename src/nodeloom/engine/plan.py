@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nodeloom.engine import choose
-from nodeloom.engine.budget import device_memory, host_memory
+from nodeloom.engine.budget import device_memory, host_memory, sizes
 from nodeloom.engine.device import find_gpu, resolve_device
 from nodeloom.engine.memory import total_memory
 from nodeloom.engine.optimizer import Optimizer, optimizer_of
@@ -186,10 +186,10 @@ class Plan:
             ),
             ("optimizer", f"{self.optimizer.name}, lr {self.lr:.3g} {schedule}, weight decay {self.weight_decay:.2g}"),
             ("training", f"{self.num_epoch:,} epochs = {self.total_pair:,} positive pairs"),
-            ("memory", _sizes(self.memory)),
+            ("memory", sizes(self.memory)),
         ]
         if self.device_memory:
-            rows.append(("GPU memory", _sizes(self.device_memory)))
+            rows.append(("GPU memory", sizes(self.device_memory)))
         if self.seconds is not None:
             assert self.rate is not None
             rows.append(("time", f"about {duration(self.seconds)} at {rate(self.rate)}, as measured here"))
@@ -302,7 +302,7 @@ def _within_memory(plan: Plan) -> Plan:
             describe(
                 "plan",
                 expected=f"at most {size(limit)} of memory",
-                got=_sizes(plan.memory),
+                got=sizes(plan.memory),
                 hint="Lower dim, use SGD (other optimizers keep more tables), or use a machine with more memory.",
             )
         )
@@ -342,7 +342,7 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:
         describe(
             "plan",
             expected=f"at most {size(limit)} on {plan.device} ({gpu.name})",
-            got=f"{_sizes(plans[-1].device_memory)} with {plans[-1].table_dtype} tables",
+            got=f"{sizes(plans[-1].device_memory)} with {plans[-1].table_dtype} tables",
             hint=f"Lower dim, use SGD (other optimizers keep more tables){free}, or use device cpu.",
         )
     )
@@ -359,10 +359,6 @@ def _with_pools(plan: Plan, tiles_per_pool: int) -> Plan:
     return dataclasses.replace(
         plan, total_pair=pairs * len(plan.parts), tiles_per_pool=max(1, min(most, tiles // POOLS_AT_LEAST))
     )
-
-
-def _sizes(memory: dict[str, int]) -> str:
-    return ", ".join([f"{size(sum(memory.values()))} in all", *(f"{k} {size(v)}" for k, v in memory.items())])
 
 
 def sink_share(graph: Graph) -> float:

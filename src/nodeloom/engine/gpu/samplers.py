@@ -134,11 +134,6 @@ class HostWalks:
         assert batch_or_none is not None  # the pool has no end
         return batch_or_none
 
-    @property
-    def seconds_waited(self) -> float:
-        """How long the device's feeder had to wait for walks."""
-        return 0.0 if self._pool is None else self._pool.seconds_waited
-
 
 class DeviceNegatives:
     """Draws negatives on the device."""

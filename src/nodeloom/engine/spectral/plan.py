@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nodeloom.engine.budget import sizes
 from nodeloom.engine.device import find_gpu, resolve_device
 from nodeloom.engine.memory import total_memory
 from nodeloom.engine.settings import Settings
@@ -117,9 +118,9 @@ class SpectralPlan:
             ways += [f"direction {self.direction}"] * (self.direction != "undirected")
             until = "up to " if self.tolerance else ""
             rows.append(("propagation", f"{until}{self.num_iteration} steps, {', '.join(ways)}"))
-        rows.append(("memory", _sizes(self.memory)))
+        rows.append(("memory", sizes(self.memory)))
         if self.device_memory:
-            rows.append(("GPU memory", _sizes(self.device_memory)))
+            rows.append(("GPU memory", sizes(self.device_memory)))
         if self.seconds is not None:
             rows.append(("time", f"about {duration(self.seconds)}, as measured here"))
         return rows
@@ -214,7 +215,7 @@ def _placed(plan: SpectralPlan, graph: Graph, settings: Settings) -> SpectralPla
                 describe(
                     "plan",
                     expected=f"at most {size(limit)} on {plan.device} ({gpu.name})",
-                    got=_sizes(plan.device_memory),
+                    got=sizes(plan.device_memory),
                     hint="Lower dim, or set device cpu.",
                 )
             )
@@ -231,7 +232,7 @@ def _placed(plan: SpectralPlan, graph: Graph, settings: Settings) -> SpectralPla
             describe(
                 "plan",
                 expected=f"at most {size(limit_here)} of memory",
-                got=_sizes(plan.memory),
+                got=sizes(plan.memory),
                 hint="Lower dim, or use a machine with more memory.",
             )
         )
@@ -265,7 +266,3 @@ def _work_memory(plan: SpectralPlan, graph: Graph) -> dict[str, int]:
         memory["matrix"] += graph.indptr.nbytes + graph.indices.nbytes + nnz * 4
     memory["buffers"] = len(group_bounds(plan.num_nodes, plan.width)) * plan.width * (plan.width + 1) * 8
     return memory
-
-
-def _sizes(memory: dict[str, int]) -> str:
-    return ", ".join([f"{size(sum(memory.values()))} in all", *(f"{k} {size(v)}" for k, v in memory.items())])

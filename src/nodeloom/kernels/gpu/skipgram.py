@@ -36,7 +36,7 @@ _PRODUCTS = {"bf16": (tl.bfloat16, "ieee"), "tf32": (tl.float32, "tf32"), "fp32"
 
 @dataclass(frozen=True)
 class Launch:
-    """How the kernel is laid out; the results do not depend on it.
+    """How the kernel is laid out. One tile alone gives the same results in every layout, to rounding; tiles side by side lose more or less.
 
     Attributes
     ----------
@@ -44,8 +44,6 @@ class Launch:
         Columns of the tables at a time, a power of two.
     num_warps : int
         Warps of a program.
-    registers : int or None
-        Registers of a thread at most, so that more programs share a multiprocessor; NVIDIA's only.
     num_program : int
         Programs at most, each of which trains units in turn; 0 for one program for each unit.
     keep : int
@@ -60,7 +58,6 @@ class Launch:
 
     block: int = 64
     num_warps: int = 4
-    registers: int | None = None
     num_program: int = 0
     keep: int = 256
     fold: bool = True
@@ -140,7 +137,6 @@ def train_walks(
     tied = vertex.data_ptr() == context.data_ptr()
     block = min(launch.block, max(16, triton.next_power_of_2(row)))
     dtype, precision = _PRODUCTS[product]
-    options = {"maxnreg": launch.registers} if launch.registers and torch.version.cuda else {}
     values = [float(value) for value in settings[:3]]
     num_loss = -(-num_tile // LOSS_EVERY) * num_chunk
     with on_device_of(vertex):
@@ -160,7 +156,7 @@ def train_walks(
                     D=block, BLOCKS=triton.cdiv(row, block), EVEN=row % block == 0, PRODUCT=dtype, PRECISION=precision,
                     LOSS=loss, FOLD=launch.fold and add and num_chunk == 1, KEEP=row <= launch.keep,
                     LOOP=bool(launch.num_program),
-                    num_warps=launch.num_warps, num_stages=1, **options,
+                    num_warps=launch.num_warps, num_stages=1,
                 )  # fmt: skip
     return num_pairs
 
