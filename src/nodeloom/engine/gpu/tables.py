@@ -70,6 +70,10 @@ class GpuTables:
         """Return a copy on the GPU."""
         return self.device.upload(np.ascontiguousarray(table, np.float32))
 
+    def column(self, values: FloatArray) -> torch.Tensor:
+        """Return a copy on the GPU, float32 [N, 1]."""
+        return self.upload(values)[:, None]
+
     def download(self, table: torch.Tensor) -> FloatArray:
         """Return a copy in main memory."""
         array: FloatArray = table.cpu().numpy()
@@ -87,16 +91,13 @@ class GpuTables:
         """Set `out` [N, D] to the matrix times the table."""
         torch.addmm(out, matrix, table, beta=0.0, alpha=1.0, out=out)
 
-    def combine(self, target: torch.Tensor, a: float | FloatArray, table: torch.Tensor, b: float | FloatArray) -> None:
-        """Set `target` to a * target + b * table, where a and b are numbers or have one value per row."""
-        target *= self._of_rows(a)
+    def combine(self, target: torch.Tensor, a: Any, table: torch.Tensor, b: Any) -> None:
+        """Set `target` to a * target + b * table, where a and b are numbers or columns."""
+        target *= a
         if isinstance(b, (int, float)):
             target.add_(table, alpha=b)
         else:
-            target.addcmul_(table, self._of_rows(b))
-
-    def _of_rows(self, value: float | FloatArray) -> Any:
-        return value if isinstance(value, (int, float)) else self.upload(value)[:, None]
+            target.addcmul_(table, b)
 
     def moments(self, table: torch.Tensor, length: float | None) -> tuple[DoubleArray, DoubleArray]:
         """Scale rows to a length if one is given; return the sum of the rows [D] and of their outer products [D, D]."""

@@ -82,7 +82,7 @@ class Chebyshev:
         found = [forward(graph, 0.0)] + ([backward(graph, 0.0)] if graph.directed else [])
         self.matrices = [backend.matrix(matrix) for matrix in found]
         strengths = graph.strengths + (graph.in_strengths if graph.directed else 0.0)
-        self.inverse = (1.0 / (strengths + 1.0)).astype(np.float32)
+        self.inverse = backend.column((-1.0 / (strengths + 1.0)).astype(np.float32))
 
     def run(self, table: Any) -> Iterator[Any]:
         """Yield after each term, None at first and the filtered table at the end; `table` is used up.
@@ -123,7 +123,7 @@ class Chebyshev:
         """Set `out` to (L - mu) table, L being 1 minus the walk with self-loops."""
         self._add_neighbors(table, out, more)
         self.backend.combine(out, 1.0, table, 1.0)
-        self.backend.combine(out, -self.inverse, table, 1.0 - self.mu)
+        self.backend.combine(out, self.inverse, table, 1.0 - self.mu)
 
     def _twice(self, table: Any, out: Any, spare: Any, more: Any) -> None:
         self._modulated(table, spare, more)

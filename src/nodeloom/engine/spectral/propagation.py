@@ -40,15 +40,16 @@ class Propagation:
         }.get(plan.direction, graph.strengths + graph.in_strengths > 0)
         self.num_linked = int(np.count_nonzero(linked))
         found = operators(graph, plan.direction, plan.degree_exponent)
-        self.sums = None
+        self._shares: Any = None
         if plan.residual:  # the scale of a step matters only beside what stays
             total: DoubleArray = np.sum([row_sums(matrix) for matrix in found], axis=0)
-            self.sums = np.where(total > 0, total, 1.0)
+            shares = (1.0 - plan.residual) / np.where(total > 0, total, 1.0)
+            self._shares = backend.column(shares.astype(np.float32))
         self.matrices = [backend.matrix(matrix) for matrix in found]
         key = stream(plan.seed, Purpose.PROPAGATION)
         self.table = backend.random(key, graph.num_nodes, plan.width)
         if plan.residual:  # what has no neighbours would keep its random vector
-            backend.combine(self.table, linked.astype(np.float32), self.table, 0.0)
+            backend.combine(self.table, backend.column(linked.astype(np.float32)), self.table, 0.0)
         self._spare = backend.empty_like(self.table)
         self._more = backend.empty_like(self.table) if len(found) > 1 else None
 
@@ -72,8 +73,8 @@ class Propagation:
         for matrix in self.matrices[1:]:
             backend.product(matrix, self.table, self._more)
             backend.combine(out, 1.0, self._more, 1.0)
-        if self.sums is not None:
-            backend.combine(out, ((1.0 - plan.residual) / self.sums).astype(np.float32), self.table, plan.residual)
+        if self._shares is not None:
+            backend.combine(out, self._shares, self.table, plan.residual)
         self.table, self._spare = out, self.table
 
     def release(self) -> Any:

@@ -59,6 +59,9 @@ class Backend(Protocol):
     def upload(self, table: FloatArray) -> Any:
         """Return a copy of an array as a table."""
 
+    def column(self, values: FloatArray) -> Any:
+        """Bring one value per row to where the tables are, for :meth:`combine`."""
+
     def download(self, table: Any) -> FloatArray:
         """Return a table as an array, which may share its memory."""
 
@@ -71,8 +74,8 @@ class Backend(Protocol):
     def product(self, matrix: Any, table: Any, out: Any) -> None:
         """Set `out` to the matrix times the table."""
 
-    def combine(self, target: Any, a: float | FloatArray, table: Any, b: float | FloatArray) -> None:
-        """Set `target` to a * target + b * table, where a and b are numbers or have one value per row."""
+    def combine(self, target: Any, a: Any, table: Any, b: Any) -> None:
+        """Set `target` to a * target + b * table, where a and b are numbers or columns."""
 
     def moments(self, table: Any, length: float | None) -> tuple[DoubleArray, DoubleArray]:
         """Scale rows to a length if one is given, and return the sum of all rows [D] and of their outer products [D, D]."""
@@ -128,6 +131,10 @@ class CpuTables:
         """Return a copy."""
         return np.array(table, np.float32, order="C")
 
+    def column(self, values: FloatArray | DoubleArray) -> FloatArray:
+        """Return the values, float32 [N]."""
+        return np.ascontiguousarray(values, np.float32)
+
     def download(self, table: FloatArray) -> FloatArray:
         """Return the table itself."""
         return table
@@ -146,7 +153,7 @@ class CpuTables:
         self._run(lambda _, a, b: multiply_rows(a, b, m.indptr, m.indices, m.weights, m.factors, table, out), out.shape)
 
     def combine(self, target: FloatArray, a: float | FloatArray, table: FloatArray, b: float | FloatArray) -> None:
-        """Set `target` to a * target + b * table, where a and b are numbers or have one value per row."""
+        """Set `target` to a * target + b * table, where a and b are numbers or columns."""
 
         def work(_: int, first: int, last: int) -> None:
             for start, end in blocks(first, last, target.shape[1]):
@@ -195,7 +202,7 @@ class CpuTables:
 
 
 def _of_rows(value: float | FloatArray, start: int, end: int) -> Any:
-    return np.float32(value) if np.ndim(value) == 0 else np.asarray(value, np.float32)[start:end, None]
+    return np.float32(value) if np.ndim(value) == 0 else value[start:end, None]  # type: ignore[index]
 
 
 def blocks(first: int, last: int, dim: int) -> Iterator[tuple[int, int]]:

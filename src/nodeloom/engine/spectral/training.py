@@ -174,5 +174,5 @@ def context_vectors(graph: Graph, vertex: FloatArray, num_thread: int) -> FloatA
     with CpuTables(num_thread).running() as backend:
         out = backend.empty_like(vertex)
         backend.product(matrix, vertex, out)
-        backend.combine(out, (np.where(incoming > 0, incoming, 1.0) ** -0.5).astype(np.float32), out, 0.0)
+        backend.combine(out, backend.column(np.where(incoming > 0, incoming, 1.0) ** -0.5), out, 0.0)
     return out
