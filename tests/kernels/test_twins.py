@@ -28,7 +28,7 @@ _SHARED = {
     "walks",
 }
 MODULES = {
-    "reference": _SHARED | {"nearest", "scoring"},
+    "reference": _SHARED | {"nearest", "pairs", "scoring"},
     "cpu": _SHARED | {"parallel", "simd"},
     "gpu": {"initial", "nearest", "negatives", "optimizer", "rng", "scoring", "skipgram", "walks"},
 }
