@@ -21,6 +21,7 @@ _SHARED = {
     "names",
     "negatives",
     "optimizer",
+    "permute",
     "products",
     "rng",
     "skipgram",
