@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -187,6 +188,43 @@ def test_bad_options(option, message):
 def test_ids_that_are_names():
     with pytest.raises(GraphError, match=r"got the id 3,000,000,000 among 1 edges\. If the ids are names, use"):
         Graph.from_edges([[0, 3_000_000_000]])
+
+
+def random_pairs(num_nodes, num_edges):
+    return np.random.default_rng(0).integers(0, num_nodes, (num_edges, 2), dtype=np.int32)
+
+
+@pytest.mark.parametrize(
+    "lay_out",
+    [
+        lambda edges: edges.astype(np.int64),
+        lambda edges: edges.astype(np.uint16),
+        lambda edges: edges.astype(">i4"),
+        np.asfortranarray,
+        lambda edges: np.frombuffer(edges.tobytes(), np.int32).reshape(-1, 2),  # read-only
+        lambda edges: np.frombuffer(bytearray(b" " + edges.tobytes()), np.int32, offset=1).reshape(-1, 2),
+        lambda edges: np.column_stack([edges, edges])[:, 1:3][:, ::-1],
+    ],
+    ids=["int64", "uint16", "byte order", "by column", "read-only", "not aligned", "part of an array"],
+)
+def test_edges_lie_in_memory_as_they_may(lay_out):
+    edges = random_pairs(60, 500)
+    given = lay_out(edges)
+    kept = given.copy()
+    assert rows(Graph.from_edges(given, num_nodes=60)) == rows(Graph.from_edges(edges, num_nodes=60))
+    np.testing.assert_array_equal(given, kept)
+
+
+def test_building_takes_six_bytes_for_each_entry_beside_the_edges():
+    edges = random_pairs(4000, 300_000)
+    edges[::2] = edges[1::2]  # half of the entries are merged
+    Graph.from_edges(edges[:10])
+    tracemalloc.start()
+    graph = Graph.from_edges(edges, num_nodes=4000)
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6 * 2 * len(edges) + 250_000
+    assert held < graph.nbytes + 50_000
 
 
 def test_more_nodes_than_memory():

@@ -83,6 +83,28 @@ def test_no_edges():
     assert weights is None
 
 
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+@pytest.mark.parametrize(
+    "columns",
+    [
+        lambda edges: (edges[:, 0], edges[:, 1]),
+        lambda edges: (edges[:, 1], edges[:, 0]),
+        lambda edges: (edges[::-1, 0], edges[::-1, 1]),
+        lambda edges: (edges[::3, 0], edges[::3, 1]),
+        lambda edges: (edges[:, 0].copy(), edges[:, 1]),
+        lambda edges: tuple(edges.T.copy()),
+        lambda edges: (edges[:1, 0], edges[:1, 1]),
+    ],
+    ids=["columns", "swapped", "backwards", "every third", "one apart", "rows", "one edge"],
+)
+def test_columns_of_one_array(dtype, columns):
+    heads, tails, _ = random_edges(9, 300, 5000, False, dtype)
+    edges = np.column_stack([heads, tails])
+    heads, tails = columns(edges)
+    weights = (np.arange(len(heads)) % 13).astype(np.float32)
+    check(heads, tails, weights, 300, 3, symmetric=True, keep_loops=True, merge="sum")
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_build_property(data):

@@ -106,8 +106,8 @@ def build(edges: list[Any], num_nodes: int, options: BuildOptions) -> tuple[Offs
     Parameters
     ----------
     edges : list
-        ``[heads, tails, weights]``: int32 or int64 [E] ids in ``[0, num_nodes)``, and float32 [E] or None. Emptied,
-        so that the edges can be freed while the rows are built.
+        ``[heads, tails, weights]``: ids [E] in ``[0, num_nodes)`` of any type of integer, and float32 [E] or None.
+        Emptied, so that the edges can be freed while the rows are built. Ids of the type of `indices` are not copied.
     num_nodes : int
         N.
     options : BuildOptions
@@ -142,7 +142,9 @@ def _build(
 ) -> tuple[OffsetArray, IndexArray, FloatArray | None]:
     dtype = index_dtype(num_nodes)
     for side in (0, 1):
-        edges[side] = np.ascontiguousarray(edges[side], dtype)
+        # Kernels are compiled for arrays that can be written to. Columns of an array of edges stay where they are.
+        if edges[side].dtype != dtype or not (edges[side].flags.writeable and edges[side].flags.aligned):
+            edges[side] = np.ascontiguousarray(edges[side], dtype)
     merge = options.duplicates
     if merge == "auto":
         merge = "first" if edges[2] is None else "sum"

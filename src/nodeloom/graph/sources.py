@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from nodeloom.errors import DataError
 from nodeloom.graph import adapters
-from nodeloom.graph.build import BuildOptions, Duplicates, SelfLoops, build, check_ids, implied_nodes, index_dtype
+from nodeloom.graph.build import BuildOptions, Duplicates, SelfLoops, build, check_ids, implied_nodes
 from nodeloom.io.columns import EdgeColumns
 from nodeloom.io.edgelist import COMMENT, DELIMITERS, EdgeFormat, read_edges
 from nodeloom.io.vocabulary import Vocabulary
@@ -123,13 +123,12 @@ class GraphSources:
             if num_nodes is not None and num_nodes != len(vocabulary):
                 raise DataError(f"names: expected {num_nodes:,} names (num_nodes), got {len(vocabulary):,}")
             num_nodes = len(vocabulary)
-        heads, tails = array[:, 0], array[:, 1]
-        largest = max(check_ids(heads, num_nodes, "head"), check_ids(tails, num_nodes, "tail"))
+        largest = max(check_ids(array[:, 0], num_nodes, "head"), check_ids(array[:, 1], num_nodes, "tail"))
         if num_nodes is None:
             num_nodes = implied_nodes(largest, len(array))
-        dtype = index_dtype(num_nodes)
-        heads, tails = heads.astype(dtype), tails.astype(dtype)
-        return cls._from_columns(EdgeColumns(heads, tails, checked, vocabulary or Vocabulary.range(num_nodes)), options)
+        columns = EdgeColumns(array[:, 0], array[:, 1], checked, vocabulary or Vocabulary.range(num_nodes))
+        del edges, array, checked  # what only this call holds can be freed while the rows are built
+        return cls._from_columns(columns, options)
 
     @classmethod
     def from_file(

@@ -13,6 +13,7 @@ All three are stable, so the result does not depend on the number of threads, bi
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from nodeloom.kernels.cpu._jit import jit
 from nodeloom.kernels.cpu.parallel import run_slices, slices
@@ -27,8 +28,8 @@ TARGET_BUCKETS = 256
 
 
 @jit
-def _count_entries(heads, tails, first, last, shift, symmetric, keep_loops, counts):
-    for e in range(first, last):
+def _count_entries(heads, tails, step, first, last, shift, symmetric, keep_loops, counts):
+    for e in range(first * step, last * step, step):
         h = heads[e]
         t = tails[e]
         if h == t:
@@ -41,12 +42,14 @@ def _count_entries(heads, tails, first, last, shift, symmetric, keep_loops, coun
 
 
 @jit
-def _move_entries(heads, tails, weights, first, last, shift, symmetric, keep_loops, cursor, rows, columns, values):
+def _move_entries(
+    heads, tails, weights, step, first, last, shift, symmetric, keep_loops, cursor, rows, columns, values
+):
     mask = (1 << shift) - 1
     weighted = weights.size > 0
     for e in range(first, last):
-        h = heads[e]
-        t = tails[e]
+        h = heads[e * step]
+        t = tails[e * step]
         if h != t or keep_loops:
             b = h >> shift
             i = cursor[b]
@@ -186,6 +189,19 @@ def _sort_buckets(first, last, bounds, shift, merge, rows, columns, values, degr
         kept[b] = out - start
 
 
+@jit
+def _close_gaps(array, bounds, kept):
+    """Move what the buckets have kept together, in place."""
+    out = 0
+    for b in range(kept.size):
+        start = bounds[b]
+        if out < start:
+            # Entries move to the left only, and what they overwrite has left before them.
+            for i in range(kept[b]):
+                array[out + i] = array[start + i]
+        out += kept[b]
+
+
 def bucket_shift(num_nodes: int) -> int:
     """Return the number of low bits of a row that are told apart within a bucket."""
     shift = 0
@@ -200,7 +216,8 @@ def build_csr(heads, tails, weights, num_nodes, *, symmetric, keep_loops, merge,
     Parameters
     ----------
     heads, tails : int32 or int64 [E]
-        Node ids in ``[0, num_nodes)``, both of the same dtype; not checked here.
+        Node ids in ``[0, num_nodes)``, both of the same dtype; not checked here. The two columns of one array are read
+        where they lie.
     weights : float32 [E] or None
         Weights of the edges.
     num_nodes : int
@@ -233,7 +250,8 @@ def build_csr(heads, tails, weights, num_nodes, *, symmetric, keep_loops, merge,
 def build_csr_consuming(edges, num_nodes, *, symmetric, keep_loops, merge, num_thread=1):
     """As :func:`build_csr`, of ``edges = [heads, tails, weights]``, a list that is emptied as soon as it has been read.
 
-    When the caller holds no other reference, the edges are freed before the rows are sorted.
+    When the caller holds no other reference, the edges are freed before the rows are sorted. At most the edges, and ids
+    and row numbers (6 bytes, 10 of int64 ids; with weights 4 more) of all entries are in memory at once.
     """
     weighted = edges[2] is not None
     shift = bucket_shift(num_nodes)
@@ -248,15 +266,15 @@ def build_csr_consuming(edges, num_nodes, *, symmetric, keep_loops, merge, num_t
 
 def _scatter(edges, num_nodes, shift, symmetric, keep_loops, num_thread):
     """Move the entries to their buckets, and empty `edges`; return row in bucket, column and weight, and the bounds."""
-    heads, tails, weights = edges
-    weighted = weights is not None
-    weights = weights if weighted else np.empty(0, np.float32)
+    shares = slices(len(edges[0]), num_thread)
+    heads, tails, step = _as_they_lie(*edges[:2])
+    weighted = edges[2] is not None
+    weights = edges[2] if weighted else np.empty(0, np.float32)
     num_bucket = max(1, -(-num_nodes // (1 << shift)))
-    shares = slices(len(heads), num_thread)
     counts = np.zeros((len(shares), num_bucket), np.int64)
 
     def count(i, _):
-        _count_entries(heads, tails, *shares[i], shift, symmetric, keep_loops, counts[i])
+        _count_entries(heads, tails, step, *shares[i], shift, symmetric, keep_loops, counts[i])
 
     run_slices(count, len(shares), num_thread)
     # Where each thread starts in each bucket: buckets one after the other, within a bucket the threads in their order.
@@ -271,12 +289,27 @@ def _scatter(edges, num_nodes, shift, symmetric, keep_loops, num_thread):
 
     def move(i, _):
         _move_entries(
-            heads, tails, weights, *shares[i], shift, symmetric, keep_loops, cursors[i], rows, columns, values
+            heads, tails, weights, step, *shares[i], shift, symmetric, keep_loops, cursors[i], rows, columns, values
         )
 
     run_slices(move, len(shares), num_thread)
     edges.clear()
     return rows, columns, values, bounds
+
+
+def _as_they_lie(heads, tails):
+    """Return `heads` and `tails` as contiguous memory, and the step from one id to the next in it.
+
+    Two columns of one array take a step above 1: kernels are compiled for contiguous arrays, and a copy would double
+    what the edges take.
+    """
+    if len(heads) < 2 or (heads.flags.c_contiguous and tails.flags.c_contiguous):
+        return np.ascontiguousarray(heads), np.ascontiguousarray(tails), 1
+    step, rest = divmod(heads.strides[0], heads.itemsize)
+    if heads.strides != tails.strides or rest or step < 1:
+        return np.ascontiguousarray(heads), np.ascontiguousarray(tails), 1
+    shape = ((len(heads) - 1) * step + 1,)
+    return *(as_strided(column, shape, (column.itemsize,)) for column in (heads, tails)), step
 
 
 def _sort(rows, columns, values, bounds, shift, merge, degrees, num_thread):
@@ -295,12 +328,9 @@ def _sort(rows, columns, values, bounds, shift, merge, degrees, num_thread):
 
 
 def _compact(array, bounds, kept):
-    """Close the gaps that merging left at the end of each bucket."""
-    if int(kept.sum()) == len(array):
-        return array
-    out = np.empty(int(kept.sum()), array.dtype)
-    position = 0
-    for start, size in zip(bounds[:-1].tolist(), kept.tolist(), strict=True):
-        out[position : position + size] = array[start : start + size]
-        position += size
-    return out
+    """Close the gaps that merging left at the end of each bucket, in place, and give the rest of the memory back."""
+    total = int(kept.sum())
+    if total < len(array):
+        _close_gaps(array, bounds, kept)
+        array.resize(total, refcheck=False)  # nothing else reads it any more
+    return array
