@@ -23,6 +23,8 @@ class Purpose(IntEnum):
     NEGATIVE = 2
     INITIAL_VERTEX = 3
     PROPAGATION = 4
+    GRAPH = 5
+    NODE_ORDER = 6
 
 
 def mix(value: int) -> int:

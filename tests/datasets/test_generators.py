@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodeloom.datasets import planted_partition
+from nodeloom.datasets import planted_partition, planted_partition_edges
 from nodeloom.errors import DataError
+from nodeloom.graph import Graph
 
 
 @settings(max_examples=40, deadline=None)
@@ -104,3 +105,69 @@ def test_youtube_in_size_and_tail():
     assert degrees.min() >= 1
     tail = np.sort(degrees)[-1000:].astype(float)
     assert 1 + 1 / np.log(tail / tail[0]).mean() == pytest.approx(2.3, abs=0.3)  # Hill's estimate of the exponent
+
+
+@pytest.mark.parametrize("num_edges", [3000, 20_000])
+def test_edges_one_by_one_do_not_depend_on_threads(num_edges):
+    first, community = planted_partition_edges(5000, num_edges, 20, seed=4, num_thread=1)
+    assert first.shape == (num_edges, 2)
+    assert first.dtype == community.dtype == np.int32
+    assert len(np.unique(community)) == 20
+    for num_thread in (2, 5, "auto"):
+        again, same = planted_partition_edges(5000, num_edges, 20, seed=4, num_thread=num_thread)
+        np.testing.assert_array_equal(again, first)
+        np.testing.assert_array_equal(same, community)
+    other, elsewhere = planted_partition_edges(5000, num_edges, 20, seed=5)
+    assert (other != first).any(axis=1).mean() > 0.9
+    assert (elsewhere != community).any()
+
+
+@pytest.mark.parametrize("mixing", [0.0, 0.3, 1.0])
+def test_edges_one_by_one_have_communities_like_those_of_simple_graphs(mixing):
+    outside, sizes = [], []
+    for draw in (planted_partition, planted_partition_edges):
+        edges, community = draw(20_000, 100_000, 10, mixing=mixing)
+        outside.append((community[edges[:, 0]] != community[edges[:, 1]]).mean())
+        sizes.append(np.bincount(community) / len(community))
+    assert outside[1] == pytest.approx(mixing * (1 - (sizes[1] ** 2).sum()), abs=0.01)
+    assert outside[1] == pytest.approx(outside[0], abs=0.03)
+    np.testing.assert_allclose(sizes[1], sizes[0], atol=0.02)
+
+
+@pytest.mark.parametrize("exponent", [2.2, 2.5, 3.0])
+def test_edges_one_by_one_have_degrees_like_those_of_simple_graphs(exponent):
+    degrees = []
+    for draw in (planted_partition, planted_partition_edges):
+        edges, _ = draw(100_000, 500_000, 3, exponent=exponent)
+        degrees.append(np.sort(Graph.from_edges(edges, num_nodes=100_000).degrees)[::-1].astype(float))
+    for rank in (0, 10, 100, 1000, 10_000, 50_000, 99_999):
+        assert degrees[1][rank] == pytest.approx(degrees[0][rank], rel=0.35, abs=1)
+    hill = [1 + 1 / np.log(d[:2000] / d[2000]).mean() for d in degrees]
+    assert hill[1] == pytest.approx(hill[0], abs=0.15)
+
+
+def test_edges_one_by_one_seldom_come_again_and_never_are_loops():
+    edges, _ = planted_partition_edges(200_000, 2_000_000, 3, exponent=3.0)
+    graph = Graph.from_edges(edges, num_nodes=200_000)
+    assert graph.num_loops == 0
+    assert graph.degrees.min() >= 1
+    assert 0.99 * len(edges) < graph.num_edges < len(edges)
+
+
+def test_edges_one_by_one_of_a_lone_node_are_loops():
+    edges, community = planted_partition_edges(2, 1, 2, mixing=0.0)
+    assert edges[0, 0] == edges[0, 1]
+    assert sorted(community) == [0, 1]
+
+
+def test_edges_one_by_one_refuse_what_is_out_of_range():
+    with pytest.raises(DataError, match=r"planted_partition_edges\.num_nodes"):
+        planted_partition_edges(1, 0, 1)
+    with pytest.raises(DataError, match=r"planted_partition_edges\.exponent"):
+        planted_partition_edges(10, 5, 1, exponent=2.0)
+
+
+def test_edges_one_by_one_can_be_none():
+    edges, community = planted_partition_edges(10, 0, 2)
+    assert edges.shape == (0, 2)
+    assert len(community) == 10

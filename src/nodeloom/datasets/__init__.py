@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nodeloom.datasets.generators import planted_partition
+from nodeloom.datasets.generators import planted_partition, planted_partition_edges
 from nodeloom.datasets.references import Listing, is_reference, list_datasets, load_lastfm_asia, located, resolve
 from nodeloom.datasets.registry import DATASETS, Dataset, Recipe, Source
 
@@ -17,5 +17,6 @@ __all__ = [
     "load_lastfm_asia",
     "located",
     "planted_partition",
+    "planted_partition_edges",
     "resolve",
 ]
