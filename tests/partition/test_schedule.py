@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,14 +78,16 @@ def test_rounds_move_little(num_vertex_part, num_context_part, num_device, episo
     assert sum(len(devices) for devices in holders.values()) <= num_vertex_part + most - 1
 
 
-@given(groups=st.integers(1, 3), num_device=st.integers(2, 6), more=st.integers(0, 6))
-def test_context_parts_go_round_a_ring(groups, num_device, more):
-    num_context_part = num_device + more
+@given(groups=st.integers(1, 3), num_device=st.integers(2, 5), distance=st.integers(1, 4), more=st.integers(0, 4))
+def test_context_parts_go_round_a_ring(groups, num_device, distance, more):
+    num_context_part = num_device * distance + min(more, num_device - 1)
     order = rounds(groups * num_device, num_context_part, num_device)
-    for number, (before, after) in enumerate(itertools.pairwise(order)):
-        if (number + 1) % num_context_part == 0:  # all get the next vertex part
-            assert [block.context for block in before] == [block.context for block in after]
-        elif number // num_context_part % 2 == 0:
-            assert [block.context for block in before[1:]] == [block.context for block in after[:-1]]
-        else:
-            assert [block.context for block in before[:-1]] == [block.context for block in after[1:]]
+    context = [[block.context for block in row] for row in order]
+    for turn in range(num_context_part, len(order), num_context_part):  # all get the next vertex part
+        assert context[turn - 1] == context[turn]
+    for number in range(len(order) - distance):
+        lap, last = number // num_context_part, (number + distance) // num_context_part
+        if lap == last and lap % 2 == 0:
+            assert context[number][1:] == context[number + distance][:-1]
+        elif lap == last:
+            assert context[number][:-1] == context[number + distance][1:]

@@ -2,6 +2,23 @@
 
 from nodeloom.partition.assign import Placement, assign
 from nodeloom.partition.block import Block, Side
+from nodeloom.partition.null_device import NullDevice
+from nodeloom.partition.operations import Load, Operation, Store, Train, queue_of
 from nodeloom.partition.schedule import blocks, rounds
+from nodeloom.partition.transfers import Transfers
 
-__all__ = ["Block", "Placement", "Side", "assign", "blocks", "rounds"]
+__all__ = [
+    "Block",
+    "Load",
+    "NullDevice",
+    "Operation",
+    "Placement",
+    "Side",
+    "Store",
+    "Train",
+    "Transfers",
+    "assign",
+    "blocks",
+    "queue_of",
+    "rounds",
+]

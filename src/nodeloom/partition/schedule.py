@@ -36,9 +36,10 @@ def rounds(
 
     The blocks, vertex part by vertex part, are cut into one piece per device, so that a device keeps its vertex part as long as
     possible and at most n - 1 vertex parts go to a second device. Context parts rotate. If n divides `num_vertex_part` all
-    devices change their vertex parts at once and the rotation turns round there, and device d takes over in each
-    other round what device d + 1 (then d - 1) had: an episode costs ``blocks + n`` transfers to buffers, one of each side
-    and device, the fewest that can be. If not, it costs fewer than ``blocks + num_vertex_part + n``.
+    devices change their vertex parts at once, and the rotation turns round there. Until then device d takes over
+    what device d + 1 (then d - 1) had ``num_context_part // n`` rounds before; from twice as many context parts as devices on
+    there is a round in between, in which they can travel. With one buffer for each side an episode costs ``blocks + n``
+    loads, the fewest that can be; if n does not divide `num_vertex_part`, fewer than ``blocks + num_vertex_part + n``.
 
     Parameters
     ----------
@@ -52,17 +53,18 @@ def rounds(
     length = -(-num_block // busy)
     order = []
     for number in range(length):
-        row = [_block(device, number, length, num_context_part) for device in range(busy)]
+        row = [_block(device, number, length, num_context_part, num_context_part // busy) for device in range(busy)]
         found = [block if block.vertex < num_vertex_part else None for block in row]
         order.append((*found, *[None] * (num_device - busy)))
     return order[::-1] if episode % 2 else order
 
 
-def _block(device: int, number: int, length: int, num_context_part: int) -> Block:
+def _block(device: int, number: int, length: int, num_context_part: int, distance: int) -> Block:
     """Return the block of a device in a round of `length`.
 
     Vertex parts of a round differ, since `length` is at least `num_context_part`. Context parts differ as the offsets of the
-    devices do: multiples of `length` are all different up to the first that is a multiple of `num_context_part`. There a
+    devices do. If vertex parts do not go from one device to the next, those are multiples of `distance`. Else they have to be
+    multiples of `length`, which are all different up to the first that is a multiple of `num_context_part`. There a
     vertex part ends with its device, so that the next devices may have the multiples plus one.
     """
     place = device * length + number
@@ -71,6 +73,6 @@ def _block(device: int, number: int, length: int, num_context_part: int) -> Bloc
         step = number % num_context_part
         if number // num_context_part % 2:
             step = num_context_part - 1 - step
-        return Block(vertex, (step + device) % num_context_part)
+        return Block(vertex, (step + device * distance) % num_context_part)
     period = num_context_part // math.gcd(length, num_context_part)
     return Block(vertex, (place + device // period) % num_context_part)
