@@ -227,6 +227,18 @@ def test_building_takes_six_bytes_for_each_entry_beside_the_edges():
     assert held < graph.nbytes + 50_000
 
 
+def test_the_first_of_many_wrong_ids_is_told():
+    edges = np.zeros((3_000_000, 2), np.int32)
+    edges[[1_234_567, 2_500_000, 2_999_999], 1] = 7, 8, 9
+    with pytest.raises(DataError, match="got tail 7 in row 1234567"):
+        Graph.from_edges(edges, num_nodes=5)
+    edges[999, 0] = -1
+    with pytest.raises(DataError, match="got head -1 in row 999"):
+        Graph.from_edges(edges)
+    edges[edges < 0] = 0
+    assert Graph.from_edges(edges).num_nodes == 10
+
+
 def test_more_nodes_than_memory():
     with pytest.raises(MemoryLimitError, match="do not fit the memory"):
         Graph.from_edges([[0, 1]], num_nodes=10**17)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nodeloom.errors import ConfigError, DataError, GraphError, MemoryLimitError
 from nodeloom.kernels.cpu import adjacency, csr
-from nodeloom.kernels.cpu.parallel import available_threads
+from nodeloom.kernels.cpu.parallel import available_threads, run_slices
 from nodeloom.typing import Auto, FloatArray, IndexArray, OffsetArray
 
 Duplicates: TypeAlias = Literal["auto", "sum", "first", "max", "keep"]
@@ -68,20 +68,26 @@ def check_ids(ids: npt.NDArray[Any], num_nodes: int | None, what: str) -> int:
     DataError
         With the first wrong id and its row.
     """
-    largest = -1
-    for start in range(0, len(ids), _STRIDE):
-        part = ids[start : start + _STRIDE]
-        low, high = int(part.min()), int(part.max())
-        if low < 0 or (num_nodes is not None and high >= num_nodes):
-            wrong = (part < 0) if num_nodes is None else (part < 0) | (part >= num_nodes)
-            row = start + int(np.flatnonzero(wrong)[0])
-            allowed = "at least 0" if num_nodes is None else f"from 0 to {num_nodes - 1}"
-            raise DataError(
-                f"edges: expected node ids {allowed}, got {what} {int(ids[row])} in row {row}. "
-                "Give names=... if the nodes have names, or a greater num_nodes."
-            )
-        largest = max(largest, high)
-    return largest
+
+    def largest_of(first: int, last: int) -> int:
+        largest = -1
+        for start in range(first, last, _STRIDE):
+            part = ids[start : min(start + _STRIDE, last)]
+            low, high = int(part.min()), int(part.max())
+            if low < 0 or (num_nodes is not None and high >= num_nodes):
+                wrong = (part < 0) if num_nodes is None else (part < 0) | (part >= num_nodes)
+                row = start + int(np.flatnonzero(wrong)[0])
+                allowed = "at least 0" if num_nodes is None else f"from 0 to {num_nodes - 1}"
+                raise DataError(
+                    f"edges: expected node ids {allowed}, got {what} {int(ids[row])} in row {row}. "
+                    "Give names=... if the nodes have names, or a greater num_nodes."
+                )
+            largest = max(largest, high)
+        return largest
+
+    # The error of the first slice counts, so that the row is the first.
+    threads = min(available_threads(), -(-len(ids) // _STRIDE))
+    return max(run_slices(largest_of, len(ids), threads), default=-1)
 
 
 def implied_nodes(largest: int, num_edges: int) -> int:
