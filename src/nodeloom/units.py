@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+from nodeloom.errors import ConfigError, describe
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
 
 def size(num_bytes: float) -> str:
     """Write a number of bytes: ``1.5 GB``."""
@@ -29,3 +35,30 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}:{whole % 60:02}"
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+
+
+def bytes_of(value: int | float | str, what: str = "size") -> int:
+    """Return a number of bytes, which may be written with a unit: ``8GB``, ``1.5 GiB``, ``800M``.
+
+    Parameters
+    ----------
+    value : int, float or str
+        Bytes, or text.
+    what : str
+        What it is the size of, for the message.
+
+    Raises
+    ------
+    ConfigError
+        It is not a positive number of bytes.
+
+    >>> bytes_of("8GB"), bytes_of("1.5 GiB"), bytes_of(1000)
+    (8000000000, 1610612736, 1000)
+    """
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?)\s*([kmgt]?i?)b?\s*", str(value).lower())
+    result = 0
+    if found is not None and found[2] in _UNITS and not isinstance(value, bool):
+        result = int(float(found[1]) * _UNITS[found[2]])
+    if result < 1:
+        raise ConfigError(describe(what, expected="a number of bytes such as 8000000000, '8GB' or '8GiB'", got=value))
+    return result

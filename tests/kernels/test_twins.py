@@ -25,6 +25,7 @@ _SHARED = {
     "permute",
     "products",
     "rng",
+    "runs",
     "skipgram",
     "tokens",
     "walks",

@@ -1,22 +1,5 @@
-"""How much memory there is."""
+"""How much memory there is; see :mod:`nodeloom.memory`."""
 
-from __future__ import annotations
+from nodeloom.memory import total_memory
 
-import contextlib
-import os
-from pathlib import Path
-
-
-def total_memory() -> int | None:
-    """Return the bytes of memory that this process may use: of the machine, or of its control group; None if unknown."""
-    found = []
-    with contextlib.suppress(AttributeError, ValueError, OSError):  # not a POSIX system
-        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            text = Path(name).read_text().strip()
-        except OSError:
-            continue
-        if text.isdigit():
-            found.append(int(text))
-    return min(found) if found else None
+__all__ = ["total_memory"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,8 +18,12 @@ from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.typing import DoubleArray, FloatArray, IndexArray, OffsetArray
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     import networkx
     import scipy.sparse
+
+    from nodeloom.graph.compile import FileKeywords, Report
 
 
 class Graph(GraphSources):
@@ -297,6 +302,53 @@ class Graph(GraphSources):
         from nodeloom.graph.storage import read
 
         return read(path)
+
+    @classmethod
+    def compile(
+        cls,
+        edges: str | Path | Iterable[str | Path],
+        path: str | Path,
+        *,
+        memory_limit: int | str = "auto",
+        report: Report | None = None,
+        **options: Unpack[FileKeywords],
+    ) -> Graph:
+        """Compile the edges in one or several files to one file at `path`, and open it.
+
+        The file is what :meth:`from_file` and :meth:`save` would make, number for number. With a limit the edges need
+        not fit the memory: they wait on the disk, beside `path`, and the rows are built range by range.
+
+        Parameters
+        ----------
+        edges : str, Path or iterable of them
+            Files as :meth:`from_file` takes them.
+        path : str or Path
+            Where the compiled graph goes. Until it is complete, what was there before stays.
+        memory_limit : int, str or "auto"
+            Memory that this process may hold, in bytes or as text such as "8GB". By default graphs are built in memory
+            if they are expected to take less than half of what the machine has, and else within that half. Text names are
+            held in memory whatever the limit: 20 to 32 bytes of a name and its text, twice that while the tables
+            grow. Integer names, and `normalization`, take some bytes of each node; 0 to N - 1 take nothing.
+        report : callable, optional
+            Called now and then with what is being done ("reading", "counting", "sorting" or "building"), how many
+            edges or entries are done, and of how many, or None.
+        **options
+            As in :meth:`from_file`.
+
+        Raises
+        ------
+        DataError, GraphError, ConfigError
+            As :meth:`from_file` does.
+        MemoryLimitError
+            The limit is too low to begin with, or for the names of the nodes.
+        OutputError
+            The file cannot be written, or the disk has too little space: 8 bytes (weighted: 12) for each edge and for
+            each entry of the graph.
+        """
+        from nodeloom.graph.compile import compile_files
+
+        compile_files(edges, path, memory_limit, report, **options)
+        return cls.open(path)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Through the constructor, so that the arrays are read-only again.

@@ -48,10 +48,10 @@ class EdgeCollector:
         if not ends.shape[1]:
             return
         if self._text is not None:
-            self._blocks.append(self._intern(self._text, ends))
+            self._keep(self._intern(self._text, ends))
         else:
             small = ends.dtype == np.int32 or (ends.min() >= -(2**31) and ends.max() < 2**31)
-            self._blocks.append(ends.astype(np.int32) if small else ends)
+            self._keep(ends.astype(np.int32) if small else ends)
         self._add_weights(weights, ends.shape[1])
 
     def add_text(
@@ -60,7 +60,7 @@ class EdgeCollector:
         """Add edges between text names: tokens int64 [2, E], ``start << 32 | length`` in the read-only `block`."""
         if not tokens.shape[1]:
             return
-        self._blocks.append(self._to_text().add(block, tokens))
+        self._keep(self._to_text().add(block, tokens))
         self._add_weights(weights, tokens.shape[1])
 
     def add_arrow(self, heads: pa.Array, tails: pa.Array, weights: FloatArray | None = None) -> None:
@@ -92,14 +92,25 @@ class EdgeCollector:
         self.num_edges += count
         if weights is not None:
             self.num_weights += count
-            self._weights.append(weights)
+            self._keep_weights(weights)
+
+    def _keep(self, ends: npt.NDArray) -> None:
+        """Put away a block of integers, or of ids of names; [2, E]."""
+        self._blocks.append(ends)
+
+    def _keep_weights(self, weights: FloatArray) -> None:
+        self._weights.append(weights)
 
     def _to_text(self) -> TextInterner:
         if self._text is None:
             self._text = TextInterner(self._num_thread)
-            for _ in range(len(self._blocks)):
-                self._blocks.append(self._intern(self._text, self._blocks.popleft()))
+            self._name_blocks(self._text)
         return self._text
+
+    def _name_blocks(self, text: TextInterner) -> None:
+        """Turn the integers that were put away into ids of names."""
+        for _ in range(len(self._blocks)):
+            self._blocks.append(self._intern(text, self._blocks.popleft()))
 
     @staticmethod
     def _intern(text: TextInterner, ends: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
@@ -154,7 +165,7 @@ class EdgeCollector:
         node = np.cumsum(present, dtype=np.int32) - np.int32(1)
         for _ in range(len(self._blocks)):
             self._blocks.append(node[self._blocks.popleft()])
-        return _integer_vocabulary(np.flatnonzero(present))
+        return integer_vocabulary(np.flatnonzero(present))
 
     def _number_sparse(self) -> Vocabulary:
         interner = IntegerInterner()
@@ -167,10 +178,11 @@ class EdgeCollector:
         node[order] = np.arange(len(names), dtype=np.int32)
         for _ in range(len(self._blocks)):
             self._blocks.append(node[self._blocks.popleft()])
-        return _integer_vocabulary(names[order])
+        return integer_vocabulary(names[order])
 
 
-def _integer_vocabulary(names: npt.NDArray[np.int64]) -> Vocabulary:
+def integer_vocabulary(names: npt.NDArray[np.int64]) -> Vocabulary:
+    """Return the vocabulary of different integers, int64 [N]."""
     import pyarrow as pa
 
     return Vocabulary.from_arrow(pa.array(names), check=False)

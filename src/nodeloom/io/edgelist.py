@@ -81,13 +81,35 @@ def read_edges(
     DataError
         A file cannot be read, holds no edges, or a line is not an edge; with file and line.
     """
-    form = form or EdgeFormat()
+    threads = available_threads() if num_thread == "auto" else int(num_thread)
+    collector = EdgeCollector(threads)
+    collect_edges(paths, collector, form or EdgeFormat(), threads)
+    return collector.finish()
+
+
+def collect_edges(
+    paths: str | Path | Iterable[str | Path], collector: EdgeCollector, form: EdgeFormat, num_thread: int
+) -> None:
+    """Hand the edges of one or several files to a collector, in their order.
+
+    Parameters
+    ----------
+    paths, form
+        As in :func:`read_edges`.
+    collector : EdgeCollector
+        Takes the edges.
+    num_thread : int
+        Threads that cut text.
+
+    Raises
+    ------
+    DataError
+        As :func:`read_edges` does.
+    """
     files = [paths] if isinstance(paths, str | Path) else list(paths)
     if not files:
         raise DataError("edge files: expected at least one, got an empty list")
-    threads = available_threads() if num_thread == "auto" else int(num_thread)
-    collector = EdgeCollector(threads)
-    text = TextReader(TextFormat(form.delimiters, form.comment, form.weighted, form.encoding), collector, threads)
+    text = TextReader(TextFormat(form.delimiters, form.comment, form.weighted, form.encoding), collector, num_thread)
     weighted_by: dict[bool, str] = {}
     for path in files:
         with open_source(path) as source:
@@ -111,4 +133,3 @@ def read_edges(
             "only comments and blank lines" if text.num_lines else "an empty file" if len(files) == 1 else "empty files"
         )
         raise DataError(f"{names}: expected edges, got {what}.")
-    return collector.finish()

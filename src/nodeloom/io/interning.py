@@ -45,6 +45,12 @@ class TextInterner:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def peak_bytes(self) -> int:
+        """Bytes of memory now and while it grows the next time, or while the names are handed out."""
+        larger = max(self._arena.nbytes // 2 * 3, self._offsets.nbytes // 2 * 3, self._table.nbytes)
+        return self._arena.nbytes + self._offsets.nbytes + self._table.nbytes + larger
+
     def add(self, block: Bytes, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         """Return the int32 [S, L] ids of `tokens` (int64 [S, L], ``start << 32 | length`` in the read-only `block`)."""
         out = np.full(tokens.shape, kernels.MISSING, np.int32)
@@ -102,6 +108,15 @@ class IntegerInterner:
         self._table = np.zeros(table_size(room), np.int32)
         self._names = np.empty(room, np.int64)
         self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def peak_bytes(self) -> int:
+        """Bytes of memory now and while it grows the next time."""
+        larger = max(self._names.nbytes // 2 * 3, self._table.nbytes)
+        return self._names.nbytes + self._table.nbytes + larger
 
     def add(self, values: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         """Return the int32 [S, L] ids of `values` (int64 [S, L])."""

@@ -105,8 +105,13 @@ def row_sums(indptr, weights, *, num_thread=1):
 def column_sums(indices, weights, num_nodes):
     """Return the float64 [N] sums of `weights` (float32 [nnz], or None for ones) by column."""
     sums = np.zeros(num_nodes, np.float64)
-    _column_sums(indices, np.empty(0, np.float32) if weights is None else weights, sums)
+    add_column_sums(indices, weights, sums)
     return sums
+
+
+def add_column_sums(indices, weights, sums):
+    """Add the next entries to `sums`, float64 [N], of :func:`column_sums`."""
+    _column_sums(indices, np.empty(0, np.float32) if weights is None else weights, sums)
 
 
 def normalize(indptr, indices, weights, row_sums, column_sums, *, num_thread=1):

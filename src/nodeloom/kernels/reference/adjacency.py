@@ -40,6 +40,11 @@ def column_sums(indices: IndexArray, weights: DoubleArray | None, num_nodes: int
     return np.bincount(indices, values, minlength=num_nodes).astype(np.float64)
 
 
+def add_column_sums(indices: IndexArray, weights: DoubleArray | None, sums: DoubleArray) -> None:
+    """Add the next entries to the sums of :func:`column_sums`."""
+    sums += column_sums(indices, weights, len(sums))
+
+
 def normalize(
     indptr: OffsetArray,
     indices: IndexArray,
