@@ -32,8 +32,8 @@ _SHARED = {
 }
 MODULES = {
     "reference": _SHARED | {"nearest", "pairs", "scoring"},
-    "cpu": _SHARED | {"parallel", "simd"},
-    "gpu": {"initial", "nearest", "negatives", "optimizer", "rng", "scoring", "skipgram", "walks"},
+    "cpu": _SHARED | {"pairs", "parallel", "simd"},
+    "gpu": {"initial", "nearest", "negatives", "optimizer", "pairs", "rng", "scoring", "skipgram", "walks"},
 }
 
 # Public functions without a twin of the same name and parameters, and why.
@@ -41,6 +41,7 @@ EXCEPTIONS = {
     "parallel": "runs kernels on slices; it computes nothing",
     "simd": "pieces of kernels; test_simd compares them with NumPy",
     "rng.below_narrow": "rng.below for small bounds; test_rng compares it with Python's integers",
+    "pairs.heads_for": "how many heads a unit of the GPU takes; it computes nothing",
     "optimizer.clipped": "a piece of kernels: update_row and train_walks consist of it",
     "optimizer.moment_change": "a piece of kernels: update_row and train_walks consist of it",
     "csr.bucket_shift": "how build_csr cuts its work",

@@ -1,0 +1,231 @@
+"""Positive pairs in the blocks of a grid, in Triton and torch; :mod:`nodeloom.kernels.reference.pairs` is the definition.
+
+A program trains one unit. It keeps the vertex rows of its heads and takes their pairs slot by slot: the first pair of every head, the
+second, ... Rows are read, changed and stored; programs run side by side on the same tables without locks (Hogwild; Niu et al.,
+NIPS 2011), so of two changes of a row at the same moment one can be lost.
+
+What differs from the reference follows from that: where a context stands in several pairs of a unit, or is drawn twice as a negative,
+changes in the same slot are lost but for one, and those in slots next to each other may be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from nodeloom.kernels.gpu import _pairs
+from nodeloom.kernels.gpu._pair_lists import visit_pairs
+from nodeloom.kernels.gpu._triton import ceil_div, on_device_of, tl, triton
+from nodeloom.kernels.gpu.optimizer import SGD
+
+PAIRS = _pairs.PAIRS
+"""Pairs of a head in a unit, at most."""
+
+LOSS_EVERY = _pairs.LOSS_EVERY
+"""The loss is summed over one unit of so many."""
+
+_BLOCK = 128  # places of walks that a program looks at
+_GROUP = 5  # contexts on each side at a time
+_SIZE = 4096  # numbers of the rows of a unit, about
+_WIDEST = 256  # columns of bf16 rows up to which loops are not unrolled
+
+# fp32 products are those of three parts on tensor cores, right to 21 bits.
+_PRODUCTS = {"bf16": (tl.bfloat16, "ieee"), "tf32": (tl.float32, "tf32"), "fp32": (tl.float32, "tf32x3")}
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How the training kernel is laid out.
+
+    Attributes
+    ----------
+    num_warps : int or None
+        Warps of a program; None for one for each 512 numbers of the rows of a unit.
+    ahead : bool
+        Read the context rows of the next slot before this one is trained.
+    reload : bool
+        Read the vertex rows again before they are stored, so that fewer changes of other programs are lost.
+    unroll : bool or None
+        Write the loops over slots out; None for bf16 rows wider than 256 columns, on which loops of other kernels broke.
+    registers : int or None
+        Registers of a thread, at most; None for what 16 warps on a multiprocessor leave.
+    """
+
+    num_warps: int | None = None
+    ahead: bool = False
+    reload: bool = True
+    unroll: bool | None = None
+    registers: int | None = None
+
+
+def heads_for(dim: int) -> int:
+    """Return how many heads a unit has on rows of `dim` columns: as many as registers have room for, a power of two up to 32."""
+    return max(1, min(32, _SIZE // max(16, triton.next_power_of_2(dim))))
+
+
+def count_pairs(walks, step, two_sided, first_head, part_rows, counts):
+    """Count the positive pairs of walks by context part and head, without waiting for the device.
+
+    Parameters
+    ----------
+    walks : int32 or int64 [W, L + 1], any strides
+        Slots; -1 stands after the end of a walk.
+    step, two_sided, first_head, part_rows
+        See :func:`nodeloom.kernels.reference.pairs.count_pairs`.
+    counts : int32 [Pc, Rv]
+        The pairs are added; contiguous.
+    """
+    _visit(walks, step, two_sided, first_head, part_rows, counts, counts, place=False)
+
+
+def place_pairs(walks, step, two_sided, first_head, part_rows, cursors, contexts):
+    """Write the context of every positive pair to where the cursor of its part and head shows, without waiting for the device.
+
+    Parameters
+    ----------
+    walks, step, two_sided, first_head, part_rows
+        As for :func:`count_pairs`.
+    cursors : int64 or int32 [Pc, Rv]
+        Moved from the begin of the pairs of each part and head to their end; contiguous.
+    contexts : int32 [M] or int16 [M]
+        Rows of contexts in their part. int16 has the bits of uint16, for parts of up to 65,536 rows. The order of the pairs of a head
+        and part depends on chance.
+    """
+    _visit(walks, step, two_sided, first_head, part_rows, cursors, contexts, place=True)
+
+
+def _visit(walks, step, two_sided, first_head, part_rows, numbers, contexts, place):
+    num_walk, nodes = walks.shape
+    step = min(step, nodes - 1)
+    if num_walk == 0 or step < 1:
+        return
+    # Threads go along what lies side by side in memory.
+    by_walk = walks.stride(1) < walks.stride(0)
+    places = min(64, triton.next_power_of_2(nodes)) if by_walk else 1
+    grid = ceil_div(num_walk, _BLOCK // places) * ceil_div(nodes, places)
+    with on_device_of(walks):
+        visit_pairs[(grid,)](
+            walks, *walks.stride(), num_walk, nodes, step, first_head, numbers.shape[1], part_rows, numbers, contexts,
+            TWO_SIDED=bool(two_sided), PLACE=place, BLOCK=_BLOCK, PLACES=places, GROUP=min(step, _GROUP),
+            num_warps=4, num_stages=1,
+        )  # fmt: skip
+
+
+def units_of(counts, heads_per_unit):
+    """Return the units of all blocks of a row of the grid; waits for the device once.
+
+    Parameters
+    ----------
+    counts : int32 [Pc, Rv]
+        Pairs of each context part and head.
+    heads_per_unit : int
+        Heads of a tile.
+
+    Returns
+    -------
+    units : int32 [U, 2]
+        On the device: (tile, chunk) of the units of block 0, of block 1, ...; those with chunk 0 first, tiles ascending. See
+        :func:`nodeloom.kernels.reference.pairs.units_of`.
+    num_unit, num_pair : int64 [Pc]
+        Units and pairs of each block, in the memory of the host.
+    """
+    num_head = counts.shape[1]
+    num_tile = ceil_div(num_head, heads_per_unit)
+    rest = (0, num_tile * heads_per_unit - num_head)
+
+    def largest(of_head):
+        return torch.nn.functional.pad(of_head, rest).view(-1, num_tile, heads_per_unit).amax(2)
+
+    chunks = torch.div(largest(counts) + (PAIRS - 1), PAIRS, rounding_mode="floor")
+    in_row = largest(counts.amax(0, keepdim=True)) > 0
+    chunks = torch.where(in_row, chunks.clamp(min=1), 0)
+    sums = torch.stack([chunks.sum(1), counts.sum(1)]).cpu()
+    num_unit, num_pair = sums[0], sums[1]
+    total = int(num_unit.sum())
+    chunks = chunks.reshape(-1).long()
+    # Every tile of a block gets its chunks, and a stable sort puts them in the order of block and chunk.
+    which = torch.repeat_interleave(chunks, output_size=total)
+    chunk = torch.arange(total, device=counts.device) - (torch.cumsum(chunks, 0) - chunks)[which]
+    tile = which % num_tile
+    key = torch.div(which, num_tile, rounding_mode="floor") << 32 | chunk
+    order = torch.sort(key, stable=True).indices
+    return torch.stack([tile[order], chunk[order]], 1).to(torch.int32), num_unit, num_pair
+
+
+def train_pairs(
+    vertex, context, vertex_moment1, vertex_moment2, context_moment1, context_moment2, begin, ends, contexts, totals, units,
+    negatives, heads_per_unit, first_head, first_context, lr, negative_weight, weight_decay, optimizer, settings, statistics,
+    *, product="fp32", seed=0, launch=None,
+):  # fmt: skip
+    """Train the units of a block, in place, without waiting for the device.
+
+    Parameters
+    ----------
+    vertex, context : float32 or bfloat16 [Rv, D], [Rc, D]
+        Rows of the two parts, contiguous. May be the same memory. A bf16 table is rounded up or down by chance.
+    vertex_moment1, vertex_moment2, context_moment1, context_moment2 : float32
+        State of the optimizer, of the shapes of the tables; may be empty where it uses none.
+    begin : int
+        Where the pairs of the block begin in `contexts`.
+    ends : int64 or int32 [Rv]
+        Where those of each head end.
+    contexts : int32 [M] or int16 [M]
+        Rows of the contexts of all pairs; int16 has the bits of uint16.
+    totals : int32 [Rv]
+        Pairs of each head in all blocks of the row.
+    units : int32 [U, 2]
+        (tile, chunk), contiguous; see :func:`units_of`.
+    negatives : int32 [U, K]
+        Rows of the context part, contiguous.
+    heads_per_unit : int
+        Heads of a tile, a power of two; see :func:`heads_for`.
+    first_head, first_context, lr, negative_weight, weight_decay, optimizer
+        See :func:`nodeloom.kernels.reference.pairs.train_pairs`.
+    settings : sequence of 3 or more floats
+        See :func:`nodeloom.kernels.cpu.optimizer.update_row`.
+    statistics : float64 [2]
+        The loss of every LOSS_EVERY-th unit and the sum of its weights are added.
+    product : {"fp32", "bf16", "tf32"}
+        What the factors of the matrix products with negatives are rounded to; sums are fp32.
+    seed : int
+        Of the stochastic rounding.
+    launch : Launch, optional
+        See there.
+
+    Raises
+    ------
+    triton.OutOfResources
+        If the device has too little shared memory for so many heads of rows so wide.
+    """
+    num_unit, num_negative = negatives.shape
+    if num_unit == 0:
+        return
+    launch = Launch() if launch is None else launch
+    row = vertex.shape[1]
+    block = max(16, triton.next_power_of_2(row))
+    tied = vertex.data_ptr() == context.data_ptr()
+    unroll = vertex.dtype == torch.bfloat16 and row > _WIDEST if launch.unroll is None else launch.unroll
+    num_warps = launch.num_warps or max(1, min(8, heads_per_unit * block // 512))
+    registers = launch.registers or min(255, 65536 // (16 * 32))
+    dtype, precision = _PRODUCTS[product]
+    values = [float(value) for value in settings[:3]]
+    num_loss = ceil_div(num_unit, LOSS_EVERY)
+    with on_device_of(vertex):
+        for loss, count in ((True, num_loss), (False, num_unit - num_loss)):
+            if count:
+                _pairs.train_units[(count,)](
+                    vertex, context, *_moments(vertex, vertex_moment1, vertex_moment2),
+                    *_moments(context, context_moment1, context_moment2),
+                    int(begin), ends, len(ends), contexts, totals, units, negatives, first_context - first_head, float(lr),
+                    float(negative_weight), float(weight_decay), *values, seed & 0x7FFFFFFF, statistics,
+                    H=heads_per_unit, ROW=row, D=block, NEGATIVES=num_negative, K=max(16, triton.next_power_of_2(num_negative)),
+                    OPTIMIZER=optimizer, CLIP=optimizer == SGD and values[0] > 0.0, RELOAD=launch.reload or tied,
+                    AHEAD=launch.ahead, UNROLL=unroll, PRODUCT=dtype, PRECISION=precision, LOSS=loss,
+                    num_warps=num_warps, num_stages=1, maxnreg=registers,
+                )  # fmt: skip
+
+
+def _moments(table, moment1, moment2):
+    """Return the moments, or the table itself for those that are not used: a kernel needs an address."""
+    return moment1 if moment1.numel() else table, moment2 if moment2.numel() else table
