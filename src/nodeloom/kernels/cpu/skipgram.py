@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nodeloom.kernels.cpu._buffers import buffer, keep
 from nodeloom.kernels.cpu._jit import jit
 from nodeloom.kernels.cpu.optimizer import update_row
 from nodeloom.kernels.cpu.simd import coefficients, products, rows
@@ -25,19 +26,6 @@ LOSS_EVERY = 32
 
 _BLOCK = 4  # rows of a block of scores
 _F4, _I8 = 4, 8  # bytes of a float32, of an int64
-
-
-@jit
-def _buffer(size):
-    """Return `size` zeros, the first on a cache line; a vector may be read or written behind the last."""
-    raw = np.zeros(size + 48, np.float32)
-    skip = (-(raw.ctypes.data // _F4)) % 16
-    return raw[skip:]
-
-
-@jit
-def _keep(buffers):
-    """Do nothing. Numba frees an array after its last use in the text, and does not see that its address is still in use."""
 
 
 # Compiled once each, although used in several places of the kernel.
@@ -191,11 +179,11 @@ def train_walks(
     shared = (num_negative + _BLOCK - 1) // _BLOCK * _BLOCK
     size = _F4 * dim
 
-    x_rows, c_rows, n_rows = _buffer(padded * dim), _buffer(padded * dim), _buffer(shared * dim)
-    weights, g_band = _buffer((max_row + _BLOCK) * band), _buffer((padded + 2) * band)
-    scores, gradient = _buffer(_BLOCK * max(window, shared) + 16), _buffer(4 * dim)
-    g_noise = _buffer((max_row + _BLOCK) * shared)
-    row_weight, item_weight, hubs = _buffer(max_row + _BLOCK), _buffer(max_row + _BLOCK), _buffer(padded)
+    x_rows, c_rows, n_rows = buffer(padded * dim), buffer(padded * dim), buffer(shared * dim)
+    weights, g_band = buffer((max_row + _BLOCK) * band), buffer((padded + 2) * band)
+    scores, gradient = buffer(_BLOCK * max(window, shared) + 16), buffer(4 * dim)
+    g_noise = buffer((max_row + _BLOCK) * shared)
+    row_weight, item_weight, hubs = buffer(max_row + _BLOCK), buffer(max_row + _BLOCK), buffer(padded)
     ids, noise_ids = np.full(padded + 16, -1, np.int64), np.full(shared + 16, -1, np.int64)
 
     x_at = x_rows.ctypes.data + pad * size
@@ -326,5 +314,5 @@ def train_walks(
                         optimizer, context_at + at, context_m1 + at, context_m2 + at, gradient_at + r * size, dim,
                         weight_decay * item_weight[j + r], rate, settings,
                     )  # fmt: skip
-    _keep((x_rows, c_rows, n_rows, g_band, g_noise, scores, gradient, weights))
+    keep((x_rows, c_rows, n_rows, g_band, g_noise, scores, gradient, weights))
     return num_pairs
