@@ -109,6 +109,25 @@ def test_convert_and_use_the_compiled_graph(cli, fake, edges, tmp_path):
     assert "graph.self_loops has no effect: the compiled graph was built already" in answer.err
 
 
+def test_convert_within_a_limit_of_memory(cli, edges, tmp_path, monkeypatch):
+    from nodeloom.cli import progress
+
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", -1.0)
+    plain, limited = tmp_path / "plain", tmp_path / "limited"
+    assert "sorting" not in cli("convert", edges, "-o", plain, "--self-loops", "drop").err
+    answer = cli("convert", edges, "-o", limited, "--memory-limit", "2GB", "--self-loops", "drop")
+    assert answer.code == 0, answer.err
+    assert "limited" in answer.out
+    for line in ("reading: 89 edges", "counting: 100% of 89 edges", "building: 100% of 178 entries"):
+        assert line in answer.err
+    assert Graph.open(limited).fingerprint() == Graph.open(plain).fingerprint()
+    assert cli("convert", edges, "-o", limited, "--memory-limit", "2GB", "--quiet").err == ""
+    for size, words in (("3", "memory_limit: expected at least"), ("x", "memory_limit: expected a number of bytes")):
+        answer = cli("convert", edges, "-o", limited, "--memory-limit", size)
+        assert answer.code != 0
+        assert words in answer.err
+
+
 def test_info(cli, model, edges, tmp_path):
     found = cli("info", model, "--json").json
     assert (found["num_nodes"], found["dim"]) == (24, 4)

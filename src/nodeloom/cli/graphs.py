@@ -32,21 +32,31 @@ def register(app: typer.Typer) -> None:
         output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where the compiled graph goes.")],
         options: dict[str, Any],
         directed: Annotated[bool, typer.Option("--directed", help="Follow edges from head to tail only.")] = False,
+        memory_limit: Annotated[
+            str,
+            typer.Option(
+                "--memory-limit",
+                metavar="auto|SIZE",
+                help="Memory to hold at most, such as 8GB; edges wait on the disk. auto: in memory, unless that would "
+                "take half of what the machine has.",
+                rich_help_panel="Machine",
+            ),
+        ] = "auto",
     ) -> None:
         """Compile a graph once, to open it in milliseconds from then on.
 
           nodeloom convert edges.txt.gz -o graph.nlg
+          nodeloom convert edges.parquet -o graph.nlg --memory-limit 8GB
 
         The file can be given wherever an edge list can.
         """
-        from nodeloom.cli.inputs import read_graph
+        from nodeloom.cli.inputs import compile_graph
         from nodeloom.io.atomic import check_writable
 
         session = active()
         check_writable(output)
         config = config_of(options, {"graph.file_name": list(edges), "graph.as_undirected": not directed})
-        graph = read_graph(config, session)
-        graph.save(output)
+        graph = compile_graph(config, output, memory_limit, session)
         session.result.update(written=output, num_nodes=graph.num_nodes, num_edges=graph.num_edges)
         session.show(f"{escape(repr(graph))}: wrote {size(os.path.getsize(output))} to {output}.")  # noqa: PTH202
 

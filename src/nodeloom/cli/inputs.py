@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nodeloom import datasets
-from nodeloom.cli.progress import DownloadProgress
+from nodeloom.cli.progress import CompileProgress, DownloadProgress
 from nodeloom.cli.session import Session
 from nodeloom.config import Config, FormatConfig, LinkPrediction, NodeClassification
 from nodeloom.errors import DataError, describe
@@ -54,31 +54,60 @@ def read_graph(config: Config, session: Session) -> Graph:
     from nodeloom.graph import Graph
 
     section = config.graph
-    options: dict[str, Any] = {
-        "directed": not section.as_undirected,
-        "duplicates": section.duplicates,
-        "self_loops": section.self_loops,
-        "normalization": section.normalization,
-        "num_thread": config.resource.threads,
-    }
     if section.edge_list:
-        return Graph.from_edges(_same_kind(section.edge_list), **options)
+        return Graph.from_edges(_same_kind(section.edge_list), **_building(config))
     if section.weighted_edge_list:
         weights = np.array([edge[2] for edge in section.weighted_edge_list], dtype=np.float32)
-        return Graph.from_edges(_same_kind([edge[:2] for edge in section.weighted_edge_list]), weights, **options)
+        edges = _same_kind([edge[:2] for edge in section.weighted_edge_list])
+        return Graph.from_edges(edges, weights, **_building(config))
     paths = [locate(name, session) for name in section.file_name]
     if len(paths) == 1 and is_compiled(paths[0]):
         _warn_of_options_for_text(config)
         return Graph.open(paths[0])
-    return Graph.from_file(
-        paths[0] if len(paths) == 1 else paths,
-        delimiters=config.format.delimiters,
-        comment=config.format.comment,
-        encoding=config.format.encoding,
-        weighted=section.weighted,
-        columns=section.columns,
-        **options,
-    )
+    return Graph.from_file(paths[0] if len(paths) == 1 else paths, **_reading(config))
+
+
+def compile_graph(config: Config, output: str, memory_limit: str, session: Session) -> Graph:
+    """Compile the graph of a configuration to a file, with progress where it takes long; return it.
+
+    Raises
+    ------
+    DataError, GraphError, DatasetError, MemoryLimitError, OutputError
+        A file cannot be used or written, or the memory does not suffice; see :meth:`nodeloom.graph.Graph.compile`.
+    """
+    from nodeloom.graph import Graph
+
+    paths = [locate(name, session) for name in config.graph.file_name]
+    special = os.path.exists(output) and not os.path.isfile(output)  # noqa: PTH110, PTH113
+    if is_compiled(paths[0]) or (special and memory_limit == "auto"):
+        graph = read_graph(config, session)
+        graph.save(output)
+        return graph
+    report = CompileProgress(session)
+    return Graph.compile(paths, output, memory_limit=memory_limit, report=report, **_reading(config))
+
+
+def _building(config: Config) -> dict[str, Any]:
+    """Return the options that say what graph to build of edges."""
+    return {
+        "directed": not config.graph.as_undirected,
+        "duplicates": config.graph.duplicates,
+        "self_loops": config.graph.self_loops,
+        "normalization": config.graph.normalization,
+        "num_thread": config.resource.threads,
+    }
+
+
+def _reading(config: Config) -> dict[str, Any]:
+    """Return the options of :meth:`nodeloom.graph.Graph.from_file`."""
+    return {
+        "delimiters": config.format.delimiters,
+        "comment": config.format.comment,
+        "encoding": config.format.encoding,
+        "weighted": config.graph.weighted,
+        "columns": config.graph.columns,
+        **_building(config),
+    }
 
 
 def is_compiled(path: str) -> bool:

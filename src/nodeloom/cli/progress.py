@@ -128,3 +128,22 @@ class DownloadProgress:
         self.last = now
         whole = f" of {size(total)}" if total else ""
         self.session.err.print(f"fetching {name}: {size(received)}{whole}", markup=False, soft_wrap=True)
+
+
+class CompileProgress:
+    """Tells how far a graph is that is compiled in parts."""
+
+    def __init__(self, session: Session, clock: Callable[[], float] = time.monotonic) -> None:
+        self.session = session
+        self.clock = clock
+        self.last = clock()
+
+    def __call__(self, what: str, done: int, total: int | None) -> None:
+        """Print a line if the last one is some seconds ago."""
+        now = self.clock()
+        if self.session.quiet or now - self.last < SECONDS_BETWEEN_LINES:
+            return
+        self.last = now
+        unit = "entries" if what == "building" else "edges"
+        far = f"{done:,} {unit}" if total is None else f"{done / max(total, 1):.0%} of {total:,} {unit}"
+        self.session.err.print(f"{what}: {far}", markup=False, soft_wrap=True)
