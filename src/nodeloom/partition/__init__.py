@@ -2,6 +2,7 @@
 
 from nodeloom.partition.assign import Placement, assign
 from nodeloom.partition.block import Block, Side
+from nodeloom.partition.budget import Grid, choose_grid
 from nodeloom.partition.null_device import NullDevice
 from nodeloom.partition.operations import Load, Operation, Store, Train, queue_of
 from nodeloom.partition.schedule import blocks, rounds
@@ -9,6 +10,7 @@ from nodeloom.partition.transfers import Transfers
 
 __all__ = [
     "Block",
+    "Grid",
     "Load",
     "NullDevice",
     "Operation",
@@ -19,6 +21,7 @@ __all__ = [
     "Transfers",
     "assign",
     "blocks",
+    "choose_grid",
     "queue_of",
     "rounds",
 ]

@@ -1,0 +1,269 @@
+"""How many parts, buffers and pairs: the grid that moves the fewest bytes for a positive pair and fits the memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from nodeloom.units import size
+
+MAX_PART = 4096
+"""Parts of a side, at most."""
+
+BLOCK_BYTES = 4 << 20
+"""What a block costs beside its bytes, in bytes: an estimate of 0.1 ms for launches and events at 40 GB/s."""
+
+PASS_BYTES = 2.0
+"""What it costs to draw a pair for one vertex part, in bytes: an estimate of twice 20 ps, for counting and placing."""
+
+_ALL_CONTEXT_SLOTS = 3  # one is trained, one stored, one loaded
+_SHORT_ROWS = 1 << 16  # rows of a context part that 16 bits can number
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A grid and what it needs.
+
+    Attributes
+    ----------
+    num_vertex_part, num_context_part : int
+        Parts of the two tables.
+    vertex_slots, context_slots : int
+        Buffers for parts on a device; if tables are tied, their sum.
+    episode_pairs : int
+        Positive pairs of an episode, on average.
+    row_pairs : int
+        Room for the pairs of one vertex part: its share of an episode, and the margin.
+    context_bytes : int
+        Bytes of a context in the list of pairs: 2 if the rows of a context part can be numbered with them, else 4.
+    moved_bytes : int
+        Bytes of tables that an episode moves to the devices, and as many back.
+    memory : dict of str to int
+        Bytes on a device by what they are for.
+    reason : str
+        Which memory led to what.
+    """
+
+    num_vertex_part: int
+    num_context_part: int
+    vertex_slots: int
+    context_slots: int
+    episode_pairs: int
+    row_pairs: int
+    context_bytes: int
+    moved_bytes: int
+    memory: dict[str, int]
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What is to be divided."""
+
+    num_nodes: int
+    vertex_row_bytes: int
+    context_row_bytes: int
+    tied: bool
+    num_device: int
+
+    def rows(self, num_vertex_part: int, num_context_part: int) -> tuple[int, int]:
+        """Return the rows of a part of each side, with padding as in :func:`nodeloom.partition.assign.assign`."""
+        finer = max(num_vertex_part, num_context_part)
+        rows = -(-self.num_nodes // finer)
+        return rows * (finer // num_vertex_part), rows * (finer // num_context_part)
+
+    def loads(self, parts: tuple[int, int], slots: tuple[int, int]) -> tuple[int, int]:
+        """Return the parts of each side that an episode loads, not less than `Transfers` will if what follows is known."""
+        num_vertex_part, num_context_part = parts
+        if self.tied:
+            buffers = sum(slots)
+            return 0, 0 if buffers >= num_context_part else num_context_part * (num_context_part - buffers + 2)
+        kept = slots[1] if self.num_device == 1 else 1
+        return (
+            max(0, num_vertex_part - self.num_device * slots[0]),
+            num_vertex_part * max(0, num_context_part - kept),
+        )
+
+
+def choose_grid(
+    num_nodes: int,
+    *,
+    vertex_row_bytes: int,
+    context_row_bytes: int,
+    free_bytes: int,
+    max_episode_pairs: int,
+    fixed_bytes: int | Callable[[int, int], int] = 0,
+    balance: float = 1.15,
+    num_device: int = 1,
+    tied: bool = False,
+    num_partition: int | None = None,
+    block_bytes: int = BLOCK_BYTES,
+    pass_bytes: float = PASS_BYTES,
+) -> Grid:
+    """Choose the grid that moves the fewest bytes per positive pair within the memory of a device.
+
+    An episode moves every vertex part once and with each all context parts, less what the buffers keep; so few vertex parts
+    and long episodes are good, and what remains beside the buffers goes to the pairs. Bytes count twice if they have to wait:
+    those of vertex parts if there is one buffer, since then training stops while it is changed, and those of context parts
+    if there are fewer than three, since then a store and a load take turns. One context buffer, where no transfer goes
+    on during training, is taken only if nothing else fits.
+
+    Parts are numbers 2^k and 3 * 2^k, times the number of devices, up to 4096; one side's divide the other's.
+
+    Parameters
+    ----------
+    num_nodes : int
+        Nodes.
+    vertex_row_bytes, context_row_bytes : int
+        Bytes of a row of each table with its moments.
+    free_bytes : int
+        Memory of each device.
+    max_episode_pairs : int
+        Positive pairs of an episode, at most.
+    fixed_bytes : int or callable
+        What else has to fit; a callable gets the numbers of vertex and context parts.
+    balance : float
+        Pairs of the largest vertex part, as a multiple of their mean.
+    num_device : int
+        Devices that take part, each with `free_bytes`.
+    tied : bool
+        Whether both sides are one table. Rows then have `vertex_row_bytes`, and both sides as many parts; one device only.
+    num_partition : int, optional
+        Parts of both sides, if the user has fixed them.
+    block_bytes, pass_bytes : float
+        What costs time beside transfers, as the bytes that could be moved in that time: a block; drawing a pair once more,
+        since the pairs of an episode are drawn for each vertex part.
+
+    Raises
+    ------
+    ValueError
+        If no grid fits; the message says what the smallest would need. If tables are tied on several devices.
+    """
+    if tied and num_device > 1:
+        raise ValueError("tied tables on several devices: a part cannot be in two places")
+    tables = _Tables(num_nodes, vertex_row_bytes, vertex_row_bytes if tied else context_row_bytes, tied, num_device)
+    best: tuple[tuple[float, ...], Grid] | None = None
+    least = math.inf
+    for parts in _numbers_of_parts(tables, num_partition):
+        fixed = fixed_bytes(*parts) if callable(fixed_bytes) else fixed_bytes
+        for slots in _numbers_of_buffers(tables, parts):
+            grid = _grid(tables, parts, slots, free_bytes - fixed, max_episode_pairs, balance)
+            grid.memory["fixed"] = fixed
+            if grid.episode_pairs < 1:
+                least = min(least, sum(grid.memory.values()))
+                continue
+            cost = _waiting_bytes(tables, parts, slots) + parts[0] * parts[1] * block_bytes
+            serial = float(slots[1] == 1 < parts[1])
+            key = (
+                serial,
+                cost / grid.episode_pairs + parts[0] * pass_bytes,
+                parts[0] * parts[1],
+                parts[0],
+                slots[0],
+                slots[1],
+            )
+            if best is None or key < best[0]:
+                best = key, grid
+    if best is None:
+        parts_text = f"{num_partition} parts" if num_partition else f"up to {MAX_PART} parts"
+        raise ValueError(f"no grid of {parts_text} fits {size(free_bytes)}: the smallest needs {size(least)}")
+    return _with_reason(best[1], tables, free_bytes, max_episode_pairs, num_partition)
+
+
+def _numbers_of_parts(tables: _Tables, num_partition: int | None) -> Iterator[tuple[int, int]]:
+    if num_partition is not None:
+        yield num_partition, num_partition
+        return
+    most = min(MAX_PART, max(tables.num_nodes, tables.num_device))
+    numbers = sorted(
+        tables.num_device * factor << power
+        for power in range(13)
+        for factor in (1, 3)
+        if tables.num_device * factor << power <= most
+    )
+    for num_vertex_part in numbers:
+        for num_context_part in [num_vertex_part] if tables.tied else numbers:
+            if num_vertex_part % num_context_part == 0 or num_context_part % num_vertex_part == 0:
+                yield num_vertex_part, num_context_part
+
+
+def _numbers_of_buffers(tables: _Tables, parts: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    for vertex_slots in range(1, 1 + (1 if tables.tied else min(2, -(-parts[0] // tables.num_device)))):
+        for context_slots in range(1, 1 + min(_ALL_CONTEXT_SLOTS, parts[1])):
+            yield vertex_slots, context_slots
+
+
+def _grid(
+    tables: _Tables, parts: tuple[int, int], slots: tuple[int, int], free: int, max_episode_pairs: int, balance: float
+) -> Grid:
+    """Return a grid with as many pairs as fit; if there is no room for any, its memory is what one pair would need."""
+    vertex_rows, context_rows = tables.rows(*parts)
+    context_bytes = 2 if context_rows <= _SHORT_ROWS else 4
+    memory = {
+        "vertex parts": slots[0] * vertex_rows * tables.vertex_row_bytes,
+        "context parts": slots[1] * context_rows * tables.context_row_bytes,
+        # Counts (int32) and cursors (int64) for every context part and head, totals (int32) for every head.
+        "counts": 12 * vertex_rows * parts[1] + 4 * vertex_rows,
+    }
+    room = (free - sum(memory.values())) // context_bytes
+    row_pairs = min(room, math.ceil(max_episode_pairs * balance / parts[0]))
+    episode_pairs = min(max_episode_pairs, int(row_pairs * parts[0] / balance))
+    memory["pairs"] = max(row_pairs, math.ceil(balance / parts[0])) * context_bytes
+    vertex_loads, context_loads = tables.loads(parts, slots)
+    moved = (
+        vertex_loads * vertex_rows * tables.vertex_row_bytes + context_loads * context_rows * tables.context_row_bytes
+    )
+    return Grid(*parts, *slots, episode_pairs, row_pairs, context_bytes, moved, memory, "")
+
+
+def _waiting_bytes(tables: _Tables, parts: tuple[int, int], slots: tuple[int, int]) -> int:
+    """Return the bytes that an episode moves, those twice that have to wait."""
+    vertex_rows, context_rows = tables.rows(*parts)
+    vertex_loads, context_loads = tables.loads(parts, slots)
+    vertex_times = 2 if slots[0] == 1 else 1
+    context_times = 2 if slots[1] < _ALL_CONTEXT_SLOTS else 1
+    return (
+        vertex_times * vertex_loads * vertex_rows * tables.vertex_row_bytes
+        + context_times * context_loads * context_rows * tables.context_row_bytes
+    )
+
+
+def _with_reason(
+    grid: Grid, tables: _Tables, free_bytes: int, max_episode_pairs: int, num_partition: int | None
+) -> Grid:
+    """Return a grid with the text that says why."""
+    whole = tables.num_nodes * (tables.vertex_row_bytes + (0 if tables.tied else tables.context_row_bytes))
+    rows = tables.rows(grid.num_vertex_part, grid.num_context_part)
+    asked = ", as asked" if num_partition else ""
+    texts = [
+        f"Tables of {size(whole)} and {size(free_bytes)} of memory"
+        f" give {grid.num_vertex_part} x {grid.num_context_part} blocks{asked}"
+    ]
+    if tables.tied:
+        texts.append(
+            f"parts of {size(rows[0] * tables.vertex_row_bytes)}, {grid.vertex_slots + grid.context_slots} at a time"
+        )
+    else:
+        texts.append(
+            f"vertex parts of {size(rows[0] * tables.vertex_row_bytes)}, {grid.vertex_slots} at a time,"
+            f" and context parts of {size(rows[1] * tables.context_row_bytes)}, {grid.context_slots} at a time"
+        )
+    if grid.vertex_slots == 1 < grid.num_vertex_part and not tables.tied:
+        texts.append(
+            "training waits while a vertex part is changed: a second buffer would mean smaller parts or shorter episodes"
+        )
+    if grid.context_slots < min(_ALL_CONTEXT_SLOTS, grid.num_context_part):
+        texts.append(
+            "transfers of context parts wait for each other: more buffers would mean smaller parts or shorter episodes"
+        )
+    if grid.episode_pairs < max_episode_pairs:
+        texts.append(
+            f"the {size(grid.memory['pairs'])} that remain for pairs hold an episode of {grid.episode_pairs:,},"
+            f" not the {max_episode_pairs:,} that were allowed"
+        )
+    else:
+        texts.append(f"an episode has the {grid.episode_pairs:,} pairs that were allowed")
+    texts.append(f"a pair moves {grid.moved_bytes / grid.episode_pairs:.3g} bytes each way")
+    return dataclasses.replace(grid, reason="; ".join(texts) + ".")
