@@ -12,16 +12,16 @@ from collections.abc import Callable
 from common import SkippedError, arguments
 from report import Report
 
-SECTIONS = ("youtube", "rows", "walks", "host", "debian", "quality", "propagation", "first-call")
+SECTIONS = ("youtube", "rows", "pairs", "walks", "host", "debian", "quality", "propagation", "first-call")
 
 
 def section(name: str) -> Callable[[argparse.Namespace, Report], None]:
     """Return a section; what it needs is imported only now."""
-    from gpu_sections import feeding, first_call, propagating, quality, rows, training, walking
+    from gpu_sections import feeding, first_call, pairs, propagating, quality, rows, training, walking
 
     return {
-        "youtube": training.youtube, "debian": training.debian, "rows": rows.rows, "walks": walking.walking,
-        "host": feeding.feeding, "quality": quality.quality, "propagation": propagating.propagation,
+        "youtube": training.youtube, "debian": training.debian, "rows": rows.rows, "pairs": pairs.pairs,
+        "walks": walking.walking, "host": feeding.feeding, "quality": quality.quality, "propagation": propagating.propagation,
         "first-call": first_call.first_call,
     }[name]  # fmt: skip
 

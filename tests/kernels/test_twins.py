@@ -104,7 +104,11 @@ def test_kernels_have_a_definition_of_the_same_name_and_parameters(family):
 
 @pytest.mark.parametrize(
     ("name", "family"),
-    [(name, b) for name in ("generate", "walks", "skipgram", "optimizer") for b in having(FAST_BACKENDS, name)],
+    [
+        (name, b)
+        for name in ("generate", "walks", "skipgram", "optimizer", "pairs")
+        for b in having(FAST_BACKENDS, name)
+    ],
     ids=str,
 )
 def test_constants_are_equal(name, family):

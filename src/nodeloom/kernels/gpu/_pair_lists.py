@@ -47,8 +47,8 @@ def visit_pairs(
                 number = numbers + part.to(tl.int64) * num_head + head
                 if PLACE:
                     where = tl.atomic_add(number, 1, mask=near, sem="relaxed")
-                    wheres, lives = wheres + (where,), lives + (near,)  # noqa: RUF005  Triton's way
-                    rows = rows + ((context - part * part_rows).to(contexts.dtype.element_ty),)  # noqa: RUF005
+                    row = (context - part * part_rows).to(contexts.dtype.element_ty)
+                    wheres, rows, lives = wheres + (where,), rows + (row,), lives + (near,)  # type: ignore[assignment]  # noqa: RUF005  Triton's way
                 else:
                     tl.atomic_add(number, 1, mask=near, sem="relaxed")
         if PLACE:
