@@ -122,6 +122,26 @@ def test_more_memory_is_never_worse(problem, free_bytes, more):
     assert after[0] < before[0] or (after[0] == before[0] and after[1] <= before[1] * (1 + 1e-12))
 
 
+def moved_by(grid, num_nodes, columns, num_device, tied):
+    """Return the bytes that the third episode loads."""
+    parts, slots = (grid.num_vertex_part, grid.num_context_part), (grid.vertex_slots, grid.context_slots)
+    devices = NullDevice(
+        np.zeros((num_nodes, columns[0])),
+        None if tied else np.zeros((num_nodes, columns[1])),
+        *parts,
+        vertex_slots=slots[0],
+        context_slots=slots[1],
+        num_device=num_device,
+    )
+    transfers = Transfers(*slots, num_device=num_device, tied=tied)
+    for episode in range(3):
+        before = devices.bytes["Load", "vertex"] + devices.bytes["Load", "context"]
+        orders = [rounds(*parts, num_device, number) for number in (episode, episode + 1)]
+        for operation in transfers.operations(*orders):
+            devices.run(operation)
+    return devices.bytes["Load", "vertex"] + devices.bytes["Load", "context"] - before
+
+
 @pytest.mark.parametrize(
     ("free_bytes", "num_device", "tied"),
     [(18_000, 1, False), (12_000, 1, False), (37_500, 2, False), (27_000, 1, True)],
@@ -138,28 +158,31 @@ def test_an_episode_moves_what_the_grid_says(free_bytes, num_device, tied):
         block_bytes=0,
         pass_bytes=0,
     )
-    parts, slots = (grid.num_vertex_part, grid.num_context_part), (grid.vertex_slots, grid.context_slots)
-    assert min(parts) > 2  # or nothing is tested
-    devices = NullDevice(
-        np.zeros((96, 64)),
-        None if tied else np.zeros((96, 32)),
-        *parts,
-        vertex_slots=slots[0],
-        context_slots=slots[1],
-        num_device=num_device,
-    )
-    transfers = Transfers(*slots, num_device=num_device, tied=tied)
-    for episode in range(3):
-        before = devices.bytes["Load", "vertex"] + devices.bytes["Load", "context"]
-        for operation in transfers.operations(
-            *(rounds(*parts, num_device, number) for number in (episode, episode + 1))
-        ):
-            devices.run(operation)
-    found = devices.bytes["Load", "vertex"] + devices.bytes["Load", "context"] - before
+    assert min(grid.num_vertex_part, grid.num_context_part) > 2  # or nothing is tested
+    found = moved_by(grid, 96, (64, 32), num_device, tied)
     if tied or num_device > 1:
         assert 0.6 * grid.moved_bytes <= found <= grid.moved_bytes
     else:
         assert found == grid.moved_bytes
+
+
+@given(num_partition=st.integers(1, 7), num_device=st.integers(1, 4), free_bytes=st.integers(1000, 20_000))
+@settings(deadline=None)
+def test_no_number_of_parts_moves_more(num_partition, num_device, free_bytes):
+    num_nodes = 60 * num_partition
+    try:
+        grid = choose_grid(
+            num_nodes,
+            vertex_row_bytes=8,
+            context_row_bytes=8,
+            free_bytes=free_bytes,
+            max_episode_pairs=100,
+            num_device=num_device,
+            num_partition=num_partition,
+        )
+    except ValueError:
+        assume(False)
+    assert moved_by(grid, num_nodes, (1, 1), num_device, tied=False) <= grid.moved_bytes
 
 
 FRIENDSTER = {

@@ -80,6 +80,8 @@ class _Tables:
         if self.tied:
             buffers = sum(slots)
             return 0, 0 if buffers >= num_context_part else num_context_part * (num_context_part - buffers + 2)
+        if num_vertex_part % self.num_device:  # vertex parts go from device to device, and no turn is shared
+            return num_vertex_part + self.num_device - 1, num_vertex_part * num_context_part
         kept = slots[1] if self.num_device == 1 else 1
         return (
             max(0, num_vertex_part - self.num_device * slots[0]),
