@@ -28,6 +28,7 @@ LOSS_EVERY = _pairs.LOSS_EVERY
 _BLOCK = 128  # places of walks that a program looks at
 _GROUP = 5  # contexts on each side at a time
 _SIZE = 4096  # numbers of the rows of a unit, about
+_REGISTERS = 128  # of a thread: 16 warps then fit a multiprocessor
 _WIDEST = 256  # columns of bf16 rows up to which loops are not unrolled
 
 # fp32 products are those of three parts on tensor cores, right to 21 bits.
@@ -49,7 +50,7 @@ class Launch:
     unroll : bool or None
         Write the loops over slots out; None for bf16 rows wider than 256 columns, on which loops of other kernels broke.
     registers : int or None
-        Registers of a thread, at most; None for what 16 warps on a multiprocessor leave.
+        Registers of a thread, at most; None for 128, with which 16 warps fit a multiprocessor.
     """
 
     num_warps: int | None = None
@@ -207,7 +208,7 @@ def train_pairs(
     tied = vertex.data_ptr() == context.data_ptr()
     unroll = vertex.dtype == torch.bfloat16 and row > _WIDEST if launch.unroll is None else launch.unroll
     num_warps = launch.num_warps or max(1, min(8, heads_per_unit * block // 512))
-    registers = launch.registers or min(255, 65536 // (16 * 32))
+    registers = launch.registers or _REGISTERS
     dtype, precision = _PRODUCTS[product]
     values = [float(value) for value in settings[:3]]
     num_loss = ceil_div(num_unit, LOSS_EVERY)
