@@ -22,6 +22,11 @@ def _move_four(x, gradient, sources, targets, factors, stride, dim, soon):
 
 
 @jit
+def _fetch_row(address, dim):
+    gathered.fetch_row(address, dim)
+
+
+@jit
 def _add_many(address, value, count, first):
     for i in range(count):
         before = atomics.fetch_add(address, value)
@@ -62,6 +67,13 @@ def test_move_four(dim, in_place):
     np.testing.assert_allclose(gradient, want_gradient, rtol=1e-5, atol=1e-4)
     if not in_place:
         np.testing.assert_array_equal(table, normal(9, dim, seed=1))
+
+
+def test_fetching_changes_nothing():
+    table = normal(4, 48)
+    _fetch_row(at(table, 48), 48)
+    _fetch_row(0, 48)  # not even where there is no memory
+    np.testing.assert_array_equal(table, normal(4, 48))
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])

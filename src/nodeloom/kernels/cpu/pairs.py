@@ -287,7 +287,7 @@ def train_pairs(
         noise = np.float32(0.0)
         for i in range(0, num_head, _FOUR):
             for j in range(fetched, min(fetched + _NOISE_FETCH, known, AHEAD)):
-                rows.prefetch_row(context_at + pairs[j] * size, dim)
+                gathered.fetch_row(context_at + pairs[j] * size, dim)
                 fetched = j + 1
             products.dot_rows(x_at + i * size, n_at, shared, dim, scores_at, shared)
             coefficients.sigmoid(scores_at, (_FOUR * shared + 15) // 16 * 16)
@@ -326,9 +326,9 @@ def train_pairs(
                 decay * weight, rate, settings,
             )  # fmt: skip
             if i < next_head:
-                rows.prefetch_row(vertex_at + heads[1 - now, i] * size, dim)
+                gathered.fetch_row(vertex_at + heads[1 - now, i] * size, dim)
             if i < next_negative:
-                rows.prefetch_row(context_at + np.int64(negatives[unit + 1, i]) * size, dim)
+                gathered.fetch_row(context_at + np.int64(negatives[unit + 1, i]) * size, dim)
         if num_head:
             for k in range(0, num_negative, _FOUR):
                 products.accumulate_4(g_noise_at + _F4 * k, 1, shared, x_at, num_head, dim, gradient_at)
