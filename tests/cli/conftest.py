@@ -103,6 +103,8 @@ class FakeEstimator:
         gpu_memory_limit: int | str = "auto",
         table_dtype: str = "auto",
         sampler: str = "auto",
+        memory_limit: int | str = "auto",
+        num_partition: int | str = "auto",
     ) -> None:
         given = locals()
         self.parameters = {key: given[key] for key in inspect.signature(FakeEstimator).parameters}

@@ -21,7 +21,7 @@ OTHER = {
     "num_negative": "2", "batch_size": "1000", "episode_size": "5", "delimiters": ",", "comment": "%",
     "encoding": "latin-1", "normalization": True, "weighted": False, "duplicates": "keep", "self_loops": "drop",
     "columns": "source, target", "dim": "64", "device": "cuda:1", "table_dtype": "bf16", "sampler": "host",
-    "gpus": "2, 0", "gpu_memory_limit": "1000000", "num_thread": "1", "init": "old.safetensors",
+    "gpus": "2, 0", "gpu_memory_limit": "1000000", "memory_limit": "2000000", "num_thread": "1", "init": "old.safetensors",
     "num_iteration": "9", "tolerance": "0.01", "degree_exponent": "0.3", "residual": "0.1", "whiten": False,
     "direction": "out", "num_scale": "2", "row_length": "3", "theta": "0.4", "mu": "0.1", "num_term": "6",
     "checkpoint": "c.safetensors", "checkpoint_interval": "5", "momentum": "0.8", "alpha": "0.9",

@@ -172,7 +172,7 @@ def snapshots(graph, plan):
     """Train, waiting after every pool; return the pairs and all tables by (part, number of tiles)."""
     found = {}
     for index, part in enumerate(plan.parts):
-        store = place.allocate(plan, part)
+        store = place.allocate(plan, part, graph)
         store.initialize(part, plan.num_thread)
         engine, position = place.engine_of(graph, plan, part, store), Position()
         for _ in engine.run(position):

@@ -123,7 +123,7 @@ def test_memory_is_what_the_plan_says(on_gpu, large, values):
     values = {"dim": 128, "num_epoch": 20, **values}
     plan = on_gpu.plan(large, **values)
     before = asked_for()
-    store = place.allocate(plan, plan.parts[0])
+    store = place.allocate(plan, plan.parts[0], large)
     engine = GpuEngine(large, plan, plan.parts[0], store)
     assert asked_for() - before == pytest.approx(plan.num_device_bytes, rel=1e-4)
     del store, engine

@@ -196,7 +196,7 @@ def test_nothing_is_said_where_it_fits(on_gpu, large, caplog):
 
 
 def test_main_memory_that_is_not_there_is_refused(on_gpu, large, monkeypatch):
-    monkeypatch.setattr(plan_module, "total_memory", lambda: 1_000_000)
+    monkeypatch.setattr("nodeloom.engine.budget.total_memory", lambda: 1_000_000)
     with pytest.raises(MemoryLimitError, match=r"at most 1 MB of memory, got .*vectors"):
         on_gpu.plan(large)
 

@@ -204,7 +204,7 @@ def test_padding_stays_zero(on_gpu, values):
 def test_compiling_changes_nothing(on_gpu, optimizer, table_dtype):
     plan = on_gpu.plan(near(), optimizer=optimizer, table_dtype=table_dtype, weight_decay=0.5, random_walk_length=5)
     part, random = plan.parts[0], np.random.default_rng(0)
-    store = place.allocate(plan, part)
+    store = place.allocate(plan, part, near())
     for name, table in store.tables().items():
         store.write(name, random.random(table.shape, dtype=np.float32))
     before = store.tables()

@@ -236,10 +236,12 @@ def test_peak_of_a_training_is_what_the_plan_says(engine, values):
 
 
 def test_what_does_not_fit_is_refused(engine, graph, monkeypatch):
-    monkeypatch.setattr(plan_module, "total_memory", lambda: 100_000)
-    with pytest.raises(MemoryLimitError, match=r"at most 100 kB of memory, got .*tables 123 MB.*Lower dim"):
+    monkeypatch.setattr("nodeloom.engine.budget.total_memory", lambda: 100_000)
+    with pytest.raises(
+        MemoryLimitError, match=r"at most 100 kB of memory, in parts, got .* beside the tables; .*Lower dim"
+    ):
         make_plan(graph, engine.settings(dim=51_200))
-    monkeypatch.setattr(plan_module, "total_memory", lambda: None)  # unknown: try
+    monkeypatch.setattr("nodeloom.engine.budget.total_memory", lambda: None)  # unknown: try
     assert make_plan(graph, engine.settings(dim=51_200)).num_bytes > 100_000
 
 

@@ -50,6 +50,7 @@ OTHER = {
     ("build", "episode_size"): (10, False),
     ("resource", "gpus"): ((0,), False),
     ("resource", "gpu_memory_limit"): (1000, False),
+    ("resource", "memory_limit"): (1000, False),
     ("resource", "cpu_per_gpu"): (2, False),
     ("resource", "num_thread"): (2, False),
     ("resource", "dim"): (64, True),

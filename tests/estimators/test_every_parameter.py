@@ -39,6 +39,7 @@ CHANGES = [
     (DeepWalk, {"weight_decay": 0.01}),
     (DeepWalk, {"schedule": "constant"}),
     (DeepWalk, {"seed": 4}),
+    (DeepWalk, {"num_partition": 2}),
     (LINE, {"order": 1}),
     (LINE, {"order": "both"}),
     (Node2Vec, {"p": 0.25}),
@@ -55,7 +56,7 @@ OPTIMIZERS = [
     {"type": "Adam", "epsilon": 0.1},
 ]
 # These say how, not what: they are followed below.
-HOW = {"num_thread", "deterministic", "device", "gpus", "gpu_memory_limit", "table_dtype", "sampler"}
+HOW = {"num_thread", "deterministic", "device", "gpus", "gpu_memory_limit", "table_dtype", "sampler", "memory_limit"}
 
 MODELS = {DeepWalk: "DeepWalk", LINE: "LINE", Node2Vec: "node2vec"}
 IDS = [f"{model.__name__} {key}={value}" for model, change in CHANGES for key, value in change.items()]
@@ -177,7 +178,7 @@ def test_num_thread_and_deterministic(graph, monkeypatch):
 
 # Values other than the defaults that say on which device, and how there.
 ON_DEVICES = {
-    "device": "cuda:1", "gpus": (1, 2), "gpu_memory_limit": 10**9, "table_dtype": "bf16", "sampler": "host",
+    "device": "cuda:1", "gpus": (1, 2), "gpu_memory_limit": 10**9, "table_dtype": "bf16", "sampler": "host", "memory_limit": 10**9,
 }  # fmt: skip
 
 

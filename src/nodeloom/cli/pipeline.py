@@ -194,6 +194,8 @@ def parameters_of(config: Config) -> dict[str, Any]:
     return {
         **{key: getattr(config.train, key) for key in type(config.train).model_fields},
         "num_negative": config.build.num_negative,
+        "num_partition": config.build.num_partition,
+        "memory_limit": config.resource.memory_limit,
         "dim": config.resource.dim,
         "num_thread": config.resource.threads,
         **{key: getattr(config.resource, key) for key in ("device", *OF_GPUS)},

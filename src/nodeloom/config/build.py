@@ -18,7 +18,8 @@ class BuildConfig(Section):
     )
     num_partition: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto",
-        description="Parts that the vector tables are cut into when they exceed a GPU. No effect in this version.",
+        description="Parts that each of the two tables is cut into, of which a device trains two at a time. auto: 1 if the "
+        "tables fit, else what moves least; a number above 1 forces it.",
     )
     num_negative: Annotated[Integer, Field(ge=1)] = Field(
         1,
@@ -29,5 +30,6 @@ class BuildConfig(Section):
         100000, description="GraphVite's pairs per transfer to a GPU. Here it is the unit of log_frequency only."
     )
     episode_size: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
-        "auto", description="Batches per block of partitions. No effect in this version."
+        "auto",
+        description="GraphVite's batches per block of partitions. No effect: episodes are as long as memory allows.",
     )

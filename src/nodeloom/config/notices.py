@@ -9,8 +9,7 @@ if TYPE_CHECKING:
     from nodeloom.config.tree import Config
 
 WITHOUT_EFFECT: dict[tuple[str, str], str] = {
-    ("build", "num_partition"): "the vectors are trained in one piece",
-    ("build", "episode_size"): "there are no partitions whose turns it would set",
+    ("build", "episode_size"): "an episode is as long as memory allows",
     ("train", "random_walk_batch_size"): "walks are trained as they are drawn, not held back in batches",
     ("train", "shuffle_base"): "all pairs of a walk are trained together, so there is nothing to spread",
     ("save", "save_hyperparameter"): "a model file always holds the settings it was trained with",

@@ -25,6 +25,11 @@ class ResourceConfig(Section):
     gpu_memory_limit: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto", description="Memory to use on a GPU at most, in bytes. auto: what is free there."
     )
+    memory_limit: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+        "auto",
+        description="Main memory to use at most, in bytes. Tables that exceed it are trained in parts from temporary files (in "
+        "TMPDIR). auto: what the machine has.",
+    )
     cpu_per_gpu: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto",
         description="GraphVite's number of CPU threads per GPU. Here it is the number of threads, unless num_thread is "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nodeloom.engine.memory import total_memory
+from nodeloom.engine.settings import Settings
 from nodeloom.sampling.walks import HubRows, WalkSampler
 from nodeloom.units import size
 
@@ -11,10 +13,20 @@ if TYPE_CHECKING:
     from nodeloom.engine.plan import Plan
     from nodeloom.graph import Graph
 
+EPISODE_CHUNK = 1 << 21
+"""Nodes of the walks of an episode that are on a device at a time."""
+
 POOL_SLOTS = 3
 """Pools of walks on a device: one is trained, one is sampled, one is being counted."""
 
 _DTYPE_BYTES = {"fp32": 4, "bf16": 2}
+
+
+def main_memory(settings: Settings) -> int | None:
+    """Return the bytes of main memory that may be used: what the user allows, at most what the machine has; None if unknown."""
+    limits = [total_memory(), settings.resource.memory_limit]
+    known = [limit for limit in limits if isinstance(limit, int)]
+    return min(known, default=None)
 
 
 def num_tables(plan: Plan) -> int:

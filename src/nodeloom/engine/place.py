@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from nodeloom.engine.grid import GridEngine, GridStore
 from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.resident import Position, ResidentEngine
 from nodeloom.engine.store import Store
+from nodeloom.engine.tiers import placement_of
 from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -52,8 +54,13 @@ class AnyEngine(Protocol):
         """Wait until nothing is under way: the tables are at rest, and the position is theirs."""
 
 
-def allocate(plan: Plan, part: Part) -> AnyStore:
+def allocate(plan: Plan, part: Part, graph: Graph) -> AnyStore:
     """Return the store of a part, of zeros."""
+    if plan.grid is not None:
+        return GridStore(
+            part, placement_of(plan, graph), plan.optimizer.num_moment,
+            table_dtype="fp32" if plan.device == "cpu" else plan.table_dtype, in_files=plan.in_files, num_thread=plan.num_thread,
+        )  # fmt: skip
     if plan.device == "cpu":
         return Store.allocate(plan.num_nodes, part, plan.optimizer.num_moment)
     from nodeloom.engine.gpu import GpuStore
@@ -65,6 +72,8 @@ def allocate(plan: Plan, part: Part) -> AnyStore:
 
 def engine_of(graph: Graph, plan: Plan, part: Part, store: AnyStore) -> AnyEngine:
     """Return the engine that trains the store of a part."""
+    if isinstance(store, GridStore):
+        return GridEngine(graph, plan, part, store)
     if isinstance(store, Store):
         return ResidentEngine(graph, plan, part, store)
     from nodeloom.engine.gpu import GpuEngine, GpuStore

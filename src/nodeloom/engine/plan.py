@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nodeloom.engine import choose
-from nodeloom.engine.budget import device_memory, host_memory, sizes
+from nodeloom.engine.budget import device_memory, host_memory, main_memory, sizes
 from nodeloom.engine.device import find_gpu, resolve_device
-from nodeloom.engine.memory import total_memory
 from nodeloom.engine.optimizer import Optimizer, optimizer_of
 from nodeloom.engine.parts import Part, parts_of
 from nodeloom.engine.schedule import Schedule
 from nodeloom.engine.settings import Settings
+from nodeloom.engine.tiers import grid_on_cpu, grid_on_gpu, wanted
+from nodeloom.engine.walk_shape import sink_share, walk_shape
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.kernels.cpu.skipgram import TILE
@@ -24,6 +25,7 @@ from nodeloom.units import duration, rate, size
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
+    from nodeloom.partition import Grid
 
 TILES_PER_POOL = 4096  # at dim 128 and below: about a tenth of a second
 TILES_PER_GPU_POOL = 1 << 17  # about 10 milliseconds
@@ -80,6 +82,12 @@ class Plan:
         Bytes of main memory by what they are for.
     device_memory : dict of str to int
         Bytes on the GPU by what they are for; empty on the CPU.
+    grid : Grid or None
+        The parts that tables are trained in; None where they are trained whole.
+    in_files : bool
+        Whether the tables of a grid lie in temporary files.
+    reason : str
+        Why there is a grid, and why of this shape.
     rate : float or None
         Expected positive pairs per second, measured on this machine; None if not measured.
     """
@@ -115,6 +123,9 @@ class Plan:
     table_dtype: Literal["fp32", "bf16"] = "fp32"
     sampler: Literal["device", "host"] = "device"
     device_memory: dict[str, int] = dataclasses.field(default_factory=dict)
+    grid: Grid | None = None
+    in_files: bool = False
+    reason: str = ""
     rate: float | None = None
 
     @property
@@ -186,8 +197,11 @@ class Plan:
             ),
             ("optimizer", f"{self.optimizer.name}, lr {self.lr:.3g} {schedule}, weight decay {self.weight_decay:.2g}"),
             ("training", f"{self.num_epoch:,} epochs = {self.total_pair:,} positive pairs"),
-            ("memory", sizes(self.memory)),
         ]
+        if self.grid is not None:
+            where = "in temporary files" if self.in_files else "in main memory"
+            rows.append(("grid", f"tables {where}. {self.reason}"))
+        rows.append(("memory", sizes(self.memory)))
         if self.device_memory:
             rows.append(("GPU memory", sizes(self.device_memory)))
         if self.seconds is not None:
@@ -204,6 +218,7 @@ class Plan:
         plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         plain["parts"] = [dataclasses.asdict(part) for part in self.parts]
         plain["optimizer"] = self.optimizer.name
+        plain["grid"] = None if self.grid is None else dataclasses.asdict(self.grid)
         if not isinstance(self.schedule, str):
             plain["schedule"] = getattr(self.schedule, "__name__", "function")
         return {
@@ -244,7 +259,7 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
             )
         )
     sinks = sink_share(graph)
-    step, length = _walk_shape(settings, graph.directed, sinks)
+    step, length = walk_shape(settings, graph.directed, sinks)
     optimizer = build.optimizer
     connected = int(np.count_nonzero(graph.strengths + graph.in_strengths))
     walks_per_tile = max(1, TILE // (length + 1))
@@ -285,18 +300,25 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
     )
     if device != "cpu":
         return _on_gpu(plan, graph, settings)
-    return _on_cpu(plan, graph)
+    return _on_cpu(plan, graph, settings)
 
 
-def _on_cpu(plan: Plan, graph: Graph) -> Plan:
-    """Return the plan with its pools and its memory, for the CPU."""
+def _on_cpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:
+    """Return the plan with its pools and its memory, for the CPU; in a grid if it was asked for or the tables do not fit."""
     plan = _with_pools(plan, TILES_PER_POOL)
-    return _within_memory(dataclasses.replace(plan, memory=host_memory(plan, graph)))
+    plan = dataclasses.replace(plan, memory=host_memory(plan, graph))
+    limit = main_memory(settings)
+    if wanted(settings) is not None:
+        return _within_memory(grid_on_cpu(plan, graph, settings, limit, "num_partition asks for parts."), settings)
+    if limit is not None and plan.num_bytes > limit:
+        reason = f"{size(plan.num_bytes)} are needed and there are {size(limit)}, so tables lie in files."
+        return grid_on_cpu(plan, graph, settings, limit, reason)
+    return plan
 
 
-def _within_memory(plan: Plan) -> Plan:
+def _within_memory(plan: Plan, settings: Settings) -> Plan:
     """Return the plan if the machine has the main memory that it needs."""
-    limit = total_memory()
+    limit = main_memory(settings)
     if limit is not None and plan.num_bytes > limit:
         raise MemoryLimitError(
             describe(
@@ -325,18 +347,25 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:
         if dtypes == ["bf16"]:
             raise ConfigError(describe("table_dtype", expected=f"fp32 with dim above {WIDEST_BF16}", got="bf16"))
         dtypes = ["fp32"]
+    if wanted(settings) is not None:
+        found = grid_on_gpu(plan, graph, settings, limit, "num_partition asks for parts.")
+        if found is not None:
+            return _within_memory(found, settings)
     samplers: list[Any] = ["device", "host"] if resource.sampler == "auto" else [resource.sampler]
     plans = [dataclasses.replace(plan, table_dtype=dtype, sampler=where) for dtype in dtypes for where in samplers]
     plans = [dataclasses.replace(p, memory=host_memory(p, graph), device_memory=device_memory(p, graph)) for p in plans]
     for fitting in plans:
         if fitting.num_device_bytes <= limit:
-            return _within_memory(fitting)
+            return _within_memory(fitting, settings)
+    reason = f"Tables and graph do not fit the {size(limit)} of {plan.device}."
+    if (in_parts := grid_on_gpu(plan, graph, settings, limit, reason)) is not None:
+        return in_parts
     if resource.device == "auto":
         logger.warning(
             "training on the CPU, since %s would need %s and has %s free.",
             plan.device, size(plans[-1].num_device_bytes), size(limit),
         )  # fmt: skip
-        return _on_cpu(dataclasses.replace(plan, device="cpu"), graph)
+        return _on_cpu(dataclasses.replace(plan, device="cpu"), graph, settings)
     free = "" if resource.table_dtype == resource.sampler == "auto" else ", leave table_dtype and sampler to auto"
     raise MemoryLimitError(
         describe(
@@ -359,30 +388,6 @@ def _with_pools(plan: Plan, tiles_per_pool: int) -> Plan:
     return dataclasses.replace(
         plan, total_pair=pairs * len(plan.parts), tiles_per_pool=max(1, min(most, tiles // POOLS_AT_LEAST))
     )
-
-
-def sink_share(graph: Graph) -> float:
-    """Return the share of the edge weight that leads to nodes without edges out of them; 0 on undirected graphs."""
-    if not graph.directed:
-        return 0.0
-    strengths = graph.in_strengths
-    return float(strengths[graph.degrees == 0].sum() / strengths.sum())
-
-
-def _walk_shape(settings: Settings, directed: bool, sinks: float) -> tuple[int, int]:
-    """Return the augmentation step and the length of walks."""
-    asked_step, asked_length = settings.train.augmentation_step, settings.train.random_walk_length
-    step = asked_step if asked_step != "auto" else choose.AUGMENTATION_STEP
-    # A step of 1 asks for edges; on directed graphs only walks of one edge draw them evenly, on undirected ones all walks do.
-    chosen_length = 1 if step == 1 and directed else choose.random_walk_length(step, sinks)
-    length = asked_length if asked_length != "auto" else chosen_length
-    if asked_step == "auto":
-        step = min(step, length)
-    elif asked_length == "auto":
-        length = max(step, length)
-    if step > length:
-        raise ConfigError(describe("augmentation_step", expected=f"at most random_walk_length ({length})", got=step))
-    return step, length
 
 
 def _threads(settings: Settings) -> int:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,6 +45,9 @@ class Position:
         Learning rate at the end of the last pool.
     seconds : float
         Time spent, earlier parts included.
+    episode : dict of str to int
+        In a grid: the number of the episode, how many of its rows are trained, its tiles and the shape of the grid. Its walks begin
+        with tile `num_tile`. Pairs of rows that are trained are in `num_pair`.
     """
 
     num_pair: int = 0
@@ -52,6 +55,7 @@ class Position:
     loss: float = math.nan
     lr: float = math.nan
     seconds: float = 0.0
+    episode: dict[str, int] = field(default_factory=dict)
 
 
 def hub_weights(graph: Graph, threshold: float) -> FloatArray:

@@ -27,6 +27,7 @@ _FREE = {
     ("resource", "cpu_per_gpu"),
     ("resource", "gpus"),
     ("resource", "gpu_memory_limit"),
+    ("resource", "memory_limit"),
     ("resource", "device"),
     ("resource", "table_dtype"),
     ("resource", "sampler"),

@@ -130,7 +130,7 @@ class _Run:
     def part(self, index: int, position: Position, resume: str | Path | None, stop: StopRequest) -> None:
         """Train one part from `position`, and put its tables with the others."""
         plan, part = self.plan, self.plan.parts[index]
-        store = allocate(plan, part)
+        store = allocate(plan, part, self.graph)
         if position.num_tile:
             self.tables.get(index, store, missing=str(resume))
         else:

@@ -61,6 +61,12 @@ class DeepWalk(NodeEmbedding):
     sampler : {"auto", "device", "host"}
         Who draws the walks when training on a GPU: the GPU or CPU threads. auto: device if the graph fits the memory of the GPU
         beside the tables, else host.
+    memory_limit : int or "auto"
+        Bytes of main memory to use at most; tables that exceed it are trained in parts from temporary files (in TMPDIR). auto: what the
+        machine has.
+    num_partition : int or "auto"
+        Parts of each table, of which a device trains two at a time. auto: 1 if the tables fit, else what moves least; a number above
+        1 forces it.
 
     Attributes
     ----------
@@ -113,6 +119,8 @@ class DeepWalk(NodeEmbedding):
         gpu_memory_limit: int | Auto = "auto",
         table_dtype: str = "auto",
         sampler: str = "auto",
+        memory_limit: int | Auto = "auto",
+        num_partition: int | Auto = "auto",
     ) -> None:
         self.dim = dim
         self.num_epoch = num_epoch
@@ -136,6 +144,8 @@ class DeepWalk(NodeEmbedding):
         self.gpu_memory_limit = gpu_memory_limit
         self.table_dtype = table_dtype
         self.sampler = sampler
+        self.memory_limit = memory_limit
+        self.num_partition = num_partition
 
 
 class LINE(DeepWalk):
@@ -179,6 +189,8 @@ class LINE(DeepWalk):
         gpu_memory_limit: int | Auto = "auto",
         table_dtype: str = "auto",
         sampler: str = "auto",
+        memory_limit: int | Auto = "auto",
+        num_partition: int | Auto = "auto",
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "order", "__class__")}
         super().__init__(**given)
@@ -228,6 +240,8 @@ class Node2Vec(DeepWalk):
         gpu_memory_limit: int | Auto = "auto",
         table_dtype: str = "auto",
         sampler: str = "auto",
+        memory_limit: int | Auto = "auto",
+        num_partition: int | Auto = "auto",
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "p", "q", "__class__")}
         super().__init__(**given)

@@ -32,7 +32,7 @@ def over_nodes(weights: DoubleArray) -> AliasTable:
     return table
 
 
-def over_rows(weights: FloatArray | None, indptr: OffsetArray, num_thread: int) -> AliasTable:
+def over_rows(weights: FloatArray | DoubleArray | None, indptr: OffsetArray, num_thread: int) -> AliasTable:
     """Return the alias tables of all rows of a graph; empty ones without weights, since uniform draws need none."""
     count = 0 if weights is None else len(weights)
     table = AliasTable(np.empty(count, np.float32), np.empty(count, np.int32))

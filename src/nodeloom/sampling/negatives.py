@@ -10,10 +10,21 @@ import numpy as np
 from nodeloom.kernels.cpu.negatives import draw_negatives
 from nodeloom.rng import Purpose, mix, stream
 from nodeloom.sampling.alias import AliasTable, over_nodes
-from nodeloom.typing import IndexArray
+from nodeloom.typing import DoubleArray, IndexArray
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
+
+
+def noise_weights(graph: Graph, exponent: float) -> DoubleArray:
+    """Return the weight of every node as a negative, in_strength(v) ^ exponent up to a factor, float64 [N]; 0 without edges into it."""
+    strengths = graph.in_strengths
+    targets = strengths > 0
+    # Shares of the largest weight, so that no exponent overflows.
+    largest = strengths[targets].max() if exponent > 0 else strengths[targets].min()
+    weights = np.zeros(len(strengths))
+    weights[targets] = (strengths[targets] / largest) ** exponent
+    return weights
 
 
 @dataclass(frozen=True)
@@ -30,13 +41,7 @@ class NegativeSampler:
     @classmethod
     def of(cls, graph: Graph, *, exponent: float, seed: int) -> NegativeSampler:
         """Return the sampler of a graph."""
-        strengths = graph.in_strengths
-        targets = strengths > 0
-        # Shares of the largest weight, so that no exponent overflows.
-        largest = strengths[targets].max() if exponent > 0 else strengths[targets].min()
-        weights = np.zeros(len(strengths))
-        weights[targets] = (strengths[targets] / largest) ** exponent
-        return cls(over_nodes(weights), stream(seed, Purpose.NEGATIVE))
+        return cls(over_nodes(noise_weights(graph, exponent)), stream(seed, Purpose.NEGATIVE))
 
     def sample(self, first_item: int, out: IndexArray, *, reuse: int = 0) -> None:
         """Fill `out` [M, K] with the negatives of items ``first_item ...``; each `reuse` of an item has its own."""

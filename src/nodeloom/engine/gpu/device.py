@@ -11,6 +11,8 @@ import torch
 
 from nodeloom.errors import MemoryLimitError, TrainingError, describe
 from nodeloom.kernels.gpu._triton import INTERPRETED
+from nodeloom.log import logger
+from nodeloom.units import size
 
 
 class Device:
@@ -52,6 +54,31 @@ class Device:
         """Return a tensor in main memory that the device can copy from by itself."""
         return torch.empty(*shape, dtype=dtype, pin_memory=self.is_real)
 
+    @contextlib.contextmanager
+    def pinning(self, arrays: list[Any]) -> Iterator[None]:
+        """Let the device copy from and to arrays of NumPy by itself, without a copy of them.
+
+        Where the driver refuses, copies are slower and hold up the host.
+        """
+        held = []
+        try:
+            for array in arrays if self.is_real else ():
+                status = torch.cuda.cudart().cudaHostRegister(array.ctypes.data, array.nbytes, 0)
+                if int(status):
+                    logger.warning(
+                        "%s: %s of main memory could not be pinned; transfers will be slow.",
+                        self.name,
+                        size(array.nbytes),
+                    )
+                else:
+                    held.append(array)
+            yield
+        finally:
+            if held:
+                self.synchronize()
+            for array in held:
+                torch.cuda.cudart().cudaHostUnregister(array.ctypes.data)
+
     def upload(self, array: Any) -> torch.Tensor:
         """Return a copy of a NumPy array on the device."""
         return torch.tensor(array, device=self.torch)
@@ -81,6 +108,10 @@ class _Done:
 
     def synchronize(self) -> None:
         """Do nothing."""
+
+    def query(self) -> bool:
+        """Tell that it is done."""
+        return True
 
 
 @contextlib.contextmanager

@@ -1,0 +1,188 @@
+"""Blocks trained on a GPU: parts travel between pinned memory and buffers on streams of their own while others are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nodeloom.engine.gpu.device import Device, explained
+from nodeloom.engine.gpu.episode import EpisodeWalks
+from nodeloom.engine.gpu.layout import optimizer_settings
+from nodeloom.engine.gpu.store import DTYPES
+from nodeloom.engine.grid.noise import Noise
+from nodeloom.engine.grid.store import GridStore
+from nodeloom.engine.plan import Part, Plan
+from nodeloom.kernels.gpu.negatives import draw_negatives
+from nodeloom.kernels.gpu.pairs import count_pairs, heads_for, place_pairs, train_pairs, units_of
+from nodeloom.partition import Load, Operation, Side, Store, Train, queue_of
+from nodeloom.rng import MASK, mix
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+
+class GpuBlocks:
+    """A GPU as a device of :class:`nodeloom.engine.grid.engine.GridEngine`."""
+
+    def __init__(self, graph: Graph, plan: Plan, part: Part, store: GridStore, noise: Noise) -> None:
+        assert plan.grid is not None
+        self._plan, self._store, self._grid = plan, store, plan.grid
+        self._device = Device(plan.device)
+        self._rows: dict[Side, int] = {side: store.placement.rows(side) for side in ("vertex", "context")}
+        self._settings = optimizer_settings(plan)
+        self._heads = heads_for(part.row)
+        self._share = noise.share
+        self._pinned: list[npt.NDArray[Any]] = []
+        self._events: dict[int, Any] = {}
+        with explained(plan.device):
+            self._allocate(graph, plan, part, noise)
+
+    def _allocate(self, graph: Graph, plan: Plan, part: Part, noise: Noise) -> None:
+        device, store, grid = self._device, self._store, self._grid
+        self._walks = EpisodeWalks(graph, plan, part, device, store.placement)
+        self._noise = device.upload(noise.prob), device.upload(noise.alias)
+        slots = {"vertex": grid.vertex_slots, "context": grid.context_slots}
+        if store.tied:
+            slots = {"vertex": sum(slots.values())}
+
+        def buffer(side: Side) -> list[torch.Tensor]:
+            dtypes = [DTYPES[plan.table_dtype], *[torch.float32] * plan.optimizer.num_moment]
+            return [device.empty(self._rows[side], part.row, dtype=dtype) for dtype in dtypes]
+
+        self._buffers = {side: [buffer(side) for _ in range(count)] for side, count in slots.items()}  # type: ignore[arg-type]
+        none = device.empty(0, dtype=torch.float32)
+        self._none = [none, none]
+        # The sums of the counts are cursors, then ends: 8 bytes, as there may be many pairs.
+        shape = grid.num_context_part, self._rows["vertex"]
+        self._counts = device.empty(*shape, dtype=torch.int32)
+        self._narrow = self._rows["context"] <= 1 << 16
+        self._statistics = torch.zeros(2, dtype=torch.float64, device=device.torch)
+        self._training = device.stream()
+        self._streams: dict[tuple[str, str], Any] = {
+            (kind, side): device.stream() for kind in ("Load", "Store") for side in ("vertex", "context")
+        }
+        self._host = {
+            side: [_tensor(table.array) for table in tables] for side, tables in self._store.sides.items()
+        }  # the same memory
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let the device copy from and to the tables of the host by itself, and wait for everything at the end."""
+        arrays = {id(table.array): table.array for tables in self._store.sides.values() for table in tables}
+        with explained(self._plan.device), self._device.pinning(list(arrays.values())), self._walks:
+            try:
+                yield
+            finally:
+                self._events.clear()
+                self._device.synchronize()
+
+    # ------------------------------------------------------------------------------------------------------- pairs
+
+    def begin_episode(self, first_walk: int, num_walk: int) -> None:
+        """Say of which walks the pairs of the next rows are."""
+        self._walks.begin(first_walk, num_walk)
+
+    def begin_row(self, vertex_part: int) -> list[int]:
+        """Sort the pairs of a vertex part by context part and head; return how many each context part has."""
+        with explained(self._plan.device), self._device.on(self._training):
+            return self._begin_row(vertex_part)
+
+    def _begin_row(self, vertex_part: int) -> list[int]:
+        plan, counts = self._plan, self._counts
+        where = plan.augmentation_step, plan.two_sided, vertex_part * self._rows["vertex"], self._rows["context"]
+        self._contexts = self._ends = self._units = None  # of the row before: they make room
+        counts.zero_()
+        for walks in self._walks.chunks():
+            count_pairs(walks, *where, counts)
+        self._units, num_unit, num_pair = units_of(counts, self._heads)
+        total = int(num_pair.sum())
+        self._totals = counts.sum(0, dtype=torch.int32)
+        ends = torch.cumsum(counts.view(-1), 0, dtype=torch.int32 if total < 2**31 else torch.int64).view(counts.shape)
+        ends -= counts
+        self._contexts = self._device.empty(total, dtype=torch.int16 if self._narrow else torch.int32)
+        for walks in self._walks.chunks():
+            place_pairs(walks, *where, ends, self._contexts)
+        self._ends = ends
+        self._unit_bounds = [0, *np.cumsum(num_unit.numpy()).tolist()]
+        self._pair_bounds = [0, *np.cumsum(num_pair.numpy()).tolist()]
+        sizes: list[int] = num_pair.tolist()
+        return sizes
+
+    # -------------------------------------------------------------------------------------------------- operations
+
+    def run(self, operation: Operation, *, lr: float = 0.0, key: int = 0) -> None:
+        """Put an operation on its stream, behind those that it has to wait for."""
+        device = self._device
+        _, kind, side = queue_of(operation)
+        stream = self._training if isinstance(operation, Train) else self._streams[kind, side]
+        with explained(self._plan.device), device.on(stream):
+            for number in operation.after:
+                if number in self._events:
+                    self._events[number].wait(stream)
+            if isinstance(operation, Train):
+                self._train(operation, lr, key)
+            else:
+                self._copy(operation)
+            event = self._events[operation.number] = device.event()
+            event.record(stream)
+
+    def _copy(self, operation: Load) -> None:
+        rows = self._rows[operation.side]
+        first = operation.part * rows
+        tables = self._host[operation.side]
+        for table, buffer in zip(tables, self._buffers[operation.side][operation.buffer], strict=True):
+            here, there = buffer, table[first : first + rows]
+            if isinstance(operation, Store):
+                there.copy_(here, non_blocking=True)
+            else:
+                here.copy_(there, non_blocking=True)
+
+    def _train(self, operation: Train, lr: float, key: int) -> None:
+        plan, block, rows = self._plan, operation.block, self._rows
+        first, last = self._unit_bounds[block.context : block.context + 2]
+        if first == last:
+            return
+        side: Side = "vertex" if self._store.tied else "context"
+        vertex, *vertex_moments = self._buffers["vertex"][operation.vertex_buffer]
+        context, *context_moments = self._buffers[side][operation.context_buffer]
+        moments = [(*found, *self._none)[:2] for found in (vertex_moments, context_moments)]
+        here = slice(block.context * rows["context"], (block.context + 1) * rows["context"])
+        prob, alias = (table[here] for table in self._noise)
+        negatives = self._device.empty(last - first, plan.num_shared_negative, dtype=torch.int32)
+        assert self._units is not None and self._ends is not None
+        for reuse in range(plan.positive_reuse):
+            stream = mix((key + reuse) & MASK)
+            draw_negatives(prob, alias, stream, 0, negatives)
+            train_pairs(
+                vertex, context, *moments[0], *moments[1],
+                self._pair_bounds[block.context], self._ends[block.context], self._contexts, self._totals,
+                self._units[first:last], negatives, self._heads, block.vertex * rows["vertex"], block.context * rows["context"],
+                lr, plan.negative_weight * float(self._share[block.context]), plan.weight_decay, plan.optimizer.code,
+                self._settings, self._statistics, product="bf16" if self._device.is_real else "fp32", seed=stream,
+            )  # fmt: skip
+
+    def end_row(self) -> tuple[float, float]:
+        """Wait for the trainings of the row; return its loss and the weight of it."""
+        with explained(self._plan.device), self._device.on(self._training):
+            loss, weight = self._statistics.tolist()
+            self._statistics.zero_()
+        self._events = {number: event for number, event in self._events.items() if not event.query()}
+        return loss, weight
+
+    def settle(self) -> None:
+        """Wait for everything."""
+        with explained(self._plan.device):
+            self._device.synchronize()
+        self._events.clear()
+
+
+def _tensor(array: npt.NDArray[Any]) -> torch.Tensor:
+    """Return a tensor of the same memory; uint16 stands for bfloat16."""
+    if array.dtype == np.uint16:
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array)

@@ -1,0 +1,111 @@
+"""The walks of an episode, again and again: drawn anew on the device each time, or once by threads of the host and copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from nodeloom.engine.budget import EPISODE_CHUNK
+from nodeloom.engine.gpu.device import Device
+from nodeloom.engine.gpu.samplers import DeviceWalks
+from nodeloom.engine.plan import Part, Plan
+from nodeloom.kernels.cpu.parallel import run_slices
+from nodeloom.partition import Placement
+from nodeloom.sampling import WalkSampler
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+
+class EpisodeWalks:
+    """Walks as slots, in chunks on the device.
+
+    Where the graph lies on the device they are drawn for every pass. Else threads of the host draw those of the next episode into
+    pinned memory while this one is trained.
+    """
+
+    def __init__(self, graph: Graph, plan: Plan, part: Part, device: Device, placement: Placement) -> None:
+        self._device, self._plan = device, plan
+        self._dtype = torch.int32 if graph.indices.dtype == np.int32 else torch.int64
+        # One entry more, for -1: behind the end of a walk there is none.
+        ends = np.append(placement.slot, np.array([-1], placement.slot.dtype))
+        self._slot = device.upload(ends)
+        self._chunk = max(1, EPISODE_CHUNK // plan.nodes_per_walk)
+        self._first = self._count = 0
+        self._drawn: DeviceWalks | _HostEpisodes
+        if plan.sampler == "device":
+            self._drawn = DeviceWalks(graph, plan, part, device)
+            self._buffer = device.empty(plan.nodes_per_walk, self._chunk, dtype=self._dtype).t()
+        else:
+            self._drawn = _HostEpisodes(graph, plan, part, device, self._dtype)
+            self._buffer = device.empty(self._chunk, plan.nodes_per_walk, dtype=self._dtype)
+
+    def __enter__(self) -> EpisodeWalks:
+        self._drawn.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._drawn.__exit__(*error)
+
+    def begin(self, first_walk: int, num_walk: int) -> None:
+        """Say which walks the next passes are over."""
+        self._first, self._count = first_walk, num_walk
+        if isinstance(self._drawn, _HostEpisodes):
+            self._drawn.hold(first_walk, num_walk)
+
+    def chunks(self) -> Iterator[torch.Tensor]:
+        """Yield the walks in chunks [W, L + 1] of slots, on the current stream; a chunk is gone when the next one comes."""
+        for first in range(0, self._count, self._chunk):
+            walks = self._buffer[: min(self._chunk, self._count - first)]
+            self._drawn.fill(self._first + first, walks)
+            yield self._slot[walks.t()].t() if walks.stride(0) < walks.stride(1) else self._slot[walks]
+
+
+class _HostEpisodes:
+    """Episodes in pinned memory: one that is read, one that threads draw meanwhile."""
+
+    def __init__(self, graph: Graph, plan: Plan, part: Part, device: Device, dtype: torch.dtype) -> None:
+        self._sampler = WalkSampler.of(graph, p=plan.p, q=plan.q, seed=part.seed, num_thread=plan.num_thread)
+        self._num_thread, self._width, self._device, self._dtype = plan.num_thread, plan.nodes_per_walk, device, dtype
+        self._held = self._next = device.pinned(0, self._width, dtype=dtype)
+        self._first = 0
+        self._ahead: Future[Any] | None = None
+        self._ahead_of = (-1, -1)
+
+    def __enter__(self) -> _HostEpisodes:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="nodeloom-episode")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._device.synchronize()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._ahead = None
+
+    def hold(self, first_walk: int, num_walk: int) -> None:
+        """Have an episode at hand, and let the threads draw as many walks behind it."""
+        if self._ahead is not None:
+            self._ahead.result()
+        self._device.synchronize()  # nothing is copied from the one that is overwritten
+        if self._ahead is None or self._ahead_of != (first_walk, num_walk):
+            if len(self._next) != num_walk:
+                self._next = self._device.pinned(num_walk, self._width, dtype=self._dtype)
+            self._draw(first_walk, self._next)
+        self._held, self._next = self._next, self._held
+        self._first = first_walk
+        if len(self._next) != num_walk:
+            self._next = self._device.pinned(num_walk, self._width, dtype=self._dtype)
+        self._ahead_of = (first_walk + num_walk, num_walk)
+        self._ahead = self._pool.submit(self._draw, first_walk + num_walk, self._next)
+
+    def _draw(self, first_walk: int, out: torch.Tensor) -> None:
+        walks = out.numpy()
+        run_slices(lambda a, b: self._sampler.sample(first_walk + a, walks[a:b]), len(walks), self._num_thread)
+
+    def fill(self, first_walk: int, out: torch.Tensor) -> None:
+        """Copy walks number ``first_walk ...`` of the episode at hand to `out`, on the current stream."""
+        at = first_walk - self._first
+        out.copy_(self._held[at : at + len(out)], non_blocking=True)

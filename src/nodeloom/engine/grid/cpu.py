@@ -1,0 +1,212 @@
+"""Blocks trained by threads of the CPU: parts lie in buffers that are read from files ahead of time, or where they are in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nodeloom.engine.grid.noise import Noise
+from nodeloom.engine.grid.store import GridStore
+from nodeloom.engine.plan import Part, Plan
+from nodeloom.engine.store import aligned_zeros
+from nodeloom.kernels.cpu.negatives import draw_negatives
+from nodeloom.kernels.cpu.pairs import count_pairs, place_pairs, train_pairs, units_of
+from nodeloom.kernels.cpu.parallel import collect, slices
+from nodeloom.partition import Load, Operation, Side, Store, Train, queue_of
+from nodeloom.rng import MASK, mix
+from nodeloom.sampling import WalkSampler
+from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+HEADS = 32
+"""Heads of a unit, which share negatives."""
+
+_SLICES_PER_THREAD = 4  # so that a thread that the system holds up does not hold up the others
+
+
+class CpuBlocks:
+    """The CPU as a device of :class:`nodeloom.engine.grid.engine.GridEngine`."""
+
+    def __init__(self, graph: Graph, plan: Plan, part: Part, store: GridStore, noise: Noise) -> None:
+        assert plan.grid is not None
+        self._plan, self._store, self._noise, self._grid = plan, store, noise, plan.grid
+        self._sampler = WalkSampler.of(graph, p=plan.p, q=plan.q, seed=part.seed, num_thread=plan.num_thread)
+        self._index_type = graph.indices.dtype
+        self._rows: dict[Side, int] = {side: store.placement.rows(side) for side in ("vertex", "context")}
+        self._settings = np.asarray(plan.optimizer.settings, np.float32)
+        none = np.empty((0, part.row), np.float32)
+        self._none = [none, none]
+        slots = {"vertex": self._grid.vertex_slots, "context": self._grid.context_slots}
+        if store.tied:
+            slots = {"vertex": sum(slots.values())}
+        self._buffers: dict[str, list[list[FloatArray]]] = {
+            side: [
+                [aligned_zeros(self._rows[side], part.row) for _ in store.sides[side]] if store.in_files else []  # type: ignore[index]
+                for _ in range(count)
+            ]
+            for side, count in slots.items()
+        }
+        self._walks = np.empty((0, plan.nodes_per_walk), self._index_type)
+        self._running: dict[int, Future[None]] = {}
+        self._statistics = np.zeros(2)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Hold the threads: those that train, and one for each queue of transfers."""
+        with ThreadPoolExecutor(self._plan.num_thread, thread_name_prefix="nodeloom") as self._pool:
+            queues = [(kind, side) for kind in ("Load", "Store") for side in ("vertex", "context")]
+            self._queues = {queue: ThreadPoolExecutor(1, thread_name_prefix="nodeloom-transfer") for queue in queues}
+            try:
+                yield
+                self.settle()
+            finally:
+                for queue in self._queues.values():
+                    queue.shutdown(wait=True, cancel_futures=True)
+                self._running.clear()
+
+    # ------------------------------------------------------------------------------------------------------- pairs
+
+    def begin_episode(self, first_walk: int, num_walk: int) -> None:
+        """Draw the walks of an episode, as slots; they are kept, since each row of the grid reads them twice."""
+        if len(self._walks) != num_walk:
+            self._walks = np.empty((num_walk, self._plan.nodes_per_walk), self._index_type)
+        slot = self._store.placement.slot
+
+        def draw(first: int, last: int) -> None:
+            rows = self._walks[first:last]
+            self._sampler.sample(first_walk + first, rows)
+            if self._store.moved:
+                for start in range(0, len(rows), 1024):  # small enough to stay in the caches
+                    block = rows[start : start + 1024]
+                    np.copyto(block, slot[block], where=block >= 0)
+
+        self._in_slices(draw, num_walk)
+
+    def _in_slices(self, work: Any, count: int) -> None:
+        threads = self._plan.num_thread
+        parts = slices(count, threads * _SLICES_PER_THREAD if threads > 1 else 1)
+        collect(self._pool, work, list(parts))
+
+    def begin_row(self, vertex_part: int) -> list[int]:
+        """Sort the pairs of a vertex part by context part and head; return how many each context part has."""
+        plan, rows = self._plan, self._rows
+        shape = self._grid.num_context_part, rows["vertex"]
+        first_head = vertex_part * rows["vertex"]
+        counts = np.zeros(shape, np.int32)
+        walks, step, two_sided, width = self._walks, plan.augmentation_step, plan.two_sided, rows["context"]
+        self._in_slices(lambda a, b: count_pairs(walks[a:b], step, two_sided, first_head, width, counts), len(walks))
+        ends = np.cumsum(counts, dtype=np.int64).reshape(shape)
+        cursors = ends - counts
+        self._contexts = np.empty(int(ends[-1, -1]), np.uint16 if width <= 1 << 16 else np.int32)
+        contexts = self._contexts
+        self._in_slices(
+            lambda a, b: place_pairs(walks[a:b], step, two_sided, first_head, width, cursors, contexts), len(walks)
+        )
+        self._ends, self._totals = cursors, counts.sum(0, dtype=np.int32)
+        self._units, num_unit, num_pair = units_of(counts, HEADS)
+        self._unit_bounds = np.concatenate([[0], np.cumsum(num_unit)])
+        self._pair_bounds = np.concatenate([[0], np.cumsum(num_pair)])
+        return [int(number) for number in num_pair]
+
+    # -------------------------------------------------------------------------------------------------- operations
+
+    def run(self, operation: Operation, *, lr: float = 0.0, key: int = 0) -> None:
+        """Do an operation after those that it has to wait for; transfers on threads of their own."""
+        if isinstance(operation, Train):
+            for number in operation.after:
+                self._wait_for(number)
+            self._train(operation, lr, key)
+            return
+        if self._store.in_files:
+            _, kind, side = queue_of(operation)
+            waits = [self._running[number] for number in operation.after if number in self._running]
+            future = self._queues[kind, side].submit(self._transfer, operation, waits)
+            self._running[operation.number] = future
+
+    def _transfer(self, operation: Load, waits: list[Future[None]]) -> None:
+        for future in waits:
+            future.result()
+        first = operation.part * self._rows[operation.side]
+        tables = self._store.sides[operation.side]
+        for table, buffer in zip(tables, self._buffers[operation.side][operation.buffer], strict=True):
+            if isinstance(operation, Store):
+                table.store(first, buffer)
+            else:
+                table.load(first, buffer)
+
+    def _wait_for(self, number: int) -> None:
+        future = self._running.pop(number, None)
+        if future is not None:
+            future.result()
+
+    def _part(self, side: Side, part: int, buffer: int) -> list[FloatArray]:
+        """Return the table and the moments of a part, where they are trained."""
+        if self._store.in_files:
+            return self._buffers["vertex" if self._store.tied else side][buffer]
+        rows = self._rows[side]
+        return [table.array[part * rows : (part + 1) * rows] for table in self._store.sides[side]]
+
+    def _train(self, operation: Train, lr: float, key: int) -> None:
+        plan, block = self._plan, operation.block
+        first, last = (int(bound) for bound in self._unit_bounds[block.context : block.context + 2])
+        if first == last:
+            return
+        vertex, *vertex_moments = self._part("vertex", block.vertex, operation.vertex_buffer)
+        context, *context_moments = self._part("context", block.context, operation.context_buffer)
+        moments = [(*found, *self._none)[:2] for found in (vertex_moments, context_moments)]
+        rows = self._rows
+        prob, alias = (
+            table[block.context * rows["context"] : (block.context + 1) * rows["context"]]
+            for table in (self._noise.prob, self._noise.alias)
+        )
+        with np.errstate(over="ignore"):
+            numbers = [
+                np.float32(value)
+                for value in (lr, plan.negative_weight * self._noise.share[block.context], plan.weight_decay)
+            ]
+        for reuse in range(plan.positive_reuse):
+            stream = np.uint64(mix((key + reuse) & MASK))
+
+            def work(a: int, b: int, stream: np.uint64 = stream) -> npt.NDArray[np.float64]:
+                negatives = np.empty((b - a, plan.num_shared_negative), np.int32)
+                draw_negatives(prob, alias, stream, a, negatives)
+                statistics = np.zeros(2)
+                train_pairs(
+                    vertex, context, *moments[0], *moments[1],
+                    int(self._pair_bounds[block.context]), self._ends[block.context], self._contexts, self._totals,
+                    self._units[first + a : first + b], negatives, HEADS,
+                    block.vertex * rows["vertex"], block.context * rows["context"],
+                    *numbers, plan.optimizer.code, self._settings, statistics,
+                )  # fmt: skip
+                return statistics
+
+            threads = plan.num_thread
+            parts = slices(last - first, threads * _SLICES_PER_THREAD if threads > 1 else 1)
+            self._statistics += sum(collect(self._pool, work, list(parts)))
+
+    def end_row(self) -> tuple[float, float]:
+        """Return the loss of the row and the weight of it."""
+        loss, weight = self._statistics
+        self._statistics = np.zeros(2)
+        self._running = {number: future for number, future in self._running.items() if not _is_done(future)}
+        return float(loss), float(weight)
+
+    def settle(self) -> None:
+        """Wait for all transfers."""
+        while self._running:
+            self._wait_for(next(iter(self._running)))
+
+
+def _is_done(future: Future[None]) -> bool:
+    """Tell whether a transfer is over; what it raised is raised here."""
+    if not future.done():
+        return False
+    future.result()
+    return True

@@ -1,0 +1,185 @@
+"""The grid engine: block after block is trained where its two parts are, while those of the next ones travel.
+
+An episode is a number of walks. For every vertex part they are drawn again, which is cheaper than to keep their pairs, and the pairs
+whose head lies in the part are sorted by context part and head. Then the blocks of that row of the grid are trained. The negatives of
+a block come from its context part; every head gets them in proportion to all its pairs in the row and to the share of the part in the
+noise, so that over a row they have the distribution of the whole graph.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from nodeloom.engine.grid.noise import Noise
+from nodeloom.engine.grid.store import GridStore
+from nodeloom.engine.plan import Part, Plan
+from nodeloom.engine.resident import EMPTY_POOLS, Position, diverged
+from nodeloom.engine.schedule import factors
+from nodeloom.errors import GraphError
+from nodeloom.partition import Block, Operation, Train, Transfers, blocks
+from nodeloom.rng import Purpose, stream
+from nodeloom.sampling.negatives import noise_weights
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+
+class BlockDevice(Protocol):
+    """What the engine needs of the place where blocks are trained."""
+
+    def running(self) -> AbstractContextManager[Any]:
+        """Hold what is needed while it works, and wait for everything at the end."""
+
+    def begin_episode(self, first_walk: int, num_walk: int) -> None:
+        """Say of which walks the pairs of the next rows are."""
+
+    def begin_row(self, vertex_part: int) -> list[int]:
+        """Sort the pairs of a vertex part by block; return how many each context part has."""
+
+    def run(self, operation: Operation, *, lr: float = 0.0, key: int = 0) -> None:
+        """Do an operation after those that it has to wait for; a training with a learning rate and a random stream for its negatives."""
+
+    def end_row(self) -> tuple[float, float]:
+        """Wait for the trainings of the row; return its loss and the weight of it."""
+
+    def settle(self) -> None:
+        """Wait for everything."""
+
+
+class GridEngine:
+    """Trains one part of a model in a grid.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    plan : Plan
+        The plan, with a grid.
+    part : Part
+        What to train.
+    store : GridStore
+        Its tables; changed.
+    """
+
+    def __init__(self, graph: Graph, plan: Plan, part: Part, store: GridStore) -> None:
+        assert plan.grid is not None
+        self.graph, self.plan, self.part, self.store, self.grid = graph, plan, part, store, plan.grid
+        self.total_pair = plan.num_epoch * graph.num_edges
+        self._noise_key = stream(part.seed, Purpose.NEGATIVE)
+        noise = Noise.of(noise_weights(graph, plan.negative_sample_exponent), store)
+        self._device = _device(graph, plan, part, store, noise)
+        self._transfers = Transfers(self.grid.vertex_slots, self.grid.context_slots, tied=store.tied)
+
+    def run(self, position: Position) -> Iterator[Position]:
+        """Train from `position`, which moves along, to the end; yield it after every row of the grid.
+
+        Raises
+        ------
+        TrainingError
+            If values diverge.
+        GraphError
+            If walks have no pairs.
+        MemoryLimitError
+            If the device runs out of memory.
+        """
+        empty_rows = 0
+        with self._device.running():
+            while position.num_pair < self.total_pair:
+                self.store.to_slots()
+                self._begin(position)
+                episode = position.episode
+                rows = self._rows(episode["number"])
+                self._device.begin_episode(position.num_tile * self.plan.walks_per_tile, self._num_walk(episode))
+                following = [block for row in self._rows(episode["number"] + 1)[:1] for block in row]
+                while episode["row"] < len(rows):
+                    begin = time.perf_counter()
+                    self.store.to_slots()
+                    at = episode["row"]
+                    ahead = [block for row in rows[at + 1 :] for block in row] + following
+                    pairs = self._train_row(rows[at], ahead, position)
+                    episode["row"] += 1
+                    if episode["row"] == len(rows):
+                        self._end(position)
+                    position.seconds += time.perf_counter() - begin
+                    empty_rows = 0 if pairs else empty_rows + 1
+                    if empty_rows == EMPTY_POOLS * len(rows):
+                        raise GraphError(f"{self.graph!r}: {EMPTY_POOLS} episodes had not one pair of different nodes.")
+                    yield position
+            self.settle()
+
+    def settle(self) -> None:
+        """Bring all parts back to the host, and wait for that."""
+        for operation in self._transfers.finish():
+            self._device.run(operation)
+        self._device.settle()
+
+    def _rows(self, number: int) -> list[list[Block]]:
+        """Return the blocks of an episode by vertex part, in their order."""
+        order = blocks(self.grid.num_vertex_part, self.grid.num_context_part, number)
+        width = self.grid.num_context_part
+        return [order[first : first + width] for first in range(0, len(order), width)]
+
+    def _begin(self, position: Position) -> None:
+        """Let an episode begin, or go on with the one that was under way in a grid of the same shape."""
+        episode, grid = position.episode, self.grid
+        shape = {"vertex_parts": grid.num_vertex_part, "context_parts": grid.num_context_part}
+        if episode and shape.items() <= episode.items():
+            return
+        per_tile = float(self.plan.pairs_per_tile * self.plan.positive_reuse)
+        if position.num_pair and position.num_tile:  # walks return and end early: say by what tiles really had
+            per_tile = position.num_pair / position.num_tile
+        left = self.total_pair - position.num_pair
+        # Episodes are equal, and a short rest is shared by all that are left.
+        count = max(1, round(left / self.grid.episode_pairs))
+        tiles = max(1, math.ceil(left / count / per_tile))
+        position.episode = {"number": episode.get("number", 0), "row": 0, "tiles": tiles, **shape}
+
+    def _end(self, position: Position) -> None:
+        episode = position.episode
+        position.num_tile += episode["tiles"]
+        position.episode = {"number": episode["number"] + 1}
+
+    def _num_walk(self, episode: dict[str, int]) -> int:
+        return episode["tiles"] * self.plan.walks_per_tile
+
+    def _train_row(self, row: list[Block], ahead: list[Block], position: Position) -> int:
+        """Train the blocks of a row; return its pairs."""
+        plan, device = self.plan, self._device
+        sizes = device.begin_row(row[0].vertex)
+        number = position.episode["number"] * self.grid.num_vertex_part * self.grid.num_context_part
+        done = position.num_pair
+        for operation in self._transfers.operations(row, ahead):
+            if not isinstance(operation, Train):
+                device.run(operation)
+                continue
+            block = operation.block
+            place = number + block.vertex * self.grid.num_context_part + block.context
+            with np.errstate(over="ignore"):
+                lr = float(plan.lr * factors(plan.schedule, np.array([float(done)]), self.total_pair)[0])
+            device.run(operation, lr=lr, key=self._noise_key + place * plan.positive_reuse)
+            done += sizes[block.context] * plan.positive_reuse
+            position.lr = lr
+        loss, weight = device.end_row()
+        pairs = done - position.num_pair
+        position.num_pair = done
+        if weight > 0:
+            position.loss = loss / weight
+            if not math.isfinite(position.loss):
+                raise diverged(plan, position.num_pair / self.graph.num_edges)
+        return pairs
+
+
+def _device(graph: Graph, plan: Plan, part: Part, store: GridStore, noise: Noise) -> BlockDevice:
+    if plan.device == "cpu":
+        from nodeloom.engine.grid.cpu import CpuBlocks
+
+        return CpuBlocks(graph, plan, part, store, noise)
+    from nodeloom.engine.gpu.blocks import GpuBlocks
+
+    return GpuBlocks(graph, plan, part, store, noise)

@@ -1,0 +1,231 @@
+"""When tables are trained in a grid: because they fit nowhere else, or because the user wants parts; and how much that needs."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nodeloom.engine.budget import EPISODE_CHUNK, device_memory, host_memory
+from nodeloom.engine.settings import Settings
+from nodeloom.errors import ConfigError, MemoryLimitError, describe
+from nodeloom.partition import Grid, Placement, assign, choose_grid
+from nodeloom.typing import DoubleArray
+from nodeloom.units import size
+
+if TYPE_CHECKING:
+    from nodeloom.engine.plan import Plan
+    from nodeloom.graph import Graph
+
+EPISODES = 30
+"""Episodes of a training, at least: each sees all blocks once, and the learning rate falls from one to the next."""
+
+_WALK_SHARE = 0.25  # of the memory for the walks of an episode, where they are kept
+_UNIT_BYTES = 72  # on a GPU, of a unit while the list of units is made: several columns of 64 bits
+_HEADS = 32  # of a unit, at usual widths
+_PAIRS = 16  # of a head in a unit
+_SPREAD = 1.5  # how much heavier than the mean a range of nodes may be, if nodes are to stay where they are
+_DTYPE_BYTES = {"fp32": 4, "bf16": 2}
+
+
+def wanted(settings: Settings) -> int | None:
+    """Return the number of parts that the user asks for; None if there is no such wish."""
+    parts = settings.build.num_partition
+    return None if parts == "auto" or parts == 1 else int(parts)
+
+
+def placement_of(plan: Plan, graph: Graph) -> Placement:
+    """Return where the nodes are in the tables of a grid.
+
+    They are dealt to the parts by strength. Only in files they stay where they are if ranges of nodes are about as heavy as each
+    other: to move rows of a file at the end takes long.
+    """
+    assert plan.grid is not None
+    parts = plan.grid.num_vertex_part, plan.grid.num_context_part
+    if plan.in_files and range_balance(graph.strengths) <= _SPREAD:
+        finer = max(parts)
+        dtype = np.int32 if -(-graph.num_nodes // finer) * finer <= np.iinfo(np.int32).max else np.int64
+        return Placement(np.arange(graph.num_nodes, dtype=dtype), *parts)
+    return assign(graph.strengths, *parts)
+
+
+def range_balance(strengths: DoubleArray) -> float:
+    """Return by how much the heaviest of equal ranges of nodes exceeds the mean, at most, for up to 64 ranges."""
+    sums = np.concatenate([[0.0], np.cumsum(strengths)])
+    found = [1.0]
+    for parts in (2, 4, 8, 16, 32, 64):
+        bounds = np.minimum(np.arange(parts + 1) * -(-len(strengths) // parts), len(strengths))
+        found.append(float(np.diff(sums[bounds]).max() / sums[-1] * parts))
+    return max(found)
+
+
+def grid_on_cpu(plan: Plan, graph: Graph, settings: Settings, limit: int | None, reason: str) -> Plan:
+    """Return the plan with a grid for threads of the CPU: in memory if the tables fit and parts were asked for, else in files.
+
+    Raises
+    ------
+    MemoryLimitError
+        If no grid fits, or the tables do not fit the disk.
+    ConfigError
+        If hubs are to be weighted.
+    """
+    _refuse_hub_weights(plan, reason)
+    whole = host_memory(plan, graph)
+    in_files = limit is not None and sum(whole.values()) > limit
+    plan = dataclasses.replace(plan, in_files=in_files)
+    free = (limit if limit is not None else 1 << 62) if in_files else 1 << 62
+    balance = range_balance(graph.strengths) if in_files else float("inf")
+    if balance > _SPREAD:
+        balance = _dealt_balance(graph.strengths)
+    fixed: dict[str, int] = {name: whole[name] for name in ("graph", "samplers")}
+    itemsize = graph.indices.itemsize
+    # The slots and what an alias table of the noise takes per slot, threads with their rows, and the buffers of the resident engine.
+    fixed["placement"] = plan.num_nodes * (itemsize + 12)
+    fixed["buffers"] = whole["buffers"]
+    per_pair = plan.walks_per_tile * plan.nodes_per_walk * itemsize / plan.pairs_per_tile
+    most = max(1, plan.num_epoch * plan.num_edges // EPISODES)
+    room = max(0, free - sum(fixed.values()))
+    most = max(1, min(most, int(room * _WALK_SHARE / per_pair)))
+    fixed["walks"] = round(most * per_pair)
+    units = lambda a, b: round(12 * (plan.num_nodes / a * b / _HEADS + most / a / _PAIRS))  # noqa: E731
+    grid = _choose(plan, settings, sum(fixed.values()), units, free, most, balance)
+    memory = fixed | dict(grid.memory)
+    if not in_files:  # parts are trained where they are
+        memory = {name: whole[name] for name in ("tables", "moments") if name in whole} | memory
+        for name in ("vertex parts", "context parts"):
+            memory.pop(name)
+    memory.pop("fixed")
+    plan = dataclasses.replace(plan, grid=grid, memory=memory, reason=f"{reason} {grid.reason}")
+    if in_files:
+        _check_disk(whole["tables"] + whole.get("moments", 0))
+    return plan
+
+
+def grid_on_gpu(plan: Plan, graph: Graph, settings: Settings, limit: int, reason: str) -> Plan | None:
+    """Return the plan with a grid on a GPU whose tables lie in main memory; None if it does not fit.
+
+    fp32 comes first, and walks drawn on the GPU.
+
+    Raises
+    ------
+    ConfigError
+        If hubs are to be weighted.
+    """
+    _refuse_hub_weights(plan, reason)
+    resource = settings.resource
+    dtypes: list[Any] = ["fp32", "bf16"] if resource.table_dtype == "auto" else [resource.table_dtype]
+    samplers: list[Any] = ["device", "host"] if resource.sampler == "auto" else [resource.sampler]
+    from nodeloom.engine.budget import main_memory
+
+    available = main_memory(settings)
+    for dtype in dtypes:
+        for sampler in samplers:
+            tried = dataclasses.replace(plan, table_dtype=dtype, sampler=sampler)
+            found = _on_gpu(tried, graph, settings, limit, reason)
+            if found is not None and (available is None or found.num_bytes <= available):
+                return found
+    return None
+
+
+def _on_gpu(plan: Plan, graph: Graph, settings: Settings, limit: int, reason: str) -> Plan | None:
+    nodes, itemsize = plan.num_nodes, graph.indices.itemsize
+    on_device, on_host = device_memory(plan, graph), host_memory(plan, graph)
+    fixed = {name: on_device[name] for name in ("graph", "samplers") if name in on_device}
+    # Slots; walks as they are drawn, as slots, and on the way from one to the other.
+    fixed["buffers"] = (nodes + 1) * itemsize + 3 * EPISODE_CHUNK * itemsize
+    most = max(1, plan.num_epoch * plan.num_edges // EPISODES)
+    per_pair = plan.walks_per_tile * plan.nodes_per_walk * itemsize / plan.pairs_per_tile
+    memory = {name: on_host[name] for name in ("graph", "samplers")}
+    if plan.sampler == "host":
+        most = max(1, min(most, int(_WALK_SHARE * on_host["graph"] / per_pair) + 10_000_000))
+        memory["pinned buffers"] = round(2 * most * per_pair)
+
+    def units(num_vertex_part: int, num_context_part: int) -> int:
+        tiles = nodes / num_vertex_part * num_context_part / _HEADS
+        return round(_UNIT_BYTES * (tiles + most / num_vertex_part / _PAIRS))
+
+    try:
+        grid = _choose(plan, settings, sum(fixed.values()), units, limit, most, _dealt_balance(graph.strengths))
+    except MemoryLimitError:
+        return None
+    values = max(nodes * part.row * (2 if part.order == 2 else 1) for part in plan.parts)
+    memory["tables"] = values * _DTYPE_BYTES[plan.table_dtype]
+    if plan.optimizer.num_moment:
+        memory["moments"] = values * 4 * plan.optimizer.num_moment
+    if plan.table_dtype == "bf16" or len(plan.parts) > 1 or plan.parts[0].row != plan.parts[0].dim:
+        memory["vectors"] = on_host["vectors"]
+    memory["placement"] = nodes * (2 * itemsize + 12)
+    on_device = fixed | {name: number for name, number in grid.memory.items() if name != "fixed"}
+    on_device["units"] = units(grid.num_vertex_part, grid.num_context_part)
+    return dataclasses.replace(
+        plan, grid=grid, memory=memory, device_memory=on_device, reason=f"{reason} {grid.reason}"
+    )
+
+
+def _choose(plan: Plan, settings: Settings, fixed: int, units: Any, free: int, most: int, balance: float) -> Grid:
+    """Return the grid that moves least.
+
+    Raises
+    ------
+    MemoryLimitError
+        If none fits.
+    """
+    part = max(plan.parts, key=lambda part: part.row * part.order)
+    itemsize = _DTYPE_BYTES[plan.table_dtype] if plan.device != "cpu" else 4
+    row_bytes = part.row * (itemsize + 4 * plan.optimizer.num_moment)
+    try:
+        return choose_grid(
+            plan.num_nodes,
+            vertex_row_bytes=row_bytes,
+            context_row_bytes=row_bytes,
+            free_bytes=free,
+            max_episode_pairs=most,
+            fixed_bytes=lambda a, b: fixed + units(a, b),
+            balance=balance,
+            tied=any(part.order == 1 for part in plan.parts),
+            num_partition=wanted(settings),
+        )
+    except ValueError as error:
+        where = "memory" if plan.device == "cpu" else plan.device
+        raise MemoryLimitError(
+            describe(
+                "plan",
+                expected=f"at most {size(free)} of {where}, in parts",
+                got=f"{size(fixed)} beside the tables; {error}",
+                hint="Lower dim, use SGD (other optimizers keep more tables), or allow more memory.",
+            )
+        ) from error
+
+
+def _dealt_balance(strengths: DoubleArray) -> float:
+    """Return by how much the heaviest part may exceed the mean if nodes are dealt by strength: by the largest node, and by chance."""
+    return 1.05 + 16 * float(strengths.max() / strengths.sum())
+
+
+def _refuse_hub_weights(plan: Plan, reason: str) -> None:
+    if plan.hub_threshold:
+        raise ConfigError(
+            describe(
+                "hub_threshold",
+                expected="0, since tables are trained in a grid",
+                got=plan.hub_threshold,
+                hint=f"{reason} Give more memory, or leave hub_threshold out.",
+            )
+        )
+
+
+def _check_disk(needed: int) -> None:
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise MemoryLimitError(
+            describe(
+                f"plan: temporary files in {folder}",
+                expected=f"at most the {size(free)} that are free",
+                got=size(needed),
+                hint="Set TMPDIR to a folder on a larger disk, or raise memory_limit.",
+            )
+        )

@@ -1,0 +1,42 @@
+"""How long walks are and how far apart the nodes of a pair, where the user leaves it open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nodeloom.engine import choose
+from nodeloom.engine.settings import Settings
+from nodeloom.errors import ConfigError, describe
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+
+def sink_share(graph: Graph) -> float:
+    """Return the share of the edge weight that leads to nodes without edges out of them; 0 on undirected graphs."""
+    if not graph.directed:
+        return 0.0
+    strengths = graph.in_strengths
+    return float(strengths[graph.degrees == 0].sum() / strengths.sum())
+
+
+def walk_shape(settings: Settings, directed: bool, sinks: float) -> tuple[int, int]:
+    """Return the augmentation step and the length of walks.
+
+    Raises
+    ------
+    ConfigError
+        If the step that was asked for is longer than the walks.
+    """
+    asked_step, asked_length = settings.train.augmentation_step, settings.train.random_walk_length
+    step = asked_step if asked_step != "auto" else choose.AUGMENTATION_STEP
+    # A step of 1 asks for edges; on directed graphs only walks of one edge draw them evenly, on undirected ones all walks do.
+    chosen_length = 1 if step == 1 and directed else choose.random_walk_length(step, sinks)
+    length = asked_length if asked_length != "auto" else chosen_length
+    if asked_step == "auto":
+        step = min(step, length)
+    elif asked_length == "auto":
+        length = max(step, length)
+    if step > length:
+        raise ConfigError(describe("augmentation_step", expected=f"at most random_walk_length ({length})", got=step))
+    return step, length
