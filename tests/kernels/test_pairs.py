@@ -175,6 +175,13 @@ def test_where_pairs_lie(fast, begin, narrow):
     compare(Case(begin=begin, narrow=narrow, hub=70, aligned=not narrow), fast)
 
 
+def test_contexts_of_16_bits_are_trained(fast):
+    # Rows beyond 32767, which as signed numbers of 16 bits are negative.
+    case = Case(num_head=6, num_context=40_000, narrow=True)
+    want = compare(case, fast)
+    assert (want.contexts[want.places(0)] > 1 << 15).any()
+
+
 def test_many_pairs_of_few_rows(fast):
     if fast is GPU:
         pytest.skip("the GPU loses changes where a context stands in several pairs of a unit")
