@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import sys
+import tracemalloc
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,8 @@ import pytest
 
 from nodeloom.errors import DataError
 from nodeloom.graph import Graph
+from nodeloom.io.collector import EdgeCollector
+from nodeloom.io.edgelist import EdgeFormat, collect_edges
 from nodeloom.io.tables import choose_columns
 
 
@@ -253,3 +256,24 @@ def test_large_batches_of_text_are_taken_in_parts(monkeypatch):
     assert columns.names.take(columns.heads) == heads.to_pylist()
     assert columns.names.take(columns.tails) == tails.to_pylist()
     assert columns.weights.tolist() == weights.tolist()
+
+
+@pytest.mark.parametrize("row_group_size", [1 << 18, 1 << 23], ids=["many row groups", "one row group"])
+def test_a_parquet_file_is_never_in_memory_as_a_whole(tmp_path, row_group_size):
+    # It was: iter_batches read all column chunks ahead, or at least all of a row group.
+    class Counter(EdgeCollector):
+        def _keep(self, ends):
+            pass
+
+    numbers = np.random.default_rng(0).integers(0, 2**30, (2, 1 << 23)).astype(np.int32)
+    path = tmp_path / "edges.parquet"
+    pa.parquet.write_table(pa.table(list(numbers), names=["head", "tail"]), path, row_group_size=row_group_size)
+    collector = Counter()
+    tracemalloc.start()  # Arrow reads through Python, which makes the bytes
+    try:
+        collect_edges([path], collector, EdgeFormat(), 1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert collector.num_edges == 1 << 23
+    assert peak < 25 << 20 < path.stat().st_size

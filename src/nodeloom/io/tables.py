@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _PAIRS = (("head", "tail"), ("source", "target"), ("src", "dst"), ("from", "to"), ("u", "v"))
 _BATCH = 1 << 18
+_BUFFER = 1 << 22  # bytes of a column of a Parquet file that are read at a time
 _CSV_DELIMITERS = ",\t;| "
 
 
@@ -248,7 +249,8 @@ def _seekable(source: Source) -> Any:
 def _parquet(source: Source, form: EdgeFormat) -> Iterator[pa.RecordBatch]:
     import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(_seekable(source))
+    # A buffer for each column, else whole columns are read before the first row is there.
+    file = pq.ParquetFile(_seekable(source), buffer_size=_BUFFER, pre_buffer=False)
     chosen = choose_columns(file.schema_arrow.names, form.columns, form.weighted, source.name)
     for batch in file.iter_batches(_BATCH, columns=chosen):
         yield batch.select(chosen)
