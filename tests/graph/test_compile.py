@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -242,7 +241,7 @@ def test_nothing_is_left_after_ctrl_c(tmp_path):
     pq.write_table(pa.table({"head": rows[:, 0], "tail": rows[:, 1]}), path)
     code = (
         "import sys; from nodeloom import Graph\n"
-        "while True: Graph.compile(sys.argv[1], sys.argv[2], memory_limit='4GB', "
+        "Graph.compile(sys.argv[1], sys.argv[2], memory_limit='4GB', "
         "report=lambda *_: print('.', flush=True))"
     )
     child = subprocess.Popen(
@@ -250,11 +249,10 @@ def test_nothing_is_left_after_ctrl_c(tmp_path):
     )
     assert child.stdout is not None
     assert child.stdout.readline()
-    time.sleep(0.3)
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=60)
     assert b"KeyboardInterrupt" in err
-    assert set(entries(tmp_path)) <= {"edges.parquet", "graph"}
+    assert entries(tmp_path) == ["edges.parquet"]
 
 
 def test_too_little_memory(edges, tmp_path):
