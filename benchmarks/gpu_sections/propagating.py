@@ -28,7 +28,7 @@ PORTION = 0.1
 def on_device(graph: Graph, model: Any) -> float:
     """Seconds from the graph on the device to the vectors there."""
     plan = model.plan(graph)
-    with backend_of(plan.device, plan.num_thread) as backend:
+    with backend_of(plan) as backend:
         work = Propagation(graph, plan, backend)
         synchronize()
         begin = time.perf_counter()

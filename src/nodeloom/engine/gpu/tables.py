@@ -17,6 +17,9 @@ from nodeloom.typing import DoubleArray, FloatArray
 
 _BLOCK = 1 << 18  # rows whose moments are summed up in float32, before those of blocks are in float64
 
+_ENTRIES = 1 << 24
+"""Entries of a matrix that are multiplied by the factors of their columns at a time."""
+
 
 class GpuTables:
     """Tables as tensors; the twin of :class:`nodeloom.engine.spectral.tables.CpuTables`.
@@ -48,9 +51,11 @@ class GpuTables:
     def matrix(self, matrix: Matrix) -> torch.Tensor:
         """Bring a matrix to the GPU."""
         indices = self.device.upload(matrix.indices)
-        values = self.device.upload(matrix.factors)[indices.long()]
-        if len(matrix.weights):
-            values *= self.device.upload(matrix.weights)
+        factors = self.device.upload(matrix.factors)
+        weighted = len(matrix.weights) > 0
+        values = self.device.upload(matrix.weights) if weighted else torch.ones_like(indices, dtype=torch.float32)
+        for part, columns in zip(values.split(_ENTRIES), indices.split(_ENTRIES), strict=True):
+            part *= factors.index_select(0, columns)
         size = (len(matrix.indptr) - 1, len(matrix.factors))
         # Both index arrays have to have one type.
         narrow = indices.dtype == torch.int32 and int(matrix.indptr[-1]) < 2**31
@@ -104,12 +109,10 @@ class GpuTables:
         dim = table.shape[1]
         total = torch.zeros(dim, dtype=torch.float64, device=table.device)
         gram = torch.zeros(dim, dim, dtype=torch.float64, device=table.device)
-        for rows in table.split(max(1, _BLOCK * 128 // max(dim, 128))):
+        for rows in table.split(rows_at_a_time(dim)):
             if length is not None:
-                norms = rows.norm(dim=1, keepdim=True)
-                rows *= torch.where(norms > 0, length / norms, torch.zeros_like(norms))
-            total += rows.sum(dim=0, dtype=torch.float64)
-            gram += rows.T @ rows
+                scale_rows(rows, length)
+            add_moments(rows, total, gram)
         return total.cpu().numpy(), gram.cpu().numpy()
 
     def transform(self, table: torch.Tensor, mean: DoubleArray, matrix: DoubleArray) -> torch.Tensor:
@@ -118,9 +121,30 @@ class GpuTables:
         shift = -(self.upload(mean.astype(np.float32)) @ turn)
         same = turn.shape[0] == turn.shape[1]
         out = table if same else torch.empty(len(table), turn.shape[1], device=table.device)
-        height = max(1, _BLOCK * 128 // max(len(turn), 128))
+        height = rows_at_a_time(len(turn))
         for rows, target in zip(table.split(height), out.split(height), strict=True):
-            empty = ~rows.any(dim=1, keepdim=True)
-            moved = torch.addmm(shift, rows, turn)
-            target.copy_(moved.masked_fill_(empty, 0.0))
+            target.copy_(turned(rows, shift, turn))
         return out
+
+
+def rows_at_a_time(dim: int) -> int:
+    """Return the rows whose moments are summed up in float32."""
+    return max(1, _BLOCK * 128 // max(dim, 128))
+
+
+def scale_rows(rows: torch.Tensor, length: float) -> None:
+    """Scale rows to a length, zeros excepted."""
+    norms = rows.norm(dim=1, keepdim=True)
+    rows *= torch.where(norms > 0, length / norms, torch.zeros_like(norms))
+
+
+def add_moments(rows: torch.Tensor, total: torch.Tensor, gram: torch.Tensor) -> None:
+    """Add the sum of rows to `total` float64 [D], and that of their outer products to `gram` float64 [D, D]."""
+    total += rows.sum(dim=0, dtype=torch.float64)
+    gram += rows.T @ rows
+
+
+def turned(rows: torch.Tensor, shift: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
+    """Return rows times `turn` [D, D'] plus `shift` [D']; rows of zeros stay zeros."""
+    empty = ~rows.any(dim=1, keepdim=True)
+    return torch.addmm(shift, rows, turn).masked_fill_(empty, 0.0)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nodeloom.engine.budget import sizes
+from nodeloom.engine.budget import main_memory, sizes
 from nodeloom.engine.device import find_gpu, resolve_device
-from nodeloom.engine.memory import total_memory
 from nodeloom.engine.settings import Settings
 from nodeloom.engine.spectral import choose
-from nodeloom.engine.spectral.tables import group_bounds
+from nodeloom.engine.spectral.tables import COLUMN_BUFFERS, column_bounds, group_bounds
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.log import logger
@@ -56,6 +55,8 @@ class SpectralPlan:
         See the configuration; shift is num_negative.
     num_product : int
         Products of the graph with a table, at most.
+    block_columns : int
+        Columns of a table that are on the GPU at a time, where whole tables do not fit it; 0: all.
     seed : int
         The seed.
     memory, device_memory : dict of str to int
@@ -85,6 +86,7 @@ class SpectralPlan:
     negative_sample_exponent: float
     num_product: int
     seed: int
+    block_columns: int = 0
     memory: dict[str, int] = dataclasses.field(default_factory=dict)
     device_memory: dict[str, int] = dataclasses.field(default_factory=dict)
     seconds: float | None = None
@@ -102,9 +104,10 @@ class SpectralPlan:
     def rows(self) -> list[tuple[str, str]]:
         """Return the plan as (name, text) rows for people."""
         threads = f", {self.num_thread} thread{'s' if self.num_thread > 1 else ''}" if self.device == "cpu" else ""
+        blocks = f", tables in main memory, columns in blocks of {self.block_columns}" if self.block_columns else ""
         rows = [
             ("model", f"{self.model}, dim {self.dim}, vectors of length {self.row_length:g}"),
-            ("device", f"{self.device}{threads}"),
+            ("device", f"{self.device}{threads}{blocks}"),
         ]
         if self.model == "ProNE":
             rows += [
@@ -201,68 +204,97 @@ def make_spectral_plan(graph: Graph, settings: Settings) -> SpectralPlan:
 
 
 def _placed(plan: SpectralPlan, graph: Graph, settings: Settings) -> SpectralPlan:
-    """Return the plan with its memory; a graph that does not fit a GPU nobody asked for goes to the CPU."""
+    """Return the plan with its memory; a graph whose matrix does not fit a GPU nobody asked for goes to the CPU."""
     if plan.device != "cpu":
-        plan = dataclasses.replace(plan, memory=_host_memory(plan, graph), device_memory=_work_memory(plan, graph))
         gpu = find_gpu(int(plan.device.partition(":")[2] or 0))
         limit = int(gpu.free_memory * _GPU_SHARE)
         if settings.resource.gpu_memory_limit != "auto":
             limit = min(limit, settings.resource.gpu_memory_limit)
-        if plan.num_device_bytes <= limit:
-            return plan
-        if settings.resource.device != "auto":
-            raise MemoryLimitError(
-                describe(
-                    "plan",
-                    expected=f"at most {size(limit)} on {plan.device} ({gpu.name})",
-                    got=sizes(plan.device_memory),
-                    hint="Lower dim, or set device cpu.",
+        plan = _fitted(plan, graph, limit)
+        if plan.num_device_bytes > limit:
+            if settings.resource.device != "auto":
+                raise MemoryLimitError(
+                    describe(
+                        "plan",
+                        expected=f"at most {size(limit)} on {plan.device} ({gpu.name})",
+                        got=f"{sizes(plan.device_memory)}, even with one column at a time",
+                        hint="Set device cpu.",
+                    )
                 )
-            )
-        logger.warning(
-            "computing on the CPU, since %s would need %s and has %s free.",
-            plan.device, size(plan.num_device_bytes), size(limit),
-        )  # fmt: skip
-        plan = dataclasses.replace(plan, device="cpu", device_memory={})
-    memory = {**_host_memory(plan, graph), **_work_memory(plan, graph)}
-    plan = dataclasses.replace(plan, memory=memory)
-    limit_here = total_memory()
+            logger.warning(
+                "computing on the CPU, since %s would need %s even with one column at a time, and has %s free.",
+                plan.device, size(plan.num_device_bytes), size(limit),
+            )  # fmt: skip
+            plan = dataclasses.replace(plan, device="cpu", block_columns=0, device_memory={})
+    plan = dataclasses.replace(plan, memory=_host_memory(plan, graph))
+    limit_here = main_memory(settings)
     if limit_here is not None and plan.num_bytes > limit_here:
         raise MemoryLimitError(
             describe(
                 "plan",
                 expected=f"at most {size(limit_here)} of memory",
                 got=sizes(plan.memory),
-                hint="Lower dim, or use a machine with more memory.",
+                hint="Lower dim, raise memory_limit if it is set, or use a machine with more memory.",
             )
         )
     return plan
 
 
+def _fitted(plan: SpectralPlan, graph: Graph, limit: int) -> SpectralPlan:
+    """Return the plan with its memory on the GPU: whole tables if they fit, else as many columns as do, at least one."""
+    plan = dataclasses.replace(plan, device_memory=_device_memory(plan, graph))
+    if plan.num_device_bytes <= limit:
+        return plan
+    narrow = _device_memory(dataclasses.replace(plan, block_columns=1), graph)
+    of_column = narrow["columns"]
+    most = min(plan.width, max(1, (limit - sum(narrow.values())) // of_column + 1))
+    # As few blocks as fit, of widths that are alike, in multiples of four for wide loads.
+    number = len(column_bounds(plan.width, most))
+    columns = -(-plan.width // number)
+    if most >= 4:
+        columns = min(-(-columns // 4) * 4, most // 4 * 4)
+    plan = dataclasses.replace(plan, block_columns=columns)
+    return dataclasses.replace(plan, device_memory=_device_memory(plan, graph))
+
+
+def _num_table(plan: SpectralPlan) -> int:
+    """Return the tables that are worked on at a time.
+
+    Propagation: two. ProNE: two of the recurrence, the result, the product that is being made and one on the way to it.
+    """
+    return (5 if plan.model == "ProNE" else 2) + (plan.direction == "both")
+
+
 def _host_memory(plan: SpectralPlan, graph: Graph) -> dict[str, int]:
-    """Return the bytes of main memory that are needed wherever the work is done: the graph, and on a GPU the result."""
+    """Return the bytes of main memory by purpose."""
     memory = {"graph": graph.nbytes}
-    if plan.device != "cpu":
-        memory["vectors"] = plan.num_nodes * plan.dim * 8
+    one, vectors = plan.num_nodes * plan.width * 4, plan.num_nodes * plan.dim * 4
+    if plan.device != "cpu" and not plan.block_columns:
+        memory["vectors"] = 2 * vectors  # and context vectors
+    else:
+        memory["tables"] = max(_num_table(plan) * one, 2 * vectors)
+        if plan.num_scale > 1:
+            memory["vectors"] = vectors + one * (plan.block_columns > 0)  # a table in blocks is copied into rows
+    nnz = len(graph.indices)
+    memory["matrix"] = plan.num_nodes * 8 + nnz * 8 * (plan.model == "ProNE")
+    if graph.directed and plan.direction != "out":
+        memory["matrix"] += nnz * (graph.indices.itemsize + 4) + plan.num_nodes * 8
+    if plan.device == "cpu":
+        memory["buffers"] = len(group_bounds(plan.num_nodes, plan.width)) * plan.width * (plan.width + 1) * 8
     return memory
 
 
-def _work_memory(plan: SpectralPlan, graph: Graph) -> dict[str, int]:
-    """Return the bytes where the work is done."""
-    prone = plan.model == "ProNE"
-    # Propagation: two tables. ProNE: two of the recurrence, the result, the product that is being made and one on the way to it.
-    number = (5 if prone else 2) + (plan.direction == "both")
+def _device_memory(plan: SpectralPlan, graph: Graph) -> dict[str, int]:
+    """Return the bytes on a GPU by purpose."""
     one = plan.num_nodes * plan.width * 4
-    memory = {"tables": number * one}
-    if plan.num_scale > 1:
-        memory["vectors"] = plan.num_nodes * plan.dim * 4
-    elif not prone:
-        memory["tables"] = max(memory["tables"], 2 * one)  # vectors and context vectors
+    if plan.block_columns:
+        memory = {"columns": COLUMN_BUFFERS * plan.num_nodes * plan.block_columns * 4}
+    else:
+        memory = {"tables": _num_table(plan) * one}
     nnz = len(graph.indices)
-    memory["matrix"] = plan.num_nodes * 8 + nnz * 8 * prone
-    if graph.directed and plan.direction != "out":
-        memory["matrix"] += nnz * (graph.indices.itemsize + 4) + plan.num_nodes * 8
-    if plan.device != "cpu":
-        memory["matrix"] += graph.indptr.nbytes + graph.indices.nbytes + nnz * 4
-    memory["buffers"] = len(group_bounds(plan.num_nodes, plan.width)) * plan.width * (plan.width + 1) * 8
+    both = plan.model == "ProNE" or (graph.directed and plan.direction == "both")
+    # Offsets, columns and entries; the offsets before they are narrowed, and the factors of the columns.
+    memory["matrix"] = (1 + both) * (nnz * (graph.indices.itemsize + 4) + graph.indptr.nbytes) + plan.num_nodes * 12
+    # Moments of each stream, what turns a table, and two values per row.
+    memory["buffers"] = 4 * plan.width * (plan.width + 1) * 8 + plan.num_nodes * 8
     return memory

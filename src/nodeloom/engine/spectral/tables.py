@@ -26,6 +26,9 @@ BLOCK_VALUES = 1 << 16
 MAX_GROUPS = 64
 """Groups of blocks that are summed up on their own, at most; a thread takes one at a time."""
 
+COLUMN_BUFFERS = 4
+"""Blocks of columns on a GPU that does not hold whole tables: one that is read and one that is written, each of two streams."""
+
 
 @dataclass(frozen=True)
 class Matrix:
@@ -225,3 +228,8 @@ def group_bounds(num_rows: int, dim: int) -> list[tuple[int, int]]:
     number = max(1, min(num_block, MAX_GROUPS, most))
     edges = [min(num_rows, height * (num_block * i // number)) for i in range(number + 1)]
     return [(a, b) for a, b in itertools.pairwise(edges) if a < b]
+
+
+def column_bounds(dim: int, width: int) -> list[tuple[int, int]]:
+    """Return the bounds of blocks of `width` columns; the last one may be narrower."""
+    return [(first, min(first + width, dim)) for first in range(0, dim, width)]

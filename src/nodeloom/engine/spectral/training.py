@@ -44,13 +44,17 @@ class SpectralResult:
     history: list[dict[str, Any]]
 
 
-def backend_of(device: str, num_thread: int) -> AbstractContextManager[Any]:
-    """Return a context that gives the backend of a device."""
-    if device == "cpu":
-        return CpuTables(num_thread).running()
+def backend_of(plan: SpectralPlan) -> AbstractContextManager[Any]:
+    """Return a context that gives the backend of a plan."""
+    if plan.device == "cpu":
+        return CpuTables(plan.num_thread).running()
+    if plan.block_columns:
+        from nodeloom.engine.gpu.columns import BlockedGpuTables
+
+        return BlockedGpuTables(plan.device, plan.block_columns).running()
     from nodeloom.engine.gpu.tables import GpuTables
 
-    return GpuTables(device).running()
+    return GpuTables(plan.device).running()
 
 
 def run_spectral(graph: Graph, plan: SpectralPlan, *, callbacks: Iterable[Any] = ()) -> SpectralResult:
@@ -76,7 +80,7 @@ def run_spectral(graph: Graph, plan: SpectralPlan, *, callbacks: Iterable[Any] =
     tell(told, "on_train_begin", plan)
     begin = time.perf_counter()
     run = _Run(graph, plan, told, begin)
-    with StopRequest() as stop, backend_of(plan.device, plan.num_thread) as backend:
+    with StopRequest() as stop, backend_of(plan) as backend:
         run.backend = backend
         vertex = run.prone(stop) if plan.model == "ProNE" else run.propagation(stop)
         device_memory = getattr(backend, "peak_memory", lambda: 0)()
