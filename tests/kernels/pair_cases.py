@@ -9,6 +9,8 @@ from backends import GPU, REFERENCE
 from skipgram_cases import GUARD, _guarded
 from test_optimizer import settings_array
 
+from nodeloom.kernels.reference.pairs import PAIRS
+
 
 @dataclass(frozen=True)
 class Case:
@@ -109,13 +111,13 @@ class Problem:
         tile, chunk = self.units[unit]
         heads = np.arange(tile * self.case.heads, min((tile + 1) * self.case.heads, self.case.num_head))
         num_pair = np.diff(self.ends, prepend=self.case.begin)
-        num_chunk = np.where(self.totals > 0, np.maximum(1, -(-num_pair // 16)), 0)
+        num_chunk = np.where(self.totals > 0, np.maximum(1, -(-num_pair // PAIRS)), 0)
         return heads[chunk < num_chunk[heads]]
 
     def places(self, unit):
         """Return the places of the pairs of a unit in `contexts`."""
         begins, chunk = np.concatenate([[self.case.begin], self.ends]), self.units[unit, 1]
-        found = [np.arange(begins[h] + 16 * chunk, begins[h + 1])[:16] for h in self.heads(unit)]
+        found = [np.arange(begins[h] + PAIRS * chunk, begins[h + 1])[:PAIRS] for h in self.heads(unit)]
         return np.concatenate(found) if found else np.zeros(0, np.int64)
 
     def train(self, units=slice(None), lr=None, **options):

@@ -7,6 +7,7 @@ import pytest
 from backends import CPU, REFERENCE
 from pair_cases import Case, Problem
 
+from nodeloom.kernels.cpu.pairs import PAIRS
 from nodeloom.kernels.cpu.parallel import run_slices
 
 STEP = 3
@@ -126,7 +127,7 @@ def test_contexts_that_come_again_are_trained_one_after_the_other(num_context, o
 
 def test_rows_with_the_same_last_digits():
     # Batches tell rows apart by their last bits; rows that share them only end a batch early.
-    case = Case(num_context=4000, distinct=False, most=16)
+    case = Case(num_context=4000, distinct=False, most=PAIRS)
     got, want = (Problem(case, backend) for backend in (CPU, REFERENCE))
     for problem in (got, want):
         problem.contexts[:] = 1024 * (np.arange(len(problem.contexts)) % 3)
@@ -137,7 +138,7 @@ def test_rows_with_the_same_last_digits():
 
 def test_threads_train_slices_of_the_units():
     # Units apart share no rows: in whatever order threads come to them, the result is the same.
-    case = Case(apart=True, most=16, num_head=400, num_context=70)
+    case = Case(apart=True, most=PAIRS, num_head=400, num_context=70)
     got, want = Problem(case, CPU), Problem(case, CPU)
     assert len(got.units) > 50
     want.train()

@@ -11,6 +11,8 @@ from gpu_calls import device
 from pair_cases import Case, Problem, compare, moves, train
 from test_pairs import listed, some_walks
 
+from nodeloom.kernels.reference.pairs import PAIRS
+
 pytestmark = pytest.mark.skipif(bool(GPU.missing), reason=f"gpu: {GPU.missing}")
 
 FEW_HEADS = Case(num_head=10, heads=4, most=36, weight_decay=0.02, lr=0.05)
@@ -48,7 +50,7 @@ def test_wide_rows(dim):
 
 def test_a_context_that_is_a_negative_too_is_read_before_and_moved_twice():
     for heads in (4, 16):
-        case = Case(num_head=heads, heads=heads, num_context=300, most=16)
+        case = Case(num_head=heads, heads=heads, num_context=300, most=PAIRS)
         got, want = Problem(case, GPU), Problem(case, REFERENCE)
         for problem in (got, want):
             problem.negatives[0] = problem.contexts[problem.places(0)[:5]]
@@ -188,7 +190,7 @@ def _launch():
 # ---------------------------------------------------------------------------------------------------------- on a card
 
 APART = Case(
-    num_head=160, heads=16, most=16, num_context=400, dim=128, scale=0.1, apart=True, weight_decay=0.01, lr=0.05
+    num_head=160, heads=16, most=PAIRS, num_context=400, dim=128, scale=0.1, apart=True, weight_decay=0.01, lr=0.05
 )
 
 

@@ -133,7 +133,7 @@ def grid_on_gpu(plan: Plan, graph: Graph, settings: Settings, limit: int, reason
 def _on_gpu(plan: Plan, graph: Graph, settings: Settings, limit: int, reason: str) -> Plan | None:
     nodes, itemsize = plan.num_nodes, graph.indices.itemsize
     on_device, on_host = device_memory(plan, graph), host_memory(plan, graph)
-    fixed = {name: on_device[name] for name in ("graph", "samplers") if name in on_device}
+    fixed: dict[str, int] = {name: on_device[name] for name in ("graph", "samplers") if name in on_device}
     # Slots; walks as they are drawn, as slots, and on the way from one to the other.
     fixed["buffers"] = (nodes + 1) * itemsize + 3 * EPISODE_CHUNK * itemsize
     most = max(1, plan.num_epoch * plan.num_edges // EPISODES)

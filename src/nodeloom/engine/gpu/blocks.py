@@ -150,7 +150,8 @@ class GpuBlocks:
         side: Side = "vertex" if self._store.tied else "context"
         vertex, *vertex_moments = self._buffers["vertex"][operation.vertex_buffer]
         context, *context_moments = self._buffers[side][operation.context_buffer]
-        moments = [(*found, *self._none)[:2] for found in (vertex_moments, context_moments)]
+        vertex1, vertex2 = (*vertex_moments, *self._none)[:2]
+        context1, context2 = (*context_moments, *self._none)[:2]
         here = slice(block.context * rows["context"], (block.context + 1) * rows["context"])
         prob, alias = (table[here] for table in self._noise)
         negatives = self._device.empty(last - first, plan.num_shared_negative, dtype=torch.int32)
@@ -159,7 +160,7 @@ class GpuBlocks:
             stream = mix((key + reuse) & MASK)
             draw_negatives(prob, alias, stream, 0, negatives)
             train_pairs(
-                vertex, context, *moments[0], *moments[1],
+                vertex, context, vertex1, vertex2, context1, context2,
                 self._pair_bounds[block.context], self._ends[block.context], self._contexts, self._totals,
                 self._units[first:last], negatives, self._heads, block.vertex * rows["vertex"], block.context * rows["context"],
                 lr, plan.negative_weight * float(self._share[block.context]), plan.weight_decay, plan.optimizer.code,

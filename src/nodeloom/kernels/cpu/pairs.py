@@ -16,7 +16,7 @@ from nodeloom.kernels.cpu._pair_lists import LISTED, count_listed, list_pairs, p
 from nodeloom.kernels.cpu.optimizer import update_row
 from nodeloom.kernels.cpu.simd import coefficients, gathered, products, rows
 
-PAIRS = 16
+PAIRS = 8
 """Pairs of a head in a unit, at most."""
 
 LOSS_EVERY = 32
@@ -118,6 +118,15 @@ def place_pairs(walks, step, two_sided, first_head, part_rows, cursors, contexts
     place_listed(cursors_at, contexts, cells, listed, number)
 
 
+def _shuffled(units):
+    """Return the hashes by which units are ordered, uint32 [U]."""
+    h = units[:, 0].astype(np.uint32) + units[:, 1].astype(np.uint32) * np.uint32(0x9E3779B1)
+    for _ in range(2):
+        h ^= h >> np.uint32(16)
+        h *= np.uint32(0x45D9F3B)
+    return h ^ (h >> np.uint32(16))
+
+
 def units_of(counts, heads_per_unit):
     """Return the units of all blocks of a row of the grid, and the units and pairs of each; see the definition.
 
@@ -133,15 +142,10 @@ def units_of(counts, heads_per_unit):
     of_tile = np.maximum.reduceat(chunks, np.arange(0, num_head, heads_per_unit), axis=1) if num_head else chunks
     found = []
     for number in of_tile:
-        # From chunk to chunk fewer tiles are left.
-        left = [np.flatnonzero(number)]
-        while left[-1].size:
-            left.append(left[-1][number[left[-1]] > len(left)])
-        sizes = [tiles.size for tiles in left]
-        units = np.empty((sum(sizes), 2), np.int32)
-        units[:, 0] = np.concatenate(left)
-        units[:, 1] = np.repeat(np.arange(len(left)), sizes)
-        found.append(units)
+        units = np.empty((int(number.sum()), 2), np.int32)
+        units[:, 0] = np.repeat(np.arange(len(number)), number)
+        units[:, 1] = np.arange(len(units)) - np.repeat(np.cumsum(number) - number, number)
+        found.append(units[np.argsort(_shuffled(units), kind="stable")])
     return (
         np.concatenate(found) if found else np.empty((0, 2), np.int32),
         np.array([len(units) for units in found], np.int64),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nodeloom.kernels.gpu._rows import STORE, change_rows, clipped
 from nodeloom.kernels.gpu._triton import jit, tl
 
-PAIRS, LOSS_EVERY = 16, 32
+PAIRS, LOSS_EVERY = 8, 32
 
 _STORE = tl.constexpr(STORE)
 _PAIRS, _LOSS_EVERY = tl.constexpr(PAIRS), tl.constexpr(LOSS_EVERY)

@@ -126,7 +126,7 @@ def units_of(counts, heads_per_unit):
     Returns
     -------
     units : int32 [U, 2]
-        On the device: (tile, chunk) of the units of block 0, of block 1, ...; those with chunk 0 first, tiles ascending. See
+        On the device: (tile, chunk) of the units of block 0, of block 1, ..., those of a block shuffled. See
         :func:`nodeloom.kernels.reference.pairs.units_of`.
     num_unit, num_pair : int64 [Pc]
         Units and pairs of each block, in the memory of the host.
@@ -145,13 +145,21 @@ def units_of(counts, heads_per_unit):
     num_unit, num_pair = sums[0], sums[1]
     total = int(num_unit.sum())
     chunks = chunks.reshape(-1).long()
-    # Every tile of a block gets its chunks, and a stable sort puts them in the order of block and chunk.
+    # Every tile of a block gets its chunks, and a stable sort puts them in the order of block and hash.
     which = torch.repeat_interleave(chunks, output_size=total)
     chunk = torch.arange(total, device=counts.device) - (torch.cumsum(chunks, 0) - chunks)[which]
     tile = which % num_tile
-    key = torch.div(which, num_tile, rounding_mode="floor") << 32 | chunk
+    key = torch.div(which, num_tile, rounding_mode="floor") << 32 | _shuffled(tile, chunk)
     order = torch.sort(key, stable=True).indices
     return torch.stack([tile[order], chunk[order]], 1).to(torch.int32), num_unit, num_pair
+
+
+def _shuffled(tile, chunk):
+    """Return the hashes by which units are ordered, 32 bits in int64 [U]."""
+    h = (tile + chunk * 0x9E3779B1) & 0xFFFFFFFF
+    for _ in range(2):
+        h = ((h ^ (h >> 16)) * 0x45D9F3B) & 0xFFFFFFFF
+    return h ^ (h >> 16)
 
 
 def train_pairs(

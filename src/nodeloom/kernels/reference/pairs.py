@@ -18,8 +18,8 @@ from nodeloom.kernels.reference.optimizer import update_row
 from nodeloom.kernels.reference.skipgram import positive_pairs
 from nodeloom.typing import DoubleArray, IndexArray, OffsetArray
 
-PAIRS = 16
-"""Pairs of a head in a unit, at most."""
+PAIRS = 8
+"""Pairs of a head in a unit, at most. With 16 vectors are worse: BlogCatalog, 200 epochs, 35.6/20.0 instead of 38.1/22.6 at 50 %."""
 
 LOSS_EVERY = 32
 """The loss is summed over one unit of so many."""
@@ -85,6 +85,16 @@ def place_pairs(
         cursors[part, head - first_head] += 1
 
 
+def shuffled(tile: int, chunk: int) -> int:
+    """Return a hash of a unit, 32 bits: units are trained in its order, equal ones in that of tiles and chunks."""
+    h = (tile + chunk * 0x9E3779B1) & 0xFFFFFFFF
+    h ^= h >> 16
+    h = h * 0x45D9F3B & 0xFFFFFFFF
+    h ^= h >> 16
+    h = h * 0x45D9F3B & 0xFFFFFFFF
+    return h ^ h >> 16
+
+
 def units_of(
     counts: npt.NDArray[np.int32], heads_per_unit: int
 ) -> tuple[npt.NDArray[np.int32], OffsetArray, OffsetArray]:
@@ -103,8 +113,8 @@ def units_of(
     Returns
     -------
     units : int32 [U, 2]
-        (tile, chunk): the units of block 0, those of block 1, ... Within a block those with chunk 0 come first, then those with
-        chunk 1, ..., and tiles ascend: so the units of a hub, which change the same row, are far apart.
+        (tile, chunk): the units of block 0, those of block 1, ... Within a block they are shuffled, by :func:`shuffled`, so that
+        those of a hub, which change the same row, are far apart, and a block does not end with hubs alone.
     num_unit : int64 [Pc]
         Units of each block.
     num_pair : int64 [Pc]
@@ -116,8 +126,8 @@ def units_of(
     for part in range(num_part):
         chunks = np.where(totals > 0, np.maximum(1, -(-counts[part] // PAIRS)), 0)
         of_tile = [int(chunks[first : first + heads_per_unit].max()) for first in range(0, num_head, heads_per_unit)]
-        found = [(t, chunk) for chunk in range(max(of_tile, default=0)) for t, n in enumerate(of_tile) if chunk < n]
-        units += found
+        found = [(t, chunk) for t, n in enumerate(of_tile) for chunk in range(n)]
+        units += sorted(found, key=lambda unit: shuffled(*unit))
         num_unit.append(len(found))
     return (
         np.array(units, np.int32).reshape(-1, 2),
