@@ -97,6 +97,7 @@ def grid_on_cpu(plan: Plan, graph: Graph, settings: Settings, limit: int | None,
         memory = {name: whole[name] for name in ("tables", "moments") if name in whole} | memory
         for name in ("vertex parts", "context parts"):
             memory.pop(name)
+        grid = dataclasses.replace(grid, reason=f"{grid.num_vertex_part} x {grid.num_context_part} blocks.")
     memory.pop("fixed")
     plan = dataclasses.replace(plan, grid=grid, memory=memory, reason=f"{reason} {grid.reason}")
     if in_files:
