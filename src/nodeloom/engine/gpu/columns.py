@@ -21,8 +21,8 @@ Piece = TypeVar("Piece")
 _TURNS = 2
 """Streams that take pieces in turn: one copies while the other computes."""
 
-_ROW_BUFFERS = 4
-"""Tables of as many rows that a stream has on the GPU when it works on rows: read, turned, and a block of each on its way."""
+_ROW_BUFFERS = 6
+"""Tables of as many rows that a stream has on the GPU when it works on rows: read, turned, a block of each on its way, and float64."""
 
 
 class HostTable:

@@ -11,13 +11,11 @@ import numpy as np
 import torch
 
 from nodeloom.engine.gpu.device import Device, explained
-from nodeloom.engine.spectral.tables import Matrix
+from nodeloom.engine.spectral.tables import ROW_VALUES, Matrix
 from nodeloom.kernels.gpu.initial import uniform_rows
 from nodeloom.typing import DoubleArray, FloatArray
 
-_BLOCK = 1 << 18  # rows whose moments are summed up in float32, before those of blocks are in float64
-
-_ENTRIES = 1 << 24
+_ENTRIES = 1 << 22
 """Entries of a matrix that are multiplied by the factors of their columns at a time."""
 
 
@@ -63,6 +61,7 @@ class GpuTables:
         offsets = self.device.upload(matrix.indptr).to(kind)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+            warnings.filterwarnings("ignore", "Sparse invariant checks are implicitly disabled")  # as was asked for
             return torch.sparse_csr_tensor(offsets, indices.to(kind), values, size=size, check_invariants=False)
 
     def random(self, key: int, num_rows: int, dim: int) -> torch.Tensor:
@@ -128,8 +127,8 @@ class GpuTables:
 
 
 def rows_at_a_time(dim: int) -> int:
-    """Return the rows whose moments are summed up in float32."""
-    return max(1, _BLOCK * 128 // max(dim, 128))
+    """Return the rows of a block whose moments are summed up in float32."""
+    return max(1, ROW_VALUES // max(dim, 128))
 
 
 def scale_rows(rows: torch.Tensor, length: float) -> None:

@@ -11,7 +11,7 @@ from nodeloom.engine.budget import main_memory, sizes
 from nodeloom.engine.device import find_gpu, resolve_device
 from nodeloom.engine.settings import Settings
 from nodeloom.engine.spectral import choose
-from nodeloom.engine.spectral.tables import COLUMN_BUFFERS, column_bounds, group_bounds
+from nodeloom.engine.spectral.tables import COLUMN_BUFFERS, ROW_VALUES, column_bounds, group_bounds
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.log import logger
@@ -27,6 +27,9 @@ SVD_STEPS = 4
 """Passes of the search for singular vectors, each a product with the matrix and one with its transpose."""
 
 _GPU_SHARE = 0.9  # of the free memory of a GPU
+
+LIBRARY_BYTES = 100 << 20
+"""What the matrix library takes on a GPU for itself, 32 MiB on each of three streams."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -295,6 +298,8 @@ def _device_memory(plan: SpectralPlan, graph: Graph) -> dict[str, int]:
     both = plan.model == "ProNE" or (graph.directed and plan.direction == "both")
     # Offsets, columns and entries; the offsets before they are narrowed, and the factors of the columns.
     memory["matrix"] = (1 + both) * (nnz * (graph.indices.itemsize + 4) + graph.indptr.nbytes) + plan.num_nodes * 12
-    # Moments of each stream, what turns a table, and two values per row.
-    memory["buffers"] = 4 * plan.width * (plan.width + 1) * 8 + plan.num_nodes * 8
+    # Moments of each stream, what turns a table, two values per row, and rows that are turned where tables are whole.
+    memory["buffers"] = LIBRARY_BYTES + 4 * plan.width * (plan.width + 1) * 8 + plan.num_nodes * 8
+    if not plan.block_columns:
+        memory["buffers"] += 12 * min(one // 4, ROW_VALUES)
     return memory

@@ -29,6 +29,9 @@ MAX_GROUPS = 64
 COLUMN_BUFFERS = 4
 """Blocks of columns on a GPU that does not hold whole tables: one that is read and one that is written, each of two streams."""
 
+ROW_VALUES = 1 << 23
+"""Values of the rows that a GPU sums up in float32, before sums of blocks are added in float64."""
+
 
 @dataclass(frozen=True)
 class Matrix:
