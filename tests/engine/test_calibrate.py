@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 
+import numpy as np
 import pytest
 
 from nodeloom.engine import calibrate, make_plan
+from nodeloom.kernels.cpu._jit import is_compiled
 
 
 @pytest.mark.parametrize("values", [{}, {"model": "LINE", "order": "both", "optimizer": "Adam"}, {"dim": 100}])
@@ -32,3 +35,34 @@ def test_no_more_memory_than_a_large_table(engine, graph, monkeypatch):
         plan = dataclasses.replace(make_plan(graph, engine.settings(dim=dim)), num_nodes=10**9)
         with pytest.raises(EnoughError):
             calibrate.with_rate(plan)
+
+
+def test_nothing_is_compiled_for_a_rate_that_is_not_waited_for(engine, graph, monkeypatch):
+    plan = make_plan(graph, engine.settings())
+    monkeypatch.setattr(calibrate, "_SECONDS", 0.02)
+    calibrate.with_rate(plan)  # from here on the kernel is compiled
+    assert calibrate.with_rate(plan, compiled_only=True).rate > 0
+    monkeypatch.setattr(calibrate, "is_compiled", lambda kernel, *arguments: False)
+    monkeypatch.setattr(calibrate, "train_walks", None)
+    assert calibrate.with_rate(plan, compiled_only=True) == plan
+    on_gpu = dataclasses.replace(plan, device="cuda:0")
+    assert calibrate.with_rate(on_gpu, compiled_only=True) == on_gpu
+
+
+def test_what_is_compiled(tmp_path):
+    path = tmp_path / "kernel_of_a_test.py"
+    path.write_text("from nodeloom.kernels.cpu._jit import jit\n@jit\ndef double(a):\n    return 2 * a\n")
+
+    def read():
+        spec = importlib.util.spec_from_file_location("kernel_of_a_test", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.double
+
+    kernel = read()
+    assert not is_compiled(kernel, np.float32(1))
+    assert kernel(np.float32(1)) == 2
+    assert is_compiled(kernel, np.float32(3))
+    assert not is_compiled(kernel, np.ones(3)) and not is_compiled(kernel, 1)
+    again = read()  # as another process would
+    assert is_compiled(again, np.float32(1)) and not is_compiled(again, np.ones(3))

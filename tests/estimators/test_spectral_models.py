@@ -148,10 +148,22 @@ def test_command_line(tmp_path, capsys, options, expected):
     command = ["embed", str(path), "-o", str(tmp_path / "m"), "--dim", "8", "--device", "cpu", "--json", *options]
     assert run(command) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert answer["alternative"]["model"].startswith("DeepWalk") and answer["alternative"]["seconds"] > 0
+    assert answer["alternative"]["model"].startswith("DeepWalk")
     assert answer["training"]["num_step"] >= 1
     written = load(tmp_path / "m.safetensors")
     assert same(written.vectors_, expected.set_params(device="cpu").fit(Graph.from_file(path)).vectors_)
+
+
+def test_fast_does_not_wait_for_kernels_of_a_training(tmp_path, capsys, monkeypatch):
+    # Regression: the comparison compiled them, for five seconds beside one of work.
+    command = ["embed", str(edge_file(tmp_path)), "-o", str(tmp_path / "m"), "--dim", "8", "--device", "cpu", "--fast"]
+    DeepWalk(8, device="cpu").plan(Graph.from_edges([[0, 1], [1, 2]]))  # compiled, or in the cache
+    assert run(command) == 0
+    assert "for the best scores of edges: about" in capsys.readouterr().out
+    monkeypatch.setattr("nodeloom.engine.calibrate.is_compiled", lambda kernel, *arguments: False)
+    monkeypatch.setattr("nodeloom.engine.calibrate.train_walks", None)
+    assert run(command) == 0
+    assert "for the best scores of edges: not measured yet" in capsys.readouterr().out
 
 
 def test_a_training_says_that_there_is_a_faster_way(tmp_path, capsys):
@@ -201,6 +213,12 @@ def test_start_is_scaled(graph):
     other = Propagation(dim=8, device="cpu", row_length=1.0).fit(graph)
     np.testing.assert_allclose(model.start().vectors_, other.start().vectors_, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(model.start().context_vectors_, other.start().context_vectors_, rtol=1e-4, atol=1e-6)
+    long = model.start(3.0)
+    np.testing.assert_allclose(np.linalg.norm(long.vectors_, axis=1), 3.0, rtol=1e-4)
+    np.testing.assert_allclose(long.context_vectors_, 3 * model.start().context_vectors_, rtol=1e-4, atol=1e-6)
+    DeepWalk(dim=8, num_epoch=1, device="cpu").fit(graph, init=long)
+    with pytest.raises(ConfigError, match=r"start\.length: expected a number > 0"):
+        model.start(0)
 
 
 # ----------------------------------------------------------------------------------------------------- filter

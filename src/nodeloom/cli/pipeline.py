@@ -207,7 +207,10 @@ def parameters_of(config: Config) -> dict[str, Any]:
 
 
 def alternative(config: Config, graph: Graph) -> tuple[str, float | None]:
-    """Return what else could be done on a graph, in words, and the seconds that it would take here."""
+    """Return what else could be done on a graph, in words, and the seconds that it would take here.
+
+    None if that is not known: who wants vectors soon is not kept waiting for the kernels of what takes longer.
+    """
     import nodeloom
 
     machine: dict[str, Any] = {
@@ -217,7 +220,8 @@ def alternative(config: Config, graph: Graph) -> tuple[str, float | None]:
     }
     if config.train.model in SPECTRAL:
         model = nodeloom.DeepWalk(**machine)
-        return f"DeepWalk, {model.num_epoch:,} epochs, for the best scores of edges", model.plan(graph).seconds
+        seconds = model.plan(graph, compiled_only=True).seconds
+        return f"DeepWalk, {model.num_epoch:,} epochs, for the best scores of edges", seconds
     return "--fast (propagation), to have vectors sooner", nodeloom.Propagation(**machine).plan(graph).seconds
 
 
@@ -231,7 +235,7 @@ def train(run: Run, session: Session, *, compare: bool = False) -> None:
     if compare:
         other, seconds = alternative(config, run.train_graph)
         session.result["alternative"] = {"model": other, "seconds": seconds}
-        rows.append(("instead", f"{other}: {'not measured' if seconds is None else 'about ' + duration(seconds)}"))
+        rows.append(("instead", f"{other}: {'not measured yet' if seconds is None else 'about ' + duration(seconds)}"))
     session.show(facts("Plan", rows))
     lines = None if config.train.log_frequency == "auto" else config.train.log_frequency * config.build.batch_size
     progress = callback(session, lines)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
 from nodeloom.engine.plan import Plan
 from nodeloom.engine.store import aligned_zeros
+from nodeloom.kernels.cpu._jit import is_compiled
 from nodeloom.kernels.cpu.parallel import collect
 from nodeloom.kernels.cpu.skipgram import train_walks
 
@@ -18,13 +20,16 @@ _TILES = 32
 _SECONDS = 0.15
 
 
-def with_rate(plan: Plan) -> Plan:
+def with_rate(plan: Plan, *, compiled_only: bool = False) -> Plan:
     """Return the plan with its rate, from training random walks of random nodes for a moment.
 
-    Kernels are compiled here if they are not in the cache. Sampling is not part of it (it takes a few per cent), and nodes are
+    Kernels are compiled here if they are not in the cache; with `compiled_only` the plan is then returned as it is, and so
+    is that of a GPU, which does not say what it has to compile. Sampling is not part of it (it takes a few per cent), and nodes are
     drawn evenly, which is the worst case for the caches.
     """
     if plan.device != "cpu":
+        if compiled_only:
+            return plan
         from nodeloom.engine.gpu.calibrate import measured_rate
 
         return dataclasses.replace(plan, rate=measured_rate(plan))
@@ -37,21 +42,27 @@ def with_rate(plan: Plan) -> Plan:
     hubs = np.ones(rows, np.float32)
     lr = np.full(_TILES, 1e-6, np.float32)
 
+    def arguments(random: np.random.Generator) -> tuple[Any, ...]:
+        shape = (_TILES * plan.walks_per_tile, plan.nodes_per_walk)
+        walks = random.integers(rows, size=shape, dtype=index_type)
+        noise = random.integers(rows, size=(_TILES, plan.chunks, plan.num_shared_negative), dtype=index_type)
+        return (
+            vertex, context, *moments, walks, noise, hubs, lr, plan.augmentation_step, plan.two_sided,
+            np.float32(plan.negative_weight), np.float32(0), plan.optimizer.code, plan.optimizer.settings, np.zeros(2),
+        )  # fmt: skip
+
     def work(seed: int) -> tuple[int, float]:
         random = np.random.default_rng(seed)
-        shape = (_TILES * plan.walks_per_tile, plan.nodes_per_walk)
         pairs, seconds = 0, 0.0
         while seconds < _SECONDS:
-            walks = random.integers(rows, size=shape, dtype=index_type)
-            noise = random.integers(rows, size=(_TILES, plan.chunks, plan.num_shared_negative), dtype=index_type)
+            given = arguments(random)
             begin = time.perf_counter()
-            pairs += train_walks(
-                vertex, context, *moments, walks, noise, hubs, lr, plan.augmentation_step, plan.two_sided,
-                np.float32(plan.negative_weight), np.float32(0), plan.optimizer.code, plan.optimizer.settings, np.zeros(2),
-            )  # fmt: skip
+            pairs += train_walks(*given)
             seconds += time.perf_counter() - begin
         return pairs, seconds
 
+    if compiled_only and not is_compiled(train_walks, *arguments(np.random.default_rng(0))):
+        return plan
     with ThreadPoolExecutor(plan.num_thread) as pool:
         collect(pool, work, [(0,)])  # compiles, and touches the pages
         results = collect(pool, work, [(i,) for i in range(plan.num_thread)])

@@ -93,13 +93,15 @@ class NodeEmbedding(Parameters):
         check_training(train=settings.train, optimizer=checked, resource=settings.resource, where=where)
         return settings
 
-    def plan(self, graph: Graph) -> Plan:
+    def plan(self, graph: Graph, *, compiled_only: bool = False) -> Plan:
         """Say what training on a graph will do and cost: memory, and time measured on this machine, before anything runs.
 
         Parameters
         ----------
         graph : Graph
             The graph.
+        compiled_only : bool
+            Leave the time unknown if kernels would have to be compiled to measure it, which takes seconds.
 
         Returns
         -------
@@ -114,7 +116,7 @@ class NodeEmbedding(Parameters):
         from nodeloom.engine import make_plan
         from nodeloom.engine.calibrate import with_rate
 
-        return with_rate(make_plan(checked_graph(graph), self._settings()))
+        return with_rate(make_plan(checked_graph(graph), self._settings()), compiled_only=compiled_only)
 
     def fit(
         self: Self,

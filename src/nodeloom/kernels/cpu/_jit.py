@@ -39,3 +39,14 @@ def jit(function: Callable[..., Any] | None = None, *, inline: bool = False, fas
         )(f)
 
     return decorate(function) if function is not None else decorate
+
+
+def is_compiled(kernel: Any, *arguments: Any) -> bool:
+    """Tell whether a call of a kernel needs no compilation: this process or the cache on disk has it for arguments of these types.
+
+    It is loaded from the cache if it is there.
+    """
+    types = tuple(kernel.typeof_pyval(argument) for argument in arguments)
+    if types in kernel.overloads:
+        return True
+    return kernel._cache.load_overload(types, kernel.targetctx) is not None
