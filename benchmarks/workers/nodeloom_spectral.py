@@ -21,6 +21,8 @@ reset_peak()
 resident = memory("VmRSS")
 with Stopwatch() as watch:
     model.fit(graph)
+    if asked.get("enhance"):
+        model = nodeloom.enhance(model, graph, num_thread=asked["num_thread"])
 peak = peak_bytes()
 np.save(asked["vectors"], model.vectors_)
 if asked.get("contexts"):
