@@ -38,7 +38,7 @@ def test_layouts(case, layout, optimizer):
 def test_heads_for():
     from nodeloom.kernels.gpu.pairs import heads_for
 
-    assert [heads_for(dim) for dim in (2, 16, 100, 128, 129, 256, 512, 2048)] == [32, 32, 32, 32, 16, 16, 8, 2]
+    assert [heads_for(dim) for dim in (2, 16, 100, 128, 129, 256, 512, 2048)] == [32, 32, 16, 16, 16, 16, 4, 1]
 
 
 @pytest.mark.parametrize("dim", [300, 512, 2048])

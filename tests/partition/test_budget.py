@@ -23,6 +23,7 @@ PROBLEM = st.fixed_dictionaries(
         "fixed_bytes": st.integers(0, 50),
         "block_bytes": st.integers(0, 20),
         "pass_bytes": st.sampled_from([0.0, 8.0]),
+        "visit_bytes": st.sampled_from([0.0, 3.0]),
         "num_device": st.sampled_from([1, 1, 2, 3]),
     }
 )
@@ -52,6 +53,7 @@ def cost_of(problem, parts, slots, episode_pairs):
     context = padded * problem["context_row_bytes"] * parts[0] * max(0, parts[1] - kept) / parts[1]
     bytes_in_all = vertex * (2 if slots[0] == 1 else 1) + context * (1 if slots[1] == 3 else 2)
     bytes_in_all += parts[0] * parts[1] * problem["block_bytes"]
+    bytes_in_all += problem["num_nodes"] * parts[1] * problem["visit_bytes"]
     return slots[1] == 1 and parts[1] > 1, bytes_in_all / episode_pairs + parts[0] * problem["pass_bytes"]
 
 
@@ -157,6 +159,7 @@ def test_an_episode_moves_what_the_grid_says(free_bytes, num_device, tied):
         tied=tied,
         block_bytes=0,
         pass_bytes=0,
+        visit_bytes=0,
     )
     assert min(grid.num_vertex_part, grid.num_context_part) > 2  # or nothing is tested
     found = moved_by(grid, 96, (64, 32), num_device, tied)
@@ -223,6 +226,7 @@ def test_passes_and_blocks_have_a_price():
     problem = {**FRIENDSTER, "free_bytes": 6 * 10**9}
     usual = choose_grid(**problem)
     assert choose_grid(**problem, pass_bytes=1000).num_vertex_part < usual.num_vertex_part
+    assert choose_grid(**problem, visit_bytes=10_000).num_context_part < usual.num_context_part
     fewer = choose_grid(**problem, block_bytes=10**10)
     assert fewer.num_vertex_part * fewer.num_context_part < usual.num_vertex_part * usual.num_context_part
 

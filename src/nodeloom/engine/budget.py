@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nodeloom.engine.plan import Plan
     from nodeloom.graph import Graph
 
-EPISODE_CHUNK = 1 << 21
+EPISODE_CHUNK = 1 << 20
 """Nodes of the walks of an episode that are on a device at a time."""
 
 POOL_SLOTS = 3

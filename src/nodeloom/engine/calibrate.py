@@ -27,6 +27,10 @@ def with_rate(plan: Plan, *, compiled_only: bool = False) -> Plan:
     is that of a GPU, which does not say what it has to compile. Sampling is not part of it (it takes a few per cent), and nodes are
     drawn evenly, which is the worst case for the caches.
     """
+    if plan.grid is not None:
+        from nodeloom.engine.grid.calibrate import measured_rate as rate_in_parts
+
+        return dataclasses.replace(plan, rate=rate_in_parts(plan))
     if plan.device != "cpu":
         if compiled_only:
             return plan

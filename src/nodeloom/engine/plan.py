@@ -352,7 +352,10 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:
         if found is not None:
             return _within_memory(found, settings)
     samplers: list[Any] = ["device", "host"] if resource.sampler == "auto" else [resource.sampler]
-    plans = [dataclasses.replace(plan, table_dtype=dtype, sampler=where) for dtype in dtypes for where in samplers]
+    choices = [(dtype, where) for dtype in dtypes for where in samplers]
+    if plan.num_nodes >= choose.BF16_NODES:  # walks of the CPU are slower by far, and bf16 costs large graphs nothing
+        choices = [(dtype, where) for where in samplers for dtype in dtypes]
+    plans = [dataclasses.replace(plan, table_dtype=dtype, sampler=where) for dtype, where in choices]
     plans = [dataclasses.replace(p, memory=host_memory(p, graph), device_memory=device_memory(p, graph)) for p in plans]
     for fitting in plans:
         if fitting.num_device_bytes <= limit:

@@ -58,3 +58,17 @@ def measured_rate(plan: Plan) -> float:
             seconds = time.perf_counter() - begin
             if seconds > _SECONDS or not device.is_real:
                 return float(pairs[0]) / seconds * plan.pairs_per_tile / plan.full_pairs_per_tile
+
+
+def copied_per_second(name: str, num_bytes: int) -> float:
+    """Return the bytes per second that a device copies from pinned memory."""
+    device = Device(name)
+    with explained(name):
+        there = device.pinned(num_bytes, dtype=torch.uint8)
+        here = device.empty(num_bytes, dtype=torch.uint8)
+        here.copy_(there)
+        device.synchronize()
+        begin = time.perf_counter()
+        here.copy_(there, non_blocking=True)
+        device.synchronize()
+        return num_bytes / max(time.perf_counter() - begin, 1e-9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from nodeloom.engine.gpu.device import Device
 from nodeloom.engine.gpu.tables import GpuTables, add_moments, rows_at_a_time, scale_rows, turned
 from nodeloom.engine.spectral.tables import COLUMN_BUFFERS, Matrix, column_bounds
 from nodeloom.kernels.gpu.initial import uniform_rows
@@ -56,6 +58,12 @@ class HostTable:
         self.blocks = [memory[num_rows * a : num_rows * b].view(num_rows, b - a) for a, b in self.bounds]
 
 
+@functools.cache
+def _streams(device: str) -> list[Any]:
+    """Return the streams of a device: always the same, as the matrix library keeps memory for each one that it ever worked on."""
+    return [Device(device).stream() for _ in range(_TURNS)]
+
+
 class _Buffer:
     """Memory of one table, pinned until it is closed."""
 
@@ -85,13 +93,12 @@ class BlockedGpuTables:
         self.device, self.width = self.gpu.device, width
         self._buffers: list[_Buffer] = []
         self._free: list[_Buffer] = []
-        self._streams: list[Any] = []
+        self._streams = _streams(device)
 
     @contextmanager
     def running(self) -> Iterator[BlockedGpuTables]:
-        """Hold the streams and the memory of the tables; what was downloaded outlives them."""
+        """Hold the memory of the tables; what was downloaded outlives them."""
         with self.gpu.running():
-            self._streams = [self.device.stream() for _ in range(_TURNS)]
             try:
                 yield self
             finally:

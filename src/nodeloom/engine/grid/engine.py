@@ -96,13 +96,13 @@ class GridEngine:
                 episode = position.episode
                 rows = self._rows(episode["number"])
                 self._device.begin_episode(position.num_tile * self.plan.walks_per_tile, self._num_walk(episode))
-                following = [block for row in self._rows(episode["number"] + 1)[:1] for block in row]
+                rows_ahead = [*rows, self._rows(episode["number"] + 1)[0]]
                 while episode["row"] < len(rows):
                     begin = time.perf_counter()
                     self.store.to_slots()
                     at = episode["row"]
-                    ahead = [block for row in rows[at + 1 :] for block in row] + following
-                    pairs = self._train_row(rows[at], ahead, position)
+                    # What comes after the next row has no part in what is to be kept and loaded now.
+                    pairs = self._train_row(rows[at], rows_ahead[at + 1], position)
                     episode["row"] += 1
                     if episode["row"] == len(rows):
                         self._end(position)
