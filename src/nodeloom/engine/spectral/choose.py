@@ -20,8 +20,9 @@ TOLERANCE = 1e-4
 ROW_LENGTH = 2.0
 """Length of the rows, which sets the strength of regularisation of a classifier with a given C. Rows of whitened tables are
 sqrt(dim) = 11 long and are learned by heart: on BlogCatalog after 40 steps 32.0/19.7 at 10 % and 40.0/26.2 at 50 % as they are,
-33.6/20.2 and 40.3/26.9 at length 5, 34.9/20.7 and 40.5/27.0 at 3, 36.0/18.2 and 41.2/24.9 at 1. With the degree exponent of today 37.2/22.6 and 42.2/28.7 at 2, 37.7/21.9 and 42.4/28.3 at 1.5; YouTube-77k
-45.9/40.4 and 48.8/43.4 at 2, 46.4/40.6 and 48.8/43.3 at 1.5, 46.7/39.6 and 48.9/43.0 at 1: rare labels pay."""
+33.6/20.2 and 40.3/26.9 at length 5, 34.9/20.7 and 40.5/27.0 at 3, 36.0/18.2 and 41.2/24.9 at 1. With the degree
+exponent of today 37.2/22.6 and 42.2/28.7 at 2, 37.7/21.9 and 42.4/28.3 at 1.5; YouTube-77k 45.9/40.4 and 48.8/43.4 at 2, 46.4/40.6 and
+48.8/43.3 at 1.5, 46.7/39.6 and 48.9/43.0 at 1: rare labels pay."""
 
 
 def degree_exponent(num_nodes: int, num_edges: int) -> float:
