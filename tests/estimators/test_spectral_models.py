@@ -13,7 +13,7 @@ from nodeloom import DeepWalk, Graph, ProNE, Propagation, enhance, load
 from nodeloom.cli.entry import run
 from nodeloom.cli.pipeline import estimator_of
 from nodeloom.config import config_from_dict
-from nodeloom.errors import ConfigError, DataError, GraphError, ModelError
+from nodeloom.errors import ConfigError, DataError, GraphError, MemoryLimitError, ModelError
 
 BASE = {"dim": 8, "seed": 3, "device": "cpu"}
 CHANGES = [
@@ -35,7 +35,7 @@ CHANGES = [
     (ProNE, {"row_length": 1.0}),
     (ProNE, {"seed": 4}),
 ]
-HOW = {"num_thread", "deterministic", "device", "gpus", "gpu_memory_limit"}
+HOW = {"num_thread", "deterministic", "device", "gpus", "gpu_memory_limit", "memory_limit"}
 ON_ARCS = {"direction"}
 MODELS = {Propagation: "propagation", ProNE: "ProNE"}
 IDS = [f"{model.__name__} {key}={value}" for model, change in CHANGES for key, value in change.items()]
@@ -112,6 +112,14 @@ def test_interface(graph, tmp_path, model):
     assert same(read.vectors_, fitted.vectors_) and same(read.context_vectors_, fitted.context_vectors_)
     assert not clone(fitted).__sklearn_is_fitted__()
     assert repr(model(residual=0.1) if model is Propagation else model(mu=0.1)).endswith("=0.1)")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_memory_limit(graph, plain, model):
+    need = model(**BASE).plan(graph).num_bytes
+    assert same(model(**BASE, memory_limit=need).fit(graph).vectors_, plain[model])
+    with pytest.raises(MemoryLimitError, match="raise memory_limit"):
+        model(**BASE, memory_limit=need - 1).fit(graph)
 
 
 def test_mistakes(graph):

@@ -180,7 +180,9 @@ class Propagation(SpectralEmbedding):
     gpus : sequence of int
         Numbers of the GPUs to choose from; none: all. One of them is used.
     gpu_memory_limit : int or "auto"
-        Bytes to use on a GPU at most. auto: what is free there.
+        Bytes to use on a GPU at most. auto: what is free there. Vectors that do not fit pass through it in blocks.
+    memory_limit : int or "auto"
+        Bytes of main memory to use at most; what needs more is refused. auto: what the machine has.
 
     Attributes
     ----------
@@ -223,6 +225,7 @@ class Propagation(SpectralEmbedding):
         device: str = "auto",
         gpus: Sequence[int] = (),
         gpu_memory_limit: int | Auto = "auto",
+        memory_limit: int | Auto = "auto",
     ) -> None:
         self.dim = dim
         self.num_iteration = num_iteration
@@ -239,6 +242,7 @@ class Propagation(SpectralEmbedding):
         self.device = device
         self.gpus = gpus
         self.gpu_memory_limit = gpu_memory_limit
+        self.memory_limit = memory_limit
 
 
 class ProNE(SpectralEmbedding):
@@ -262,7 +266,7 @@ class ProNE(SpectralEmbedding):
         Noise is in proportion to degree to this power.
     row_length : float or "auto"
         Length of every vector. auto: 2.
-    num_thread, deterministic, seed, device, gpus, gpu_memory_limit
+    num_thread, deterministic, seed, device, gpus, gpu_memory_limit, memory_limit
         As in :class:`Propagation`.
     """
 
@@ -284,6 +288,7 @@ class ProNE(SpectralEmbedding):
         device: str = "auto",
         gpus: Sequence[int] = (),
         gpu_memory_limit: int | Auto = "auto",
+        memory_limit: int | Auto = "auto",
     ) -> None:
         self.dim = dim
         self.theta = theta
@@ -298,3 +303,4 @@ class ProNE(SpectralEmbedding):
         self.device = device
         self.gpus = gpus
         self.gpu_memory_limit = gpu_memory_limit
+        self.memory_limit = memory_limit
