@@ -151,7 +151,8 @@ def test_the_plan_uses_what_is_there(engine, large):
     least = plan(table_dtype="bf16", sampler="host").num_device_bytes
     tight = plan(gpu_memory_limit=least)
     assert (tight.table_dtype, tight.sampler) == ("bf16", "host")
-    assert plan(gpu_memory_limit=least - 1).device == "cpu"
+    assert plan(gpu_memory_limit=least - 1).grid is not None
+    assert plan(gpu_memory_limit=100_000).device == "cpu"
 
 
 # -------------------------------------------------------------------------------------------------------- large tables

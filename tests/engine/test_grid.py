@@ -108,8 +108,8 @@ def test_blocks_get_pairs_in_proportion_to_their_mass(engine, monkeypatch):
     found = np.zeros((3, 6))
     real = cpu.CpuBlocks.begin_row
 
-    def begin_row(self, vertex_part):
-        sizes = real(self, vertex_part)
+    def begin_row(self, vertex_part, following):
+        sizes = real(self, vertex_part, following)
         found[vertex_part] += sizes
         return sizes
 
@@ -208,7 +208,7 @@ def test_the_orders_of_line(engine, graph, values):
     resident = engine.train(graph, device="cpu", **values)
     found = engine.train(graph, device="cpu", num_partition=4, **values)
     assert found.report.num_pair >= 400 * graph.num_edges * (2 if values["order"] == "both" else 1)
-    assert found.report.loss == pytest.approx(resident.report.loss, abs=0.04)
+    assert found.report.loss == pytest.approx(resident.report.loss, abs=0.08)
     assert (found.context is found.vertex) == (values["order"] == 1)
     store, _, _ = run(graph, in_grid(engine, graph, (4, 4), **values))
     assert store.tied

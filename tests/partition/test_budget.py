@@ -36,7 +36,7 @@ def memory_of(problem, parts, slots, episode_pairs):
     return (
         slots[0] * vertex_rows * problem["vertex_row_bytes"]
         + slots[1] * context_rows * problem["context_row_bytes"]
-        + 12 * vertex_rows * parts[1]
+        + 16 * vertex_rows * parts[1]
         + 4 * vertex_rows
         + 2 * math.ceil(episode_pairs * BALANCE / parts[0])
         + problem["fixed_bytes"]
@@ -223,7 +223,7 @@ def test_fixed_parts():
 
 
 def test_passes_and_blocks_have_a_price():
-    problem = {**FRIENDSTER, "free_bytes": 6 * 10**9}
+    problem = {**FRIENDSTER, "free_bytes": 9 * 10**9}
     usual = choose_grid(**problem)
     assert choose_grid(**problem, pass_bytes=1000).num_vertex_part < usual.num_vertex_part
     assert choose_grid(**problem, visit_bytes=10_000).num_context_part < usual.num_context_part

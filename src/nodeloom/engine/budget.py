@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from nodeloom.engine.plan import Plan
     from nodeloom.graph import Graph
 
-EPISODE_CHUNK = 1 << 20
-"""Nodes of the walks of an episode that are on a device at a time."""
-
 POOL_SLOTS = 3
 """Pools of walks on a device: one is trained, one is sampled, one is being counted."""
 
@@ -27,6 +24,12 @@ def main_memory(settings: Settings) -> int | None:
     limits = [total_memory(), settings.resource.memory_limit]
     known = [limit for limit in limits if isinstance(limit, int)]
     return min(known, default=None)
+
+
+def episode_chunk(limit: int, nodes_per_walk: int) -> int:
+    """Return how many walks of an episode are on a device at a time: a twentieth of its memory, three times over, within bounds."""
+    nodes = min(max(limit // 20 // 12, 1 << 16), 1 << 25)
+    return max(1, nodes // nodes_per_walk)
 
 
 def num_tables(plan: Plan) -> int:

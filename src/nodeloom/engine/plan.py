@@ -86,6 +86,8 @@ class Plan:
         The parts that tables are trained in; None where they are trained whole.
     in_files : bool
         Whether the tables of a grid lie in temporary files.
+    episode_chunk : int
+        In a grid on a GPU: walks that are there at a time while pairs are sorted.
     reason : str
         Why there is a grid, and why of this shape.
     rate : float or None
@@ -125,6 +127,7 @@ class Plan:
     device_memory: dict[str, int] = dataclasses.field(default_factory=dict)
     grid: Grid | None = None
     in_files: bool = False
+    episode_chunk: int = 0
     reason: str = ""
     rate: float | None = None
 

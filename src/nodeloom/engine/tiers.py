@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nodeloom.engine.budget import EPISODE_CHUNK, device_memory, host_memory, main_memory
+from nodeloom.engine.budget import device_memory, episode_chunk, host_memory, main_memory
 from nodeloom.engine.settings import Settings
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.partition import Grid, Placement, assign, choose_grid
@@ -28,11 +28,12 @@ in memory; at 1000 epochs 41.6/27.5 with 30, 41.6/27.3 in memory."""
 
 _WALK_SHARE = 0.25  # of the memory for the walks of an episode, where they are kept
 _HOST_WALK_SHARE = 0.1  # of main memory for those of a GPU, of this episode and the next
-_UNIT_BYTES = 72  # on a GPU, of a unit while the list of units is made: several columns of 64 bits
+_UNIT_BYTES = (
+    20  # on a GPU: 8 of the list of units, and several columns of 64 bits for those of some blocks while it is made
+)
 _HEADS = {"cpu": 32, "gpu": 16}  # of a unit, at usual widths
 _PAIRS = 8  # of a head in a unit
 _UNEVEN = 2  # how many times as many units there are as if all heads of a tile had as many pairs
-_ROUNDS = 5
 _BLOCK_BYTES = {"cpu": 2 << 20, "gpu": 16 << 20}  # what could be moved in the time that it takes to start a block
 _SPREAD = 1.5  # how much heavier than the mean a range of nodes may be, if nodes are to stay where they are
 _DTYPE_BYTES = {"fp32": 4, "bf16": 2}
@@ -140,7 +141,9 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings, limit: int, reason: st
     on_device, on_host = device_memory(plan, graph), host_memory(plan, graph)
     fixed: dict[str, int] = {name: on_device[name] for name in ("graph", "samplers") if name in on_device}
     # Slots; walks as they are drawn, as slots, and on the way from one to the other.
-    fixed["buffers"] = (nodes + 1) * itemsize + 3 * EPISODE_CHUNK * itemsize
+    chunk = episode_chunk(limit, plan.nodes_per_walk)
+    plan = dataclasses.replace(plan, episode_chunk=chunk)
+    fixed["buffers"] = (nodes + 1) * itemsize + 3 * chunk * plan.nodes_per_walk * itemsize
     most = max(1, plan.num_epoch * plan.num_edges // EPISODES)
     per_pair = plan.walks_per_tile * plan.nodes_per_walk * itemsize / plan.pairs_per_tile
     memory = {name: on_host[name] for name in ("graph", "samplers")}
@@ -162,23 +165,20 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings, limit: int, reason: st
         memory["vectors"] = on_host["vectors"]
     memory["placement"] = nodes * (2 * itemsize + 12)
     on_device = fixed | {name: number for name, number in grid.memory.items() if name != "fixed"}
-    on_device["units"] = _UNIT_BYTES * _num_unit(plan, grid.num_vertex_part, grid.num_context_part, grid.episode_pairs)
+    on_device["units"] = _UNIT_BYTES * _num_tile(plan, grid.num_vertex_part, grid.num_context_part)
     return dataclasses.replace(
         plan, grid=grid, memory=memory, device_memory=on_device, reason=f"{reason} {grid.reason}"
     )
 
 
-def _num_unit(plan: Plan, num_vertex_part: int, num_context_part: int, pairs: int) -> int:
-    """Return about how many units a row of the grid has: one for each tile of each block, and more where heads have many pairs."""
+def _num_tile(plan: Plan, num_vertex_part: int, num_context_part: int) -> int:
+    """Return the tiles of all blocks of a row of the grid: each is a unit, and more of them where its heads have many pairs."""
     heads = _HEADS["cpu" if plan.device == "cpu" else "gpu"]
-    tiles = plan.num_nodes / num_vertex_part * num_context_part / heads
-    return round(tiles + _UNEVEN * pairs / num_vertex_part / (heads * _PAIRS))
+    return round(plan.num_nodes / num_vertex_part * num_context_part / heads)
 
 
 def _choose(plan: Plan, settings: Settings, fixed: int, unit_bytes: int, free: int, most: int, balance: float) -> Grid:
     """Return the grid that moves least.
-
-    How long an episode may be depends on the memory of its units, which depends on how long it is: a few rounds settle that.
 
     Raises
     ------
@@ -189,23 +189,21 @@ def _choose(plan: Plan, settings: Settings, fixed: int, unit_bytes: int, free: i
     itemsize = _DTYPE_BYTES[plan.table_dtype] if plan.device != "cpu" else 4
     row_bytes = part.row * (itemsize + 4 * plan.optimizer.num_moment)
     try:
-        for _ in range(_ROUNDS):
-            grid = choose_grid(
-                plan.num_nodes,
-                vertex_row_bytes=row_bytes,
-                context_row_bytes=row_bytes,
-                free_bytes=free,
-                max_episode_pairs=most,
-                fixed_bytes=lambda a, b, most=most: fixed + unit_bytes * _num_unit(plan, a, b, most),  # type: ignore[misc]
-                balance=balance,
-                tied=any(part.order == 1 for part in plan.parts),
-                num_partition=wanted(settings),
-                block_bytes=_BLOCK_BYTES["cpu" if plan.device == "cpu" else "gpu"],
-            )
-            if grid.episode_pairs > 0.9 * most:
-                break
-            most = round(1.1 * grid.episode_pairs)
-        return grid
+        where = "cpu" if plan.device == "cpu" else "gpu"
+        return choose_grid(
+            plan.num_nodes,
+            vertex_row_bytes=row_bytes,
+            context_row_bytes=row_bytes,
+            free_bytes=free,
+            max_episode_pairs=most,
+            fixed_bytes=lambda a, b: fixed + unit_bytes * _num_tile(plan, a, b),
+            balance=balance,
+            tied=any(part.order == 1 for part in plan.parts),
+            num_partition=wanted(settings),
+            block_bytes=_BLOCK_BYTES[where],
+            pair_bytes=unit_bytes * _UNEVEN / (_HEADS[where] * _PAIRS),
+            cursor_bytes=4 if where == "gpu" and most < 2**31 else 8,
+        )
     except ValueError as error:
         where = "memory" if plan.device == "cpu" else plan.device
         raise MemoryLimitError(

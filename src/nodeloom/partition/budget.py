@@ -108,6 +108,8 @@ def choose_grid(
     block_bytes: int = BLOCK_BYTES,
     pass_bytes: float = PASS_BYTES,
     visit_bytes: float = VISIT_BYTES,
+    pair_bytes: float = 0.0,
+    cursor_bytes: int = 8,
 ) -> Grid:
     """Choose the grid that moves the fewest bytes per positive pair within the memory of a device.
 
@@ -143,6 +145,10 @@ def choose_grid(
         What costs time beside transfers, as the bytes that could be moved in that time: a block; drawing a pair once more,
         since the pairs of an episode are drawn for each vertex part; a head in a block, which costs its row and negatives however few
         pairs it has there.
+    pair_bytes : float
+        What a pair of a row takes beside its context, in bytes of memory.
+    cursor_bytes : int
+        Of a place in the list of pairs.
 
     Raises
     ------
@@ -157,12 +163,14 @@ def choose_grid(
     for parts in _numbers_of_parts(tables, num_partition):
         fixed = fixed_bytes(*parts) if callable(fixed_bytes) else fixed_bytes
         for slots in _numbers_of_buffers(tables, parts):
-            grid = _grid(tables, parts, slots, free_bytes - fixed, max_episode_pairs, balance)
+            grid = _grid(
+                tables, parts, slots, free_bytes - fixed, max_episode_pairs, balance, (pair_bytes, cursor_bytes)
+            )
             grid.memory["fixed"] = fixed
             if grid.episode_pairs < 1:
                 least = min(least, sum(grid.memory.values()))
                 continue
-            cost = _waiting_bytes(tables, parts, slots) + parts[0] * parts[1] * block_bytes
+            cost: float = _waiting_bytes(tables, parts, slots) + parts[0] * parts[1] * block_bytes
             cost += num_nodes * parts[1] * visit_bytes
             serial = float(slots[1] == 1 < parts[1])
             key = (
@@ -205,7 +213,13 @@ def _numbers_of_buffers(tables: _Tables, parts: tuple[int, int]) -> Iterator[tup
 
 
 def _grid(
-    tables: _Tables, parts: tuple[int, int], slots: tuple[int, int], free: int, max_episode_pairs: int, balance: float
+    tables: _Tables,
+    parts: tuple[int, int],
+    slots: tuple[int, int],
+    free: int,
+    max_episode_pairs: int,
+    balance: float,
+    also: tuple[float, int],
 ) -> Grid:
     """Return a grid with as many pairs as fit; if there is no room for any, its memory is what one pair would need."""
     vertex_rows, context_rows = tables.rows(*parts)
@@ -213,13 +227,14 @@ def _grid(
     memory = {
         "vertex parts": slots[0] * vertex_rows * tables.vertex_row_bytes,
         "context parts": slots[1] * context_rows * tables.context_row_bytes,
-        # Counts (int32) and cursors (int64) for every context part and head, totals (int32) for every head.
-        "counts": 12 * vertex_rows * parts[1] + 4 * vertex_rows,
+        # Counts of this row and the next (int32) and cursors for every context part and head, totals (int32) for every head.
+        "counts": (8 + also[1]) * vertex_rows * parts[1] + 4 * vertex_rows,
     }
-    room = (free - sum(memory.values())) // context_bytes
+    one = context_bytes + also[0]
+    room = int((free - sum(memory.values())) / one)
     row_pairs = min(room, math.ceil(max_episode_pairs * balance / parts[0]))
     episode_pairs = min(max_episode_pairs, int(row_pairs * parts[0] / balance))
-    memory["pairs"] = max(row_pairs, math.ceil(balance / parts[0])) * context_bytes
+    memory["pairs"] = math.ceil(max(row_pairs, math.ceil(balance / parts[0])) * one)
     vertex_loads, context_loads = tables.loads(parts, slots)
     moved = (
         vertex_loads * vertex_rows * tables.vertex_row_bytes + context_loads * context_rows * tables.context_row_bytes

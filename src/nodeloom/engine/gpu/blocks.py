@@ -59,7 +59,8 @@ class GpuBlocks:
         self._none = [none, none]
         # The sums of the counts are cursors, then ends: 8 bytes, as there may be many pairs.
         shape = grid.num_context_part, self._rows["vertex"]
-        self._counts = device.empty(*shape, dtype=torch.int32)
+        self._counts, self._next_counts = (device.empty(*shape, dtype=torch.int32) for _ in range(2))
+        self._counted: int | None = None  # the vertex part of `_next_counts`
         self._narrow = self._rows["context"] <= 1 << 16
         self._statistics = torch.zeros(2, dtype=torch.float64, device=device.torch)
         self._training = device.stream()
@@ -86,27 +87,42 @@ class GpuBlocks:
     def begin_episode(self, first_walk: int, num_walk: int) -> None:
         """Say of which walks the pairs of the next rows are."""
         self._walks.begin(first_walk, num_walk)
+        self._counted = None
 
-    def begin_row(self, vertex_part: int) -> list[int]:
-        """Sort the pairs of a vertex part by context part and head; return how many each context part has."""
+    def begin_row(self, vertex_part: int, following: int | None) -> list[int]:
+        """Sort the pairs of a vertex part by context part and head; return how many each context part has.
+
+        On the way those of the part that follows are counted, so that walks are drawn once for each part, and not twice.
+        """
         with explained(self._plan.device), self._device.on(self._training):
-            return self._begin_row(vertex_part)
+            return self._begin_row(vertex_part, following)
 
-    def _begin_row(self, vertex_part: int) -> list[int]:
-        plan, counts = self._plan, self._counts
-        where = plan.augmentation_step, plan.two_sided, vertex_part * self._rows["vertex"], self._rows["context"]
+    def _where(self, vertex_part: int) -> tuple[int, bool, int, int]:
+        rows = self._rows
+        return self._plan.augmentation_step, self._plan.two_sided, vertex_part * rows["vertex"], rows["context"]
+
+    def _begin_row(self, vertex_part: int, following: int | None) -> list[int]:
+        where = self._where(vertex_part)
         self._contexts = self._ends = self._units = None  # of the row before: they make room
-        counts.zero_()
-        for walks in self._walks.chunks():
-            count_pairs(walks, *where, counts)
+        if self._counted == vertex_part:
+            self._counts, self._next_counts = self._next_counts, self._counts
+        else:
+            self._counts.zero_()
+            for walks in self._walks.chunks():
+                count_pairs(walks, *where, self._counts)
+        counts = self._counts
         self._units, num_unit, num_pair = units_of(counts, self._heads)
         total = int(num_pair.sum())
         self._totals = counts.sum(0, dtype=torch.int32)
         ends = torch.cumsum(counts.view(-1), 0, dtype=torch.int32 if total < 2**31 else torch.int64).view(counts.shape)
         ends -= counts
         self._contexts = self._device.empty(total, dtype=torch.int16 if self._narrow else torch.int32)
+        self._next_counts.zero_()
         for walks in self._walks.chunks():
             place_pairs(walks, *where, ends, self._contexts)
+            if following is not None:
+                count_pairs(walks, *self._where(following), self._next_counts)
+        self._counted = following
         self._ends = ends
         self._unit_bounds = [0, *np.cumsum(num_unit.numpy()).tolist()]
         self._pair_bounds = [0, *np.cumsum(num_pair.numpy()).tolist()]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from nodeloom.engine.budget import EPISODE_CHUNK
 from nodeloom.engine.gpu.device import Device
 from nodeloom.engine.gpu.samplers import DeviceWalks
 from nodeloom.engine.plan import Part, Plan
@@ -34,7 +33,8 @@ class EpisodeWalks:
         # One entry more, for -1: behind the end of a walk there is none.
         ends = np.append(placement.slot, np.array([-1], placement.slot.dtype))
         self._slot = device.upload(ends)
-        self._chunk = max(1, EPISODE_CHUNK // plan.nodes_per_walk)
+        self._ends_early = plan.sink_share > 0
+        self._chunk = max(1, plan.episode_chunk)
         self._first = self._count = 0
         self._drawn: DeviceWalks | _HostEpisodes
         if plan.sampler == "device":
@@ -43,6 +43,11 @@ class EpisodeWalks:
         else:
             self._drawn = _HostEpisodes(graph, plan, part, device, self._dtype)
             self._buffer = device.empty(self._chunk, plan.nodes_per_walk, dtype=self._dtype)
+        transposed = self._buffer.stride(0) < self._buffer.stride(1)
+        # As they lie in memory.
+        self._flat = (self._buffer.t() if transposed else self._buffer).view(-1)
+        self._placed = torch.empty_like(self._flat)
+        self._transposed = transposed
 
     def __enter__(self) -> EpisodeWalks:
         self._drawn.__enter__()
@@ -59,10 +64,19 @@ class EpisodeWalks:
 
     def chunks(self) -> Iterator[torch.Tensor]:
         """Yield the walks in chunks [W, L + 1] of slots, on the current stream; a chunk is gone when the next one comes."""
+        width = self._buffer.shape[1]
         for first in range(0, self._count, self._chunk):
-            walks = self._buffer[: min(self._chunk, self._count - first)]
+            count = min(self._chunk, self._count - first)
+            # A last chunk that is not full takes the front of the buffers.
+            drawn, placed = self._flat[: count * width], self._placed[: count * width]
+            shape = (width, count) if self._transposed else (count, width)
+            walks = drawn.view(shape).t() if self._transposed else drawn.view(shape)
             self._drawn.fill(self._first + first, walks)
-            yield self._slot[walks.t()].t() if walks.stride(0) < walks.stride(1) else self._slot[walks]
+            if self._ends_early:  # -1 is the last entry
+                placed.copy_(self._slot[drawn])
+            else:
+                torch.index_select(self._slot, 0, drawn, out=placed)
+            yield placed.view(shape).t() if self._transposed else placed.view(shape)
 
 
 class _HostEpisodes:

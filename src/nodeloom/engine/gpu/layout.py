@@ -61,8 +61,11 @@ def layout(graph: Graph, plan: Plan, num_multiprocessor: int) -> Launch:
     busiest = max(float(strengths.max() / strengths.sum()) for strengths in (graph.strengths, graph.in_strengths))
     tiles = plan.total_pair / len(plan.parts) / plan.pairs_per_tile * plan.chunks
     calm = BUSY / max(busiest * TILE * plan.lr, 1e-12)  # programs whose updates do not add up to much
+    apart = plan.num_nodes / (
+        2 * (TILE + plan.num_shared_negative)
+    )  # programs that have half of the nodes in their rows
     quick = tiles * _SECONDS_PER_TILE / PATIENCE  # programs that are done before anybody waits
-    wanted = max(_FEWEST, calm, quick)
+    wanted = max(_FEWEST, min(calm, apart), quick)
     if wanted >= 1.5 * num_multiprocessor:
         num_program, under_way, num_warps = 0, 2 * num_multiprocessor, 4
     elif wanted >= num_multiprocessor:

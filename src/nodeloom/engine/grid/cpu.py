@@ -94,8 +94,9 @@ class CpuBlocks:
         parts = slices(count, threads * _SLICES_PER_THREAD if threads > 1 else 1)
         collect(self._pool, work, list(parts))
 
-    def begin_row(self, vertex_part: int) -> list[int]:
+    def begin_row(self, vertex_part: int, following: int | None) -> list[int]:
         """Sort the pairs of a vertex part by context part and head; return how many each context part has."""
+        del following  # walks are kept, so nothing is won by looking ahead
         plan, rows = self._plan, self._rows
         shape = self._grid.num_context_part, rows["vertex"]
         first_head = vertex_part * rows["vertex"]

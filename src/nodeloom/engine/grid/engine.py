@@ -39,8 +39,8 @@ class BlockDevice(Protocol):
     def begin_episode(self, first_walk: int, num_walk: int) -> None:
         """Say of which walks the pairs of the next rows are."""
 
-    def begin_row(self, vertex_part: int) -> list[int]:
-        """Sort the pairs of a vertex part by block; return how many each context part has."""
+    def begin_row(self, vertex_part: int, following: int | None) -> list[int]:
+        """Sort the pairs of a vertex part by block; return how many each context part has. `following` is the next part of the episode."""
 
     def run(self, operation: Operation, *, lr: float = 0.0, key: int = 0) -> None:
         """Do an operation after those that it has to wait for; a training with a learning rate and a random stream for its negatives."""
@@ -102,7 +102,8 @@ class GridEngine:
                     self.store.to_slots()
                     at = episode["row"]
                     # What comes after the next row has no part in what is to be kept and loaded now.
-                    pairs = self._train_row(rows[at], rows_ahead[at + 1], position)
+                    following = rows[at + 1][0].vertex if at + 1 < len(rows) else None
+                    pairs = self._train_row(rows[at], rows_ahead[at + 1], following, position)
                     episode["row"] += 1
                     if episode["row"] == len(rows):
                         self._end(position)
@@ -148,10 +149,10 @@ class GridEngine:
     def _num_walk(self, episode: dict[str, int]) -> int:
         return episode["tiles"] * self.plan.walks_per_tile
 
-    def _train_row(self, row: list[Block], ahead: list[Block], position: Position) -> int:
+    def _train_row(self, row: list[Block], ahead: list[Block], following: int | None, position: Position) -> int:
         """Train the blocks of a row; return its pairs."""
         plan, device = self.plan, self._device
-        sizes = device.begin_row(row[0].vertex)
+        sizes = device.begin_row(row[0].vertex, following)
         number = position.episode["number"] * self.grid.num_vertex_part * self.grid.num_context_part
         done = position.num_pair
         for operation in self._transfers.operations(row, ahead):

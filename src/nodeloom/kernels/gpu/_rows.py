@@ -65,7 +65,9 @@ def change_rows(
 ):  # fmt: skip
     """Change rows at `at` [R, D] by one step along ``gradient + decay * old``; decay is [R, 1] or a scalar, old [R, D]."""
     if RELOAD or (UPDATE != _ADD and old.dtype == tl.bfloat16 and table.dtype.element_ty != tl.bfloat16):
-        old = tl.load(table + at, mask=mask, other=0.0)  # what was read for products may have been rounded for them
+        # What was read for products may have been rounded for them, and what a multiprocessor has kept of a row may be out of date:
+        # storing that plus a change would undo what others have changed since.
+        old = tl.load(table + at, mask=mask, other=0.0, cache_modifier=".cg")
     old = old.to(tl.float32)
     if not FOLDED:
         gradient += decay * old

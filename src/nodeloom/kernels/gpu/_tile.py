@@ -123,11 +123,15 @@ def _change(
         x, g, factors[4], x_rate, s0, s1, s2, seed, OPTIMIZER, UPDATE, RELOAD, FOLD,
     )  # fmt: skip
     g = _n_gradient(x, factors, K, PRECISION)
+    if UPDATE != _ADD:  # where tables are tied a row may have been stored by another thread of this program
+        tl.debug_barrier()
     change_rows(
         context + shift, context_m1 + shift, context_m2 + shift, n_at, columns(n_live, row, first, D, EVEN),
         n, g, factors[6], n_rate, s0, s1, s2, seed, OPTIMIZER, UPDATE, RELOAD or FOLD, False,
     )  # fmt: skip
     g = _c_gradient(x, c, factors, FOLD, PRECISION)
+    if UPDATE != _ADD:  # as a negative may be one of the contexts
+        tl.debug_barrier()
     change_rows(
         context + shift, context_m1 + shift, context_m2 + shift, c_at, columns(c_live, row, first, D, EVEN),
         c, g, factors[5], c_rate, s0, s1, s2, seed, OPTIMIZER, UPDATE, RELOAD, FOLD,

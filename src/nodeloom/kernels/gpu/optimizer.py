@@ -26,7 +26,8 @@ def clipped(square, rate, largest):
 @jit
 def moment_change(gradient, moment1, moment2, at, mask, rate, a, b, c, OPTIMIZER: tl.constexpr):
     """Update the moments of rows at the offsets `at` [R, D] and return what is added to the rows; all but SGD."""
-    m = tl.load(moment1 + at, mask=mask, other=0.0)
+    # Not from what a multiprocessor has kept: others change moments too.
+    m = tl.load(moment1 + at, mask=mask, other=0.0, cache_modifier=".cg")
     if OPTIMIZER == _MOMENTUM:
         m = a * m + (1.0 - a) * gradient
         change = -rate * m
@@ -38,7 +39,7 @@ def moment_change(gradient, moment1, moment2, at, mask, rate, a, b, c, OPTIMIZER
         change = -rate * gradient / tl.sqrt(m + b)
     else:
         m = a * m + (1.0 - a) * gradient
-        v = tl.load(moment2 + at, mask=mask, other=0.0)
+        v = tl.load(moment2 + at, mask=mask, other=0.0, cache_modifier=".cg")
         v = b * v + (1.0 - b) * gradient * gradient
         tl.store(moment2 + at, v, mask=mask)
         change = -rate * m / (tl.sqrt(v) + c)

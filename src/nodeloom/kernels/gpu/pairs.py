@@ -26,6 +26,7 @@ LOSS_EVERY = _pairs.LOSS_EVERY
 """The loss is summed over one unit of so many."""
 
 _BLOCK = 128  # places of walks that a program looks at
+_UNITS = 1 << 17  # listed at a time, unless those of a block are more
 _GROUP = 5  # contexts on each side at a time
 _SIZE = 2048  # numbers of the rows of a unit, about
 _MATRICES = 256  # columns up to which there are enough heads for tensor cores
@@ -136,7 +137,7 @@ def units_of(counts, heads_per_unit):
     num_unit, num_pair : int64 [Pc]
         Units and pairs of each block, in the memory of the host.
     """
-    num_head = counts.shape[1]
+    num_part, num_head = counts.shape
     num_tile = ceil_div(num_head, heads_per_unit)
     rest = (0, num_tile * heads_per_unit - num_head)
 
@@ -148,15 +149,30 @@ def units_of(counts, heads_per_unit):
     chunks = torch.where(in_row, chunks.clamp(min=1), 0)
     sums = torch.stack([chunks.sum(1), counts.sum(1)]).cpu()
     num_unit, num_pair = sums[0], sums[1]
-    total = int(num_unit.sum())
+    # Some blocks at a time: while a list is made it takes nine times its memory.
+    units = torch.empty(int(num_unit.sum()), 2, dtype=torch.int32, device=counts.device)
+    first, done = 0, 0
+    while first < num_part:
+        last, total = first + 1, int(num_unit[first])
+        while last < num_part and total + int(num_unit[last]) <= _UNITS:
+            total += int(num_unit[last])
+            last += 1
+        if total:
+            _list_units(chunks[first:last], num_tile, units[done : done + total])
+        first, done = last, done + total
+    return units, num_unit, num_pair
+
+
+def _list_units(chunks, num_tile, out):
+    """Write the units of some blocks to `out` int32 [U, 2], given the units of every block and tile."""
     chunks = chunks.reshape(-1).long()
     # Every tile of a block gets its chunks, and a stable sort puts them in the order of block and hash.
-    which = torch.repeat_interleave(chunks, output_size=total)
-    chunk = torch.arange(total, device=counts.device) - (torch.cumsum(chunks, 0) - chunks)[which]
+    which = torch.repeat_interleave(chunks, output_size=len(out))
+    chunk = torch.arange(len(out), device=out.device) - (torch.cumsum(chunks, 0) - chunks)[which]
     tile = which % num_tile
     key = torch.div(which, num_tile, rounding_mode="floor") << 32 | _shuffled(tile, chunk)
     order = torch.sort(key, stable=True).indices
-    return torch.stack([tile[order], chunk[order]], 1).to(torch.int32), num_unit, num_pair
+    out[:, 0], out[:, 1] = tile[order], chunk[order]
 
 
 def _shuffled(tile, chunk):

@@ -1,0 +1,71 @@
+"""Measures how fast a grid trains on this machine, before the training."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+
+import numpy as np
+
+from nodeloom.engine.grid.engine import GridEngine
+from nodeloom.engine.grid.store import GridStore
+from nodeloom.engine.grid.tables import FileTable
+from nodeloom.engine.plan import Plan
+from nodeloom.engine.resident import Position
+from nodeloom.partition import assign
+
+_NODES, _EDGES_PER_NODE = 1 << 15, 8
+_PAIRS = {"cpu": 2_000_000, "gpu": 60_000_000}  # a fraction of a second
+_COPIED = 1 << 26  # bytes
+
+
+def measured_rate(plan: Plan) -> float:
+    """Return positive pairs per second: of a random graph in four blocks, or of the transfers if they are slower.
+
+    Sorting pairs and drawing walks are part of it. The graph is small, so that its rows are nearer than those of a large one. Kernels are
+    compiled here if they are not in the cache.
+    """
+    from nodeloom.graph import Graph
+
+    assert plan.grid is not None
+    nodes = min(_NODES, plan.num_nodes)
+    ends = np.random.default_rng(0).integers(nodes, size=(_EDGES_PER_NODE * nodes, 2), dtype=np.int32)
+    graph = Graph.from_edges(ends, num_nodes=nodes)
+    part = max(plan.parts, key=lambda part: part.row * part.order)
+    pairs = _PAIRS["cpu" if plan.device == "cpu" else "gpu"]
+    grid = dataclasses.replace(
+        plan.grid, num_vertex_part=2, num_context_part=2, vertex_slots=2, context_slots=2, episode_pairs=pairs // 2
+    )
+    small = dataclasses.replace(
+        plan, num_nodes=nodes, num_edges=graph.num_edges, num_epoch=max(1, pairs // graph.num_edges), grid=grid, in_files=False,
+        lr=1e-6, weight_decay=0.0, two_sided=True,
+    )  # fmt: skip
+    store = GridStore(
+        part, assign(graph.strengths, 2, 2), plan.optimizer.num_moment,
+        table_dtype=plan.table_dtype if plan.device != "cpu" else "fp32", num_thread=plan.num_thread,
+    )  # fmt: skip
+    store.initialize(part, plan.num_thread)
+    marks = [(seen.num_pair, seen.seconds) for seen in GridEngine(graph, small, part, store).run(Position())]
+    first = marks[min(1, len(marks) - 2)]  # without what is compiled in the first episode
+    rate = (marks[-1][0] - first[0]) / max(marks[-1][1] - first[1], 1e-9)
+    return min(rate, _transfer_rate(plan))
+
+
+def _transfer_rate(plan: Plan) -> float:
+    """Return the pairs per second that the transfers of the plan allow."""
+    grid = plan.grid
+    assert grid is not None
+    per_pair = grid.moved_bytes / grid.episode_pairs
+    if per_pair == 0 or (plan.device == "cpu" and not plan.in_files):
+        return float("inf")
+    if plan.device != "cpu":
+        from nodeloom.engine.gpu.calibrate import copied_per_second
+
+        return copied_per_second(plan.device, _COPIED) / per_pair
+    rows = np.ones((_COPIED // 4096, 1024), np.float32)
+    table = FileTable(*rows.shape, np.float32, tempfile.gettempdir())
+    begin = time.perf_counter()
+    table.store(0, rows)
+    table.load(0, rows)
+    return rows.nbytes / (time.perf_counter() - begin) / per_pair
