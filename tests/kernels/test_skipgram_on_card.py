@@ -48,7 +48,7 @@ def test_optimizers_with_bf16_products(optimizer):
     assert loss < 2e-2
 
 
-@pytest.mark.parametrize("layout", [*LAYOUTS, {"num_program": 132, "num_warps": 8}, {"registers": 128}], ids=str)
+@pytest.mark.parametrize("layout", [*LAYOUTS, {"num_program": 132, "num_warps": 8}], ids=str)
 @pytest.mark.parametrize("dim", [128, 300])
 def test_layouts_with_bf16_products(dim, layout):
     tables, loss = distances(replace(FEW_TILES, dim=dim), layout, product="bf16")
