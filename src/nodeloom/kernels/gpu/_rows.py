@@ -30,9 +30,16 @@ def columns(live, row, first, D: tl.constexpr, EVEN: tl.constexpr):
 
 
 @jit
-def read(table, at, mask, PRODUCT: tl.constexpr):
-    """Return rows [R, D] in the dtype of the products; 0 where masked."""
-    return tl.load(table + at, mask=mask, other=0.0).to(PRODUCT)
+def read(table, at, mask, PRODUCT: tl.constexpr, FRESH: tl.constexpr):
+    """Return rows [R, D] in the dtype of the products; 0 where masked.
+
+    With FRESH they are read past what a multiprocessor has kept: of a small table that may be all of it, and as old as the launch.
+    """
+    if FRESH:
+        rows = tl.load(table + at, mask=mask, other=0.0, cache_modifier=".cg")
+    else:
+        rows = tl.load(table + at, mask=mask, other=0.0)
+    return rows.to(PRODUCT)
 
 
 @jit

@@ -56,13 +56,14 @@ def _block(nodes, row, first, D: tl.constexpr, MOVED: tl.constexpr):
 
 @jit
 def _read_block(
-    vertex, context, nodes, row, first, D: tl.constexpr, EVEN: tl.constexpr, MOVED: tl.constexpr, PRODUCT: tl.constexpr
+    vertex, context, nodes, row, first, D: tl.constexpr, EVEN: tl.constexpr, MOVED: tl.constexpr, PRODUCT: tl.constexpr,
+    FRESH: tl.constexpr,
 ):  # fmt: skip
     """Return columns ``first ... first + D`` of the vertex rows, the context rows and the negative rows."""
     x_at, c_at, n_at, shift = _block(nodes, row, first, D, MOVED)
-    x = read(vertex + shift, x_at, columns(nodes[0] >= 0, row, first, D, EVEN), PRODUCT)
-    c = read(context + shift, c_at, columns(nodes[1] >= 0, row, first, D, EVEN), PRODUCT)
-    n = read(context + shift, n_at, columns(nodes[2] >= 0, row, first, D, EVEN), PRODUCT)
+    x = read(vertex + shift, x_at, columns(nodes[0] >= 0, row, first, D, EVEN), PRODUCT, FRESH)
+    c = read(context + shift, c_at, columns(nodes[1] >= 0, row, first, D, EVEN), PRODUCT, FRESH)
+    n = read(context + shift, n_at, columns(nodes[2] >= 0, row, first, D, EVEN), PRODUCT, FRESH)
     return x, c, n
 
 
@@ -146,7 +147,7 @@ def _train_unit(
     NEGATIVES: tl.constexpr, K: tl.constexpr, HUBS: tl.constexpr, OPTIMIZER: tl.constexpr, CLIP: tl.constexpr,
     UPDATE: tl.constexpr, MERGE: tl.constexpr, MERGE_NEGATIVES: tl.constexpr, RELOAD: tl.constexpr, T: tl.constexpr, W: tl.constexpr,
     D: tl.constexpr, BLOCKS: tl.constexpr, EVEN: tl.constexpr, PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LOSS: tl.constexpr,
-    FOLD: tl.constexpr, KEEP: tl.constexpr,
+    FOLD: tl.constexpr, KEEP: tl.constexpr, FRESH: tl.constexpr,
 ):  # fmt: skip
     """Train one unit: T vertex places of a tile and the contexts near them."""
     index = tl.arange(0, T)
@@ -180,13 +181,13 @@ def _train_unit(
     xs, cs, ns = (), (), ()
     if KEEP:
         for block in tl.static_range(BLOCKS):
-            x, c, n = _read_block(vertex, context, nodes, row, block * D, D, EVEN, MOVED, PRODUCT)
+            x, c, n = _read_block(vertex, context, nodes, row, block * D, D, EVEN, MOVED, PRODUCT, FRESH)
             scores = tl.dot(x, tl.trans(c), scores, input_precision=PRECISION)
             noise_scores = tl.dot(x, tl.trans(n), noise_scores, input_precision=PRECISION)
             xs, cs, ns = xs + (x,), cs + (c,), ns + (n,)  # type: ignore[assignment]  # noqa: RUF005  Triton's way
     else:
         for block in tl.range(0, BLOCKS):
-            x, c, n = _read_block(vertex, context, nodes, row, block * D, D, EVEN, MOVED, PRODUCT)
+            x, c, n = _read_block(vertex, context, nodes, row, block * D, D, EVEN, MOVED, PRODUCT, FRESH)
             scores = tl.dot(x, tl.trans(c), scores, input_precision=PRECISION)
             noise_scores = tl.dot(x, tl.trans(n), noise_scores, input_precision=PRECISION)
 
@@ -275,7 +276,7 @@ def _train_unit(
                 x_square, c_square, n_square = x_square + a, c_square + b, n_square + c
         else:
             for block in tl.range(0, BLOCKS):
-                x, c, n = _read_block(vertex, context, nodes, row, block * D, D, EVEN, MOVED, PRODUCT)
+                x, c, n = _read_block(vertex, context, nodes, row, block * D, D, EVEN, MOVED, PRODUCT, FRESH)
                 a, b, c = _squares(x, c, n, factors, K, FOLD, PRECISION)
                 x_square, c_square, n_square = x_square + a, c_square + b, n_square + c
         x_rate, c_rate = clipped(x_square, rate, s0)[:, None], clipped(c_square, rate, s0)[:, None]
@@ -291,7 +292,7 @@ def _train_unit(
             )  # fmt: skip
     else:
         for block in tl.range(0, BLOCKS):
-            x, c, n = _read_block(vertex, context, nodes, row, block * D, D, EVEN, MOVED, PRODUCT)
+            x, c, n = _read_block(vertex, context, nodes, row, block * D, D, EVEN, MOVED, PRODUCT, FRESH)
             _change(
                 tables, nodes, rows, numbers, factors, x, c, n, block * D, K,
                 OPTIMIZER, UPDATE, RELOAD, FOLD, D, EVEN, PRECISION,
@@ -311,7 +312,7 @@ def train_tiles(
     NEGATIVES: tl.constexpr, K: tl.constexpr, HUBS: tl.constexpr, OPTIMIZER: tl.constexpr, CLIP: tl.constexpr,
     UPDATE: tl.constexpr, MERGE: tl.constexpr, MERGE_NEGATIVES: tl.constexpr, RELOAD: tl.constexpr, T: tl.constexpr, W: tl.constexpr,
     D: tl.constexpr, BLOCKS: tl.constexpr, EVEN: tl.constexpr, PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LOSS: tl.constexpr,
-    FOLD: tl.constexpr, KEEP: tl.constexpr, LOOP: tl.constexpr,
+    FOLD: tl.constexpr, KEEP: tl.constexpr, FRESH: tl.constexpr, LOOP: tl.constexpr,
 ):  # fmt: skip
     """Train all units: a program each, or, to have fewer under way at a time, as many programs as there are, in turns."""
     if LOOP:
@@ -320,12 +321,12 @@ def train_tiles(
                 unit, vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride, place_stride,
                 num_walk, negatives, hub_weight, lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs,
                 statistics, NODES, WALKS, CHUNKS, STEP, TWO_SIDED, NEGATIVES, K, HUBS, OPTIMIZER, CLIP, UPDATE, MERGE, MERGE_NEGATIVES,
-                RELOAD, T, W, D, BLOCKS, EVEN, PRODUCT, PRECISION, LOSS, FOLD, KEEP,
+                RELOAD, T, W, D, BLOCKS, EVEN, PRODUCT, PRECISION, LOSS, FOLD, KEEP, FRESH,
             )  # fmt: skip
     else:
         _train_unit(
             tl.program_id(0), vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride,
             place_stride, num_walk, negatives, hub_weight, lr, row, negative_weight, weight_decay, s0, s1, s2, seed,
             num_pairs, statistics, NODES, WALKS, CHUNKS, STEP, TWO_SIDED, NEGATIVES, K, HUBS, OPTIMIZER, CLIP, UPDATE,
-            MERGE, MERGE_NEGATIVES, RELOAD, T, W, D, BLOCKS, EVEN, PRODUCT, PRECISION, LOSS, FOLD, KEEP,
+            MERGE, MERGE_NEGATIVES, RELOAD, T, W, D, BLOCKS, EVEN, PRODUCT, PRECISION, LOSS, FOLD, KEEP, FRESH,
         )  # fmt: skip

@@ -28,7 +28,8 @@ TILE = 64
 LOSS_EVERY = _tile.LOSS_EVERY
 """The loss is summed over one tile of so many."""
 
-_FEW = 1 << 16  # nodes above which one is hardly drawn twice for a tile
+# Nodes above which one is hardly drawn twice for a tile, and a table is far larger than what a multiprocessor keeps.
+_FEW = 1 << 16
 
 # fp32 products are those of three parts on tensor cores, right to 21 bits: plain ones take a minute and more to compile.
 _PRODUCTS = {"bf16": (tl.bfloat16, "ieee"), "tf32": (tl.float32, "tf32"), "fp32": (tl.float32, "tf32x3")}
@@ -154,7 +155,7 @@ def train_walks(
                     RELOAD=not add and (launch.reload or tied),
                     T=TILE, W=TILE if num_chunk == 1 else triton.next_power_of_2(TILE + 2 * min(step, nodes)),
                     D=block, BLOCKS=triton.cdiv(row, block), EVEN=row % block == 0, PRODUCT=dtype, PRECISION=precision,
-                    LOSS=loss, FOLD=launch.fold and add and num_chunk == 1, KEEP=row <= launch.keep,
+                    LOSS=loss, FOLD=launch.fold and add and num_chunk == 1, KEEP=row <= launch.keep, FRESH=len(vertex) < _FEW,
                     LOOP=bool(launch.num_program),
                     num_warps=launch.num_warps, num_stages=1,
                 )  # fmt: skip
