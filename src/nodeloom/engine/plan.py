@@ -18,7 +18,6 @@ from nodeloom.engine.settings import Settings
 from nodeloom.engine.tiers import grid_on_cpu, grid_on_gpu, wanted
 from nodeloom.engine.walk_shape import sink_share, walk_shape
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
-from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.log import logger
 from nodeloom.units import duration, rate, size
@@ -274,7 +273,7 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
         num_edges=graph.num_edges,
         dim=resource.dim,
         parts=parts_of(train.model, train.order, resource.dim, train.seed),
-        num_thread=_threads(settings),
+        num_thread=settings.num_thread,
         num_epoch=train.num_epoch,
         total_pair=0,
         augmentation_step=step,
@@ -394,10 +393,3 @@ def _with_pools(plan: Plan, tiles_per_pool: int) -> Plan:
     return dataclasses.replace(
         plan, total_pair=pairs * len(plan.parts), tiles_per_pool=max(1, min(most, tiles // POOLS_AT_LEAST))
     )
-
-
-def _threads(settings: Settings) -> int:
-    if settings.train.deterministic:
-        return 1
-    threads = settings.resource.threads
-    return available_threads() if threads == "auto" else threads

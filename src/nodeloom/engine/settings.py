@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig
+from nodeloom.kernels.cpu.parallel import available_threads
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,14 @@ class Settings:
     train: TrainConfig
     build: BuildConfig
     resource: ResourceConfig
+
+    @property
+    def num_thread(self) -> int:
+        """The number of threads, with "auto" decided."""
+        if self.train.deterministic:
+            return 1
+        threads = self.resource.threads
+        return available_threads() if threads == "auto" else threads
 
     def to_dict(self) -> dict[str, Any]:
         """Return all keys as JSON types, by section."""

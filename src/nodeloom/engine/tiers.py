@@ -34,6 +34,10 @@ _UNIT_BYTES = (
 _HEADS = {"cpu": 32, "gpu": 16}  # of a unit, at usual widths
 _PAIRS = 8  # of a head in a unit
 _UNEVEN = 2  # how many times as many units there are as if all heads of a tile had as many pairs
+_VISIT_BYTES = {
+    "cpu": 900,
+    "gpu": 75,
+}  # and for a head with its negatives: 0.6 us of two threads at 1.5 GB/s, 1.4 ns at 54 GB/s
 _BLOCK_BYTES = {"cpu": 2 << 20, "gpu": 16 << 20}  # what could be moved in the time that it takes to start a block
 _SPREAD = 1.5  # how much heavier than the mean a range of nodes may be, if nodes are to stay where they are
 _DTYPE_BYTES = {"fp32": 4, "bf16": 2}
@@ -201,6 +205,7 @@ def _choose(plan: Plan, settings: Settings, fixed: int, unit_bytes: int, free: i
             tied=any(part.order == 1 for part in plan.parts),
             num_partition=wanted(settings),
             block_bytes=_BLOCK_BYTES[where],
+            visit_bytes=_VISIT_BYTES[where],
             pair_bytes=unit_bytes * _UNEVEN / (_HEADS[where] * _PAIRS),
             cursor_bytes=4 if where == "gpu" and most < 2**31 else 8,
         )

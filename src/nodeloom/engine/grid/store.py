@@ -102,13 +102,17 @@ class GridStore:
     def initialize(self, part: Part, num_thread: int) -> None:
         """Give the vertex table the first values of :class:`nodeloom.engine.store.Store`; the context table starts at 0."""
         key, scale = np.uint64(stream(part.seed, Purpose.INITIAL_VERTEX)), np.float32(initial_scale(part.dim))
-        table = self.sides["vertex"][0].array
+        table = self.sides["vertex"][0]
 
         def fill(first: int, last: int) -> None:
-            for start, end in _blocks(first, last, table.shape[1]):
-                rows = np.zeros((end - start, table.shape[1]), np.float32)
+            for start, end in _blocks(first, last, part.row):
+                rows = np.zeros((end - start, part.row), np.float32)
                 uniform_rows(key, start, part.dim, scale, rows)
-                table[self._rows_of(start, end)] = _packed(rows, table.dtype)
+                places = self._rows_of(start, end)
+                if isinstance(places, slice):
+                    table.store(start, _packed(rows, table.array.dtype))
+                else:
+                    table.array[places] = _packed(rows, table.array.dtype)
 
         run_slices(fill, self.num_nodes, num_thread)
 
@@ -137,8 +141,12 @@ class GridStore:
     def is_finite(self) -> bool:
         """Tell whether no table holds NaN or infinity."""
         for table in self._tables().values():
-            for first, last in _blocks(0, len(table.array), table.array.shape[1]):
-                if not np.isfinite(_unpacked(table.array[first:last])).all():
+            shape = table.array.shape
+            buffer = np.empty((max(1, _BLOCK // shape[1]), shape[1]), table.array.dtype)  # files are read, not mapped
+            for first, last in _blocks(0, *shape):
+                rows = buffer[: last - first]
+                table.load(first, rows)
+                if not np.isfinite(_unpacked(rows)).all():
                     return False
         return True
 
