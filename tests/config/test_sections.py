@@ -35,6 +35,7 @@ from nodeloom.errors import ConfigError
         (ResourceConfig, "device", "cuda:0,1", "N being the number of a GPU, got 'cuda:0,1'"),
         (ResourceConfig, "device", 0, "'auto' or 'cpu' or 'cuda' or 'cuda:N', got 0"),
         (ResourceConfig, "gpu_memory_limit", 0, "an integer >= 1 or 'auto', got 0"),
+        (ResourceConfig, "memory_limit", "8 XB", "an integer >= 1 or 'auto', got '8 XB'"),
         (ResourceConfig, "table_dtype", "fp16", "'auto' or 'fp32' or 'bf16', got 'fp16'"),
         (ResourceConfig, "sampler", "gpu", "'auto' or 'device' or 'host', got 'gpu'"),
         (TrainConfig, "num_epoch", -1, "an integer >= 1, got -1"),
@@ -213,3 +214,9 @@ def test_a_section_survives_the_way_through_json(values):
     section = TrainConfig(**values)
     assert TrainConfig.model_validate_json(section.model_dump_json()) == section
     assert TrainConfig.model_validate(section.model_dump()) == section
+
+
+@pytest.mark.parametrize("key", ["memory_limit", "gpu_memory_limit"])
+def test_sizes_may_have_a_unit(key):
+    for value, expected in (("8GB", 8 * 10**9), ("1.5 GiB", 3 << 29), ("1000", 1000), (1000, 1000), ("auto", "auto")):
+        assert getattr(ResourceConfig(**{key: value}), key) == expected

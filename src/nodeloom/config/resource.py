@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Annotated, Literal
 
@@ -9,6 +10,7 @@ from pydantic import Field, field_validator
 
 from nodeloom.config.section import Integer, Section
 from nodeloom.errors import ConfigError
+from nodeloom.units import bytes_of
 
 DEVICES = "'auto' or 'cpu' or 'cuda' or 'cuda:N'"
 """What ``device`` may be, in words."""
@@ -23,11 +25,11 @@ class ResourceConfig(Section):
         "training on several is not in this version.",
     )
     gpu_memory_limit: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
-        "auto", description="Memory to use on a GPU at most, in bytes. auto: what is free there."
+        "auto", description="Memory to use on a GPU at most, in bytes or as 8GB. auto: what is free there."
     )
     memory_limit: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto",
-        description="Main memory to use at most, in bytes. Tables that exceed it are trained in parts from temporary files (in "
+        description="Main memory to use at most, in bytes or as 8GB. Tables that exceed it are trained in parts from temporary files (in "
         "TMPDIR). auto: what the machine has.",
     )
     cpu_per_gpu: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
@@ -58,6 +60,15 @@ class ResourceConfig(Section):
         description="Who draws the walks when training on a GPU: the GPU (device) or CPU threads (host). auto: device if "
         "the graph fits its memory beside the tables, else host.",
     )
+
+    @field_validator("gpu_memory_limit", "memory_limit", mode="before")
+    @classmethod
+    def _with_a_unit(cls, value: object) -> object:
+        """Understand 8GB and 1.5 GiB; what is no size is left to be refused."""
+        if isinstance(value, str) and value.strip().lower() != "auto":
+            with contextlib.suppress(ConfigError):
+                return bytes_of(value)
+        return value
 
     @field_validator("device")
     @classmethod

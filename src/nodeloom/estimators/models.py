@@ -53,7 +53,7 @@ class DeepWalk(NodeEmbedding):
         Where to train. cuda: the first GPU that can be used. auto: the same, or the CPU if there is none.
     gpus : sequence of int
         Numbers of the GPUs to choose from; none: all. One of them is used.
-    gpu_memory_limit : int or "auto"
+    gpu_memory_limit : int, str or "auto"
         Bytes to use on a GPU at most. auto: what is free there.
     table_dtype : {"auto", "fp32", "bf16"}
         Number format of the tables on a GPU; the results are float32 in any case. bf16 halves the memory and is faster, but less
@@ -61,9 +61,9 @@ class DeepWalk(NodeEmbedding):
     sampler : {"auto", "device", "host"}
         Who draws the walks when training on a GPU: the GPU or CPU threads. auto: device if the graph fits the memory of the GPU
         beside the tables, else host.
-    memory_limit : int or "auto"
-        Bytes of main memory to use at most; tables that exceed it are trained in parts from temporary files (in TMPDIR). auto: what the
-        machine has.
+    memory_limit : int, str or "auto"
+        Bytes (or "8GB") of main memory to use at most; tables that exceed it are trained in parts from temporary files (in TMPDIR).
+        auto: what the machine has.
     num_partition : int or "auto"
         Parts of each table, of which a device trains two at a time. auto: 1 if the tables fit, else what moves least; a number above
         1 forces it.
@@ -116,10 +116,10 @@ class DeepWalk(NodeEmbedding):
         seed: int = 0,
         device: str = "auto",
         gpus: Sequence[int] = (),
-        gpu_memory_limit: int | Auto = "auto",
+        gpu_memory_limit: int | str = "auto",
         table_dtype: str = "auto",
         sampler: str = "auto",
-        memory_limit: int | Auto = "auto",
+        memory_limit: int | str = "auto",
         num_partition: int | Auto = "auto",
     ) -> None:
         self.dim = dim
@@ -186,10 +186,10 @@ class LINE(DeepWalk):
         seed: int = 0,
         device: str = "auto",
         gpus: Sequence[int] = (),
-        gpu_memory_limit: int | Auto = "auto",
+        gpu_memory_limit: int | str = "auto",
         table_dtype: str = "auto",
         sampler: str = "auto",
-        memory_limit: int | Auto = "auto",
+        memory_limit: int | str = "auto",
         num_partition: int | Auto = "auto",
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "order", "__class__")}
@@ -237,10 +237,10 @@ class Node2Vec(DeepWalk):
         seed: int = 0,
         device: str = "auto",
         gpus: Sequence[int] = (),
-        gpu_memory_limit: int | Auto = "auto",
+        gpu_memory_limit: int | str = "auto",
         table_dtype: str = "auto",
         sampler: str = "auto",
-        memory_limit: int | Auto = "auto",
+        memory_limit: int | str = "auto",
         num_partition: int | Auto = "auto",
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "p", "q", "__class__")}

@@ -179,10 +179,10 @@ class Propagation(SpectralEmbedding):
         Where to compute. cuda: the first GPU that can be used. auto: the same, or the CPU if there is none.
     gpus : sequence of int
         Numbers of the GPUs to choose from; none: all. One of them is used.
-    gpu_memory_limit : int or "auto"
+    gpu_memory_limit : int, str or "auto"
         Bytes to use on a GPU at most. auto: what is free there. Vectors that do not fit pass through it in blocks.
-    memory_limit : int or "auto"
-        Bytes of main memory to use at most; what needs more is refused. auto: what the machine has.
+    memory_limit : int, str or "auto"
+        Bytes (or "8GB") of main memory to use at most; what needs more is refused. auto: what the machine has.
 
     Attributes
     ----------
@@ -224,8 +224,8 @@ class Propagation(SpectralEmbedding):
         seed: int = 0,
         device: str = "auto",
         gpus: Sequence[int] = (),
-        gpu_memory_limit: int | Auto = "auto",
-        memory_limit: int | Auto = "auto",
+        gpu_memory_limit: int | str = "auto",
+        memory_limit: int | str = "auto",
     ) -> None:
         self.dim = dim
         self.num_iteration = num_iteration
@@ -287,8 +287,8 @@ class ProNE(SpectralEmbedding):
         seed: int = 0,
         device: str = "auto",
         gpus: Sequence[int] = (),
-        gpu_memory_limit: int | Auto = "auto",
-        memory_limit: int | Auto = "auto",
+        gpu_memory_limit: int | str = "auto",
+        memory_limit: int | str = "auto",
     ) -> None:
         self.dim = dim
         self.theta = theta
