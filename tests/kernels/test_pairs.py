@@ -96,6 +96,21 @@ def test_contexts_of_16_bits(backend):
     assert sorted(contexts) == [32768, 40000, 65535]
 
 
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+@pytest.mark.parametrize("family", [CPU, GPU], ids=repr)
+def test_nodes_become_slots(family, dtype):
+    if family.missing:
+        pytest.skip(f"{family.name}: {family.missing}")
+    rng = np.random.default_rng(0)
+    slot = rng.permutation(900)[:700].astype(dtype)
+    walks = rng.integers(-1, 700, (37, 41)).astype(dtype)
+    want = walks.copy()
+    REFERENCE.pairs.renumber(want, slot)
+    assert ((walks < 0) == (want < 0)).all() and (want[walks >= 0] == slot[walks[walks >= 0]]).all()
+    family.pairs.renumber(walks, slot)
+    np.testing.assert_array_equal(walks, want)
+
+
 # ------------------------------------------------------------------------------------------------------------- units
 
 COUNTS = {

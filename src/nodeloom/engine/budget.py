@@ -27,8 +27,11 @@ def main_memory(settings: Settings) -> int | None:
 
 
 def episode_chunk(limit: int, nodes_per_walk: int) -> int:
-    """Return how many walks of an episode are on a device at a time: a twentieth of its memory, three times over, within bounds."""
-    nodes = min(max(limit // 20 // 12, 1 << 16), 1 << 25)
+    """Return how many walks of an episode are on a device at a time: they take a twentieth of its memory, within bounds.
+
+    Few walks take as long as many: each waits for the memory at every step.
+    """
+    nodes = min(max(limit // 20 // 4, 1 << 16), 1 << 26)
     return max(1, nodes // nodes_per_walk)
 
 

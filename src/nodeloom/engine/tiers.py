@@ -144,10 +144,10 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings, limit: int, reason: st
     nodes, itemsize = plan.num_nodes, graph.indices.itemsize
     on_device, on_host = device_memory(plan, graph), host_memory(plan, graph)
     fixed: dict[str, int] = {name: on_device[name] for name in ("graph", "samplers") if name in on_device}
-    # Slots; walks as they are drawn, as slots, and on the way from one to the other.
+    # Slots, and walks.
     chunk = episode_chunk(limit, plan.nodes_per_walk)
     plan = dataclasses.replace(plan, episode_chunk=chunk)
-    fixed["buffers"] = (nodes + 1) * itemsize + 3 * chunk * plan.nodes_per_walk * itemsize
+    fixed["buffers"] = (nodes + chunk * plan.nodes_per_walk) * itemsize
     most = max(1, plan.num_epoch * plan.num_edges // EPISODES)
     per_pair = plan.walks_per_tile * plan.nodes_per_walk * itemsize / plan.pairs_per_tile
     memory = {name: on_host[name] for name in ("graph", "samplers")}

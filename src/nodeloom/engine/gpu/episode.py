@@ -13,6 +13,7 @@ from nodeloom.engine.gpu.device import Device
 from nodeloom.engine.gpu.samplers import DeviceWalks
 from nodeloom.engine.plan import Part, Plan
 from nodeloom.kernels.cpu.parallel import run_slices
+from nodeloom.kernels.gpu.pairs import renumber
 from nodeloom.partition import Placement
 from nodeloom.sampling import WalkSampler
 
@@ -30,10 +31,7 @@ class EpisodeWalks:
     def __init__(self, graph: Graph, plan: Plan, part: Part, device: Device, placement: Placement) -> None:
         self._device, self._plan = device, plan
         self._dtype = torch.int32 if graph.indices.dtype == np.int32 else torch.int64
-        # One entry more, for -1: behind the end of a walk there is none.
-        ends = np.append(placement.slot, np.array([-1], placement.slot.dtype))
-        self._slot = device.upload(ends)
-        self._ends_early = plan.sink_share > 0
+        self._slot = device.upload(placement.slot)
         self._chunk = max(1, plan.episode_chunk)
         self._first = self._count = 0
         self._drawn: DeviceWalks | _HostEpisodes
@@ -43,11 +41,8 @@ class EpisodeWalks:
         else:
             self._drawn = _HostEpisodes(graph, plan, part, device, self._dtype)
             self._buffer = device.empty(self._chunk, plan.nodes_per_walk, dtype=self._dtype)
-        transposed = self._buffer.stride(0) < self._buffer.stride(1)
-        # As they lie in memory.
-        self._flat = (self._buffer.t() if transposed else self._buffer).view(-1)
-        self._placed = torch.empty_like(self._flat)
-        self._transposed = transposed
+        self._transposed = self._buffer.stride(0) < self._buffer.stride(1)
+        self._flat = (self._buffer.t() if self._transposed else self._buffer).view(-1)  # as they lie in memory
 
     def __enter__(self) -> EpisodeWalks:
         self._drawn.__enter__()
@@ -67,16 +62,11 @@ class EpisodeWalks:
         width = self._buffer.shape[1]
         for first in range(0, self._count, self._chunk):
             count = min(self._chunk, self._count - first)
-            # A last chunk that is not full takes the front of the buffers.
-            drawn, placed = self._flat[: count * width], self._placed[: count * width]
-            shape = (width, count) if self._transposed else (count, width)
-            walks = drawn.view(shape).t() if self._transposed else drawn.view(shape)
+            flat = self._flat[: count * width]  # a last chunk that is not full takes the front of the buffer
+            walks = flat.view(width, count).t() if self._transposed else flat.view(count, width)
             self._drawn.fill(self._first + first, walks)
-            if self._ends_early:  # -1 is the last entry
-                placed.copy_(self._slot[drawn])
-            else:
-                torch.index_select(self._slot, 0, drawn, out=placed)
-            yield placed.view(shape).t() if self._transposed else placed.view(shape)
+            renumber(walks, self._slot)
+            yield walks
 
 
 class _HostEpisodes:

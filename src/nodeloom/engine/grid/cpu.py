@@ -15,7 +15,7 @@ from nodeloom.engine.grid.store import GridStore
 from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.store import aligned_zeros
 from nodeloom.kernels.cpu.negatives import draw_negatives
-from nodeloom.kernels.cpu.pairs import count_pairs, place_pairs, train_pairs, units_of
+from nodeloom.kernels.cpu.pairs import count_pairs, place_pairs, renumber, train_pairs, units_of
 from nodeloom.kernels.cpu.parallel import collect, slices
 from nodeloom.partition import Load, Operation, Side, Store, Train, queue_of
 from nodeloom.rng import MASK, mix
@@ -83,9 +83,7 @@ class CpuBlocks:
             rows = self._walks[first:last]
             self._sampler.sample(first_walk + first, rows)
             if self._store.moved:
-                for start in range(0, len(rows), 1024):  # small enough to stay in the caches
-                    block = rows[start : start + 1024]
-                    np.copyto(block, slot[block], where=block >= 0)
+                renumber(rows, slot)
 
         self._in_slices(draw, num_walk)
 

@@ -28,6 +28,24 @@ _F4, _I4, _I8 = 4, 4, 8  # bytes of a float32, of an int32, of an int64
 
 
 @jit
+def renumber(walks, slot):
+    """Put the slots of the nodes of walks in their place; -1 stays.
+
+    Parameters
+    ----------
+    walks : int32 or int64 [W, L + 1]
+        Nodes, changed in place; threads can each take a slice.
+    slot : int32 or int64 [N]
+        The slot of every node.
+    """
+    for w in range(walks.shape[0]):
+        for i in range(walks.shape[1]):
+            node = walks[w, i]
+            if node >= 0:
+                walks[w, i] = slot[node]
+
+
+@jit
 def count_pairs(walks, step, two_sided, first_head, part_rows, counts):
     """Count the positive pairs of walks by context part and head; the definition says what the arguments are.
 

@@ -5,6 +5,15 @@ from __future__ import annotations
 from nodeloom.kernels.gpu._triton import jit, tl
 
 
+@jit(varying=("walks", "slot", "count"))
+def renumber_nodes(walks, slot, count: tl.int64, B: tl.constexpr):
+    """Replace nodes by their slots, B of them in a program."""
+    at = tl.cast(tl.program_id(0), tl.int64) * B + tl.arange(0, B)
+    nodes = tl.load(walks + at, mask=at < count, other=-1)
+    slots = tl.load(slot + nodes, mask=nodes >= 0, other=-1).to(nodes.dtype)
+    tl.store(walks + at, slots, mask=at < count)
+
+
 @jit
 def _slots(walks, at, live):
     return tl.load(walks + at, mask=live, other=-1)

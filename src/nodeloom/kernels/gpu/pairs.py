@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from nodeloom.kernels.gpu import _pairs
-from nodeloom.kernels.gpu._pair_lists import visit_pairs
+from nodeloom.kernels.gpu._pair_lists import renumber_nodes, visit_pairs
 from nodeloom.kernels.gpu._triton import ceil_div, on_device_of, tl, triton
 from nodeloom.kernels.gpu.optimizer import SGD
 
@@ -26,6 +26,7 @@ LOSS_EVERY = _pairs.LOSS_EVERY
 """The loss is summed over one unit of so many."""
 
 _BLOCK = 128  # places of walks that a program looks at
+_NODES = 1024  # that a program renumbers
 _UNITS = 1 << 17  # listed at a time, unless those of a block are more
 _GROUP = 5  # contexts on each side at a time
 _SIZE = 2048  # numbers of the rows of a unit, about
@@ -69,6 +70,21 @@ def heads_for(dim: int) -> int:
     """
     columns = max(16, triton.next_power_of_2(dim))
     return max(16 if columns <= _MATRICES else 1, min(32, _SIZE // columns))
+
+
+def renumber(walks, slot):
+    """Put the slots of the nodes of walks in their place, without waiting for the device; -1 stays.
+
+    Parameters
+    ----------
+    walks : int32 or int64 [W, L + 1]
+        Nodes, changed in place; with no gaps between them in memory.
+    slot : int32 or int64 [N]
+        The slot of every node.
+    """
+    if walks.numel():
+        with on_device_of(walks):
+            renumber_nodes[(ceil_div(walks.numel(), _NODES),)](walks, slot, walks.numel(), B=_NODES, num_warps=4)
 
 
 def count_pairs(walks, step, two_sided, first_head, part_rows, counts):

@@ -27,6 +27,20 @@ LOSS_EVERY = 32
 _TINY = 1e-15  # keeps the logarithm of a saturated score finite
 
 
+def renumber(walks: IndexArray, slot: IndexArray) -> None:
+    """Put the slots of the nodes of walks in their place.
+
+    Parameters
+    ----------
+    walks : int32 or int64 [W, L + 1]
+        Nodes, changed in place; -1 stays.
+    slot : int32 or int64 [N]
+        The slot of every node.
+    """
+    inside = walks >= 0
+    walks[inside] = slot[walks[inside]]
+
+
 def _pairs_of(walks: IndexArray, step: int, two_sided: bool, first_head: int, num_head: int) -> list[tuple[int, int]]:
     """Return (head, context) of the positive pairs with a head in ``first_head ... first_head + num_head``, as slots."""
     found = []
