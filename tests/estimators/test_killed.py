@@ -46,6 +46,7 @@ model.save(path.with_name("m.safetensors"))
 MODELS = [
     DeepWalk(dim=20, num_epoch=300, deterministic=True),
     LINE(dim=20, num_epoch=150, deterministic=True, order="both", optimizer="Adam"),
+    DeepWalk(dim=20, num_epoch=300, deterministic=True, num_partition=3),
 ]
 
 
@@ -75,7 +76,7 @@ def check(tmp_path, index):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("index", [0, 1], ids=["SGD", "both orders, Adam"])
+@pytest.mark.parametrize("index", [0, 1, 2], ids=["SGD", "both orders, Adam", "in parts"])
 def test_kill_9_again_and_again(tmp_path, index):
     path, waits = tmp_path / "c.safetensors", random.Random(index)
     before = -1
