@@ -24,8 +24,6 @@ class HostTable:
         Its rows; for a table in a file a memory map.
     """
 
-    in_file = False
-
     def __init__(self, num_rows: int, row: int, dtype: npt.DTypeLike) -> None:
         # Zeros that the system hands out when they are first touched; rows start on pages.
         self.array: npt.NDArray[Any] = np.zeros((num_rows, row), dtype)
@@ -49,8 +47,6 @@ class FileTable(HostTable):
     OutputError
         If the folder has no room for it.
     """
-
-    in_file = True
 
     def __init__(self, num_rows: int, row: int, dtype: npt.DTypeLike, folder: str) -> None:
         self._dtype, self._row = np.dtype(dtype), row
