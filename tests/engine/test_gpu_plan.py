@@ -260,3 +260,40 @@ def test_the_rate_is_measured_on_the_device(on_gpu, large):
     assert measured.rate > 0
     assert dataclasses.replace(measured, rate=None).to_dict() == plan.to_dict()
     assert "as measured here" in str(measured)
+
+
+# ------------------------------------------------------------------------------------------------------------ in parts
+
+
+def test_parts_that_were_asked_for_are_there_or_it_is_refused(on_gpu, large):
+    on_gpu.memory(80 * GB)
+    plan = on_gpu.plan(large, num_partition=4)
+    assert (plan.grid.num_vertex_part, plan.grid.num_context_part) == (4, 4)
+    on_gpu.memory(100_000)
+    with pytest.raises(MemoryLimitError, match="change num_partition"):
+        on_gpu.plan(large, num_partition=2)
+    plan = on_gpu.plan(large, num_partition=2, device="auto")
+    assert plan.device == "cpu" and plan.grid.num_vertex_part == 2
+
+
+def test_weighted_hubs_are_never_in_parts(on_gpu, large):
+    on_gpu.memory(80 * GB)
+    needed = needs(on_gpu, large, "bf16", "host", hub_threshold=0.01)
+    less = {"gpu_memory_limit": needed - 1, "hub_threshold": 0.01}
+    assert on_gpu.plan(large, hub_threshold=0.01).grid is None
+    plan = on_gpu.plan(large, device="auto", **less)
+    assert plan.device == "cpu" and plan.grid is None
+    with pytest.raises(MemoryLimitError):
+        on_gpu.plan(large, **less)
+    with pytest.raises(ConfigError, match="hub_threshold"):
+        on_gpu.plan(large, num_partition=2, hub_threshold=0.01)
+
+
+def test_wide_tables_are_never_bf16_in_parts(on_gpu, large, monkeypatch):
+    on_gpu.memory(80 * GB)
+    whole = needs(on_gpu, large, "fp32", "host", dim=272)
+    plan = on_gpu.plan(large, dim=272, gpu_memory_limit=whole - 1)
+    assert plan.grid is not None and plan.table_dtype == "fp32"
+    monkeypatch.setattr("nodeloom.engine.budget.total_memory", lambda: plan.num_bytes - 1)
+    with pytest.raises(MemoryLimitError, match="with fp32 tables"):
+        on_gpu.plan(large, dim=272, gpu_memory_limit=whole - 1)

@@ -114,7 +114,7 @@ def _threads() -> int:
 
 
 def _memory() -> int | None:
-    from nodeloom.engine.memory import total_memory
+    from nodeloom.memory import total_memory
 
     return total_memory()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nodeloom.engine.memory import total_memory
 from nodeloom.engine.settings import Settings
+from nodeloom.memory import total_memory
 from nodeloom.sampling.walks import HubRows, WalkSampler
 from nodeloom.units import size
 

@@ -349,21 +349,18 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:
         if dtypes == ["bf16"]:
             raise ConfigError(describe("table_dtype", expected=f"fp32 with dim above {WIDEST_BF16}", got="bf16"))
         dtypes = ["fp32"]
-    if wanted(settings) is not None:
-        found = grid_on_gpu(plan, graph, settings, limit, "num_partition asks for parts.")
-        if found is not None:
-            return _within_memory(found, settings)
     samplers: list[Any] = ["device", "host"] if resource.sampler == "auto" else [resource.sampler]
     choices = [(dtype, where) for dtype in dtypes for where in samplers]
     if plan.num_nodes >= choose.BF16_NODES:  # walks of the CPU are slower by far, and bf16 costs large graphs nothing
         choices = [(dtype, where) for where in samplers for dtype in dtypes]
     plans = [dataclasses.replace(plan, table_dtype=dtype, sampler=where) for dtype, where in choices]
     plans = [dataclasses.replace(p, memory=host_memory(p, graph), device_memory=device_memory(p, graph)) for p in plans]
-    for fitting in plans:
-        if fitting.num_device_bytes <= limit:
-            return _within_memory(fitting, settings)
     reason = f"Tables and graph do not fit the {size(limit)} of {plan.device}."
-    if (in_parts := grid_on_gpu(plan, graph, settings, limit, reason)) is not None:
+    if wanted(settings) is not None:
+        reason = "num_partition asks for parts."
+    elif fitting := [p for p in plans if p.num_device_bytes <= limit]:
+        return _within_memory(fitting[0], settings)
+    if (in_parts := grid_on_gpu(plans, graph, settings, limit, reason)) is not None:
         return in_parts
     if resource.device == "auto":
         logger.warning(
@@ -372,6 +369,7 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:
         )  # fmt: skip
         return _on_cpu(dataclasses.replace(plan, device="cpu"), graph, settings)
     free = "" if resource.table_dtype == resource.sampler == "auto" else ", leave table_dtype and sampler to auto"
+    free += "" if wanted(settings) is None else ", change num_partition"
     raise MemoryLimitError(
         describe(
             "plan",

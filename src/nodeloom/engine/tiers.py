@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -116,27 +116,23 @@ def grid_on_cpu(plan: Plan, graph: Graph, settings: Settings, limit: int | None,
     return plan
 
 
-def grid_on_gpu(plan: Plan, graph: Graph, settings: Settings, limit: int, reason: str) -> Plan | None:
-    """Return the plan with a grid on a GPU whose tables lie in main memory; None if it does not fit.
-
-    fp32 comes first, and walks drawn on the GPU.
+def grid_on_gpu(plans: list[Plan], graph: Graph, settings: Settings, limit: int, reason: str) -> Plan | None:
+    """Return the first of the plans that fits with a grid on a GPU whose tables lie in main memory; None if none does.
 
     Raises
     ------
     ConfigError
-        If hubs are to be weighted.
+        If parts were asked for and hubs are to be weighted.
     """
-    _refuse_hub_weights(plan, reason)
-    resource = settings.resource
-    dtypes: list[Any] = ["fp32", "bf16"] if resource.table_dtype == "auto" else [resource.table_dtype]
-    samplers: list[Any] = ["device", "host"] if resource.sampler == "auto" else [resource.sampler]
+    if wanted(settings) is not None:
+        _refuse_hub_weights(plans[0], reason)
+    elif plans[0].hub_threshold:
+        return None
     available = main_memory(settings)
-    for dtype in dtypes:
-        for sampler in samplers:
-            tried = dataclasses.replace(plan, table_dtype=dtype, sampler=sampler)
-            found = _on_gpu(tried, graph, settings, limit, reason)
-            if found is not None and (available is None or found.num_bytes <= available):
-                return found
+    for plan in plans:
+        found = _on_gpu(plan, graph, settings, limit, reason)
+        if found is not None and (available is None or found.num_bytes <= available):
+            return found
     return None
 
 
