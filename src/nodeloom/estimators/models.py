@@ -57,7 +57,7 @@ class DeepWalk(NodeEmbedding):
         Bytes to use on a GPU at most. auto: what is free there.
     table_dtype : {"auto", "fp32", "bf16"}
         Number format of the tables on a GPU; the results are float32 in any case. bf16 halves the memory and is faster, but less
-        precise. auto: fp32, unless only bf16 fits the memory of the GPU.
+        precise. auto: fp32, unless only bf16 fits the memory of the GPU, from a million nodes on together with the graph.
     sampler : {"auto", "device", "host"}
         Who draws the walks when training on a GPU: the GPU or CPU threads. auto: device if the graph fits the memory of the GPU
         beside the tables, else host.
