@@ -53,7 +53,8 @@ class ResourceConfig(Section):
     table_dtype: Literal["auto", "fp32", "bf16"] = Field(
         "auto",
         description="Number format of the tables on a GPU. bf16 halves their memory and is faster, but less precise. auto: "
-        "fp32, unless only bf16 fits the memory of the GPU, from a million nodes on together with the graph. On the CPU tables are always fp32.",
+        "fp32, unless only bf16 fits the memory of the GPU, from a million nodes on together with the graph. On the CPU tables are "
+        "always fp32.",
     )
     sampler: Literal["auto", "device", "host"] = Field(
         "auto",
