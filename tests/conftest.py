@@ -7,6 +7,13 @@ import signal
 from importlib.util import find_spec
 
 import pytest
+from hypothesis import settings
+
+# The same examples for everybody, so that no change fails for what another one brought. Look for new ones now and then:
+# `HYPOTHESIS_PROFILE=explore pytest -m "not slow"`; what it finds becomes an @example.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("explore", derandomize=False, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 def _has_card():

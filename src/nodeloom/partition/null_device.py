@@ -90,7 +90,8 @@ class NullDevice:
         ------
         RuntimeError
             If it comes before one that it has to wait for or a second time, or does not find what it needs: a part that is
-            not in its buffer, changes that would be overwritten, a part that has changed elsewhere.
+            not in its buffer, changes that would be overwritten, a part that has changed elsewhere. A part may be loaded
+            while another device has newer rows of it (when other blocks came than were foretold), but not be trained then.
         """
         missing = set(operation.after) - self._done
         if missing or operation.number in self._done:
@@ -119,9 +120,6 @@ class NullDevice:
         key = operation.device, operation.side, operation.buffer
         if key in self._dirty:
             raise RuntimeError(f"{operation} overwrites changes of part {self._held[key]}")
-        for other in self._dirty:
-            if (other[1], self._held[other]) == (operation.side, operation.part):
-                raise RuntimeError(f"{operation} before the changes in {other} are stored")
         self._buffers[key][:] = self._rows(operation)
         self._held[key] = operation.part
         self._count(operation)
