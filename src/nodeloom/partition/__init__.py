@@ -3,6 +3,7 @@
 from nodeloom.partition.assign import Placement, assign
 from nodeloom.partition.block import Block, Side
 from nodeloom.partition.budget import Grid, choose_grid
+from nodeloom.partition.handovers import Handover, Handovers
 from nodeloom.partition.null_device import NullDevice
 from nodeloom.partition.operations import Load, Operation, Store, Train, queue_of
 from nodeloom.partition.schedule import blocks, rounds
@@ -11,6 +12,8 @@ from nodeloom.partition.transfers import Transfers
 __all__ = [
     "Block",
     "Grid",
+    "Handover",
+    "Handovers",
     "Load",
     "NullDevice",
     "Operation",

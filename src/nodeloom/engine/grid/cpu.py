@@ -149,8 +149,7 @@ class CpuBlocks:
         """Return the table and the moments of a part, where they are trained."""
         if self._store.in_files:
             return self._buffers["vertex" if self._store.tied else side][buffer]
-        rows = self._rows[side]
-        return [table.array[part * rows : (part + 1) * rows] for table in self._store.sides[side]]
+        return [table.part(part, self._rows[side]) for table in self._store.sides[side]]
 
     def _train(self, operation: Train, lr: float, key: int) -> None:
         plan, block = self._plan, operation.block

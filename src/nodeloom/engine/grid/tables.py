@@ -28,6 +28,10 @@ class HostTable:
         # Zeros that the system hands out when they are first touched; rows start on pages.
         self.array: npt.NDArray[Any] = np.zeros((num_rows, row), dtype)
 
+    def part(self, number: int, rows: int) -> npt.NDArray[Any]:
+        """Return a part, [rows, row]: the memory itself."""
+        return self.array[number * rows : (number + 1) * rows]
+
     def load(self, first: int, out: npt.NDArray[Any]) -> None:
         """Copy rows ``first ...`` to `out`."""
         out[:] = self.array[first : first + len(out)]
