@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from nodeloom.engine.grid.episodes import begin_episode, end_episode
 from nodeloom.engine.grid.noise import Noise
 from nodeloom.engine.grid.store import GridStore
 from nodeloom.engine.plan import Part, Plan
@@ -92,8 +93,8 @@ class GridEngine:
         with self._device.running():
             while position.num_pair < self.total_pair:
                 self.store.to_slots()
-                self._begin(position)
-                episode = position.episode
+                shape = {"vertex_parts": self.grid.num_vertex_part, "context_parts": self.grid.num_context_part}
+                episode = begin_episode(position, self.plan, self.total_pair, shape)
                 rows = self._rows(episode["number"])
                 self._device.begin_episode(position.num_tile * self.plan.walks_per_tile, self._num_walk(episode))
                 rows_ahead = [*rows, self._rows(episode["number"] + 1)[0]]
@@ -106,7 +107,7 @@ class GridEngine:
                     pairs = self._train_row(rows[at], rows_ahead[at + 1], following, position)
                     episode["row"] += 1
                     if episode["row"] == len(rows):
-                        self._end(position)
+                        end_episode(position)
                     position.seconds += time.perf_counter() - begin
                     empty_rows = 0 if pairs else empty_rows + 1
                     if empty_rows == EMPTY_POOLS * len(rows):
@@ -125,26 +126,6 @@ class GridEngine:
         order = blocks(self.grid.num_vertex_part, self.grid.num_context_part, number)
         width = self.grid.num_context_part
         return [order[first : first + width] for first in range(0, len(order), width)]
-
-    def _begin(self, position: Position) -> None:
-        """Let an episode begin, or go on with the one that was under way in a grid of the same shape."""
-        episode, grid = position.episode, self.grid
-        shape = {"vertex_parts": grid.num_vertex_part, "context_parts": grid.num_context_part}
-        if episode and shape.items() <= episode.items():
-            return
-        per_tile = float(self.plan.pairs_per_tile * self.plan.positive_reuse)
-        if position.num_pair and position.num_tile:  # walks return and end early: say by what tiles really had
-            per_tile = position.num_pair / position.num_tile
-        left = self.total_pair - position.num_pair
-        # Episodes are equal, and a short rest is shared by all that are left.
-        count = max(1, round(left / self.grid.episode_pairs))
-        tiles = max(1, math.ceil(left / count / per_tile))
-        position.episode = {"number": episode.get("number", 0), "row": 0, "tiles": tiles, **shape}
-
-    def _end(self, position: Position) -> None:
-        episode = position.episode
-        position.num_tile += episode["tiles"]
-        position.episode = {"number": episode["number"] + 1}
 
     def _num_walk(self, episode: dict[str, int]) -> int:
         return episode["tiles"] * self.plan.walks_per_tile
