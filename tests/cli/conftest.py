@@ -105,6 +105,7 @@ class FakeEstimator:
         sampler: str = "auto",
         memory_limit: int | str = "auto",
         num_partition: int | str = "auto",
+        num_worker: int | str = "auto",
     ) -> None:
         given = locals()
         self.parameters = {key: given[key] for key in inspect.signature(FakeEstimator).parameters}

@@ -56,7 +56,9 @@ OPTIMIZERS = [
     {"type": "Adam", "epsilon": 0.1},
 ]
 # These say how, not what: they are followed below.
-HOW = {"num_thread", "deterministic", "device", "gpus", "gpu_memory_limit", "table_dtype", "sampler", "memory_limit"}
+HOW = {
+    "num_thread", "deterministic", "device", "gpus", "gpu_memory_limit", "table_dtype", "sampler", "memory_limit", "num_worker",
+}  # fmt: skip
 
 MODELS = {DeepWalk: "DeepWalk", LINE: "LINE", Node2Vec: "node2vec"}
 IDS = [f"{model.__name__} {key}={value}" for model, change in CHANGES for key, value in change.items()]
@@ -232,6 +234,13 @@ def test_a_gpu_that_is_not_there_is_refused(graph, monkeypatch):
         DeepWalk(**BASE, device="cuda").fit(graph)
 
 
+def test_num_worker_needs_torchrun(graph):
+    for use in (DeepWalk(num_worker=2).fit, LINE(num_worker=2).plan, Node2Vec(num_worker=2).fit):
+        with pytest.raises(ConfigError, match=r"num_worker: expected 1 or 'auto' in a program .* torchrun .*, got 2"):
+            use(graph)
+    assert same(vectors(DeepWalk(**BASE, num_worker=1), graph), vectors(DeepWalk(**BASE), graph))
+
+
 # --------------------------------------------------------------------------------------------------- identities
 
 
@@ -291,6 +300,7 @@ def test_contradictions_are_refused(graph, key):
         ({"memory_limit": "much"}, "DeepWalk.memory_limit: "),
         ({"table_dtype": "float16"}, "DeepWalk.table_dtype: "),
         ({"sampler": "cpu"}, "DeepWalk.sampler: "),
+        ({"num_worker": 0}, "DeepWalk.num_worker: expected an integer >= 1 or 'auto', got 0"),
     ],
 )
 def test_bad_values_name_the_parameter(graph, parameters, message):

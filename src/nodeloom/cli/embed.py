@@ -91,6 +91,7 @@ def register(app: typer.Typer) -> None:
         graph' writes such a file.
         """
         from nodeloom.cli.pipeline import run_config
+        from nodeloom.cli.workers import started
 
         session = active()
         session.resume_hint = resume_command(sys.argv[1:])
@@ -122,7 +123,8 @@ def register(app: typer.Typer) -> None:
                 f"evaluate.{len(tasks) - 1}.fraction": "--hold-out",
             },
         )
-        run_config(config, session, control=True, compare=True)
+        if not started(config, session):
+            run_config(config, session, control=True, compare=True)
 
 
 def resume_command(arguments: list[str]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from nodeloom.cli.session import Session, activate
+from nodeloom.cli.session import Session, WorkersEnded, activate
 from nodeloom.errors import NodeloomError, TrainingInterrupted
 
 OK = 0
@@ -67,6 +67,9 @@ def run(arguments: list[str]) -> int:
 
 
 def _tell(error: BaseException, session: Session, message: str = "", code: int = USER_ERROR) -> int:
+    if isinstance(error, WorkersEnded):
+        _error(str(error))
+        return error.code
     if session.verbose:
         traceback.print_exception(error)
     _error(message or str(error))

@@ -196,6 +196,7 @@ def parameters_of(config: Config) -> dict[str, Any]:
         "num_negative": config.build.num_negative,
         "num_partition": config.build.num_partition,
         "memory_limit": config.resource.memory_limit,
+        "num_worker": config.resource.num_worker,
         "dim": config.resource.dim,
         "num_thread": config.resource.threads,
         **{key: getattr(config.resource, key) for key in ("device", *OF_GPUS)},

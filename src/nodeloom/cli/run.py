@@ -36,10 +36,11 @@ Gpu = Annotated[
 NoEval = Annotated[bool, typer.Option("--no-eval", help="Leave the evaluation out.")]
 Control = Annotated[bool, typer.Option("--control/--no-control", help=CONTROL_HELP)]
 
+_OPTIONS = ("device", "table_dtype", "sampler", "num_worker", "max_restart")
 _EXTRA = [
     parameter_of(option)
     for option in options_of_config()
-    if option.path in (("resource", "device"), ("resource", "table_dtype"), ("resource", "sampler"))
+    if option.path[0] == "resource" and option.path[1] in _OPTIONS
 ]
 
 
@@ -93,8 +94,8 @@ def register(app: typer.Typer) -> None:
         'nodeloom list' shows them all. The words must fit exactly one.
         """
         path = find_baseline(keywords)
-        active().err.print(f"running {path}", markup=False, soft_wrap=True)
-        _run(str(path), overrides, epoch, cpu, gpu, no_eval, resume, no_checkpoint, control, options)
+        title = f"running {path}"
+        _run(str(path), overrides, epoch, cpu, gpu, no_eval, resume, no_checkpoint, control, options, title)
 
 
 def _run(
@@ -108,8 +109,10 @@ def _run(
     no_checkpoint: bool,
     control: bool,
     options: dict[str, Any],
+    title: str = "",
 ) -> None:
     from nodeloom.cli.pipeline import run_config
+    from nodeloom.cli.workers import started
     from nodeloom.config import load_config
 
     session = active()
@@ -129,6 +132,10 @@ def _run(
     if resume:
         changes.append("train.resume=true")
     loaded = load_config(config, changes)
+    if started(loaded, session):
+        return
+    if title:
+        session.err.print(title, markup=False, soft_wrap=True)
     if loaded.load.file_name is not None and not loaded.train.resume:
         logger.warning(
             "load.file_name: training starts from the vectors of %s (GraphVite overwrites them unless train.resume is "

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nodeloom.errors import NodeloomError
 from nodeloom.log import logger
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 FILE_WIDTH = 120  # of text that goes to a file or a pipe, which have no width of their own
 LEVELS = {"quiet": logging.ERROR, "normal": logging.WARNING, "verbose": logging.INFO}
+
+
+def _is_helper() -> bool:
+    """Tell whether this is a worker that torchrun has started, and not the first."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"
 
 
 @dataclasses.dataclass
@@ -39,6 +45,8 @@ class Session:
         What is printed at the end with ``--json``.
     resume_hint : str
         Command that goes on with an interrupted training.
+    silent : bool
+        Another process says everything: true in all workers but the first.
     """
 
     quiet: bool = False
@@ -46,6 +54,7 @@ class Session:
     verbose: bool = False
     result: dict[str, Any] = dataclasses.field(default_factory=dict)
     resume_hint: str = ""
+    silent: bool = dataclasses.field(default_factory=_is_helper)
     _stack: contextlib.ExitStack = dataclasses.field(default_factory=contextlib.ExitStack)
 
     @cached_property
@@ -53,7 +62,7 @@ class Session:
         """The console on the standard output, for results."""
         from rich.console import Console
 
-        console = Console(file=sys.stdout, highlight=False)
+        console = Console(file=sys.stdout, highlight=False, quiet=self.silent)
         if not console.is_terminal and "COLUMNS" not in os.environ:
             console.width = FILE_WIDTH
         return console
@@ -63,12 +72,12 @@ class Session:
         """The console on the standard error, for everything that is no result."""
         from rich.console import Console
 
-        return Console(file=sys.stderr, highlight=False)
+        return Console(file=sys.stderr, highlight=False, quiet=self.silent)
 
     @property
     def talks(self) -> bool:
         """Whether text for people is wanted on the standard output."""
-        return not (self.quiet or self.json)
+        return not (self.quiet or self.json or self.silent)
 
     def show(self, *what: RenderableType) -> None:
         """Print text for people, unless the session is quiet or speaks JSON."""
@@ -89,7 +98,7 @@ class Session:
 
     def finish(self) -> None:
         """Print the JSON object if one is wanted."""
-        if self.json:
+        if self.json and not self.silent:
             sys.stdout.write(json.dumps(jsonable(self.result), indent=2, allow_nan=False) + "\n")
             sys.stdout.flush()
 
@@ -100,6 +109,22 @@ class Session:
     def close(self) -> None:
         """Leave all contexts: a progress bar ends before an error is printed below it."""
         self._stack.close()
+
+
+class WorkersEnded(NodeloomError):  # noqa: N818  an event more than an error
+    """Workers that this process started have ended otherwise than well. They have said why, if the message is empty.
+
+    Parameters
+    ----------
+    message : str
+        What there is to say.
+    code : int
+        The exit code of this process.
+    """
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def jsonable(value: Any) -> Any:

@@ -50,6 +50,28 @@ def of_training(
         )
     if resource is not None:
         yield from _of_device(resource, deterministic=train is not None and train.deterministic)
+    if train is not None and resource is not None and resource.num_worker != "auto":
+        yield from of_workers(train, resource.num_worker)
+
+
+def of_workers(train: TrainConfig, num_worker: int) -> Iterator[Problem]:
+    """Yield what several workers cannot do yet."""
+    if num_worker == 1:
+        return
+    if train.model in SPECTRAL:
+        yield Problem(
+            ("resource", "num_worker"),
+            f"1, since train.model is {train.model}",
+            num_worker,
+            "It is computed in one process, in seconds.",
+        )
+    if train.hub_threshold not in ("auto", 0):
+        yield Problem(
+            ("train", "hub_threshold"),
+            "0 or 'auto' with several workers",
+            train.hub_threshold,
+            "Only one worker leaves out pairs of hubs: set resource.num_worker to 1.",
+        )
 
 
 def _of_device(resource: ResourceConfig, *, deterministic: bool) -> Iterator[Problem]:

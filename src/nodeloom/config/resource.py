@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from nodeloom.config.section import Integer, Section
+from nodeloom.config.section import Integer, Number, Section
 from nodeloom.errors import ConfigError
 from nodeloom.units import bytes_of
 
@@ -39,6 +39,19 @@ class ResourceConfig(Section):
     )
     num_thread: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto", description="Number of CPU threads. auto: all that this process may use."
+    )
+    num_worker: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+        "auto",
+        description="Processes that train one model together, each with its part of the tables. On one host nodeloom starts them, "
+        "on several torchrun does. auto: as many as torchrun has started, else 1.",
+    )
+    max_restart: Annotated[Integer, Field(ge=0)] = Field(
+        0,
+        description="How often workers that nodeloom has started are started again when one has failed; they go on from the "
+        "checkpoint. Under torchrun its own --max-restarts counts.",
+    )
+    worker_timeout: Annotated[Number, Field(ge=1)] = Field(
+        15.0, description="Seconds without a sign of life after which a worker is lost, and all others end."
     )
     dim: Annotated[Integer, Field(ge=1, le=65536)] = Field(
         128,

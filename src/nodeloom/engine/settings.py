@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig
+from nodeloom.engine.torchrun import place
 from nodeloom.kernels.cpu.parallel import available_threads
 
 
@@ -19,11 +20,14 @@ class Settings:
 
     @property
     def num_thread(self) -> int:
-        """The number of threads, with "auto" decided."""
+        """The number of threads, with "auto" decided: workers of one host share its threads."""
         if self.train.deterministic:
             return 1
         threads = self.resource.threads
-        return available_threads() if threads == "auto" else threads
+        if threads != "auto":
+            return threads
+        here = place()
+        return max(1, available_threads() // (1 if here is None else here.num_local))
 
     def to_dict(self) -> dict[str, Any]:
         """Return all keys as JSON types, by section."""
@@ -33,6 +37,9 @@ class Settings:
 # Keys that may change between a checkpoint and the run that goes on from it: they say how, not what.
 _FREE = {
     ("resource", "num_thread"),
+    ("resource", "num_worker"),
+    ("resource", "max_restart"),
+    ("resource", "worker_timeout"),
     ("resource", "cpu_per_gpu"),
     ("resource", "gpus"),
     ("resource", "gpu_memory_limit"),

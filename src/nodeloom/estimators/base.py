@@ -73,7 +73,9 @@ class NodeEmbedding(Parameters):
             check_training,
             validated,
         )
+        from nodeloom.config.relations import of_workers
         from nodeloom.engine import Settings
+        from nodeloom.engine.torchrun import num_workers
 
         where = type(self).__name__
         sections: dict[str, dict[str, Any]] = {"train": {"model": self._model}, "build": {}, "resource": {}}
@@ -91,6 +93,12 @@ class NodeEmbedding(Parameters):
             resource=validated(ResourceConfig, sections["resource"], where),
         )
         check_training(train=settings.train, optimizer=checked, resource=settings.resource, where=where)
+        if "num_worker" in params:
+            number = num_workers(settings.resource, f"{where}.num_worker")
+            for problem in of_workers(
+                settings.train, number
+            ):  # torchrun may have started several without being asked here
+                raise ConfigError(problem.message(f"{where}.{problem.path[-1]}"))
         return settings
 
     def plan(self, graph: Graph, *, compiled_only: bool = False) -> Plan:

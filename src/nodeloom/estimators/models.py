@@ -67,6 +67,9 @@ class DeepWalk(NodeEmbedding):
     num_partition : int or "auto"
         Parts of each table, of which a device trains two at a time. auto: 1 if the tables fit, else what moves least; a number above
         1 forces it.
+    num_worker : int or "auto"
+        Processes that train one model together; torchrun starts them. auto: as many as it has started, else 1. After :meth:`fit` the
+        vectors are at worker 0.
 
     Attributes
     ----------
@@ -121,6 +124,7 @@ class DeepWalk(NodeEmbedding):
         sampler: str = "auto",
         memory_limit: int | str = "auto",
         num_partition: int | Auto = "auto",
+        num_worker: int | Auto = "auto",
     ) -> None:
         self.dim = dim
         self.num_epoch = num_epoch
@@ -146,6 +150,7 @@ class DeepWalk(NodeEmbedding):
         self.sampler = sampler
         self.memory_limit = memory_limit
         self.num_partition = num_partition
+        self.num_worker = num_worker
 
 
 class LINE(DeepWalk):
@@ -191,6 +196,7 @@ class LINE(DeepWalk):
         sampler: str = "auto",
         memory_limit: int | str = "auto",
         num_partition: int | Auto = "auto",
+        num_worker: int | Auto = "auto",
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "order", "__class__")}
         super().__init__(**given)
@@ -242,6 +248,7 @@ class Node2Vec(DeepWalk):
         sampler: str = "auto",
         memory_limit: int | str = "auto",
         num_partition: int | Auto = "auto",
+        num_worker: int | Auto = "auto",
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "p", "q", "__class__")}
         super().__init__(**given)

@@ -6,13 +6,13 @@ Arrays are NumPy's and stay where they are; torch sends and receives their memor
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nodeloom.engine.torchrun import place
 from nodeloom.errors import ConfigError, describe
 
 TIMEOUT = 1800.0
@@ -23,9 +23,8 @@ Array = npt.NDArray[Any]
 
 def launched() -> tuple[int, int] | None:
     """Return the rank of this process and the number of workers if torchrun started it; None if not."""
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
-        return None
-    return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    here = place()
+    return None if here is None else (here.rank, here.num_worker)
 
 
 class Pending:
@@ -49,13 +48,11 @@ class Workers:
         This worker, from 0.
     num_worker : int
         All of them.
-    sent_bytes : int
-        Bytes of the parts that this worker has sent so far.
     """
 
     def __init__(self, rank: int, num_worker: int) -> None:
         self.rank, self.num_worker = rank, num_worker
-        self.sent_bytes = 0
+        self._said: dict[str, list[Any]] = {}
 
     def gather(self, value: object) -> list[Any]:
         """Return the values of all workers, by rank."""
@@ -64,6 +61,12 @@ class Workers:
         found: list[Any] = [None] * self.num_worker
         dist.all_gather_object(found, value)
         return found
+
+    def agreed(self, name: str, value: object) -> list[Any]:
+        """Return what all workers said when this was first asked for, by rank."""
+        if name not in self._said:
+            self._said[name] = self.gather(value)
+        return self._said[name]
 
     def any(self, flag: bool) -> bool:
         """Tell whether the flag of any worker is set."""
@@ -97,7 +100,6 @@ class Workers:
 
         works = [dist.irecv(flat(array), other) for array, other in incoming]
         works += [dist.isend(flat(array), other) for array, other in outgoing]
-        self.sent_bytes += sum(array.nbytes for array, _ in outgoing)
         return Pending(works)
 
     def barrier(self) -> None:

@@ -1,0 +1,85 @@
+"""What torchrun tells the processes that it starts, by the environment."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from nodeloom.config import ResourceConfig
+from nodeloom.errors import ConfigError, describe
+
+SPAWNED = "nodeloom-"
+"""With this begins the name of a run whose workers nodeloom itself has started."""
+
+
+class Place(NamedTuple):
+    """The place of a worker among all of them.
+
+    Attributes
+    ----------
+    rank, num_worker : int
+        This worker, from 0, and all of them.
+    local_rank, num_local : int
+        The same on this host.
+    host : int
+        The host, from 0.
+    restart : int
+        How often the workers have been started again.
+    run : str
+        Name of the run.
+    """
+
+    rank: int
+    num_worker: int
+    local_rank: int
+    num_local: int
+    host: int
+    restart: int
+    run: str
+
+    @property
+    def spawned(self) -> bool:
+        """Whether nodeloom has started the workers, and speaks for those that cannot."""
+        return self.run.startswith(SPAWNED)
+
+
+def place() -> Place | None:
+    """Return where this process stands if torchrun has started it; None if not."""
+    run = os.environ.get("TORCHELASTIC_RUN_ID")
+    if run is None:
+        return None
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "TORCHELASTIC_RESTART_COUNT")
+    return Place(*(int(os.environ[name]) for name in names), run)
+
+
+def num_workers(resource: ResourceConfig, where: str = "num_worker") -> int:
+    """Return how many workers train, with "auto" decided.
+
+    Parameters
+    ----------
+    resource : ResourceConfig
+        What was asked for.
+    where : str
+        What messages call the key.
+
+    Raises
+    ------
+    ConfigError
+        If torchrun has started another number.
+    """
+    here = place()
+    started = 1 if here is None else here.num_worker
+    asked = resource.num_worker
+    if asked in ("auto", started):
+        return started
+    if here is None:
+        hint = (
+            f"Start the program with torchrun --nproc-per-node {asked}, or use 'nodeloom embed --num-worker {asked}'."
+        )
+        raise ConfigError(
+            describe(where, expected="1 or 'auto' in a program that torchrun has not started", got=asked, hint=hint)
+        )
+    hint = "Leave num_worker out: torchrun says how many there are."
+    raise ConfigError(
+        describe(where, expected=f"{started}, the number of workers that torchrun has started", got=asked, hint=hint)
+    )

@@ -1,0 +1,138 @@
+"""Start workers on this host, by torch's own launcher, and say how they ended."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import logging
+import os
+import socket
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from nodeloom.engine.torchrun import SPAWNED
+from nodeloom.errors import ConfigError, describe
+from nodeloom.kernels.cpu.parallel import available_threads
+
+STOPPING = 3600
+"""Seconds that workers get to end their round and to write a checkpoint after Ctrl-C; a second Ctrl-C does not wait."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """How workers ended.
+
+    Attributes
+    ----------
+    code : int
+        0, or what the first worker that failed gave back; below 0 the number of the signal that ended it.
+    rank : int
+        The first that failed; -1 if none did.
+    signal : int
+        The signal that this process got and passed on to the workers; 0 for none.
+    """
+
+    code: int = 0
+    rank: int = -1
+    signal: int = 0
+
+
+def start_workers(command: Sequence[str], num_worker: int, *, max_restart: int = 0, chatty: bool = False) -> Ended:
+    """Run a command in several processes that know of each other, and wait for their end.
+
+    Parameters
+    ----------
+    command : sequence of str
+        A program and its arguments.
+    num_worker : int
+        How many processes.
+    max_restart : int
+        How often all are started again when one has failed.
+    chatty : bool
+        Whether the launcher's own log is wanted.
+
+    Raises
+    ------
+    ConfigError
+        If torch is not installed.
+    """
+    try:
+        from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
+        from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+        from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+    except ImportError:
+        raise without_torch(num_worker) from None
+    options: dict[str, Any] = {
+        "min_nodes": 1,
+        "max_nodes": 1,
+        "nproc_per_node": num_worker,
+        "run_id": SPAWNED + uuid.uuid4().hex[:12],
+        "rdzv_backend": "c10d",
+        "rdzv_endpoint": "localhost:0",
+        "local_addr": "localhost",
+        "max_restarts": max_restart,
+        "logs_specs": DefaultLogsSpecs(),
+        "shutdown_timeout": STOPPING,
+    }
+    known = inspect.signature(LaunchConfig).parameters
+    launch = elastic_launch(LaunchConfig(**{key: options[key] for key in options if key in known}), command[0])
+    arguments = [part.replace("$", "$$") for part in command[1:]]  # the launcher fills in ${local_rank}
+    with _environment(num_worker), _log(chatty):
+        try:
+            launch(*arguments)
+        except ChildFailedError as error:
+            rank, failure = error.get_first_failure()
+            return Ended(failure.exitcode, rank)
+        except SignalException as error:
+            return Ended(signal=int(error.sigval))
+    return Ended()
+
+
+def without_torch(num_worker: int) -> ConfigError:
+    """Return the error of a machine without torch."""
+    hint = "pip install torch, or pip install 'nodeloom[gpu]'."
+    return ConfigError(describe("num_worker", expected="torch, to train with workers", got=num_worker, hint=hint))
+
+
+@contextlib.contextmanager
+def _environment(num_worker: int) -> Iterator[None]:
+    """Let processes that are started inside share the threads, and speak over the loopback alone."""
+    wanted = {
+        "OMP_NUM_THREADS": str(max(1, available_threads() // num_worker)),
+        "TORCH_CPP_LOG_LEVEL": "ERROR",
+    }
+    loopback = [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")] if os.name == "posix" else []
+    if loopback:
+        wanted["GLOO_SOCKET_IFNAME"] = loopback[0]
+    ours = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
+
+
+@contextlib.contextmanager
+def _log(chatty: bool) -> Iterator[None]:
+    """Keep the launcher's own log away: workers say what has happened to them."""
+    logger = logging.getLogger("torch.distributed.elastic")
+    before = logger.propagate
+    quiet = logging.NullHandler()
+    if not chatty:
+        logger.propagate = False
+        logger.addHandler(quiet)
+    try:
+        yield
+    finally:
+        logger.propagate = before
+        logger.removeHandler(quiet)
+
+
+def this_program(arguments: Sequence[str]) -> list[str]:
+    """Return the command that runs nodeloom's command line with arguments, by this interpreter and its options."""
+    options = [f"-W{option}" for option in sys.warnoptions]
+    return [sys.executable, *options, "-m", "nodeloom", *arguments]

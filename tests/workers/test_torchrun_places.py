@@ -1,0 +1,82 @@
+"""What torchrun says to its processes, and what follows from it."""
+
+from __future__ import annotations
+
+import pytest
+
+from nodeloom import DeepWalk, Graph
+from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig, check_training
+from nodeloom.engine.settings import Settings, differences
+from nodeloom.engine.torchrun import num_workers, place
+from nodeloom.errors import ConfigError
+from nodeloom.kernels.cpu.parallel import available_threads
+
+SECOND_OF_FOUR = {
+    "RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0",
+    "TORCHELASTIC_RESTART_COUNT": "0", "TORCHELASTIC_RUN_ID": "test",
+}  # fmt: skip
+
+
+@pytest.fixture
+def second_of_four(monkeypatch):
+    for name, value in SECOND_OF_FOUR.items():
+        monkeypatch.setenv(name, value)
+
+
+def settings(**resource):
+    return Settings(TrainConfig(), BuildConfig(), ResourceConfig(**resource))
+
+
+def test_alone(monkeypatch):
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    assert place() is None
+    assert num_workers(ResourceConfig()) == num_workers(ResourceConfig(num_worker=1)) == 1
+    with pytest.raises(ConfigError, match=r"^DeepWalk\.num_worker: .* got 4\. Start the program with torchrun"):
+        num_workers(ResourceConfig(num_worker=4), "DeepWalk.num_worker")
+
+
+def test_among_others(second_of_four):
+    here = place()
+    assert (here.rank, here.num_worker, here.local_rank, here.num_local, here.host) == (1, 4, 1, 2, 0)
+    assert not here.spawned
+    assert here._replace(run="nodeloom-12").spawned
+    assert num_workers(ResourceConfig()) == num_workers(ResourceConfig(num_worker=4)) == 4
+    with pytest.raises(ConfigError, match="expected 4, the number of workers that torchrun has started, got 2"):
+        num_workers(ResourceConfig(num_worker=2))
+
+
+def test_threads_are_shared_by_the_workers_of_a_host(second_of_four, monkeypatch):
+    monkeypatch.setattr("nodeloom.engine.settings.available_threads", lambda: 7)
+    assert settings().num_thread == 3
+    assert settings(num_thread=5).num_thread == 5
+    monkeypatch.setattr("nodeloom.engine.settings.available_threads", lambda: 1)
+    assert settings().num_thread == 1
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID")
+    monkeypatch.setattr("nodeloom.engine.settings.available_threads", available_threads)
+    assert settings().num_thread == available_threads()
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ({"model": "propagation"}, "num_worker: expected 1, since train.model is propagation, got 2"),
+        ({"model": "ProNE"}, "num_worker: expected 1, since train.model is ProNE, got 2"),
+        ({"hub_threshold": 1e-4}, "hub_threshold: expected 0 or 'auto' with several workers, got 0.0001"),
+    ],
+)
+def test_what_workers_cannot_do(train, message):
+    with pytest.raises(ConfigError, match=message):
+        check_training(train=TrainConfig(**train), resource=ResourceConfig(num_worker=2))
+    check_training(train=TrainConfig(**train), resource=ResourceConfig(num_worker=1))
+    check_training(train=TrainConfig(hub_threshold=0), resource=ResourceConfig(num_worker=2))
+
+
+def test_what_workers_cannot_do_that_nobody_asked_for(second_of_four):
+    graph = Graph.from_edges([[0, 1], [1, 2]])
+    with pytest.raises(ConfigError, match=r"DeepWalk\.hub_threshold: expected 0 or 'auto' with several workers"):
+        DeepWalk(hub_threshold=1e-3).fit(graph)
+
+
+def test_a_training_may_go_on_with_another_number():
+    others = settings(num_worker=3, max_restart=2, worker_timeout=40)
+    assert differences(settings().to_dict(), others.to_dict()) == []
