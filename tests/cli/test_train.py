@@ -349,7 +349,7 @@ ARRIVING = {
     "negative_weight": 2.5, "negative_sample_exponent": 0.5, "num_shared_negative": 8, "hub_threshold": 1e-4,
     "positive_reuse": 2, "lr": 0.001, "weight_decay": 0.1, "schedule": "constant", "num_thread": 1,
     "deterministic": True, "seed": 5, "device": "cpu", "gpus": (1,), "gpu_memory_limit": 10**9, "table_dtype": "bf16",
-    "sampler": "host", "memory_limit": 10**9, "num_partition": 2,
+    "sampler": "host", "memory_limit": 10**9, "num_partition": 2, "num_worker": 1,
 }  # fmt: skip
 
 
