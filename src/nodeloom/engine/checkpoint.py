@@ -14,6 +14,7 @@ from nodeloom.engine.place import AnyStore
 from nodeloom.engine.plan import Plan
 from nodeloom.engine.resident import Position, diverged
 from nodeloom.engine.settings import Settings, differences
+from nodeloom.engine.torchrun import place
 from nodeloom.errors import ConfigError, ModelError, OutputError, describe
 from nodeloom.io.atomic import check_writable
 from nodeloom.io.model_file import ModelData, check_same_graph, read_model, write_model
@@ -66,6 +67,8 @@ class Tables:
                 self.tensors.pop(name, None)
                 continue
             table = store.read(source)
+            if table is None:  # it is with worker 0
+                continue
             if len(self.plan.parts) == 1 and part.row == part.dim:
                 self.tensors[name] = table
                 continue
@@ -107,8 +110,11 @@ class Checkpoints:
 
     def __init__(self, graph: Graph, plan: Plan, settings: Settings, path: str | Path | None, interval: float) -> None:
         self.graph, self.plan, self.settings = graph, plan, settings
-        self.path = None if path is None else Path(path)
-        self.interval = interval
+        self.wanted, self.interval = path is not None, interval
+        here = place()
+        # Of several workers the first one writes, and asks the others for their tables.
+        first = plan.num_worker == 1 or here is None or here.rank == 0
+        self.path = Path(path) if path is not None and first else None
         if self.path is not None:
             if self.path.is_dir():
                 hint = "Add a file name."
@@ -120,10 +126,8 @@ class Checkpoints:
         """Tell whether it is time for the next one."""
         return self.path is not None and time.monotonic() - self._last >= self.interval
 
-    def write_if_due(self, tables: Tables, index: int, store: AnyStore, position: Position) -> None:
-        """Write if it is time. Where that fails (a full disk), training goes on: the next one may succeed."""
-        if not self.due():
-            return
+    def write_or_warn(self, tables: Tables, index: int, store: AnyStore, position: Position) -> None:
+        """Write one. Where that fails (a full disk), training goes on: the next one may succeed."""
         try:
             self.write(tables, index, store, position)
         except OutputError as error:
@@ -140,17 +144,20 @@ class Checkpoints:
         OutputError
             If it cannot be written; the checkpoint before is still there.
         """
-        if self.path is None:
+        if not self.wanted:
             return None
         if not store.is_finite():  # never over a good one
             raise diverged(self.plan, position.num_pair / self.graph.num_edges)
         tables.put(index, store)
+        self._last = time.monotonic()
+        if self.path is None:
+            return None
         state = {"finished": False, "part": index, **dataclasses.asdict(position)}
         write_model(
             self.path,
             ModelData(tables.tensors, self.graph.names, self.settings.to_dict(), state, graph_record(self.graph)),
         )
-        self._last = time.monotonic()
+        self._last = time.monotonic()  # once more: writing takes its time
         logger.info("checkpoint %s at part %d, pair %d", self.path, index, position.num_pair)
         return self.path
 

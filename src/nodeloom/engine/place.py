@@ -32,8 +32,8 @@ class AnyStore(Protocol):
     def names(self) -> tuple[str, ...]:
         """Return the names of all distinct tables."""
 
-    def read(self, name: str) -> FloatArray:
-        """Return a table by name, float32 [N, row], in main memory: itself if it is there, else a copy."""
+    def read(self, name: str) -> FloatArray | None:
+        """Return a table by name, float32 [N, row], in main memory: itself if it is there, else a copy. None if another worker gets it."""
 
     def write(self, name: str, values: FloatArray, rows: npt.NDArray[np.bool_] | None = None) -> None:
         """Set the first columns of a table, of all rows or of those where the mask `rows` is true."""
@@ -56,6 +56,14 @@ class AnyEngine(Protocol):
 
 def allocate(plan: Plan, part: Part, graph: Graph) -> AnyStore:
     """Return the store of a part, of zeros."""
+    if plan.num_worker > 1:
+        from nodeloom.engine.workers import WorkerStore, join
+
+        workers = join()
+        assert workers is not None
+        return WorkerStore(
+            part, placement_of(plan, graph), plan.optimizer.num_moment, workers, num_thread=plan.num_thread
+        )
     if plan.grid is not None:
         return GridStore(
             part, placement_of(plan, graph), plan.optimizer.num_moment,
@@ -72,6 +80,11 @@ def allocate(plan: Plan, part: Part, graph: Graph) -> AnyStore:
 
 def engine_of(graph: Graph, plan: Plan, part: Part, store: AnyStore) -> AnyEngine:
     """Return the engine that trains the store of a part."""
+    if plan.num_worker > 1:
+        from nodeloom.engine.workers import WorkerEngine, WorkerStore
+
+        assert isinstance(store, WorkerStore)
+        return WorkerEngine(graph, plan, part, store)
     if isinstance(store, GridStore):
         return GridEngine(graph, plan, part, store)
     if isinstance(store, Store):

@@ -16,11 +16,12 @@ from nodeloom.engine.parts import Part, parts_of
 from nodeloom.engine.schedule import Schedule
 from nodeloom.engine.settings import Settings
 from nodeloom.engine.tiers import grid_on_cpu, grid_on_gpu, wanted
+from nodeloom.engine.torchrun import num_workers
 from nodeloom.engine.walk_shape import sink_share, walk_shape
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.log import logger
-from nodeloom.units import duration, rate, size
+from nodeloom.units import size
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -89,6 +90,10 @@ class Plan:
         In a grid on a GPU: walks that are there at a time while pairs are sorted.
     reason : str
         Why there is a grid, and why of this shape.
+    num_worker : int
+        Workers that train together, each a row of the grid.
+    whole_walks : bool
+        Whether workers train whole walks in their blocks, and not pair by pair.
     rate : float or None
         Expected positive pairs per second, measured on this machine; None if not measured.
     """
@@ -128,6 +133,8 @@ class Plan:
     in_files: bool = False
     episode_chunk: int = 0
     reason: str = ""
+    num_worker: int = 1
+    whole_walks: bool = False
     rate: float | None = None
 
     @property
@@ -173,43 +180,9 @@ class Plan:
 
     def rows(self) -> list[tuple[str, str]]:
         """Return the plan as (name, text) rows for people."""
-        device = f"{self.device}, {self.num_thread} thread{'s' if self.num_thread > 1 else ''}"
-        if self.device != "cpu":
-            drawn = "on the GPU" if self.sampler == "device" else f"by {self.num_thread} CPU threads"
-            device = f"{self.device}, {self.table_dtype} tables, walks drawn {drawn}"
-        orders = " and ".join(f"order {part.order}" for part in self.parts)
-        model = f"{self.model} ({orders})" if self.model == "LINE" else self.model
-        steered = f", p {self.p:g}, q {self.q:g}" if (self.p, self.q) != (1.0, 1.0) else ""
-        hubs = (
-            f"hubs above a share of {self.hub_threshold:.3g} count less" if self.hub_threshold else "hubs count in full"
-        )
-        schedule = self.schedule if isinstance(self.schedule, str) else getattr(self.schedule, "__name__", "function")
-        rows = [
-            ("model", f"{model}, dim {self.dim}"),
-            ("device", device),
-            ("graph", f"{self.num_nodes:,} nodes, {self.num_edges:,} edges"),
-            (
-                "walks",
-                f"{self.random_walk_length} edges long{steered}; pairs up to {self.augmentation_step} steps apart; {hubs}",
-            ),
-            (
-                "negatives",
-                f"{self.num_shared_negative} shared by {TILE} nodes, weight {self.negative_weight:g}, "
-                f"degree^{self.negative_sample_exponent:g}",
-            ),
-            ("optimizer", f"{self.optimizer.name}, lr {self.lr:.3g} {schedule}, weight decay {self.weight_decay:.2g}"),
-            ("training", f"{self.num_epoch:,} epochs = {self.total_pair:,} positive pairs"),
-        ]
-        if self.grid is not None:
-            where = "in temporary files" if self.in_files else "in main memory"
-            rows.append(("grid", f"tables {where}. {self.reason}"))
-        rows.append(("memory", sizes(self.memory)))
-        if self.device_memory:
-            rows.append(("GPU memory", sizes(self.device_memory)))
-        if self.seconds is not None:
-            assert self.rate is not None
-            rows.append(("time", f"about {duration(self.seconds)} at {rate(self.rate)}, as measured here"))
-        return rows
+        from nodeloom.engine.plan_text import plan_rows
+
+        return plan_rows(self)
 
     def __str__(self) -> str:
         width = max(len(name) for name, _ in self.rows())
@@ -300,9 +273,22 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
         seed=train.seed,
         memory={},
     )
+    if num_workers(resource) > 1:
+        return _with_workers(plan, graph, settings)
     if device != "cpu":
         return _on_gpu(plan, graph, settings)
     return _on_cpu(plan, graph, settings)
+
+
+def _with_workers(plan: Plan, graph: Graph, settings: Settings) -> Plan:
+    """Return the plan for several workers."""
+    from nodeloom.engine.workers import join
+    from nodeloom.engine.workers.shape import grid_of_workers
+
+    workers = join()
+    assert workers is not None
+    plan = _with_pools(dataclasses.replace(plan, device="cpu"), TILES_PER_POOL)
+    return grid_of_workers(plan, graph, settings, workers)
 
 
 def _on_cpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:

@@ -84,7 +84,7 @@ def grid_on_cpu(plan: Plan, graph: Graph, settings: Settings, limit: int | None,
     ConfigError
         If hubs are to be weighted.
     """
-    _refuse_hub_weights(plan, reason)
+    refuse_hub_weights(plan, reason)
     whole = host_memory(plan, graph)
     in_files = limit is not None and sum(whole.values()) > limit
     plan = dataclasses.replace(plan, in_files=in_files)
@@ -125,7 +125,7 @@ def grid_on_gpu(plans: list[Plan], graph: Graph, settings: Settings, limit: int,
         If parts were asked for and hubs are to be weighted.
     """
     if wanted(settings) is not None:
-        _refuse_hub_weights(plans[0], reason)
+        refuse_hub_weights(plans[0], reason)
     elif plans[0].hub_threshold:
         return None
     available = main_memory(settings)
@@ -222,14 +222,15 @@ def _dealt_balance(strengths: DoubleArray) -> float:
     return 1.05 + 16 * float(strengths.max() / strengths.sum())
 
 
-def _refuse_hub_weights(plan: Plan, reason: str) -> None:
+def refuse_hub_weights(plan: Plan, reason: str) -> None:
+    """Raise ConfigError if hubs are to be weighted: the kernels of blocks do not do that."""
     if plan.hub_threshold:
         raise ConfigError(
             describe(
                 "hub_threshold",
                 expected="0, since tables are trained in a grid",
                 got=plan.hub_threshold,
-                hint=f"{reason} Give more memory, or leave hub_threshold out.",
+                hint=f"{reason} Leave hub_threshold out, or let one worker have memory for whole tables.",
             )
         )
 

@@ -34,9 +34,9 @@ class TrainedTables:
 
     Attributes
     ----------
-    vertex : float32 [N, dim]
-        The vectors.
-    context : float32 [N, dim]
+    vertex : float32 [N, dim] or None
+        The vectors; None with other workers than the first.
+    context : float32 [N, dim] or None
         Context vectors; the same array as `vertex` for LINE's first order.
     report : Report
         Time, rate, loss, memory.
@@ -44,8 +44,8 @@ class TrainedTables:
         About a hundred points of progress, as JSON types.
     """
 
-    vertex: FloatArray
-    context: FloatArray
+    vertex: FloatArray | None
+    context: FloatArray | None
     report: Report
     history: list[dict[str, Any]]
 
@@ -110,7 +110,7 @@ def train(
             position = Position(seconds=run.last.seconds)
     report = run.report()
     tell(run.callbacks, "on_train_end", report)
-    vertex = run.tables.tensors["vertex"]
+    vertex = run.tables.tensors.get("vertex")
     return TrainedTables(vertex, run.tables.tensors.get("context", vertex), report, run.history)
 
 
@@ -143,23 +143,36 @@ class _Run:
         self.last = position
         for _ in engine.run(position):
             progress = self._progress(index, position)
+            ended: TrainingInterrupted | None = None
             try:
                 tell(self.callbacks, "on_pool_end", progress)
             except TrainingInterrupted as error:
-                engine.settle()
-                error.checkpoint = self.checkpoints.write(self.tables, index, store, position)
-                raise
-            if stop.requested or self.checkpoints.due():
+                ended = error
+            stopping, due = self._agreed(stop.requested or ended is not None, self.checkpoints.due())
+            if stopping or due:
                 engine.settle()
                 progress = self._progress(index, position)  # what was under way has ended too
+            if ended is not None:
+                ended.checkpoint = self.checkpoints.write(self.tables, index, store, position)
+                raise ended
             finished = position.num_pair >= engine.total_pair and index == len(plan.parts) - 1
-            if stop.requested and not finished:  # what is finished is given back, not thrown away
+            if stopping and not finished:  # what is finished is given back, not thrown away
                 raise self._interrupted(progress, self.checkpoints.write(self.tables, index, store, position))
-            if position.num_pair < engine.total_pair:
-                self.checkpoints.write_if_due(self.tables, index, store, position)
+            if due and position.num_pair < engine.total_pair:
+                self.checkpoints.write_or_warn(self.tables, index, store, position)
         if not store.is_finite():
             raise diverged(plan, position.num_pair / self.graph.num_edges)
         self.tables.put(index, store, moments=False)
+
+    def _agreed(self, *flags: bool) -> tuple[bool, ...]:
+        """Return the flags, each set if it is that of any worker: all of them do the same."""
+        if self.plan.num_worker == 1:
+            return flags
+        from nodeloom.engine.workers import join
+
+        workers = join()
+        assert workers is not None
+        return tuple(bool(number) for number in workers.total(np.array(flags, np.int64)))
 
     def _progress(self, index: int, position: Position) -> Progress:
         plan = self.plan

@@ -17,7 +17,7 @@ from nodeloom.engine.store import aligned_zeros
 from nodeloom.kernels.cpu.negatives import draw_negatives
 from nodeloom.kernels.cpu.pairs import count_pairs, place_pairs, renumber, train_pairs, units_of
 from nodeloom.kernels.cpu.parallel import collect, slices
-from nodeloom.partition import Load, Operation, Side, Store, Train, queue_of
+from nodeloom.partition import Block, Load, Operation, Side, Store, Train, queue_of
 from nodeloom.rng import MASK, mix
 from nodeloom.sampling import WalkSampler
 from nodeloom.typing import FloatArray
@@ -151,24 +151,28 @@ class CpuBlocks:
             return self._buffers["vertex" if self._store.tied else side][buffer]
         return [table.part(part, self._rows[side]) for table in self._store.sides[side]]
 
+    def _tables(self, block: Block, vertex_buffer: int = 0, context_buffer: int = 0) -> list[FloatArray]:
+        """Return vertex and context rows of a block, and two moments of each; empty ones where there are none."""
+        vertex, *vertex_moments = self._part("vertex", block.vertex, vertex_buffer)
+        context, *context_moments = self._part("context", block.context, context_buffer)
+        return [vertex, context, *(*vertex_moments, *self._none)[:2], *(*context_moments, *self._none)[:2]]
+
+    def _of_block(self, block: Block, lr: float) -> tuple[Any, Any, list[np.float32]]:
+        """Return the alias table of the negatives of a block, and learning rate, weight of the negatives of a pair and weight decay."""
+        rows = self._rows["context"]
+        here = slice(block.context * rows, (block.context + 1) * rows)
+        weight = self._plan.negative_weight * self._noise.share[block.context]
+        with np.errstate(over="ignore"):
+            numbers = [np.float32(value) for value in (lr, weight, self._plan.weight_decay)]
+        return self._noise.prob[here], self._noise.alias[here], numbers
+
     def _train(self, operation: Train, lr: float, key: int) -> None:
-        plan, block = self._plan, operation.block
+        plan, block, rows = self._plan, operation.block, self._rows
         first, last = (int(bound) for bound in self._unit_bounds[block.context : block.context + 2])
         if first == last:
             return
-        vertex, *vertex_moments = self._part("vertex", block.vertex, operation.vertex_buffer)
-        context, *context_moments = self._part("context", block.context, operation.context_buffer)
-        moments = [(*found, *self._none)[:2] for found in (vertex_moments, context_moments)]
-        rows = self._rows
-        prob, alias = (
-            table[block.context * rows["context"] : (block.context + 1) * rows["context"]]
-            for table in (self._noise.prob, self._noise.alias)
-        )
-        with np.errstate(over="ignore"):
-            numbers = [
-                np.float32(value)
-                for value in (lr, plan.negative_weight * self._noise.share[block.context], plan.weight_decay)
-            ]
+        tables = self._tables(block, operation.vertex_buffer, operation.context_buffer)
+        prob, alias, numbers = self._of_block(block, lr)
         for reuse in range(plan.positive_reuse):
             stream = np.uint64(mix((key + reuse) & MASK))
 
@@ -177,7 +181,7 @@ class CpuBlocks:
                 draw_negatives(prob, alias, stream, a, negatives)
                 statistics = np.zeros(2)
                 train_pairs(
-                    vertex, context, *moments[0], *moments[1],
+                    *tables,
                     int(self._pair_bounds[block.context]), self._ends[block.context], self._contexts, self._totals,
                     self._units[first + a : first + b], negatives, HEADS,
                     block.vertex * rows["vertex"], block.context * rows["context"],

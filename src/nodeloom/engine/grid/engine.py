@@ -73,7 +73,7 @@ class GridEngine:
         self.graph, self.plan, self.part, self.store, self.grid = graph, plan, part, store, plan.grid
         self.total_pair = plan.num_epoch * graph.num_edges
         self._noise_key = stream(part.seed, Purpose.NEGATIVE)
-        noise = Noise.of(noise_weights(graph, plan.negative_sample_exponent), store)
+        noise = Noise.of(noise_weights(graph, plan.negative_sample_exponent), store.placement, plan.num_thread)
         self._device = _device(graph, plan, part, store, noise)
         self._transfers = Transfers(self.grid.vertex_slots, self.grid.context_slots, tied=store.tied)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nodeloom.engine.grid.store import GridStore
+from nodeloom.partition import Placement
 from nodeloom.sampling.alias import over_rows
 from nodeloom.typing import DoubleArray
 
@@ -26,13 +26,12 @@ class Noise:
         self.share, self.prob, self.alias = share, prob, alias
 
     @classmethod
-    def of(cls, weights: DoubleArray, store: GridStore) -> Noise:
+    def of(cls, weights: DoubleArray, placement: Placement, num_thread: int) -> Noise:
         """Return the noise of the weights of all nodes, float64 [N]."""
-        placement = store.placement
         of_slot = np.zeros(placement.num_slot)
         of_slot[placement.slot] = weights
         rows = placement.rows("context")
         bounds = np.arange(0, placement.num_slot + 1, rows, dtype=np.int64)
         mass = np.add.reduceat(of_slot, bounds[:-1])
-        table = over_rows(of_slot, bounds, store.num_thread)
+        table = over_rows(of_slot, bounds, num_thread)
         return cls(mass / mass.sum(), table.prob, table.alias)

@@ -6,17 +6,24 @@ Arrays are NumPy's and stay where they are; torch sends and receives their memor
 from __future__ import annotations
 
 import datetime
+import os
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.engine.torchrun import place
-from nodeloom.errors import ConfigError, describe
+from nodeloom.engine.torchrun import Place, place
+from nodeloom.engine.workers.launcher import without_torch
+from nodeloom.engine.workers.watch import Watch
+from nodeloom.errors import WorkerError
 
-TIMEOUT = 1800.0
+TIMEOUT = 86400.0
 """Seconds that a worker waits for another one that is alive. Those that are not are noticed by the watch, much sooner."""
+
+ARRIVAL = 300.0
+"""Seconds within which all workers must have come."""
 
 Array = npt.NDArray[Any]
 
@@ -108,39 +115,98 @@ class Workers:
 
 
 _joined: Workers | None = None
+_watch: Watch | None = None
+_times = 0
 
 
-def join() -> Workers | None:
+def join(timeout: float = 15.0) -> Workers | None:
     """Join the group that torchrun has started, once; return None if there is none, or this process is alone in it.
+
+    Parameters
+    ----------
+    timeout : float
+        Seconds without a sign of life after which a worker is lost; see :class:`nodeloom.engine.workers.watch.Watch`.
 
     Raises
     ------
     ConfigError
         If torch is not installed.
+    WorkerError
+        If not all workers come.
     """
-    global _joined
-    found = launched()
-    if found is None or found[1] == 1:
+    global _joined, _watch, _times
+    here = place()
+    if here is None or here.num_worker == 1:
         return None
     if _joined is None:
         try:
             import torch.distributed as dist
         except ImportError:
-            hint = "pip install torch, or pip install 'nodeloom[gpu]'."
-            raise ConfigError(
-                describe("num_worker", expected="torch, to train with workers", got="none", hint=hint)
-            ) from None
-        if not dist.is_initialized():
-            dist.init_process_group("gloo", timeout=datetime.timedelta(seconds=TIMEOUT))
-        _joined = Workers(*found)
+            raise without_torch(here.num_worker) from None
+        _times += 1
+        prefix = f"nodeloom/{here.run}/{here.restart}/{_times}"
+        _watch = Watch(here, dist.PrefixStore(f"{prefix}/watch", _connect(here)), _address(), timeout)
+        _watch.start()
+        _arrive(_watch)
+        store = dist.PrefixStore(f"{prefix}/group", _connect(here))
+        wait = datetime.timedelta(seconds=TIMEOUT)
+        dist.init_process_group("gloo", store=store, rank=here.rank, world_size=here.num_worker, timeout=wait)
+        _joined = Workers(here.rank, here.num_worker)
     return _joined
 
 
-def leave() -> None:
-    """Leave the group. What has not been waited for is lost."""
-    global _joined
+def watch() -> Watch | None:
+    """Return the watch over the group that this process has joined."""
+    return _watch
+
+
+def leave(error: str = "", *, is_relayed: bool = False) -> None:
+    """Leave the group. What has not been waited for is lost.
+
+    Parameters
+    ----------
+    error : str
+        Why, if this is no orderly end; the others are told, and end too.
+    is_relayed : bool
+        Whether the error is that of another worker.
+    """
+    global _joined, _watch
+    if _watch is not None:
+        _watch.say("failed" if error else "left", error, is_relayed=is_relayed)
+        _watch.stop()
+        _watch = None
     if _joined is not None:
         import torch.distributed as dist
 
         _joined = None
-        dist.destroy_process_group()
+        if not error:  # else others may not answer any more, and the process ends anyway
+            dist.destroy_process_group()
+
+
+def _address() -> str:
+    return f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+
+
+def _connect(here: Place) -> Any:
+    """Return a connection to the store of the launcher; where that keeps none, worker 0 does."""
+    import torch.distributed as dist
+
+    ours = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True" and here.rank == 0
+    return dist.TCPStore(
+        os.environ["MASTER_ADDR"],
+        int(os.environ["MASTER_PORT"]),
+        is_master=ours,
+        timeout=datetime.timedelta(seconds=ARRIVAL),
+        wait_for_workers=False,
+        multi_tenant=True,
+    )
+
+
+def _arrive(watch: Watch) -> None:
+    """Wait until all workers have given a sign of life."""
+    end = time.monotonic() + ARRIVAL
+    while missing := watch.missing():
+        cause = watch.cause(0.2)
+        if cause is not None or time.monotonic() > end:
+            text = f"{ARRIVAL:.0f} s have passed without a sign of workers {', '.join(map(str, missing))}."
+            raise WorkerError(text if cause is None else cause.text)

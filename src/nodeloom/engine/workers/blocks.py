@@ -1,0 +1,109 @@
+"""The blocks of one worker, trained by threads of its CPU, pair by pair or as walk tiles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from nodeloom.engine.grid.cpu import CpuBlocks
+from nodeloom.engine.grid.noise import Noise
+from nodeloom.engine.plan import Part, Plan
+from nodeloom.engine.workers.group import Workers
+from nodeloom.engine.workers.store import WorkerStore
+from nodeloom.kernels.cpu.block_walks import train_block_walks
+from nodeloom.kernels.cpu.negatives import draw_negatives
+from nodeloom.kernels.cpu.pairs import renumber
+from nodeloom.kernels.cpu.parallel import collect, slices
+from nodeloom.kernels.cpu.skipgram import TILE
+from nodeloom.partition import Block, Train
+from nodeloom.rng import MASK, mix
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+_SLICES_PER_THREAD = 4
+_TILES_PER_SLICE = 64
+LEAST_NEGATIVES = 2
+
+
+def tile_shape(plan: Plan) -> tuple[int, int]:
+    """Return the walks of a tile in a block, so that it has about TILE heads, and the negatives that these share.
+
+    A head gets negatives in every block of its vertex part: so many in each that they are as many in all as without blocks.
+    """
+    assert plan.grid is not None
+    walks = max(1, round(TILE * plan.grid.num_vertex_part / plan.nodes_per_walk))
+    return walks, max(LEAST_NEGATIVES, round(plan.num_shared_negative / plan.grid.num_context_part))
+
+
+class WorkerBlocks(CpuBlocks):
+    """The CPU of a worker: walks are drawn by all workers, each a share, and every worker gets all of them."""
+
+    def __init__(
+        self, graph: Graph, plan: Plan, part: Part, store: WorkerStore, noise: Noise, workers: Workers
+    ) -> None:
+        super().__init__(graph, plan, part, store, noise)  # type: ignore[arg-type]
+        self._workers = workers
+        self._walks_per_tile, self._num_negative = tile_shape(plan)
+        self._all_walks = np.empty((0, 0), self._index_type)
+
+    def begin_episode(self, first_walk: int, num_walk: int) -> None:
+        """Draw the walks of an episode, as slots: this worker's share, and hand it to the others."""
+        workers, slot = self._workers, self._store.placement.slot
+        share = -(-num_walk // workers.num_worker)
+        if len(self._all_walks) != share * workers.num_worker:
+            self._all_walks = np.empty((share * workers.num_worker, self._plan.nodes_per_walk), self._index_type)
+        begin = min(workers.rank * share, num_walk)
+        end = min(begin + share, num_walk)
+
+        def draw(first: int, last: int) -> None:
+            rows = self._all_walks[begin + first : begin + last]
+            self._sampler.sample(first_walk + begin + first, rows)
+            renumber(rows, slot)
+
+        self._in_slices(draw, end - begin)
+        workers.share(self._all_walks)
+        self._walks = self._all_walks[:num_walk]
+
+    def begin_row(self, vertex_part: int, following: int | None = None) -> list[int]:
+        """Sort the pairs of a vertex part, unless whole walks are trained."""
+        return [] if self._plan.whole_walks else super().begin_row(vertex_part, following)
+
+    def train(self, block: Block, lr: float, key: int) -> tuple[int, float, float]:
+        """Train a block whose parts are here; return its positive pairs, and the loss and the weight of it."""
+        if self._plan.whole_walks:
+            return self._train_walks(block, lr, key)
+        self._train(Train(0, (), 0, block, 0, 0), lr, key)
+        loss, weight = self.end_row()
+        first, last = self._pair_bounds[block.context : block.context + 2]
+        return int(last - first) * self._plan.positive_reuse, loss, weight
+
+    def _train_walks(self, block: Block, lr: float, key: int) -> tuple[int, float, float]:
+        plan = self._plan
+        walks, per_tile = self._walks, self._walks_per_tile
+        prob, alias, numbers = self._of_block(block, lr)
+        tables = self._tables(block)
+        num_tile = -(-len(walks) // per_tile)
+        found = []
+        for reuse in range(plan.positive_reuse):
+            stream = np.uint64(mix((key + reuse) & MASK))
+
+            def work(a: int, b: int, stream: np.uint64 = stream) -> tuple[int, npt.NDArray[np.float64]]:
+                negatives = np.empty((b - a, self._num_negative), np.int32)
+                draw_negatives(prob, alias, stream, a, negatives)
+                statistics = np.zeros(2)
+                pairs = train_block_walks(
+                    *tables, walks[a * per_tile : b * per_tile], per_tile, negatives,
+                    block.vertex * self._rows["vertex"], block.context * self._rows["context"],
+                    numbers[0], plan.augmentation_step, plan.two_sided, numbers[1], numbers[2],
+                    plan.optimizer.code, self._settings, statistics,
+                )  # fmt: skip
+                return pairs, statistics
+
+            threads = plan.num_thread
+            count = min(threads * _SLICES_PER_THREAD, max(threads, num_tile // _TILES_PER_SLICE))
+            found += collect(self._pool, work, list(slices(num_tile, count if threads > 1 else 1)))
+        statistics = sum((statistics for _, statistics in found), np.zeros(2))
+        return sum(pairs for pairs, _ in found), float(statistics[0]), float(statistics[1])

@@ -1,0 +1,123 @@
+"""The engine of one of several workers: it trains the blocks of its vertex part, and context parts go round from worker to worker.
+
+An episode is a number of walks, which all workers have. In every round each worker trains one block, and no two blocks share a part; then
+the context part goes to the next worker, and while it travels another one is trained. What is trained, with which negatives, is that
+of :class:`nodeloom.engine.grid.engine.GridEngine` with as many vertex parts as workers.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nodeloom.engine.grid.episodes import begin_episode, end_episode
+from nodeloom.engine.grid.noise import Noise
+from nodeloom.engine.plan import Part, Plan
+from nodeloom.engine.resident import EMPTY_POOLS, Position, diverged
+from nodeloom.engine.schedule import factors
+from nodeloom.engine.workers.blocks import WorkerBlocks
+from nodeloom.engine.workers.store import WorkerStore
+from nodeloom.errors import GraphError
+from nodeloom.partition import Block, Handovers, rounds
+from nodeloom.rng import Purpose, stream
+from nodeloom.sampling.negatives import noise_weights
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+
+class WorkerEngine:
+    """Trains one part of a model together with other workers.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph, the same for all workers.
+    plan : Plan
+        The plan, the same for all workers.
+    part : Part
+        What to train.
+    store : WorkerStore
+        This worker's share of the tables; changed.
+    """
+
+    def __init__(self, graph: Graph, plan: Plan, part: Part, store: WorkerStore) -> None:
+        assert plan.grid is not None
+        self.graph, self.plan, self.store, self.grid = graph, plan, store, plan.grid
+        self.workers = store.workers
+        self.total_pair = plan.num_epoch * graph.num_edges
+        self._noise_key = stream(part.seed, Purpose.NEGATIVE)
+        noise = Noise.of(noise_weights(graph, plan.negative_sample_exponent), store.placement, plan.num_thread)
+        self._blocks = WorkerBlocks(graph, plan, part, store, noise, self.workers)
+
+    def run(self, position: Position) -> Iterator[Position]:
+        """Train from `position`, which moves along, to the end; yield it after every round. It is the same for all workers.
+
+        Raises
+        ------
+        TrainingError
+            If values diverge.
+        GraphError
+            If walks have no pairs.
+        """
+        grid, workers = self.grid, self.workers
+        empty_rounds = 0
+        with self._blocks.running():
+            while position.num_pair < self.total_pair:
+                begin = time.perf_counter()
+                shape = {
+                    "vertex_parts": grid.num_vertex_part,
+                    "context_parts": grid.num_context_part,
+                    "num_worker": workers.num_worker,
+                }
+                episode = begin_episode(position, self.plan, self.total_pair, shape)
+                order, following = (self._rounds(episode["number"] + later) for later in (0, 1))
+                handovers = Handovers(order, following)
+                self.store.place([handovers.holder(part, episode["row"]) for part in range(grid.num_context_part)])
+                num_walk = episode["tiles"] * self.plan.walks_per_tile
+                self._blocks.begin_episode(position.num_tile * self.plan.walks_per_tile, num_walk)
+                self._blocks.begin_row(workers.rank)
+                while episode["row"] < len(order):
+                    pairs = self._round(order, handovers, position)
+                    position.seconds += time.perf_counter() - begin
+                    empty_rounds = 0 if pairs else empty_rounds + 1
+                    if empty_rounds == EMPTY_POOLS * len(order):
+                        raise GraphError(f"{self.graph!r}: {EMPTY_POOLS} episodes had not one pair of different nodes.")
+                    yield position
+                    begin = time.perf_counter()
+            self.settle()
+
+    def settle(self) -> None:
+        """Wait for all parts that are on their way."""
+        self.store.settle()
+
+    def _rounds(self, number: int) -> list[tuple[Block | None, ...]]:
+        return rounds(self.grid.num_vertex_part, self.grid.num_context_part, self.workers.num_worker, number)
+
+    def _round(self, order: list[tuple[Block | None, ...]], handovers: Handovers, position: Position) -> int:
+        """Train the block of this worker in the next round; return the pairs of all workers."""
+        plan, grid, episode = self.plan, self.grid, position.episode
+        block = order[episode["row"]][self.workers.rank]
+        with np.errstate(over="ignore"):
+            lr = float(plan.lr * factors(plan.schedule, np.array([float(position.num_pair)]), self.total_pair)[0])
+        found = (0, 0.0, 0.0)
+        if block is not None:
+            self.store.ready(block.context)
+            place = (episode["number"] * grid.num_vertex_part + block.vertex) * grid.num_context_part + block.context
+            found = self._blocks.train(block, lr, self._noise_key + place * plan.positive_reuse)
+        self.store.hand_over(handovers.after(episode["row"]))
+        pairs, loss, weight = self.workers.total(np.array(found, np.float64))
+        position.num_pair += int(pairs)
+        position.lr = lr
+        episode["row"] += 1
+        if episode["row"] == len(order):
+            end_episode(position)
+        if weight > 0:
+            position.loss = float(loss / weight)
+            if not math.isfinite(position.loss):
+                raise diverged(plan, position.num_pair / self.graph.num_edges)
+        return int(pairs)

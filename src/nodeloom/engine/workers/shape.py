@@ -1,0 +1,130 @@
+"""The plan of several workers: their parts, and what each of them needs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from nodeloom.engine.budget import host_memory, main_memory
+from nodeloom.engine.plan import Plan
+from nodeloom.engine.settings import Settings
+from nodeloom.engine.tiers import EPISODES, refuse_hub_weights, wanted
+from nodeloom.engine.torchrun import place
+from nodeloom.engine.workers.group import Workers
+from nodeloom.errors import ConfigError, MemoryLimitError, describe
+from nodeloom.partition import Grid, Handovers, rounds
+from nodeloom.units import size
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+PARTS_PER_WORKER = 2
+"""Context parts of each worker, so that one is trained while another travels."""
+
+_WALK_SHARE = 0.25  # of the memory that is left for the walks of an episode, and the list of their pairs
+_ROWS_OF_A_PAIR = 1.0
+"""Rows that a pair fetches for itself where pairs are sorted, with as many negatives: whole walks are trained if they fetch fewer."""
+
+
+def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, workers: Workers) -> Plan:
+    """Return the plan with a grid of as many vertex parts as there are workers. All workers have to call it, and get the same.
+
+    Raises
+    ------
+    ConfigError
+        If tables are tied, hubs are weighted, or the number of parts is no multiple of that of the workers.
+    MemoryLimitError
+        If the share of a worker exceeds the memory of the one that has the least, or worker 0 has no room for the result.
+    """
+    if any(part.order == 1 for part in plan.parts):
+        hint = "Train order 2 with workers, or order 1 with one worker."
+        raise ConfigError(describe("order", expected="2 with several workers", got=settings.train.order, hint=hint))
+    num = workers.num_worker
+    refuse_hub_weights(plan, f"{num} workers train it.")
+    num_part = wanted(settings) or PARTS_PER_WORKER * num
+    if num_part % num:
+        raise ConfigError(describe("num_partition", expected=f"a multiple of the {num} workers, or auto", got=num_part))
+    if plan.num_nodes < num_part:
+        raise ConfigError(
+            describe("num_worker", expected=f"a graph of at least {num_part} nodes", got=f"{plan.num_nodes} nodes")
+        )
+    memory = _memory(plan, graph, num, num_part)
+    walk_bytes = plan.walks_per_tile * plan.nodes_per_walk * graph.indices.itemsize / plan.pairs_per_tile
+    whole = _rows_per_pair(plan, num, num_part) < _ROWS_OF_A_PAIR
+    # Where pairs are sorted, each worker has those of its vertex part: a context of 4 bytes.
+    pair_bytes = walk_bytes + (0.0 if whole else 4.0 / num)
+    limits = _limits(workers, settings)
+    most = max(1, plan.num_epoch * plan.num_edges // EPISODES)
+    least = min((limit for limit in limits if limit is not None), default=None)
+    room = None if least is None else least - sum(memory.values())
+    if room is not None and room > 0:
+        most = max(1, min(most, int(room * _WALK_SHARE / pair_bytes)))
+    memory["walks"] = round(most * walk_bytes)
+    if not whole:
+        memory["pairs"] = round(most * (pair_bytes - walk_bytes))
+    result = {} if workers.rank else _result(plan)
+    _check(memory, limits, sum(_result(plan).values()))
+    rows = -(-plan.num_nodes // num_part)
+    row_bytes = max(part.row for part in plan.parts) * 4 * (1 + plan.optimizer.num_moment)
+    way = "whole walks" if whole else "pair by pair"
+    reason = (
+        f"{num} workers of {num} x {num_part} blocks, trained {way}: each has a vertex part, and a context part of "
+        f"{size(rows * row_bytes)} goes to the next worker in every round."
+    )
+    grid = Grid(
+        num_vertex_part=num, num_context_part=num_part, vertex_slots=1, context_slots=1, episode_pairs=most, row_pairs=most // num,
+        context_bytes=4, moved_bytes=(num_part - num_part // num) * rows * row_bytes, memory=dict(memory), reason=reason,
+    )  # fmt: skip
+    return dataclasses.replace(
+        plan, grid=grid, memory=memory | result, num_worker=num, whole_walks=whole, reason=reason
+    )
+
+
+def _rows_per_pair(plan: Plan, num_vertex_part: int, num_context_part: int) -> float:
+    """Return the rows of both tables that whole walks fetch for a pair: those of a walk, for each part of the other side."""
+    return (num_vertex_part + num_context_part) * plan.nodes_per_walk * plan.walks_per_tile / plan.pairs_per_tile
+
+
+def _memory(plan: Plan, graph: Graph, num_worker: int, num_part: int) -> dict[str, int]:
+    """Return the bytes that every worker needs."""
+    handovers = Handovers(rounds(num_worker, num_part, num_worker), rounds(num_worker, num_part, num_worker, 1))
+    context_parts = max(handovers.num_buffer(worker) for worker in range(num_worker))
+    rows = -(-plan.num_nodes // num_part)
+    row = max(part.row for part in plan.parts)
+    whole = host_memory(plan, graph)
+    memory = {"tables": (rows * (num_part // num_worker) + rows * context_parts) * row * 4}
+    if plan.optimizer.num_moment:
+        memory["moments"] = memory["tables"] * plan.optimizer.num_moment
+    memory |= {name: whole[name] for name in ("graph", "samplers", "buffers")}
+    memory["placement"] = plan.num_nodes * (graph.indices.itemsize + 12)
+    return memory
+
+
+def _result(plan: Plan) -> dict[str, int]:
+    """Return what worker 0 needs beside, to put the tables together for a file."""
+    row = max(part.row for part in plan.parts)
+    return {"result": plan.num_nodes * row * 4 * 2 * (1 + plan.optimizer.num_moment)}
+
+
+def _limits(workers: Workers, settings: Settings) -> list[int | None]:
+    """Return the memory that each worker may use: its share of its host, at most what the user allows."""
+    here = place()
+    limit = main_memory(settings)
+    if limit is not None and here is not None and settings.resource.memory_limit == "auto":
+        limit //= here.num_local
+    return workers.agreed("memory", limit)
+
+
+def _check(memory: dict[str, int], limits: list[int | None], result: int) -> None:
+    needed = sum(memory.values())
+    for worker, limit in enumerate(limits):
+        also = result if worker == 0 else 0
+        if limit is not None and needed + also > limit:
+            parts = ", ".join(f"{name} {size(number)}" for name, number in memory.items())
+            text = f"{size(needed + also)}: {parts}" + (
+                f", and {size(result)} to put the result together" if also else ""
+            )
+            hint = "Use more workers, give this one more memory (memory_limit is that of each worker), or lower dim."
+            raise MemoryLimitError(
+                describe(f"plan, worker {worker}", expected=f"at most {size(limit)} of memory", got=text, hint=hint)
+            )

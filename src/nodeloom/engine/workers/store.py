@@ -1,0 +1,219 @@
+"""The tables of one part of a model over several workers: each has its vertex part, and the context parts that are with it just now."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from nodeloom.engine.choose import initial_scale
+from nodeloom.engine.plan import Part
+from nodeloom.engine.workers.group import Pending, Workers
+from nodeloom.engine.workers.table import PartTable
+from nodeloom.kernels.cpu.initial import uniform_rows
+from nodeloom.kernels.cpu.parallel import run_slices
+from nodeloom.partition import Handover, Placement
+from nodeloom.rng import Purpose, stream
+from nodeloom.typing import FloatArray, IndexArray
+
+_BLOCK = 1 << 22  # values that are handled together
+
+
+class WorkerStore:
+    """Tables of one part, as :class:`nodeloom.engine.grid.store.GridStore`, of which this worker has its share.
+
+    Parameters
+    ----------
+    part : Part
+        The part.
+    placement : Placement
+        Slots of the nodes; as many vertex parts as workers.
+    num_moment : int
+        Tables of the optimizer beside each table.
+    workers : Workers
+        All workers.
+    num_thread : int
+        Threads.
+
+    Attributes
+    ----------
+    sides : dict of str to list of PartTable
+        "vertex" and "context": the table of that side and its moments.
+    where : list of int
+        The worker that has each context part.
+    sent : list of int
+        The bytes that this worker has sent to others when a round was trained, for each round that had something to send.
+    """
+
+    tied = False  # a part of both sides would have to be in two places
+    in_files = False
+
+    def __init__(
+        self, part: Part, placement: Placement, num_moment: int, workers: Workers, *, num_thread: int = 1
+    ) -> None:
+        self.placement, self.workers, self.num_thread = placement, workers, num_thread
+        self.num_nodes = len(placement.slot)
+        self.moved = True
+        self._row = part.row
+        self.sides = {
+            side: [PartTable(placement.rows(side), part.row) for _ in range(1 + num_moment)]
+            for side in ("vertex", "context")
+        }
+        for table in self.sides["vertex"]:
+            table.take(workers.rank)
+        share, more = divmod(placement.num_context_part, workers.num_worker)
+        del more  # the last worker has them as well
+        self.where = [min(number // share, workers.num_worker - 1) for number in range(placement.num_context_part)]
+        self._hold()
+        self.sent: list[int] = []
+        self._going: list[int] = []
+        self._coming: set[int] = set()
+        self._pending = Pending([])
+        self._whole: dict[str, FloatArray] = {}
+
+    def _hold(self) -> None:
+        for number, holder in enumerate(self.where):
+            if holder == self.workers.rank:
+                for table in self.sides["context"]:
+                    table.take(number)
+
+    # ------------------------------------------------------------------------------------------------------ travel
+
+    def hand_over(self, handovers: Sequence[Handover]) -> None:
+        """Begin to send and receive context parts; the buffers of those that were sent before are free again."""
+        self._arrive()
+        tables = self.sides["context"]
+        rank = self.workers.rank
+        outgoing, incoming = [], []
+        for handover in handovers:
+            self.where[handover.part] = handover.taker
+            if handover.giver == rank:
+                self._going.append(handover.part)
+                outgoing += [(table.part(handover.part), handover.taker) for table in tables]
+            elif handover.taker == rank:
+                self._coming.add(handover.part)
+                incoming += [(table.take(handover.part), handover.giver) for table in tables]
+        self._pending = self.workers.exchange(outgoing, incoming)
+        if outgoing:
+            self.sent.append(sum(array.nbytes for array, _ in outgoing))
+
+    def ready(self, part: int) -> None:
+        """Wait for a context part that is on its way."""
+        if part in self._coming:
+            self._arrive()
+
+    def settle(self) -> None:
+        """Wait for everything that is under way."""
+        self._arrive()
+
+    def place(self, where: Sequence[int]) -> None:
+        """Bring the context parts to these workers, if they are with others."""
+        changes = [
+            Handover(part, giver, taker)
+            for part, (giver, taker) in enumerate(zip(self.where, where, strict=True))
+            if giver != taker
+        ]
+        for handover in changes:  # one by one: nobody needs more room than for one more
+            self.hand_over([handover])
+        self._arrive()
+
+    def _arrive(self) -> None:
+        self._pending.wait()
+        for part in self._going:
+            for table in self.sides["context"]:
+                table.give(part)
+        self._going.clear()
+        self._coming.clear()
+
+    # ------------------------------------------------------------------------------------------------------ values
+
+    def _names(self) -> dict[str, tuple[str, PartTable]]:
+        found = {}
+        for side, (first, *moments) in self.sides.items():
+            found[side] = side, first
+            found |= {f"{side}_moment{number}": (side, moment) for number, moment in enumerate(moments, 1)}
+        return found
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all tables, as they are called in files."""
+        return tuple(self._names())
+
+    def initialize(self, part: Part, num_thread: int) -> None:
+        """Give the vertex table the first values of :class:`nodeloom.engine.store.Store`; the context table starts at 0."""
+        key, scale = np.uint64(stream(part.seed, Purpose.INITIAL_VERTEX)), np.float32(initial_scale(part.dim))
+
+        def fill(first: int, last: int) -> None:
+            for start, end in _blocks(first, last, part.row):
+                rows = np.zeros((end - start, part.row), np.float32)
+                uniform_rows(key, start, part.dim, scale, rows)
+                for table, here, places in self._places("vertex", self.sides["vertex"][0], start, end):
+                    table[places] = rows[here]
+
+        run_slices(fill, self.num_nodes, num_thread)
+
+    def read(self, name: str) -> FloatArray | None:
+        """Return a table by name in the order of the nodes, float32 [N, row], to worker 0, and None to the others.
+
+        All workers have to call it. Parts come one after the other.
+        """
+        self._arrive()
+        side, table = self._names()[name]
+        rank, rows = self.workers.rank, self.placement.rows(side)  # type: ignore[arg-type]
+        holders = list(range(self.workers.num_worker)) if side == "vertex" else self.where
+        if rank != 0:
+            for number, holder in enumerate(holders):
+                if holder == rank:
+                    self.workers.exchange([(table.part(number), 0)], []).wait()
+            return None
+        if name not in self._whole:  # kept: there is room for one only
+            self._whole[name] = np.empty((self.num_nodes, self._row), np.float32)
+        whole = self._whole[name]
+        buffer = np.empty((rows, self._row), np.float32)
+        for number, holder in enumerate(holders):
+            values = table.part(number) if holder == 0 else buffer
+            if holder != 0:
+                self.workers.exchange([], [(buffer, holder)]).wait()
+            for first, last in _blocks(0, self.num_nodes, self._row):
+                slots = self.placement.slot[first:last]
+                here = slots // rows == number
+                whole[first:last][here] = values[slots[here] - number * rows]
+        return whole
+
+    def write(self, name: str, values: FloatArray, rows: npt.NDArray[np.bool_] | None = None) -> None:
+        """Set the first columns of a table, of all rows or of those where the mask `rows` [N] is true; each worker those that it has."""
+        side, found = self._names()[name]
+        width = values.shape[1]
+        for first, last in _blocks(0, self.num_nodes, self._row):
+            block = None
+            for table, here, places in self._places(side, found, first, last):
+                if block is None:
+                    block = np.asarray(values[first:last], np.float32)
+                if rows is not None:
+                    wanted = rows[first:last][here]
+                    here, places = here[wanted], places[wanted]
+                table[places, :width] = block[here]
+
+    def is_finite(self) -> bool:
+        """Tell whether no table of any worker holds NaN or infinity; all workers have to call it."""
+        self._arrive()
+        return not self.workers.any(not all(table.is_finite() for _, table in self._names().values()))
+
+    def _places(
+        self, side: str, table: PartTable, first: int, last: int
+    ) -> Iterator[tuple[FloatArray, IndexArray, IndexArray]]:
+        """Yield, for each part that is here, its rows, and of the nodes ``first ... last`` those that it has and where."""
+        rows = self.placement.rows(side)  # type: ignore[arg-type]
+        slots = self.placement.slot[first:last]
+        owners = slots // rows
+        mine = (
+            [self.workers.rank] if side == "vertex" else [n for n, w in enumerate(self.where) if w == self.workers.rank]
+        )
+        for number in mine:
+            here = np.flatnonzero(owners == number)
+            yield table.part(number), here, slots[here] - number * rows
+
+
+def _blocks(first: int, last: int, row: int) -> Iterator[tuple[int, int]]:
+    return itertools.pairwise([*range(first, last, max(1, _BLOCK // row)), last])

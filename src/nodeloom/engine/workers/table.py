@@ -1,0 +1,43 @@
+"""A table of which a worker has some parts, in buffers that are used again when a part has gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nodeloom.engine.grid.tables import HostTable
+from nodeloom.engine.store import aligned_zeros
+
+
+class PartTable(HostTable):
+    """Parts of a table.
+
+    Parameters
+    ----------
+    rows, row : int
+        Rows of a part; floats of a row.
+    """
+
+    def __init__(self, rows: int, row: int) -> None:
+        self._shape = rows, row
+        self._parts: dict[int, npt.NDArray[Any]] = {}
+        self._free: list[npt.NDArray[Any]] = []
+
+    def take(self, number: int) -> npt.NDArray[Any]:
+        """Make room for a part and return it; it is there from now on. Its values are those of whatever was there before."""
+        self._parts[number] = self._free.pop() if self._free else aligned_zeros(*self._shape)
+        return self._parts[number]
+
+    def give(self, number: int) -> None:
+        """Let a part go."""
+        self._free.append(self._parts.pop(number))
+
+    def part(self, number: int, rows: int | None = None) -> npt.NDArray[Any]:
+        """Return a part that is there, [rows, row]: the memory itself."""
+        return self._parts[number]
+
+    def is_finite(self) -> bool:
+        """Tell whether no part that is there holds NaN or infinity."""
+        return all(bool(np.isfinite(part).all()) for part in self._parts.values())
