@@ -11,6 +11,7 @@
     ├── OutputError        a result cannot be written (no permission, no space)
     ├── DeviceError        the GPU that was asked for cannot be used
     ├── MemoryLimitError   the plan does not fit the memory
+    ├── WorkerError        another worker of the training has failed, or cannot be reached any more
     ├── TrainingError      training cannot go on (values diverged)
     └── TrainingInterrupted  training was stopped by the user; carries the checkpoint from which to go on
 
@@ -58,6 +59,10 @@ class DeviceError(NodeloomError):
 
 class MemoryLimitError(NodeloomError, MemoryError):
     """What was planned does not fit the memory."""
+
+
+class WorkerError(NodeloomError):
+    """Another worker of the training has failed, or cannot be reached any more."""
 
 
 class TrainingError(NodeloomError):
