@@ -1,0 +1,329 @@
+"""Several workers train what one trains: the same pairs, each once, and no row in two places."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+
+import numpy as np
+import pytest
+from local_workers import together
+from sklearn.linear_model import LogisticRegression
+
+from nodeloom import Graph
+from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, TrainConfig
+from nodeloom.datasets import planted_partition
+from nodeloom.engine import Settings, make_plan
+from nodeloom.engine.grid import GridEngine
+from nodeloom.engine.place import allocate, engine_of
+from nodeloom.engine.resident import Position
+from nodeloom.engine.training import train
+from nodeloom.engine.workers import blocks, shape
+from nodeloom.engine.workers.blocks import WorkerBlocks
+from nodeloom.errors import ConfigError, MemoryLimitError, TrainingError, TrainingInterrupted
+
+NODES = 1501  # no multiple of any number of parts
+
+
+@pytest.fixture(scope="module")
+def communities():
+    edges, community = planted_partition(NODES, 12_000, 6, mixing=0.3, seed=3)
+    return Graph.from_edges(edges, num_nodes=NODES), community
+
+
+def settings_of(*, optimizer="SGD", **values):
+    values = {"dim": 32, "num_epoch": 100, "device": "cpu", "num_thread": 1, **values}
+    optimizer = {"type": optimizer, **{key: values.pop(key) for key in ("lr",) if key in values}}
+    sections = [
+        {key: value for key, value in values.items() if key in section.model_fields}
+        for section in (TrainConfig, BuildConfig, ResourceConfig)
+    ]
+    return Settings(
+        train=TrainConfig(**sections[0]),
+        build=BuildConfig(**sections[1], optimizer=OptimizerConfig(**optimizer)),
+        resource=ResourceConfig(**sections[2]),
+    )
+
+
+def one_training(graph, settings, **options):
+    return train(graph, make_plan(graph, settings), settings, **options)
+
+
+def accuracy(vectors, community):
+    half = np.random.default_rng(0).permutation(len(community))
+    learned, judged = half[: len(half) // 2], half[len(half) // 2 :]
+    model = LogisticRegression(max_iter=300).fit(vectors[learned], community[learned])
+    return 100 * model.score(vectors[judged], community[judged])
+
+
+@pytest.fixture(params=[True, False], ids=["whole walks", "pair by pair"])
+def way(request, monkeypatch):
+    monkeypatch.setattr(shape, "_ROWS_OF_A_PAIR", np.inf if request.param else 0.0)
+    return request.param
+
+
+@pytest.mark.parametrize(
+    ("num_worker", "values"),
+    [
+        (2, {}),
+        (2, {"num_partition": 2}),
+        (3, {"num_partition": 9}),
+        (4, {"optimizer": "Adam"}),
+        (2, {"positive_reuse": 2, "num_thread": 2}),
+        (2, {"model": "LINE", "order": 2}),
+        (2, {"model": "node2vec", "p": 0.25, "q": 4.0}),
+    ],
+    ids=str,
+)
+def test_workers_learn_what_one_learns(monkeypatch, communities, way, num_worker, values):
+    graph, community = communities
+    settings = settings_of(**values)
+    whole = settings_of(**{key: value for key, value in values.items() if key != "num_partition"})
+    expected = accuracy(one_training(graph, whole).vertex, community)
+    found = together(monkeypatch, num_worker, lambda _: one_training(graph, settings))
+    assert [result.vertex is None for result in found] == [False] + [True] * (num_worker - 1)
+    assert {result.report.num_pair for result in found} == {found[0].report.num_pair}
+    assert found[0].report.num_pair >= 100 * graph.num_edges
+    assert found[0].vertex.shape == found[0].context.shape == (NODES, 32)
+    assert np.isfinite(found[0].vertex).all() and np.isfinite(found[0].context).all()
+    reached = accuracy(found[0].vertex, community)
+    assert expected > 80
+    assert reached > expected - 2.5, f"{reached:.1f} % of the communities against {expected:.1f} %"
+    assert accuracy(found[0].vertex, np.random.default_rng(1).permutation(community)) < 45  # control
+
+
+def test_what_workers_leave_out_is_noticed(monkeypatch, communities):
+    # The judge above must not be content with the pairs within the parts of a worker.
+    graph, community = communities
+    real = WorkerBlocks.train
+    monkeypatch.setattr(
+        WorkerBlocks, "train",
+        lambda self, block, *rest: real(self, block, *rest) if block.vertex == block.context // 2 else (0, 0.0, 0.0),
+    )  # fmt: skip
+    settings = settings_of(num_epoch=15)
+    found = together(monkeypatch, 4, lambda _: one_training(graph, settings))
+    monkeypatch.undo()
+    assert accuracy(found[0].vertex, community) < accuracy(
+        one_training(graph, settings_of(num_epoch=15)).vertex, community
+    )
+
+
+def run_of(monkeypatch, graph, num_worker, settings, **changes):
+    """Run the engine of every worker; return the stores, and (round, worker, block, pairs) of every training."""
+    trained = []
+
+    def work(workers):
+        plan = dataclasses.replace(make_plan(graph, settings), **changes)
+        store = allocate(plan, plan.parts[0], graph)
+        store.initialize(plan.parts[0], 1)
+        engine = engine_of(graph, plan, plan.parts[0], store)
+        real = engine._blocks.train
+        rounds = iter(range(10**9))
+
+        def train_block(block, lr, key):
+            found = real(block, lr, key)
+            trained.append((next(rounds), workers.rank, block, found[0]))
+            return found
+
+        engine._blocks.train = train_block
+        for _ in engine.run(Position()):
+            pass
+        return store
+
+    stores = together(monkeypatch, num_worker, work)
+    monkeypatch.undo()
+    return stores, trained
+
+
+@pytest.mark.parametrize(("num_worker", "num_part"), [(2, 2), (2, 4), (3, 6), (4, 8)])
+def test_every_block_once_and_no_row_in_two_places(monkeypatch, communities, way, num_worker, num_part):
+    graph, _ = communities
+    settings = settings_of(num_epoch=8, num_partition=num_part)
+    stores, trained = run_of(monkeypatch, graph, num_worker, settings)
+    episodes = len(trained) // (num_worker * num_part)
+    assert episodes > 2
+    assert Counter(block for _, _, block, _ in trained) == {
+        (vertex, context): episodes for vertex in range(num_worker) for context in range(num_part)
+    }
+    for number in range(num_part * episodes):
+        blocks_of_round = [block for at, _, block, _ in trained if at == number]
+        assert len({block.vertex for block in blocks_of_round}) == len(blocks_of_round) == num_worker
+        assert len({block.context for block in blocks_of_round}) == num_worker
+    # Context parts are with one worker each, and what travels is one part a round.
+    held = Counter(part for store in stores for part in store.sides["context"][0]._parts)
+    assert held == dict.fromkeys(range(num_part), 1)
+    part_bytes = stores[0].placement.rows("context") * 32 * 4
+    share = num_part // num_worker
+    for store in stores:
+        assert store.sent == [part_bytes] * ((num_part - share) * episodes)
+
+
+def test_blocks_have_the_pairs_of_one_process(monkeypatch, communities, way):
+    graph, _ = communities
+    settings = settings_of(num_epoch=6, num_partition=4)
+    _, trained = run_of(monkeypatch, graph, 2, settings)
+    found = Counter()
+    for _, _, block, pairs in trained:
+        found[block] += pairs
+    # The engine of one process in the same grid, whose walks are the same.
+    plan = make_plan(graph, settings)
+    grid = dataclasses.replace(plan.grid, num_vertex_part=2, num_context_part=4)
+    plan = dataclasses.replace(plan, grid=grid)
+    store = allocate(plan, plan.parts[0], graph)
+    store.initialize(plan.parts[0], 1)
+    engine = engine_of(graph, plan, plan.parts[0], store)
+    assert isinstance(engine, GridEngine)
+    expected = Counter()
+    real = engine._device.begin_row
+
+    def begin_row(vertex_part, following):
+        sizes = real(vertex_part, following)
+        expected.update({(vertex_part, context): pairs for context, pairs in enumerate(sizes)})
+        return sizes
+
+    engine._device.begin_row = begin_row
+    for _ in engine.run(Position()):
+        pass
+    assert found == expected
+
+
+def test_both_ways_train_the_same_pairs(monkeypatch, communities):
+    graph, _ = communities
+    settings = settings_of(num_epoch=6)
+    _, whole = run_of(monkeypatch, graph, 2, settings, whole_walks=True)
+    _, sorted_pairs = run_of(monkeypatch, graph, 2, settings, whole_walks=False)
+    assert sorted(whole) == sorted(sorted_pairs)
+
+
+def test_workers_start_from_the_values_of_one(monkeypatch, communities):
+    graph, _ = communities
+    settings = settings_of()
+
+    def work(_):
+        plan = make_plan(graph, settings)
+        store = allocate(plan, plan.parts[0], graph)
+        store.initialize(plan.parts[0], 1)
+        return store.read("vertex"), store.read("context")
+
+    vertex, context = together(monkeypatch, 3, work)[0]
+    monkeypatch.undo()
+    plan = make_plan(graph, settings)
+    one = allocate(plan, plan.parts[0], graph)
+    one.initialize(plan.parts[0], 1)
+    np.testing.assert_array_equal(vertex, one.read("vertex"))
+    np.testing.assert_array_equal(context, one.read("context"))
+
+
+class StopAt:
+    def __init__(self, pool):
+        self.pool, self.seen = pool, 0
+
+    def on_pool_end(self, progress):
+        self.seen += 1
+        if self.seen == self.pool:
+            raise TrainingInterrupted("enough")
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 2), (2, 4), (3, 2), (2, 1), (1, 2)])
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_a_checkpoint_goes_on_with_another_number_of_workers(
+    tmp_path, monkeypatch, communities, optimizer, before, after
+):
+    graph, community = communities
+    settings = settings_of(optimizer=optimizer)
+    file = tmp_path / "checkpoint.safetensors"
+
+    def begin(workers):
+        # The callback of one worker stops them all.
+        callbacks = (StopAt(5),) if workers is None or workers.rank == before - 1 else ()
+        with pytest.raises(TrainingInterrupted):
+            one_training(graph, settings, callbacks=callbacks, checkpoint=file)
+
+    def go_on(_):
+        return one_training(graph, settings, resume=file)
+
+    with monkeypatch.context() as patch:
+        begin(None) if before == 1 else together(patch, before, begin)
+    assert file.exists()
+    with monkeypatch.context() as patch:
+        found = go_on(None) if after == 1 else together(patch, after, go_on)[0]
+    assert found.report.num_pair < 101 * graph.num_edges * 1.1
+    assert accuracy(found.vertex, community) > accuracy(one_training(graph, settings).vertex, community) - 2.5
+
+
+def test_the_same_workers_go_on_exactly(tmp_path, monkeypatch, communities, way):
+    graph, _ = communities
+    settings = settings_of(num_epoch=20)
+    file = tmp_path / "checkpoint.safetensors"
+
+    def begin(workers):
+        with pytest.raises(TrainingInterrupted):
+            one_training(graph, settings, callbacks=(StopAt(6),), checkpoint=file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shape, "_ROWS_OF_A_PAIR", np.inf if way else 0.0)
+        whole = together(patch, 2, lambda _: one_training(graph, settings))[0]
+        together(patch, 2, begin)
+        again = together(patch, 2, lambda _: one_training(graph, settings, resume=file))[0]
+    np.testing.assert_array_equal(whole.vertex, again.vertex)
+    np.testing.assert_array_equal(whole.context, again.context)
+
+
+def test_a_divergence_ends_all(monkeypatch, communities):
+    graph, _ = communities
+    settings = settings_of(lr=1e39)
+    with pytest.raises(TrainingError, match="diverged"):
+        together(monkeypatch, 2, lambda _: one_training(graph, settings))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"model": "LINE", "order": 1}, "order: expected 2 with several workers"),
+        ({"model": "LINE", "order": "both"}, "order: expected 2 with several workers"),
+        ({"hub_threshold": 0.01}, "hub_threshold"),
+        ({"num_partition": 6}, "num_partition: expected a multiple of the 4 workers, or auto, got 6"),
+    ],
+    ids=str,
+)
+def test_what_workers_cannot_do_is_refused(monkeypatch, communities, values, message):
+    graph, _ = communities
+    with pytest.raises(ConfigError, match=message):
+        together(monkeypatch, 4, lambda _: make_plan(graph, settings_of(**values)))
+
+
+def test_more_parts_than_nodes_are_refused(monkeypatch):
+    graph = Graph.from_edges(np.array([[0, 1], [1, 2]]))
+    with pytest.raises(ConfigError, match="a graph of at least 8 nodes"):
+        together(monkeypatch, 4, lambda _: make_plan(graph, settings_of()))
+
+
+def test_the_worker_with_the_least_memory_decides(monkeypatch, communities):
+    graph, _ = communities
+    limits = {0: 10**9, 1: 480_000, 2: 10**9}
+
+    def plan(_):
+        monkeypatch.setattr(shape, "_limits", lambda w, _: w.agreed("memory", limits[w.rank]))
+        return make_plan(graph, settings_of())
+
+    plans = together(monkeypatch, 3, plan)
+    assert [p.grid.episode_pairs for p in plans] == [plans[0].grid.episode_pairs] * 3
+    limits[1] = 10**9
+    more = together(monkeypatch, 3, plan)
+    assert more[0].grid.episode_pairs > plans[0].grid.episode_pairs  # memory decides how long episodes are
+    limits[1] = 300_000
+    with pytest.raises(MemoryLimitError, match="plan, worker 1: expected at most 300 kB of memory"):
+        together(monkeypatch, 3, plan)
+    limits[1] = 10**9
+    limits[0] = 1_000_000  # enough for its share, but not for the result
+    with pytest.raises(MemoryLimitError, match=r"plan, worker 0.*to put the result together"):
+        together(monkeypatch, 3, plan)
+
+
+def test_a_tile_has_about_as_many_heads_and_negatives_in_any_grid(monkeypatch, communities):
+    graph, _ = communities
+    for num_worker in (2, 4):
+        plan = together(monkeypatch, num_worker, lambda _: make_plan(graph, settings_of(augmentation_step=5)))[0]
+        walks, negatives = blocks.tile_shape(plan)
+        assert 40 < walks * plan.nodes_per_walk / num_worker < 100
+        assert negatives == max(2, round(plan.num_shared_negative / (2 * num_worker)))
