@@ -124,6 +124,8 @@ def test_no_module_prints_or_exits_but_the_command_line():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
+                if called == "os._exit" and path.name == "watch.py":
+                    continue  # a thread inside Gloo cannot be woken
                 if called in ("print", "exit", "sys.exit", "os._exit", "np.random.seed", "numpy.random.seed"):
                     guilty.append(f"{named(path)}:{node.lineno} {called}")
     assert guilty == []

@@ -65,6 +65,10 @@ class WorkerError(NodeloomError):
     """Another worker of the training has failed, or cannot be reached any more."""
 
 
+class EchoError(WorkerError):
+    """What another process on this host says already: nobody needs to hear it twice."""
+
+
 class TrainingError(NodeloomError):
     """Training cannot go on, for example because values diverged."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -14,7 +15,7 @@ from typing import Any
 import typer
 
 from nodeloom.cli.session import Session, WorkersEnded, activate
-from nodeloom.errors import NodeloomError, TrainingInterrupted
+from nodeloom.errors import EchoError, NodeloomError, TrainingInterrupted, WorkerError
 
 OK = 0
 UNEXPECTED = 1
@@ -29,7 +30,7 @@ def run(arguments: list[str]) -> int:
     """Run a command and return the exit code.
 
     0: done. 1: an error that is ours, to be reported. 2: an error of input, configuration or use, told in one line.
-    130: stopped by Ctrl-C or SIGTERM.
+    130: stopped by Ctrl-C or SIGTERM. Another worker that has failed is 1 too; its own code says what it was.
     """
     from nodeloom.cli.app import app
 
@@ -44,7 +45,8 @@ def run(arguments: list[str]) -> int:
         return _tell(error, session)
     except (KeyboardInterrupt, typer.Abort):
         session.close()
-        _error("interrupted.")
+        if not session.silent:
+            _error("interrupted.")
         return INTERRUPTED
     except typer.Exit as error:
         return error.exit_code
@@ -70,14 +72,26 @@ def _tell(error: BaseException, session: Session, message: str = "", code: int =
     if isinstance(error, WorkersEnded):
         _error(str(error))
         return error.code
+    if isinstance(error, EchoError):
+        return UNEXPECTED
+    if session.silent and isinstance(error, TrainingInterrupted):
+        return INTERRUPTED
     if session.verbose:
         traceback.print_exception(error)
-    _error(message or str(error))
+    text = message or str(error)
+    _error(_of_worker(text) if session.silent and not isinstance(error, WorkerError) else text)
+    if isinstance(error, WorkerError):
+        return UNEXPECTED
     if isinstance(error, TrainingInterrupted):
         if session.resume_hint and error.checkpoint is not None:
             sys.stderr.write(f"Go on with: {session.resume_hint}\n")
         return INTERRUPTED
     return code
+
+
+def _of_worker(message: str) -> str:
+    """Say which worker an error belongs to, if it is not the first."""
+    return f"worker {os.environ['RANK']} on {socket.gethostname()}: {message}"
 
 
 def _error(message: str) -> None:

@@ -60,11 +60,20 @@ def read_graph(config: Config, session: Session) -> Graph:
         weights = np.array([edge[2] for edge in section.weighted_edge_list], dtype=np.float32)
         edges = _same_kind([edge[:2] for edge in section.weighted_edge_list])
         return Graph.from_edges(edges, weights, **_building(config))
-    paths = [locate(name, session) for name in section.file_name]
-    if len(paths) == 1 and is_compiled(paths[0]):
+    compiled = compiled_path(config, session)
+    if compiled is not None:
         _warn_of_options_for_text(config)
-        return Graph.open(paths[0])
+        return Graph.open(compiled)
+    paths = [locate(name, session) for name in section.file_name]
     return Graph.from_file(paths[0] if len(paths) == 1 else paths, **_reading(config))
+
+
+def compiled_path(config: Config, session: Session) -> str | None:
+    """Return the compiled graph that a configuration names; None if it names something else."""
+    if len(config.graph.file_name) != 1:
+        return None
+    path = locate(config.graph.file_name[0], session)
+    return path if is_compiled(path) else None
 
 
 def compile_graph(config: Config, output: str, memory_limit: str, session: Session) -> Graph:

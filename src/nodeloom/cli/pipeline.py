@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nodeloom.cli.checkpoint import checkpoint_path, fit_options, remove
-from nodeloom.cli.inputs import Pairs, read_graph, read_known, read_labels, read_pairs
+from nodeloom.cli.inputs import Pairs, compiled_path, read_graph, read_known, read_labels, read_pairs
 from nodeloom.cli.judging import judge_labels, judge_links
 from nodeloom.cli.progress import callback
 from nodeloom.cli.session import Session
 from nodeloom.cli.tables import escape, facts
+from nodeloom.cli.workers import first_of_host, own_tasks, share_graph, together
 from nodeloom.config import Config, LinkPrediction
 from nodeloom.config.notices import OF_GPUS
 from nodeloom.config.optimizer import OWN_KEYS
@@ -25,6 +26,7 @@ from nodeloom.log import logger
 from nodeloom.units import duration, rate, size
 
 if TYPE_CHECKING:
+    from nodeloom.engine.workers import Workers
     from nodeloom.graph import Graph
     from nodeloom.io.labels import Labels
 
@@ -83,12 +85,18 @@ def run_config(
 
     for sentence in config.notices():
         logger.warning(sentence)
-    target = check_outputs(config)
-    run = prepare(config, session, evaluate=evaluate)
-    if target is not None:
-        # No format is smaller than one table of vectors.
-        check_writable(target, run.graph.num_nodes * config.resource.dim * 4)
-    train(run, session, compare=compare)
+    with together(config, session) as (config, workers):
+        target = None if session.silent else check_outputs(config)
+        if workers is None:
+            run = prepare(config, session, evaluate=evaluate)
+        else:
+            run = prepare_together(config, session, workers, evaluate=evaluate)
+        if target is not None:
+            # No format is smaller than one table of vectors.
+            check_writable(target, run.graph.num_nodes * config.resource.dim * 4)
+        train(run, session, compare=compare, workers=workers)
+    if session.silent:  # the vectors are at the first worker
+        return run
     if target is not None:
         save(run, target, session)
         remove(config)
@@ -160,6 +168,20 @@ def prepare(config: Config, session: Session, *, evaluate: bool) -> Run:
     return run
 
 
+def prepare_together(config: Config, session: Session, workers: Workers, *, evaluate: bool) -> Run:
+    """Do what :func:`prepare` does in the first worker of each host; the others open what that one has read."""
+    if not first_of_host():
+        graph = share_graph(None, None, workers)
+        return Run(config, graph, graph, [])
+    run = prepare(own_tasks(config, workers), session, evaluate=evaluate)
+    run.config = config
+    is_whole = run.train_graph is run.graph
+    run.train_graph = share_graph(run.train_graph, compiled_path(config, session) if is_whole else None, workers)
+    if is_whole:
+        run.graph = run.train_graph
+    return run
+
+
 def hold_out(run: Run, task: LinkPrediction, session: Session) -> Pairs:
     """Take edges out of the graph that is trained on, and return them with pairs that are no edges."""
     from nodeloom.io.links import Links
@@ -226,14 +248,14 @@ def alternative(config: Config, graph: Graph) -> tuple[str, float | None]:
     return "--fast (propagation), to have vectors sooner", nodeloom.Propagation(**machine).plan(graph).seconds
 
 
-def train(run: Run, session: Session, *, compare: bool = False) -> None:
+def train(run: Run, session: Session, *, compare: bool = False, workers: Workers | None = None) -> None:
     """Show the plan (with what another model would take, if `compare`), train, and show what came of it."""
     config = run.config
     model = estimator_of(config)
     plan = model.plan(run.train_graph)
     session.result["plan"] = as_dict(plan)
     rows = plan.rows()
-    if compare:
+    if compare and not session.silent:
         other, seconds = alternative(config, run.train_graph)
         session.result["alternative"] = {"model": other, "seconds": seconds}
         rows.append(("instead", f"{other}: {'not measured yet' if seconds is None else 'about ' + duration(seconds)}"))
@@ -243,8 +265,10 @@ def train(run: Run, session: Session, *, compare: bool = False) -> None:
     run.model = model.fit(
         run.train_graph,
         callbacks=() if progress is None else (progress,),
-        **fit_options(config),
+        **fit_options(config, workers),
     )
+    if session.silent:
+        return
     report = as_dict(run.model.report_)
     session.result["training"] = report
     session.show(facts("Trained", trained_rows(report)))

@@ -26,7 +26,7 @@ def callback(session: Session, pairs_between_lines: int | None = None) -> Progre
     pairs_between_lines : int, optional
         Print a line every so many pairs instead of every few seconds.
     """
-    if session.quiet:
+    if session.quiet or session.silent:
         return None
     if session.err.is_terminal:
         return ProgressBar(session)

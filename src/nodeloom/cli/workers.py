@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import signal
 import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nodeloom.cli.checkpoint import checkpoint_path
 from nodeloom.cli.session import Session, WorkersEnded
-from nodeloom.config import Config
+from nodeloom.config import Config, LinkPrediction
+from nodeloom.config.relations import of_workers
+from nodeloom.errors import ConfigError, DataError, describe
+
+if TYPE_CHECKING:
+    from nodeloom.engine.workers import Workers
+    from nodeloom.graph import Graph
 
 
 def started(config: Config, session: Session) -> bool:
@@ -53,3 +65,106 @@ def _how_to_go_on(config: Config, session: Session) -> str:
     if path is None or not path.exists():
         return " There is no checkpoint to go on from."
     return f" The last checkpoint is {path}; go on with: {session.resume_hint}"
+
+
+@contextlib.contextmanager
+def together(config: Config, session: Session) -> Iterator[tuple[Config, Workers | None]]:
+    """Be one of the workers that torchrun has started, inside the block.
+
+    Yields
+    ------
+    config : Config
+        What to do: a training that is started again goes on from its checkpoint.
+    workers : Workers or None
+        None if there is only this process.
+
+    Raises
+    ------
+    ConfigError
+        If workers cannot do what the configuration says, or are not as many as it says.
+    """
+    from nodeloom.engine.torchrun import num_workers, place
+    from nodeloom.engine.workers import membership
+
+    here = place()
+    number = num_workers(config.resource, "resource.num_worker")
+    if here is None or number == 1:
+        yield config, None
+        return
+    for problem in of_workers(config.train, number):
+        raise ConfigError(problem.message(".".join(map(str, problem.path))))
+    if "-" in config.graph.file_name and here.num_local < number:
+        hint = "The standard input is on one host only: save what it gives to a file that all hosts can read."
+        raise ConfigError(
+            describe("graph.file_name", expected="files, with workers on several hosts", got="-", hint=hint)
+        )
+    path = checkpoint_path(config)
+    if here.restart and path is not None:
+        config = config.model_copy(update={"train": config.train.model_copy(update={"resume": True})})
+    with membership.together(config.resource.worker_timeout, checkpoint=path, command=session.resume_hint) as workers:
+        yield config, workers
+
+
+def first_of_host() -> bool:
+    """Tell whether this worker reads what all workers of its host need."""
+    from nodeloom.engine.torchrun import place
+
+    here = place()
+    return here is None or here.local_rank == 0
+
+
+def own_tasks(config: Config, workers: Workers) -> Config:
+    """Return the configuration with the tasks of this worker: all for the first, and for others those that hold edges out."""
+    if workers.rank == 0:
+        return config
+    nothing = {"filter_file": None, "filter_H": (), "filter_T": ()}
+    tasks = [
+        task.model_copy(update=nothing)
+        for task in config.evaluate
+        if isinstance(task, LinkPrediction) and task.fraction is not None
+    ]
+    return config.model_copy(update={"evaluate": tuple(tasks)})
+
+
+def share_graph(graph: Graph | None, path: str | None, workers: Workers) -> Graph:
+    """Return the graph of this host, mapped from one file by all workers there. All workers have to call this.
+
+    Parameters
+    ----------
+    graph : Graph or None
+        What the first worker of a host has read; None for the others.
+    path : str or None
+        The compiled graph that it comes from, if it is one. Otherwise one is written, and taken away when all have opened it.
+
+    Raises
+    ------
+    DataError
+        If hosts have read different graphs.
+    """
+    from nodeloom.engine.torchrun import place
+    from nodeloom.graph import Graph
+
+    here = place()
+    assert here is not None
+    folder = None
+    if graph is not None and path is None and here.num_local > 1:
+        folder = Path(tempfile.mkdtemp(prefix="nodeloom-workers-"))
+    try:
+        if graph is not None and folder is not None:
+            path = str(folder / "graph.safetensors")
+            graph.save(path)
+        offers = workers.gather(None if graph is None else (here.host, path, graph.fingerprint()))
+        prints = {offer[2]: offer[0] for offer in reversed(offers) if offer is not None}
+        if len(prints) > 1:
+            got = f"different ones on hosts {', '.join(map(str, sorted(prints.values())))}"
+            hint = "Give all hosts the same files."
+            raise DataError(describe("graph", expected="the same graph on all hosts", got=got, hint=hint))
+        path = next(offer[1] for offer in offers if offer is not None and offer[0] == here.host)
+        if path is not None:
+            graph = Graph.open(path)
+        assert graph is not None
+        workers.barrier()  # what is mapped stays when the file goes
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+    return graph

@@ -49,7 +49,8 @@ def place() -> Place | None:
     if run is None:
         return None
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "TORCHELASTIC_RESTART_COUNT")
-    return Place(*(int(os.environ[name]) for name in names), run)
+    rank, num_worker, local_rank, num_local, host, restart = (int(os.environ[name]) for name in names)
+    return Place(rank, num_worker, local_rank, num_local, host, restart, run)
 
 
 def num_workers(resource: ResourceConfig, where: str = "num_worker") -> int:

@@ -123,8 +123,11 @@ class NodeEmbedding(Parameters):
         """
         from nodeloom.engine import make_plan
         from nodeloom.engine.calibrate import with_rate
+        from nodeloom.engine.workers.membership import together
 
-        return with_rate(make_plan(checked_graph(graph), self._settings()), compiled_only=compiled_only)
+        settings = self._settings()
+        with together(settings.resource.worker_timeout):
+            return with_rate(make_plan(checked_graph(graph), settings), compiled_only=compiled_only)
 
     def fit(
         self: Self,
@@ -172,25 +175,36 @@ class NodeEmbedding(Parameters):
             If the vectors diverge. NaN is never returned.
         TrainingInterrupted
             After Ctrl-C or SIGTERM, with the checkpoint written.
+        WorkerError
+            If another worker has failed, or cannot be reached.
         """
         del y
         from nodeloom.engine import make_plan, train
         from nodeloom.engine.checkpoint import graph_record
+        from nodeloom.engine.workers.membership import together
 
         settings = self._settings()
-        plan = make_plan(checked_graph(graph), settings)
-        if init is not None and resume is None:
-            init = _start(init, graph)
-        result = train(
-            graph,
-            plan,
-            settings,
-            init=init,
-            callbacks=callbacks,
-            checkpoint=None if checkpoint is None else Path(checkpoint),
-            checkpoint_interval=checkpoint_interval,
-            resume=None if resume is None else Path(resume),
-        )
+        kept = None if checkpoint is None else Path(checkpoint)
+        with together(settings.resource.worker_timeout, checkpoint=kept):
+            plan = make_plan(checked_graph(graph), settings)
+            if init is not None and resume is None:
+                init = _start(init, graph)
+            result = train(
+                graph,
+                plan,
+                settings,
+                init=init,
+                callbacks=callbacks,
+                checkpoint=kept,
+                checkpoint_interval=checkpoint_interval,
+                resume=None if resume is None else Path(resume),
+            )
+        if result.vertex is None or result.context is None:  # they are at the first worker
+            for name in ("vectors_", "context_vectors_", "graph_names_", "report_", "history_"):
+                vars(self).pop(name, None)
+            self._is_elsewhere = True
+            return self
+        self._is_elsewhere = False
         self.vectors_, self.context_vectors_ = result.vertex, result.context
         self.graph_names_ = graph.names
         self.report_, self.history_ = result.report.to_dict(), result.history
@@ -227,6 +241,10 @@ class NodeEmbedding(Parameters):
         return "vectors_" in vars(self)
 
     def _fitted(self, name: str) -> Any:
+        if getattr(self, "_is_elsewhere", False):
+            raise NotFittedError(
+                f"{type(self).__name__}: the vectors are at worker 0, and this is another one. Use them there, or save them there."
+            )
         if not self.__sklearn_is_fitted__():
             raise NotFittedError(f"{type(self).__name__}: not fitted yet. Call fit(graph) first.")
         return getattr(self, name)

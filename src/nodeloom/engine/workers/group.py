@@ -116,7 +116,8 @@ class Workers:
 
 _joined: Workers | None = None
 _watch: Watch | None = None
-_times = 0
+_times = 0  # that this process has joined
+_is_ours = True  # and not a group that the program made itself
 
 
 def join(timeout: float = 15.0) -> Workers | None:
@@ -134,7 +135,7 @@ def join(timeout: float = 15.0) -> Workers | None:
     WorkerError
         If not all workers come.
     """
-    global _joined, _watch, _times
+    global _joined, _watch, _times, _is_ours
     here = place()
     if here is None or here.num_worker == 1:
         return None
@@ -147,10 +148,16 @@ def join(timeout: float = 15.0) -> Workers | None:
         prefix = f"nodeloom/{here.run}/{here.restart}/{_times}"
         _watch = Watch(here, dist.PrefixStore(f"{prefix}/watch", _connect(here)), _address(), timeout)
         _watch.start()
-        _arrive(_watch)
+        try:
+            _arrive(_watch)
+        except WorkerError as error:
+            leave(str(error), is_relayed=True)
+            raise
         store = dist.PrefixStore(f"{prefix}/group", _connect(here))
         wait = datetime.timedelta(seconds=TIMEOUT)
-        dist.init_process_group("gloo", store=store, rank=here.rank, world_size=here.num_worker, timeout=wait)
+        _is_ours = not dist.is_initialized()
+        if _is_ours:
+            dist.init_process_group("gloo", store=store, rank=here.rank, world_size=here.num_worker, timeout=wait)
         _joined = Workers(here.rank, here.num_worker)
     return _joined
 
@@ -179,7 +186,7 @@ def leave(error: str = "", *, is_relayed: bool = False) -> None:
         import torch.distributed as dist
 
         _joined = None
-        if not error:  # else others may not answer any more, and the process ends anyway
+        if _is_ours and not error:  # else others may not answer any more, and the process ends anyway
             dist.destroy_process_group()
 
 

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from nodeloom.engine.workers import group
 from nodeloom.engine.workers.group import Workers
-from nodeloom.errors import NodeloomError, TrainingInterrupted, WorkerError
+from nodeloom.engine.workers.watch import Watch
+from nodeloom.errors import EchoError, NodeloomError, TrainingInterrupted, WorkerError
 
 PATIENCE = 8.0
 """Seconds to wait for the reason when a connection to another worker has broken."""
 
-
-class EchoError(WorkerError):
-    """What another process says already: nobody needs to hear it twice."""
+_depth = 0  # blocks of together() inside each other
 
 
 @contextlib.contextmanager
@@ -43,7 +42,7 @@ def together(timeout: float = 15.0, *, checkpoint: Path | None = None, command: 
     WorkerError
         If another worker has failed, or cannot be reached.
     """
-    inside = group.watch() is not None
+    global _depth
     workers = group.join(timeout)
     watch = group.watch()
     if workers is None or watch is None:
@@ -52,11 +51,22 @@ def together(timeout: float = 15.0, *, checkpoint: Path | None = None, command: 
     if checkpoint is not None:
         watch.checkpoint = checkpoint
     watch.command = command or watch.command
-    if inside:
-        yield workers
-        return
+    _depth += 1
     try:
-        yield workers
+        if _depth > 1:
+            yield workers
+        else:
+            with _guarded(workers, watch):
+                yield workers
+    finally:
+        _depth -= 1
+
+
+@contextlib.contextmanager
+def _guarded(workers: Workers, watch: Watch) -> Iterator[None]:
+    """Leave the group after the block, and tell the others how it ended."""
+    try:
+        yield
     except TrainingInterrupted:
         group.leave()
         raise
