@@ -37,6 +37,9 @@ def test_shapes(graph, kind):
         "peak_memory",
         "device",
         "peak_device_memory",
+        "num_worker",
+        "sent_bytes",
+        "num_sent",
         "num_thread",
     }
     assert model.history_[-1]["num_pair"] == 3 * graph.num_edges

@@ -315,7 +315,7 @@ def test_the_worker_with_the_least_memory_decides(monkeypatch, communities):
     with pytest.raises(MemoryLimitError, match="plan, worker 1: expected at most 300 kB of memory"):
         together(monkeypatch, 3, plan)
     limits[1] = 10**9
-    limits[0] = 1_000_000  # enough for its share, but not for the result
+    limits[0] = 600_000  # enough for its share, but not for the result
     with pytest.raises(MemoryLimitError, match=r"plan, worker 0.*to put the result together"):
         together(monkeypatch, 3, plan)
 

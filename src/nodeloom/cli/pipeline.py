@@ -298,7 +298,13 @@ def trained_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     shown = {
         key: value for key, value in report.items() if value is not None and (key, value) != ("peak_device_memory", 0)
     }
-    return [(name, show(shown[key])) for key, (name, show) in ways.items() if key in shown]
+    rows = [(name, show(shown[key])) for key, (name, show) in ways.items() if key in shown]
+    if report.get("num_sent"):
+        each, number = report["sent_bytes"] / report["num_sent"], report["num_sent"]
+        rows.append(
+            ("sent", f"{size(report['sent_bytes'])} by each worker: {size(round(each))} in each of {number:,} rounds")
+        )
+    return rows
 
 
 def save(run: Run, path: Path, session: Session) -> None:

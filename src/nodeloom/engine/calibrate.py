@@ -27,6 +27,12 @@ def with_rate(plan: Plan, *, compiled_only: bool = False) -> Plan:
     is that of a GPU, which does not say what it has to compile. Sampling is not part of it (it takes a few per cent), and nodes are
     drawn evenly, which is the worst case for the caches.
     """
+    if plan.num_worker > 1:
+        if compiled_only:
+            return plan
+        from nodeloom.engine.workers.calibrate import measured_rate as rate_of_workers
+
+        return dataclasses.replace(plan, rate=rate_of_workers(plan))
     if plan.grid is not None:
         from nodeloom.engine.grid.calibrate import measured_rate as rate_in_parts
 

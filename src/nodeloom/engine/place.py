@@ -95,6 +95,11 @@ def engine_of(graph: Graph, plan: Plan, part: Part, store: AnyStore) -> AnyEngin
     return GpuEngine(graph, plan, part, store)
 
 
+def sent_by(store: AnyStore) -> tuple[int, ...]:
+    """Return the bytes that this worker has sent to others, for each round that had something to send."""
+    return tuple(getattr(store, "sent", ()))
+
+
 def peak_device_memory(plan: Plan) -> int:
     """Return the largest number of bytes that were in use on the plan's device so far; 0 for the CPU."""
     if plan.device == "cpu":

@@ -69,6 +69,10 @@ class Report:
         Where it was trained.
     peak_device_memory : int
         Most bytes in use on the GPU so far; 0 on the CPU.
+    num_worker : int
+        Workers that trained together.
+    sent_bytes, num_sent : int
+        Bytes of context parts that this worker sent to others in this run, and the rounds in which it sent one.
     """
 
     seconds: float
@@ -79,6 +83,9 @@ class Report:
     num_thread: int
     device: str = "cpu"
     peak_device_memory: int = 0
+    num_worker: int = 1
+    sent_bytes: int = 0
+    num_sent: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return all as JSON types."""

@@ -13,7 +13,7 @@ import numpy as np
 from nodeloom.engine.checkpoint import Checkpoints, Tables
 from nodeloom.engine.initial import Vectors, warm_tables
 from nodeloom.engine.interrupt import StopRequest
-from nodeloom.engine.place import AnyStore, allocate, engine_of, peak_device_memory
+from nodeloom.engine.place import AnyStore, allocate, engine_of, peak_device_memory, sent_by
 from nodeloom.engine.plan import Plan
 from nodeloom.engine.progress import Progress, Report, peak_memory, tell
 from nodeloom.engine.resident import Position, diverged
@@ -126,6 +126,7 @@ class _Run:
         self.history: list[dict[str, Any]] = []
         self.pairs_before = 0
         self.last = Position()
+        self.sent: tuple[int, ...] = ()
 
     def part(self, index: int, position: Position, resume: str | Path | None, stop: StopRequest) -> None:
         """Train one part from `position`, and put its tables with the others."""
@@ -162,6 +163,7 @@ class _Run:
                 self.checkpoints.write_or_warn(self.tables, index, store, position)
         if not store.is_finite():
             raise diverged(plan, position.num_pair / self.graph.num_edges)
+        self.sent = sent_by(store)
         self.tables.put(index, store, moments=False)
 
     def _agreed(self, *flags: bool) -> tuple[bool, ...]:
@@ -208,6 +210,9 @@ class _Run:
             peak_device_memory=peak_device_memory(self.plan),
             num_thread=self.plan.num_thread,
             device=self.plan.device,
+            num_worker=self.plan.num_worker,
+            sent_bytes=sum(self.sent),
+            num_sent=len(self.sent),
         )
 
     def _interrupted(self, progress: Progress, path: Path | None) -> NodeloomError:

@@ -120,10 +120,7 @@ def _check(memory: dict[str, int], limits: list[int | None], result: int) -> Non
     for worker, limit in enumerate(limits):
         also = result if worker == 0 else 0
         if limit is not None and needed + also > limit:
-            parts = ", ".join(f"{name} {size(number)}" for name, number in memory.items())
-            text = f"{size(needed + also)}: {parts}" + (
-                f", and {size(result)} to put the result together" if also else ""
-            )
+            text = size(needed + also) + (f", {size(result)} of it to put the result together" if also else "")
             hint = "Use more workers, give this one more memory (memory_limit is that of each worker), or lower dim."
             raise MemoryLimitError(
                 describe(f"plan, worker {worker}", expected=f"at most {size(limit)} of memory", got=text, hint=hint)

@@ -1,0 +1,65 @@
+"""Measures how fast workers train, before the training."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from nodeloom.engine.plan import Plan
+from nodeloom.engine.store import aligned_zeros
+from nodeloom.engine.workers.blocks import tile_shape
+from nodeloom.kernels.cpu.block_walks import train_block_walks
+from nodeloom.kernels.cpu.parallel import collect
+
+_FLOATS = 1 << 24  # of a part: far more than the caches hold
+_TILES = 64
+_SECONDS = 0.15
+
+
+def measured_rate(plan: Plan) -> float:
+    """Return the positive pairs per second of all workers, from training random walks of random nodes in a block for a moment.
+
+    All workers are taken to be as fast as this one. Transfers are hidden behind training as long as a part takes less to travel than to
+    be trained; they are no part of it, nor is the drawing of walks.
+    """
+    grid = plan.grid
+    assert grid is not None
+    if not plan.whole_walks:
+        from nodeloom.engine.grid.calibrate import measured_rate as sorted_rate
+
+        return sorted_rate(plan) * plan.num_worker
+    part = plan.parts[0]
+    rows = max(1, min(plan.num_nodes // grid.num_context_part, _FLOATS // part.row))
+    share = grid.num_context_part // grid.num_vertex_part
+    vertex, context = aligned_zeros(rows * share, part.row), aligned_zeros(rows, part.row)
+    vertex[:, : part.dim] = 1.0 / part.dim
+    moments = [
+        aligned_zeros(len(table) if number < plan.optimizer.num_moment else 0, part.row)
+        for table in (vertex, context)
+        for number in (0, 1)
+    ]
+    walks_per_tile, num_negative = tile_shape(plan)
+    settings = np.asarray(plan.optimizer.settings, np.float32)
+
+    def work(seed: int) -> tuple[int, float]:
+        random = np.random.default_rng(seed)
+        shape = (_TILES * walks_per_tile, plan.nodes_per_walk)
+        pairs, seconds = 0, 0.0
+        while seconds < _SECONDS:
+            walks = random.integers(rows * grid.num_context_part, size=shape, dtype=np.int32)
+            noise = random.integers(rows, size=(_TILES, num_negative), dtype=np.int32)
+            begin = time.perf_counter()
+            pairs += train_block_walks(
+                vertex, context, *moments, walks, walks_per_tile, noise, 0, 0, np.float32(1e-6), plan.augmentation_step, plan.two_sided,
+                np.float32(plan.negative_weight), np.float32(0), plan.optimizer.code, settings, np.zeros(2),
+            )  # fmt: skip
+            seconds += time.perf_counter() - begin
+        return pairs, seconds
+
+    with ThreadPoolExecutor(plan.num_thread) as pool:
+        collect(pool, work, [(0,)])  # compiles, and touches the pages
+        results = collect(pool, work, [(number,) for number in range(plan.num_thread)])
+    rate = sum(pairs / seconds for pairs, seconds in results)
+    return rate * plan.num_worker * plan.pairs_per_tile / plan.full_pairs_per_tile
