@@ -16,12 +16,14 @@ from nodeloom import kernels
 # What each family has: contract tests run on the families that have what they need, and this says that none went missing.
 _SHARED = {
     "adjacency",
+    "clusters",
     "csr",
     "generate",
     "initial",
     "names",
     "negatives",
     "optimizer",
+    "parts",
     "permute",
     "products",
     "rng",

@@ -95,3 +95,43 @@ def test_slices_do_not_matter(monkeypatch):
 def test_parts_that_do_not_divide_are_refused(num_parts):
     with pytest.raises(ValueError, match="one must divide the other"):
         assign(np.ones(8), *num_parts)
+
+
+@given(
+    num_nodes=st.integers(0, 60), num_parts=NUM_PARTS, seed=st.integers(0, 9), strengths=st.sampled_from([1, 5, 100])
+)
+def test_given_parts_are_kept(num_nodes, num_parts, seed, strengths):
+    finer = max(num_parts)
+    random = np.random.default_rng(seed)
+    rows = -(-num_nodes // finer)
+    parts = random.permutation(np.repeat(np.arange(finer), rows))[:num_nodes]
+    strengths = random.integers(0, strengths, num_nodes).astype(np.float64)
+    placement = assign(strengths, *num_parts, parts)
+    np.testing.assert_array_equal(placement.slot // max(rows, 1), parts)
+    nodes = placement.node_of()
+    np.testing.assert_array_equal(nodes[placement.slot], np.arange(num_nodes))
+    for part in placement.parts("vertex" if num_parts[0] >= num_parts[1] else "context"):
+        found = nodes[part][: np.count_nonzero(nodes[part] >= 0)]
+        assert sorted(found, key=lambda node: (-strengths[node], node)) == list(found)  # padding is last
+
+
+def test_slices_do_not_matter_for_given_parts(monkeypatch):
+    random = np.random.default_rng(0)
+    strengths, parts = random.pareto(1.0, 1000), random.permutation(np.arange(1000) % 6)
+    whole = assign(strengths, 2, 6, parts)
+    monkeypatch.setattr(sys.modules["nodeloom.partition.assign"], "_SLICE", 17)
+    np.testing.assert_array_equal(assign(strengths, 2, 6, parts).slot, whole.slot)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([0, 1, 0], "expected 4, as many"),
+        ([0, 0, 0, 1], "part 0 has 3 nodes: expected at most 2 of 4"),
+        ([0, 1, 2, 0], "expected 0 to 1"),
+        ([0, 1, -1, 0], "expected 0 to 1"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(parts, message):
+    with pytest.raises(ValueError, match=message):
+        assign(np.ones(4), 2, 1, np.array(parts))

@@ -3,6 +3,7 @@
 from nodeloom.partition.assign import Placement, assign
 from nodeloom.partition.block import Block, Side
 from nodeloom.partition.budget import Grid, choose_grid
+from nodeloom.partition.communities import communities
 from nodeloom.partition.handovers import Handover, Handovers
 from nodeloom.partition.null_device import NullDevice
 from nodeloom.partition.operations import Load, Operation, Store, Train, queue_of
@@ -25,6 +26,7 @@ __all__ = [
     "assign",
     "blocks",
     "choose_grid",
+    "communities",
     "queue_of",
     "rounds",
 ]

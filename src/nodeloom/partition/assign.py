@@ -56,7 +56,9 @@ class Placement:
         return self.num_vertex_part if side == "vertex" else self.num_context_part
 
 
-def assign(strengths: DoubleArray, num_vertex_part: int, num_context_part: int) -> Placement:
+def assign(
+    strengths: DoubleArray, num_vertex_part: int, num_context_part: int, parts: IndexArray | None = None
+) -> Placement:
     """Deal the nodes to parts in turn, the strongest first, there and back again.
 
     A round of the deal gives one node to every part of the finer side; the next one goes the other way round. Within a
@@ -76,6 +78,11 @@ def assign(strengths: DoubleArray, num_vertex_part: int, num_context_part: int) 
         Not negative; what is to be balanced, for example the (weighted) degrees.
     num_vertex_part, num_context_part : int
         Parts of the two tables, at least 1. One divides the other.
+    parts : int [N], optional
+        The part of the finer side where each node is to be, for example from
+        :func:`nodeloom.partition.communities.communities`, instead of the deal. None may have more than
+        ``ceil(N / P)`` nodes, P being the number of parts of the finer side; each of the coarser side consists of as many that follow
+        each other. Padding is then where nodes are missing, in any part.
 
     Returns
     -------
@@ -85,7 +92,8 @@ def assign(strengths: DoubleArray, num_vertex_part: int, num_context_part: int) 
     Raises
     ------
     ValueError
-        If neither number of parts divides the other, or one is below 1.
+        If neither number of parts divides the other, or one is below 1. If `parts` has another length, or a part has too many nodes
+        or does not exist.
     """
     if min(num_vertex_part, num_context_part) < 1 or (
         num_vertex_part % num_context_part and num_context_part % num_vertex_part
@@ -96,8 +104,13 @@ def assign(strengths: DoubleArray, num_vertex_part: int, num_context_part: int) 
     finer = max(num_vertex_part, num_context_part)
     coarser = min(num_vertex_part, num_context_part)
     rows = -(-len(strengths) // finer)
-    keys = _sorted_keys(strengths)
     slot: IndexArray = np.empty(len(strengths), np.int32 if rows * finer <= 2**31 - 1 else np.int64)
+    if parts is not None:
+        _check_parts(parts, len(strengths), finer, rows)
+    keys = _sorted_keys(strengths)
+    if parts is not None:
+        _keep_parts(keys, parts, np.arange(finer) * rows, slot)
+        return Placement(slot, num_vertex_part, num_context_part)
     part_of_turn = _turns(finer, coarser)
     for first in range(0, len(keys), _SLICE):
         dealt = np.arange(first, min(first + _SLICE, len(keys)))
@@ -106,6 +119,27 @@ def assign(strengths: DoubleArray, num_vertex_part: int, num_context_part: int) 
         nodes = keys[first : first + _SLICE] & np.uint64(0xFFFFFFFF)
         slot[nodes.astype(np.int64)] = part_of_turn[turn] * rows + row
     return Placement(slot, num_vertex_part, num_context_part)
+
+
+def _check_parts(parts: IndexArray, num_nodes: int, num_part: int, rows: int) -> None:
+    if len(parts) != num_nodes:
+        raise ValueError(f"parts of {len(parts)} nodes: expected {num_nodes}, as many as there are strengths")
+    if num_nodes and not 0 <= int(parts.min()) <= int(parts.max()) < num_part:
+        raise ValueError(f"parts from {parts.min()} to {parts.max()}: expected 0 to {num_part - 1}")
+    counts = np.bincount(parts, minlength=num_part)
+    if counts.max() > rows:
+        raise ValueError(f"part {counts.argmax()} has {counts.max()} nodes: expected at most {rows} of {num_nodes}")
+
+
+def _keep_parts(keys: npt.NDArray[np.uint64], parts: IndexArray, free: npt.NDArray[np.int64], slot: IndexArray) -> None:
+    """Put the nodes of sorted keys to the next free slot of their parts, one after the other; `free` is used up."""
+    for first in range(0, len(keys), _SLICE):
+        nodes = (keys[first : first + _SLICE] & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        nodes = nodes[np.argsort(parts[nodes], kind="stable")]
+        counts = np.bincount(parts[nodes], minlength=len(free))
+        starts = np.cumsum(counts) - counts
+        slot[nodes] = np.arange(len(nodes)) + np.repeat(free - starts, counts)
+        free += counts
 
 
 def _turns(finer: int, coarser: int) -> npt.NDArray[np.int64]:
