@@ -73,7 +73,9 @@ def _tell(error: BaseException, session: Session, message: str = "", code: int =
         _error(str(error))
         return error.code
     if isinstance(error, EchoError):
-        return UNEXPECTED
+        from nodeloom.engine.workers.launcher import ECHO
+
+        return ECHO
     if session.silent and isinstance(error, TrainingInterrupted):
         return INTERRUPTED
     if session.verbose:

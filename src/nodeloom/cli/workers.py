@@ -49,6 +49,8 @@ def started(config: Config, session: Session) -> bool:
     session.silent = True  # the workers have said it all
     if ended.signal:
         raise WorkersEnded("", 130)
+    if ended.is_told:
+        raise WorkersEnded("", ended.code if ended.code > 0 else 1)
     if ended.code < 0:
         name = signal.Signals(-ended.code).name
         hint = " The machine may have run out of memory." if name == "SIGKILL" else ""

@@ -21,6 +21,10 @@ STOPPING = 3600
 """Seconds that workers get to end their round and to write a checkpoint after Ctrl-C; a second Ctrl-C does not wait."""
 
 
+ECHO = 3
+"""Exit code of a worker that ends because of another one, and leaves it to others to say so."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Ended:
     """How workers ended.
@@ -33,11 +37,14 @@ class Ended:
         The first that failed; -1 if none did.
     signal : int
         The signal that this process got and passed on to the workers; 0 for none.
+    is_told : bool
+        Whether a worker has said why.
     """
 
     code: int = 0
     rank: int = -1
     signal: int = 0
+    is_told: bool = False
 
 
 def start_workers(command: Sequence[str], num_worker: int, *, max_restart: int = 0, chatty: bool = False) -> Ended:
@@ -84,8 +91,9 @@ def start_workers(command: Sequence[str], num_worker: int, *, max_restart: int =
         try:
             launch(*arguments)
         except ChildFailedError as error:
-            rank, failure = error.get_first_failure()
-            return Ended(failure.exitcode, rank)
+            first, failure = error.get_first_failure()
+            told = [code for code in (other.exitcode for other in error.failures.values()) if code > 0 and code != ECHO]
+            return Ended(failure.exitcode, first, is_told=bool(told))
         except SignalException as error:
             return Ended(signal=int(error.sigval))
     return Ended()

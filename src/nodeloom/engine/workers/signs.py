@@ -86,10 +86,10 @@ class Sign:
 
 
 def _world() -> str:
-    """Return a name of the set of processes that this one can see; empty where there is none."""
+    """Return a name of the processes that this one can see and that have the same network; empty where there is none."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+        return " ".join([boot, *(str(Path("/proc/self/ns", kind).readlink()) for kind in ("pid", "net"))])
     except OSError:
         return ""
 

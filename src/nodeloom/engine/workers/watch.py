@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from nodeloom.engine.torchrun import Place
+from nodeloom.engine.workers.launcher import ECHO
 from nodeloom.engine.workers.signs import Sign, State
 
 BEAT = 2.0
@@ -226,7 +227,8 @@ class Watch:
 
     def _end(self, cause: Cause) -> None:
         """End this process, and the one that is lost if it is on this host: it may be stopped, or hang."""
-        if not self.is_told_by_others(cause):
+        is_echo = self.is_told_by_others(cause)
+        if not is_echo:
             sys.stderr.write(f"error: {cause.text} {self.advice()}\n")
         sys.stderr.flush()
         sys.stdout.flush()
@@ -234,7 +236,7 @@ class Watch:
             self.say("failed", cause.text, is_relayed=True)
         if cause.kind == "silent":
             self._signs[cause.rank].kill()
-        os._exit(1)
+        os._exit(ECHO if is_echo else 1)
 
     # --------------------------------------------------------------------------------------------------- words
 
