@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nodeloom.datasets import planted_partition
 from nodeloom.graph import Graph
+from nodeloom.kernels.cpu import parts as kernel
 from nodeloom.partition import assign, communities
 
 SLACK = 0.02
@@ -143,11 +144,20 @@ def hubs(num_hub, num_leaf):
     ],
     ids=["star", "stars", "pairs", "empty", "path"],
 )
-def test_large_odd_graphs_are_merged_too(edges, num_nodes, num_part):
+def test_large_odd_graphs_are_merged_too(edges, num_nodes, num_part, monkeypatch):
     # Nodes whose neighbours are full, and those without any, have to be put together, or the first division takes forever.
+    grow = kernel.grow
+    sizes = []
+
+    def counted(order, *arguments):
+        sizes.append(len(order))
+        return grow(order, *arguments)
+
+    monkeypatch.setattr(kernel, "grow", counted)
     graph = Graph.from_edges(edges, num_nodes=num_nodes)
     parts = divide(graph, num_part, num_thread=2)
     assert_balanced(parts, graph.strengths, num_part)
+    assert max(sizes) < 3000
     if len(edges) == 20_000 and num_nodes == 40_000:
         assert inner_share(graph, parts) > 0.999
     if num_nodes == 30_001:

@@ -138,7 +138,7 @@ def communities(
     int32 [N]
         Part of each node. Two parts differ by at most one node. The strength of a part is above the mean by at most 2 % of it, or by
         the strength of the strongest node if that is more; it may be further below. 1.3 M nodes with 5.9 M edges in 8 parts: 3 s on
-        two threads, and 60 bytes per node at the peak.
+        two threads, and 90 bytes per node at the peak.
 
     Raises
     ------
