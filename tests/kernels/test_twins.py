@@ -33,8 +33,9 @@ _SHARED = {
     "walks",
 }
 MODULES = {
-    "reference": _SHARED | {"nearest", "pairs", "scoring"},
-    "cpu": _SHARED | {"pairs", "parallel", "simd"},
+    "reference": _SHARED | {"block_walks", "nearest", "pairs", "scoring"},
+    "cpu": _SHARED | {"block_walks", "pairs", "parallel", "simd"},
+    # Without block_walks: only workers on the CPU train blocks on whole walks.
     "gpu": {"initial", "nearest", "negatives", "optimizer", "pairs", "rng", "scoring", "skipgram", "walks"},
 }
 
@@ -108,7 +109,7 @@ def test_kernels_have_a_definition_of_the_same_name_and_parameters(family):
     ("name", "family"),
     [
         (name, b)
-        for name in ("generate", "walks", "skipgram", "optimizer", "pairs")
+        for name in ("generate", "walks", "skipgram", "optimizer", "pairs", "block_walks")
         for b in having(FAST_BACKENDS, name)
     ],
     ids=str,

@@ -114,6 +114,35 @@ def positive_coefficients(typingctx: Any, scores: Any, weights: Any, out: Any, c
 
 
 @intrinsic
+def pair_coefficients(typingctx: Any, scores: Any, ids: Any, node: Any, out: Any, tally: Any, count: Any) -> Any:
+    """Set ``out[t] = scores[t] - 1`` where ``ids[t] != node``, else 0, and add 1 to ``tally[t]`` there; return how many those are.
+
+    `scores`, `ids` (int64 array), `out` and `tally` (float32) are addresses, `node` and `count` int64. Up to LANES - 1 places behind
+    `count` are read, and their `out` is set to 0.
+    """
+    del scores, ids, node, out, tally, count
+
+    def body(emit: Emitter, scores: Any, ids: Any, node: Any, out: Any, tally: Any, count: Any) -> ir.Value:
+        builder = emit.builder
+        base = builder.inttoptr(ids, I64.as_pointer())
+        lanes = ir.Constant(VECTOR_I32, list(range(LANES)))
+        total = emit.cell(I64(0))
+        with emit.loop(count) as (t, _):
+            is_other = builder.icmp_signed("!=", emit.load(builder.gep(base, [t]), VECTOR_I64), emit.splat(node))
+            left = emit.splat(builder.trunc(builder.sub(count, t), I32))
+            is_pair = builder.and_(is_other, builder.icmp_signed("<", lanes, left))
+            difference = builder.fsub(emit.load(emit.pointer(scores, t)), constant(1.0))
+            emit.store(builder.select(is_pair, difference, constant(0.0)), emit.pointer(out, t))
+            at = emit.pointer(tally, t)
+            emit.store(builder.fadd(emit.load(at), builder.select(is_pair, constant(1.0), constant(0.0))), at)
+            number = builder.ctpop(builder.zext(builder.bitcast(is_pair, ir.IntType(LANES)), I64))
+            builder.store(builder.add(builder.load(total), number), total)
+        return builder.load(total)
+
+    return define(body, *int64s(6), returns=types.int64)
+
+
+@intrinsic
 def negative_coefficients(typingctx: Any, scores: Any, ids: Any, node: Any, weight: Any, out: Any, count: Any) -> Any:
     """Set ``out[k] = weight * scores[k]`` where ``ids[k] != node``, else 0: the derivative of -log(1 - s).
 
@@ -133,4 +162,4 @@ def negative_coefficients(typingctx: Any, scores: Any, ids: Any, node: Any, weig
     return define(body, *int64s(3), types.float32, *int64s(2))
 
 
-__all__ = ["F32", "negative_coefficients", "pair_weights", "positive_coefficients", "sigmoid"]
+__all__ = ["F32", "negative_coefficients", "pair_coefficients", "pair_weights", "positive_coefficients", "sigmoid"]

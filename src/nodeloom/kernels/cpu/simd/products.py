@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from llvmlite import ir
+from numba.core import types
 from numba.extending import intrinsic
 
 from nodeloom.kernels.cpu.simd.ir import F32, I64, LANES, REGISTERS, VECTOR, Emitter, constant, define, int64s
@@ -57,8 +58,19 @@ class _Source(NamedTuple):
     count: ir.Value
 
 
-def _accumulate(emit: Emitter, sources: list[_Source], dim: ir.Value, out: ir.Value, num_row: int, widest: int) -> None:
-    """Set `num_row` rows of `out` to the sum over all sources, in chunks of at most `widest` vectors of columns."""
+def _accumulate(
+    emit: Emitter,
+    sources: list[_Source],
+    dim: ir.Value,
+    out: ir.Value,
+    num_row: int,
+    widest: int,
+    finish: Callable[[ir.Value, ir.Value], ir.Value] | None = None,
+) -> None:
+    """Set `num_row` rows of `out` to the sum over all sources, in chunks of at most `widest` vectors of columns.
+
+    ``finish(sum, place)`` may change a vector of sums before it is stored `place` floats behind `out`.
+    """
     builder = emit.builder
     begin: ir.Value = I64(0)
     num_vector = widest
@@ -84,7 +96,8 @@ def _accumulate(emit: Emitter, sources: list[_Source], dim: ir.Value, out: ir.Va
             for r in range(num_row):
                 for v in range(num_vector):
                     at = builder.add(builder.add(builder.mul(dim, I64(r)), d), I64(v * LANES))
-                    emit.store(builder.load(cells[r][v]), emit.pointer(out, at))
+                    total = builder.load(cells[r][v])
+                    emit.store(total if finish is None else finish(total, at), emit.pointer(out, at))
         begin = end
         num_vector //= 2
 
@@ -147,3 +160,60 @@ def accumulate_2_from_two(
         _accumulate(emit, sources, dim, out, 2, 8 if _WIDE else 4)
 
     return define(body, *int64s(10))
+
+
+def _gradient(emit: Emitter, sources: list[_Source], dim: Any, row: Any, decay: Any, out: Any) -> ir.Value:
+    """Set `out` to the sum over all sources and ``decay * row``; return its squared length."""
+    builder, factor, square = emit.builder, emit.splat(decay), emit.cell(constant(0.0))
+
+    def finish(total: ir.Value, at: ir.Value) -> ir.Value:
+        total = emit.multiply_add(factor, emit.load(emit.pointer(row, at)), total)
+        builder.store(emit.multiply_add(total, total, builder.load(square)), square)
+        return total
+
+    _accumulate(emit, sources, dim, out, 1, 8, finish)
+    return emit.sum(builder.load(square))
+
+
+@intrinsic
+def gradient_of(
+    typingctx: Any, g: Any, item_step: Any, b: Any, count: Any, dim: Any, row: Any, decay: Any, out: Any
+) -> Any:
+    """Set ``out[d] = decay * row[d] + sum_j g[j * item_step] * b[j * dim + d]``, j < count; return its squared length (float32).
+
+    `decay` is float32, the others int64: addresses `g`, `b`, `row`, `out`; `item_step` in floats; `dim` a multiple of ROW_ALIGNMENT.
+    """
+    del g, item_step, b, count, dim, row, decay, out
+
+    def body(
+        emit: Emitter, g: Any, item_step: Any, b: Any, count: Any, dim: Any, row: Any, decay: Any, out: Any
+    ) -> ir.Value:
+        return _gradient(emit, [_Source(g, I64(0), item_step, b, count)], dim, row, decay, out)
+
+    return define(body, *int64s(6), types.float32, types.int64, returns=types.float32)
+
+
+@intrinsic
+def gradient_from_two(
+    typingctx: Any, g: Any, b: Any, count: Any, h: Any, c: Any, h_count: Any, dim: Any, row: Any, decay: Any, out: Any
+) -> Any:
+    """Do as :func:`gradient_of` for two sources, ``g`` with rows ``b`` and ``h`` with rows ``c``, both of item step 1."""
+    del g, b, count, h, c, h_count, dim, row, decay, out
+
+    def body(
+        emit: Emitter,
+        g: Any,
+        b: Any,
+        count: Any,
+        h: Any,
+        c: Any,
+        h_count: Any,
+        dim: Any,
+        row: Any,
+        decay: Any,
+        out: Any,
+    ) -> ir.Value:
+        sources = [_Source(g, I64(0), I64(1), b, count), _Source(h, I64(0), I64(1), c, h_count)]
+        return _gradient(emit, sources, dim, row, decay, out)
+
+    return define(body, *int64s(8), types.float32, types.int64, returns=types.float32)
