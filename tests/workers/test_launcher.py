@@ -50,17 +50,17 @@ def told(process):
 
 def test_all_get_the_arguments_as_they_are(tmp_path):
     odd = ["a b", "$HOME", "${local_rank}", "$$", "'\"*"]
-    assert told(launch(tmp_path, "end", *odd)) == "Ended(code=0, rank=-1, signal=0)"
+    assert told(launch(tmp_path, "end", *odd)) == "Ended(code=0, rank=-1, signal=0, is_told=False)"
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"0-0": repr(odd), "1-0": repr(odd)}
 
 
 @pytest.mark.parametrize(("what", "code"), [("fail", 3), ("kill", -9)])
 def test_the_first_that_fails_is_named(tmp_path, what, code):
-    assert told(launch(tmp_path, what)) == f"Ended(code={code}, rank=1, signal=0)"
+    assert told(launch(tmp_path, what)) == f"Ended(code={code}, rank=1, signal=0, is_told={code > 0})"
 
 
 def test_restart(tmp_path):
-    assert told(launch(tmp_path, "fail", max_restart=1)) == "Ended(code=0, rank=-1, signal=0)"
+    assert told(launch(tmp_path, "fail", max_restart=1)) == "Ended(code=0, rank=-1, signal=0, is_told=False)"
     assert {path.name for path in tmp_path.iterdir()} == {"0-0", "1-0", "0-1", "1-1"}
 
 
@@ -72,5 +72,5 @@ def test_a_signal_reaches_the_workers(tmp_path):
         time.sleep(0.1)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    assert told(process) == f"Ended(code=0, rank=-1, signal={int(signal.SIGINT)})"
+    assert told(process) == f"Ended(code=0, rank=-1, signal={int(signal.SIGINT)}, is_told=False)"
     assert {path.name for path in tmp_path.glob("stopped-*")} == {"stopped-0", "stopped-1"}

@@ -16,6 +16,7 @@ from nodeloom.cli.session import Session, WorkersEnded
 from nodeloom.config import Config, LinkPrediction
 from nodeloom.config.relations import of_workers
 from nodeloom.errors import ConfigError, DataError, describe
+from nodeloom.log import logger
 
 if TYPE_CHECKING:
     from nodeloom.engine.workers import Workers
@@ -101,6 +102,8 @@ def together(config: Config, session: Session) -> Iterator[tuple[Config, Workers
             describe("graph.file_name", expected="files, with workers on several hosts", got="-", hint=hint)
         )
     path = checkpoint_path(config)
+    if here.restart:
+        logger.warning("a worker has failed, and all were started again (restart %d).", here.restart)
     if here.restart and path is not None:
         config = config.model_copy(update={"train": config.train.model_copy(update={"resume": True})})
     with membership.together(config.resource.worker_timeout, checkpoint=path, command=session.resume_hint) as workers:
