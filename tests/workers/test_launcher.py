@@ -22,7 +22,7 @@ from pathlib import Path
 rank, what = os.environ["RANK"], sys.argv[1]
 first = os.environ["TORCHELASTIC_RESTART_COUNT"] == "0"
 Path(sys.argv[2], f"{rank}-{os.environ['TORCHELASTIC_RESTART_COUNT']}").write_text(repr(sys.argv[3:]))
-if what == "fail" and rank == "1" and first: sys.exit(3)
+if what == "fail" and rank == "1" and first: sys.exit(4)
 if what == "kill" and rank == "1": os.kill(os.getpid(), 9)
 if what == "sleep":
     try:
@@ -54,7 +54,7 @@ def test_all_get_the_arguments_as_they_are(tmp_path):
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"0-0": repr(odd), "1-0": repr(odd)}
 
 
-@pytest.mark.parametrize(("what", "code"), [("fail", 3), ("kill", -9)])
+@pytest.mark.parametrize(("what", "code"), [("fail", 4), ("kill", -9)])
 def test_the_first_that_fails_is_named(tmp_path, what, code):
     assert told(launch(tmp_path, what)) == f"Ended(code={code}, rank=1, signal=0, is_told={code > 0})"
 

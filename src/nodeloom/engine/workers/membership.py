@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from nodeloom.engine.interrupt import StopRequest
 from nodeloom.engine.workers import group
 from nodeloom.engine.workers.group import Workers
 from nodeloom.engine.workers.watch import Watch
@@ -67,45 +68,41 @@ def _guarded(workers: Workers, watch: Watch) -> Iterator[None]:
     """Leave the group after the block, and tell the others how it ended."""
     try:
         yield
-    except TrainingInterrupted:
-        group.leave()
-        raise
-    except EchoError:
-        raise
-    except NodeloomError as error:
-        others = workers.rank > 0 and watch.others_said(str(error), watch.beat)
-        group.leave(str(error))
-        if others:
-            raise EchoError(str(error)) from error
-        raise
-    except KeyboardInterrupt:  # which may be how the launcher ends a worker when another one has failed
-        _blame(1.0)
-        group.leave("it was interrupted.")
-        raise
-    except RuntimeError as error:
-        if _is_of_torch(error):
-            _blame(PATIENCE)
-            text = f"a connection to another worker broke: {str(error).splitlines()[0][:200]}. {watch.advice()}"
-            group.leave(text)
-            raise WorkerError(text) from error
-        group.leave(f"unexpected {type(error).__name__}: {error}")
-        raise
     except BaseException as error:
-        group.leave(f"unexpected {type(error).__name__}: {error}")
-        raise
+        with (
+            StopRequest()
+        ):  # the launcher ends a worker when another one has failed: that is no reason to stop explaining
+            instead = _farewell(error, workers, watch)
+        if instead is None:
+            raise
+        raise instead from (error if isinstance(error, NodeloomError) else None)
     else:
         group.leave()
 
 
-def _blame(seconds: float) -> None:
-    """Raise what the watch finds out within some seconds, if anything."""
-    watch = group.watch()
-    cause = None if watch is None else watch.cause(seconds)
-    if watch is None or cause is None:
-        return
-    text, kind = f"{cause.text} {watch.advice()}", EchoError if watch.is_told_by_others(cause) else WorkerError
-    group.leave(cause.text, is_relayed=True)
-    raise kind(text) from None
+def _farewell(error: BaseException, workers: Workers, watch: Watch) -> NodeloomError | None:
+    """Leave the group because of an error; return what to raise in its place, if it is another worker that has failed."""
+    if isinstance(error, TrainingInterrupted):  # all do that together
+        group.leave()
+        return None
+    is_lost = isinstance(error, RuntimeError) and _is_of_torch(error)
+    if is_lost or isinstance(error, KeyboardInterrupt):
+        cause = watch.cause(PATIENCE if is_lost else 1.0)
+        if cause is not None:
+            kind = EchoError if watch.is_told_by_others(cause) else WorkerError
+            group.leave(cause.text, is_relayed=True)
+            return kind(f"{cause.text} {watch.advice()}")
+    if is_lost:
+        text = f"a connection to another worker broke: {str(error).splitlines()[0][:200]}."
+        group.leave(text)
+        return WorkerError(f"{text} {watch.advice()}")
+    if isinstance(error, NodeloomError):
+        is_echo = workers.rank > 0 and watch.others_said(str(error), watch.beat)
+        group.leave(str(error))
+        return EchoError(str(error)) if is_echo else None
+    text = "it was interrupted." if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+    group.leave(text)
+    return None
 
 
 def _is_of_torch(error: RuntimeError) -> bool:
