@@ -40,6 +40,10 @@ class LocalWorkers(Workers):
     def total(self, values):
         return np.sum(self.gather(np.array(values)), axis=0)
 
+    def from_first(self, values):
+        values[:] = self.gather(values)[0]
+        return values
+
     def share(self, values):
         rows = values.reshape(self.num_worker, -1)
         for number, found in enumerate(self.gather(rows[self.rank].copy())):

@@ -57,12 +57,16 @@ class AnyEngine(Protocol):
 def allocate(plan: Plan, part: Part, graph: Graph) -> AnyStore:
     """Return the store of a part, of zeros."""
     if plan.num_worker > 1:
-        from nodeloom.engine.workers import WorkerStore, join
+        from nodeloom.engine.workers import WorkerStore, join, placement_of_workers
 
         workers = join()
         assert workers is not None
         return WorkerStore(
-            part, placement_of(plan, graph), plan.optimizer.num_moment, workers, num_thread=plan.num_thread
+            part,
+            placement_of_workers(plan, graph, workers),
+            plan.optimizer.num_moment,
+            workers,
+            num_thread=plan.num_thread,
         )
     if plan.grid is not None:
         return GridStore(

@@ -89,6 +89,14 @@ class Workers:
         result: Array = found.numpy()
         return result
 
+    def from_first(self, values: Array) -> Array:
+        """Return the array of worker 0; the others give one of the same shape and dtype, which is overwritten."""
+        import torch
+        import torch.distributed as dist
+
+        dist.broadcast(torch.from_numpy(values), 0)
+        return values
+
     def share(self, values: Array) -> None:
         """Fill an array [num_worker * n, ...] of which every worker has set its own n rows."""
         import torch

@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -81,15 +82,15 @@ def start_workers(command: Sequence[str], num_worker: int, *, max_restart: int =
         "rdzv_endpoint": "localhost:0",
         "local_addr": "localhost",
         "max_restarts": max_restart,
-        "logs_specs": DefaultLogsSpecs(),
         "shutdown_timeout": STOPPING,
     }
     known = inspect.signature(LaunchConfig).parameters
-    launch = elastic_launch(LaunchConfig(**{key: options[key] for key in options if key in known}), command[0])
+    options = {key: value for key, value in options.items() if key in known}
     arguments = [part.replace("$", "$$") for part in command[1:]]  # the launcher fills in ${local_rank}
-    with _environment(num_worker), _log(chatty):
+    with _environment(num_worker), _log(chatty), tempfile.TemporaryDirectory(prefix="nodeloom-") as folder:
+        config = LaunchConfig(logs_specs=DefaultLogsSpecs(log_dir=folder), **options)
         try:
-            launch(*arguments)
+            elastic_launch(config, command[0])(*arguments)
         except ChildFailedError as error:
             first, failure = error.get_first_failure()
             told = [code for code in (other.exitcode for other in error.failures.values()) if code > 0 and code != ECHO]

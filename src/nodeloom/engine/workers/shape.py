@@ -5,21 +5,31 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nodeloom.engine.budget import host_memory, main_memory
 from nodeloom.engine.plan import Plan
 from nodeloom.engine.settings import Settings
-from nodeloom.engine.tiers import EPISODES, refuse_hub_weights, wanted
+from nodeloom.engine.tiers import refuse_hub_weights, wanted
 from nodeloom.engine.torchrun import place
 from nodeloom.engine.workers.group import Workers
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
-from nodeloom.partition import Grid, Handovers, rounds
+from nodeloom.partition import Grid, Handovers, Placement, assign, communities, rounds
 from nodeloom.units import size
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
 
 PARTS_PER_WORKER = 2
-"""Context parts of each worker, so that one is trained while another travels."""
+"""Context parts of each worker where pairs are sorted, so that one is trained while another travels. Whole walks fetch their heads for
+each of them, which takes longer than to wait for the one part: 20 M pairs/s with one and 15 with two on a graph of 1.3 M nodes."""
+
+MOST_COMMUNITIES = 256
+"""Parts that communities can be made of."""
+
+_FEWEST_EPISODES, _MOST_EPISODES = 10, 100
+_TRANSFER_SHARE = 0.03  # of the time of a training
+_PAIRS_PER_SECOND, _BYTES_PER_SECOND = 12e6, 1e9  # of a thread; of a link: estimates
 
 _WALK_SHARE = 0.25  # of the memory that is left for the walks of an episode, and the list of their pairs
 _ROWS_OF_A_PAIR = 1.0
@@ -41,7 +51,8 @@ def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, workers: Worke
         raise ConfigError(describe("order", expected="2 with several workers", got=settings.train.order, hint=hint))
     num = workers.num_worker
     refuse_hub_weights(plan, f"{num} workers train it.")
-    num_part = wanted(settings) or PARTS_PER_WORKER * num
+    whole = _rows_per_pair(plan, num, wanted(settings) or num) < _ROWS_OF_A_PAIR
+    num_part = wanted(settings) or (num if whole else PARTS_PER_WORKER * num)
     if num_part % num:
         raise ConfigError(describe("num_partition", expected=f"a multiple of the {num} workers, or auto", got=num_part))
     if plan.num_nodes < num_part:
@@ -50,11 +61,13 @@ def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, workers: Worke
         )
     memory = _memory(plan, graph, num, num_part)
     walk_bytes = plan.walks_per_tile * plan.nodes_per_walk * graph.indices.itemsize / plan.pairs_per_tile
-    whole = _rows_per_pair(plan, num, num_part) < _ROWS_OF_A_PAIR
     # Where pairs are sorted, each worker has those of its vertex part: a context of 4 bytes.
     pair_bytes = walk_bytes + (0.0 if whole else 4.0 / num)
     limits = _limits(workers, settings)
-    most = max(1, plan.num_epoch * plan.num_edges // EPISODES)
+    rows = -(-plan.num_nodes // num_part)
+    row_bytes = max(part.row for part in plan.parts) * 4 * (1 + plan.optimizer.num_moment)
+    moved = (num_part - num_part // num) * rows * row_bytes
+    most = max(1, plan.num_epoch * plan.num_edges // _episodes(plan, num, moved))
     least = min((limit for limit in limits if limit is not None), default=None)
     room = None if least is None else least - sum(memory.values())
     if room is not None and room > 0:
@@ -64,8 +77,6 @@ def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, workers: Worke
         memory["pairs"] = round(most * (pair_bytes - walk_bytes))
     result = {} if workers.rank else _result(plan)
     _check(memory, limits, sum(_result(plan).values()))
-    rows = -(-plan.num_nodes // num_part)
-    row_bytes = max(part.row for part in plan.parts) * 4 * (1 + plan.optimizer.num_moment)
     way = "whole walks" if whole else "pair by pair"
     reason = (
         f"{num} workers of {num} x {num_part} blocks, trained {way}: each has a vertex part, and a context part of "
@@ -73,11 +84,47 @@ def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, workers: Worke
     )
     grid = Grid(
         num_vertex_part=num, num_context_part=num_part, vertex_slots=1, context_slots=1, episode_pairs=most, row_pairs=most // num,
-        context_bytes=4, moved_bytes=(num_part - num_part // num) * rows * row_bytes, memory=dict(memory), reason=reason,
+        context_bytes=4, moved_bytes=moved, memory=dict(memory), reason=reason,
     )  # fmt: skip
     return dataclasses.replace(
         plan, grid=grid, memory=memory | result, num_worker=num, whole_walks=whole, reason=reason
     )
+
+
+def placement_of_workers(plan: Plan, graph: Graph, workers: Workers) -> Placement:
+    """Return where the nodes are; all workers have to call it.
+
+    Where whole walks are trained, parts are communities: a walk stays in one for a while, so most of its pairs are in few blocks, and a
+    row that is fetched serves many of them. Worker 0 finds them, since all must have the same.
+    """
+    assert plan.grid is not None
+    parts = plan.grid.num_vertex_part, plan.grid.num_context_part
+    if not plan.whole_walks or parts[1] > MOST_COMMUNITIES:
+        return assign(graph.strengths, *parts)
+    if workers.rank == 0:
+        found = communities(
+            graph.indptr,
+            graph.indices,
+            graph.weights,
+            graph.strengths,
+            parts[1],
+            num_thread=plan.num_thread,
+            seed=plan.seed,
+        )
+    else:
+        found = np.empty(plan.num_nodes, np.int32)
+    return assign(graph.strengths, *parts, workers.from_first(found))
+
+
+def _episodes(plan: Plan, num_worker: int, moved: int) -> int:
+    """Return how many episodes a training has.
+
+    The more, the more evenly all blocks are trained, but each moves the context table: a second and a few per cent of the time may go
+    to that.
+    """
+    seconds = plan.num_epoch * plan.num_edges / (_PAIRS_PER_SECOND * plan.num_thread * num_worker)
+    fitting = round((1.0 + _TRANSFER_SHARE * seconds) * _BYTES_PER_SECOND / moved)
+    return min(max(fitting, _FEWEST_EPISODES), _MOST_EPISODES)
 
 
 def _rows_per_pair(plan: Plan, num_vertex_part: int, num_context_part: int) -> float:
