@@ -48,6 +48,7 @@ def test_optimizers(fast, optimizer, tied, weight_decay):
     if tied:
         options |= {"tied": True, "heads": (15, 45), "contexts": (15, 45)}
     changes(Case(nodes=40, **options), fast)
+    changes(Case(dim=128, scale=0.1, **options), fast)  # on the CPU SGD has a way of its own for it
     changes(Case(nodes=9, walks_per_tile=5, num_walk=23, dim=32, two_sided=False, **options), fast)
 
 
@@ -123,7 +124,7 @@ CASES = st.builds(
     step=st.integers(1, 9),
     two_sided=st.booleans(),
     num_negative=st.integers(1, 9),
-    dim=st.sampled_from([16, 32, 64]),
+    dim=st.sampled_from([16, 32, 64, 128]),
     optimizer=st.sampled_from(["SGD", "SGD with a largest step", "Momentum", "AdaGrad"]),
     weight_decay=st.sampled_from([0.0, 0.02]),
     dead=st.sampled_from([0.0, 0.5, 1.0]),
@@ -270,9 +271,10 @@ def test_rows_outside_the_block_stay_to_the_bit(backend):
         np.testing.assert_array_equal(problem.tables[index], before.tables[index])
 
 
-def test_largest_step_bounds_every_row(backend):
+@pytest.mark.parametrize("dim", [16, 32, 128])
+def test_largest_step_bounds_every_row(backend, dim):
     case = Case(
-        nodes=33, num_walk=1, walks_per_tile=1, num_slot=300, heads=(0, 150), contexts=(150, 300), dead=0.0,
+        dim=dim, nodes=33, num_walk=1, walks_per_tile=1, num_slot=300, heads=(0, 150), contexts=(150, 300), dead=0.0,
         optimizer="SGD with a largest step", lr=50.0,
     )  # fmt: skip
     problem, before = Problem(case, backend), Problem(case, backend)

@@ -45,6 +45,16 @@ def _gradient_from_two(g, b, count, h, c, h_count, dim, row, decay, out):
     return products.gradient_from_two(g, b, count, h, c, h_count, dim, row, decay, out)
 
 
+@jit
+def _descend(g, item_step, b, count, row, decay, rate, longest, largest):
+    products.descend(g, item_step, b, count, row, decay, rate, longest, largest)
+
+
+@jit
+def _descend_from_two(g, b, count, h, c, h_count, row, decay, rate, longest, largest):
+    products.descend_from_two(g, b, count, h, c, h_count, row, decay, rate, longest, largest)
+
+
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 63, 64, 65, 128, 200])
 @pytest.mark.parametrize(("first", "number"), [(0, 10), (3, 4), (7, 0), ((1 << 40) - 2, 5), (0, 1 << 62)])
 def test_mark_range(count, first, number):
@@ -104,3 +114,28 @@ def test_gradients(dim, count, decay):
     np.testing.assert_allclose(out[:dim], want, rtol=1e-5, atol=2e-5)
     np.testing.assert_allclose(square, want @ want, rtol=1e-5)
     assert np.isnan(out[dim:]).all()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 33])
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+@pytest.mark.parametrize("longest", [np.inf, 4.0])
+def test_descent(count, decay, longest):
+    dim = products.ONE_CHUNK
+    g, b, start = normal(200, seed=count), normal(count + 1, dim), normal(dim, seed=3)
+    h, c = normal(5, seed=4), normal(5, dim, seed=5)
+    numbers = [np.float32(value) for value in (decay, 0.05, longest, 0.1)]
+
+    def check(row, want):
+        length = np.linalg.norm(want)
+        step = 0.1 / length if length**2 > longest else 0.05
+        np.testing.assert_allclose(row[:dim], start - step * want, rtol=1e-5, atol=2e-5)
+        assert np.isnan(row[dim:]).all()
+
+    for item_step in (1, 5):
+        row = np.concatenate([start, np.full(16, np.nan, np.float32)])
+        _descend(at(g), item_step, at(b), count, at(row), *numbers)
+        check(row, g[: count * item_step : item_step].astype(np.float64) @ b[:count] + decay * start.astype(np.float64))
+    row = np.concatenate([start, np.full(16, np.nan, np.float32)])
+    _descend_from_two(at(g), at(b), count, at(h), at(c), 5, at(row), *numbers)
+    sums = g[:count].astype(np.float64) @ b[:count] + h.astype(np.float64) @ c
+    check(row, sums + decay * start.astype(np.float64))

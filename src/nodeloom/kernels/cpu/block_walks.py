@@ -107,6 +107,7 @@ def train_block_walks(
     share = weight_of_pair / np.float32(num_negative)
     largest = settings[0] if optimizer == SGD else np.float32(0.0)
     longest = (largest / rate) ** 2 if largest > 0.0 else np.float32(np.inf)  # squared gradient, above it steps are cut
+    at_once = optimizer == SGD and dim == products.ONE_CHUNK  # gradients stay in registers: saves an eighth of the time
     shift = first_head - first_context  # from a row of the one part to that of the other for the same node
 
     x_rows, c_rows = buffer((max_row + _FOUR) * dim), buffer((max_row + _FOUR) * dim)
@@ -212,16 +213,22 @@ def train_block_walks(
 
         for i in range(num_head):
             if num_any[now, i] > 0.0:
-                begin = heads[now, LOW, i]
+                begin, count = heads[now, LOW, i], heads[now, HIGH, i] - heads[now, LOW, i]
                 at = heads[now, ROW, i] * size
-                weight = pairs_of_head[i] + weight_of_pair * num_any[now, i]
-                square = products.gradient_from_two(
-                    g_pairs_at + _F4 * heads[now, AT, i], c_at + begin * size, heads[now, HIGH, i] - begin,
-                    g_noise_at + _F4 * i * shared, n_at, num_negative, dim, vertex_at + at, decay * weight, gradient_at,
-                )  # fmt: skip
-                _move(
-                    optimizer, vertex_at + at, vertex_m1 + at, vertex_m2 + at, gradient_at, square, dim, rate, longest, settings
-                )  # fmt: skip
+                weight = decay * (pairs_of_head[i] + weight_of_pair * num_any[now, i])
+                if at_once:
+                    products.descend_from_two(
+                        g_pairs_at + _F4 * heads[now, AT, i], c_at + begin * size, count,
+                        g_noise_at + _F4 * i * shared, n_at, num_negative, vertex_at + at, weight, rate, longest, largest,
+                    )  # fmt: skip
+                else:
+                    square = products.gradient_from_two(
+                        g_pairs_at + _F4 * heads[now, AT, i], c_at + begin * size, count,
+                        g_noise_at + _F4 * i * shared, n_at, num_negative, dim, vertex_at + at, weight, gradient_at,
+                    )  # fmt: skip
+                    _move(
+                        optimizer, vertex_at + at, vertex_m1 + at, vertex_m2 + at, gradient_at, square, dim, rate, longest, settings
+                    )  # fmt: skip
 
         if any_weight > 0.0:
             for k in range(0, num_negative, _FOUR):
@@ -235,15 +242,22 @@ def train_block_walks(
 
         for j in range(num_item):
             if pairs_of_item[j] > 0.0:
-                begin = items[now, LOW, j]
+                begin, count = items[now, LOW, j], items[now, HIGH, j] - items[now, LOW, j]
                 at = items[now, ROW, j] * size
-                square = products.gradient_of(
-                    g_pairs_at + _F4 * items[now, AT, j], stride, x_at + begin * size, items[now, HIGH, j] - begin, dim,
-                    context_at + at, decay * pairs_of_item[j], gradient_at,
-                )  # fmt: skip
-                _move(
-                    optimizer, context_at + at, context_m1 + at, context_m2 + at, gradient_at, square, dim, rate, longest, settings
-                )  # fmt: skip
+                weight = decay * pairs_of_item[j]
+                if at_once:
+                    products.descend(
+                        g_pairs_at + _F4 * items[now, AT, j], stride, x_at + begin * size, count,
+                        context_at + at, weight, rate, longest, largest,
+                    )  # fmt: skip
+                else:
+                    square = products.gradient_of(
+                        g_pairs_at + _F4 * items[now, AT, j], stride, x_at + begin * size, count, dim,
+                        context_at + at, weight, gradient_at,
+                    )  # fmt: skip
+                    _move(
+                        optimizer, context_at + at, context_m1 + at, context_m2 + at, gradient_at, square, dim, rate, longest, settings
+                    )  # fmt: skip
     keep((x_rows, c_rows, n_rows, gradient, scores, noise_scores, g_pairs, g_noise))
     keep((noise_ids, ids, heads, items, pairs_of_item))
     return num_pairs

@@ -1,4 +1,4 @@
-"""Register-blocked products of a few rows: scores, and sums of weighted rows."""
+"""Register-blocked products of a few rows: scores, sums of weighted rows, and steps along such sums."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from numba.extending import intrinsic
 from nodeloom.kernels.cpu.simd.ir import F32, I64, LANES, REGISTERS, VECTOR, Emitter, constant, define, int64s
 
 _WIDE = REGISTERS >= 32
+
+ONE_CHUNK = (8 if _WIDE else 4) * LANES
+"""Floats of a row that is taken at once: 128 where a register holds 16."""
 
 
 @intrinsic
@@ -217,3 +220,87 @@ def gradient_from_two(
         return _gradient(emit, sources, dim, row, decay, out)
 
     return define(body, *int64s(8), types.float32, types.int64, returns=types.float32)
+
+
+def _descend(
+    emit: Emitter, sources: list[_Source], row: Any, decay: Any, rate: Any, longest: Any, largest: Any
+) -> None:
+    """Change a row of ONE_CHUNK floats by one step of SGD along the sum over all sources and ``decay * row``."""
+    builder, dim, num_vector = emit.builder, I64(ONE_CHUNK), ONE_CHUNK // LANES
+    cells = [emit.cell(constant(0.0)) for _ in range(num_vector)]
+    for source in sources:
+        with emit.loop(source.count, 1) as (j, _):
+            scale = emit.splat(emit.load(emit.pointer(source.g, builder.mul(source.item_step, j)), F32))
+            first = builder.mul(dim, j)
+            for v, cell in enumerate(cells):
+                y = emit.load(emit.pointer(source.b, builder.add(first, I64(v * LANES))), VECTOR)
+                builder.store(emit.multiply_add(scale, y, builder.load(cell)), cell)
+    factor = emit.splat(decay)
+    old = [emit.load(emit.pointer(row, I64(v * LANES))) for v in range(num_vector)]
+    gradient = [emit.multiply_add(factor, p, builder.load(cell)) for p, cell in zip(old, cells, strict=True)]
+    squares = [builder.fmul(gradient[0], gradient[0]), builder.fmul(gradient[1], gradient[1])]
+    for v in range(2, num_vector):
+        squares[v % 2] = emit.multiply_add(gradient[v], gradient[v], squares[v % 2])
+    square = emit.sum(builder.fadd(*squares))
+    step = emit.cell(rate)
+    with builder.if_then(builder.fcmp_ordered(">", square, longest), likely=False):
+        kind = ir.FunctionType(F32, [F32])
+        root = builder.call(builder.module.declare_intrinsic("llvm.sqrt.f32", (), kind), [square])
+        builder.store(builder.fdiv(largest, root), step)
+    move = emit.splat(builder.fneg(builder.load(step)))
+    for v, (p, g) in enumerate(zip(old, gradient, strict=True)):
+        emit.store(emit.multiply_add(move, g, p), emit.pointer(row, I64(v * LANES)))
+
+
+@intrinsic
+def descend(
+    typingctx: Any,
+    g: Any,
+    item_step: Any,
+    b: Any,
+    count: Any,
+    row: Any,
+    decay: Any,
+    rate: Any,
+    longest: Any,
+    largest: Any,
+) -> Any:
+    """Do as :func:`gradient_of`, and a step of SGD, for rows of ONE_CHUNK floats: ``row -= rate * gradient``.
+
+    Where the squared length of the gradient is above `longest`, the step is `largest` long. The last four arguments are float32.
+    """
+    del g, item_step, b, count, row, decay, rate, longest, largest
+
+    def body(
+        emit: Emitter,
+        g: Any,
+        item_step: Any,
+        b: Any,
+        count: Any,
+        row: Any,
+        decay: Any,
+        rate: Any,
+        longest: Any,
+        largest: Any,
+    ) -> None:
+        _descend(emit, [_Source(g, I64(0), item_step, b, count)], row, decay, rate, longest, largest)
+
+    return define(body, *int64s(5), *[types.float32] * 4)
+
+
+@intrinsic
+def descend_from_two(
+    typingctx: Any, g: Any, b: Any, count: Any, h: Any, c: Any, h_count: Any,
+    row: Any, decay: Any, rate: Any, longest: Any, largest: Any,
+) -> Any:  # fmt: skip
+    """Do as :func:`descend` for two sources, ``g`` with rows ``b`` and ``h`` with rows ``c``, both of item step 1."""
+    del g, b, count, h, c, h_count, row, decay, rate, longest, largest
+
+    def body(
+        emit: Emitter, g: Any, b: Any, count: Any, h: Any, c: Any, h_count: Any,
+        row: Any, decay: Any, rate: Any, longest: Any, largest: Any,
+    ) -> None:  # fmt: skip
+        sources = [_Source(g, I64(0), I64(1), b, count), _Source(h, I64(0), I64(1), c, h_count)]
+        _descend(emit, sources, row, decay, rate, longest, largest)
+
+    return define(body, *int64s(7), *[types.float32] * 4)
