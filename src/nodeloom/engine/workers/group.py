@@ -57,8 +57,11 @@ class Workers:
         All of them.
     """
 
-    def __init__(self, rank: int, num_worker: int) -> None:
+    def __init__(self, rank: int, num_worker: int, parts: Any = None) -> None:
         self.rank, self.num_worker = rank, num_worker
+        self._parts = (
+            parts  # a group with connections of its own: a few bytes do not wait behind a table that is under way
+        )
         self._said: dict[str, list[Any]] = {}
 
     def gather(self, value: object) -> list[Any]:
@@ -113,8 +116,8 @@ class Workers:
         def flat(array: Array) -> Any:
             return torch.from_numpy(array.reshape(-1).view(np.uint8))
 
-        works = [dist.irecv(flat(array), other) for array, other in incoming]
-        works += [dist.isend(flat(array), other) for array, other in outgoing]
+        works = [dist.irecv(flat(array), other, group=self._parts) for array, other in incoming]
+        works += [dist.isend(flat(array), other, group=self._parts) for array, other in outgoing]
         return Pending(works)
 
     def barrier(self) -> None:
@@ -166,7 +169,7 @@ def join(timeout: float = 15.0) -> Workers | None:
         _is_ours = not dist.is_initialized()
         if _is_ours:
             dist.init_process_group("gloo", store=store, rank=here.rank, world_size=here.num_worker, timeout=wait)
-        _joined = Workers(here.rank, here.num_worker)
+        _joined = Workers(here.rank, here.num_worker, dist.new_group(backend="gloo", timeout=wait))
     return _joined
 
 
