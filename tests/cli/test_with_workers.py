@@ -100,6 +100,10 @@ def test_without_torch(cli, edges, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (
+            ["--num-worker", "2", "--device", "cuda"],
+            "--device: expected 'auto' or 'cpu' with several workers, got 'cuda'",
+        ),
         (["--num-worker", "0"], "--num-worker: expected an integer >= 1 or 'auto', got 0"),
         (["--num-worker", "2", "--fast"], "--num-worker: expected 1, since train.model is propagation, got 2"),
         (

@@ -51,13 +51,20 @@ def of_training(
     if resource is not None:
         yield from _of_device(resource, deterministic=train is not None and train.deterministic)
     if train is not None and resource is not None and resource.num_worker != "auto":
-        yield from of_workers(train, resource.num_worker)
+        yield from of_workers(train, resource, resource.num_worker)
 
 
-def of_workers(train: TrainConfig, num_worker: int) -> Iterator[Problem]:
+def of_workers(train: TrainConfig, resource: ResourceConfig, num_worker: int) -> Iterator[Problem]:
     """Yield what several workers cannot do yet."""
     if num_worker == 1:
         return
+    if resource.device.startswith("cuda"):
+        yield Problem(
+            ("resource", "device"),
+            "'auto' or 'cpu' with several workers",
+            resource.device,
+            "They train on the CPU: leave device out, or set resource.num_worker to 1.",
+        )
     if train.model in SPECTRAL:
         yield Problem(
             ("resource", "num_worker"),

@@ -95,9 +95,8 @@ class NodeEmbedding(Parameters):
         check_training(train=settings.train, optimizer=checked, resource=settings.resource, where=where)
         if "num_worker" in params:
             number = num_workers(settings.resource, f"{where}.num_worker")
-            for problem in of_workers(
-                settings.train, number
-            ):  # torchrun may have started several without being asked here
+            # torchrun may have started several without being asked here
+            for problem in of_workers(settings.train, settings.resource, number):
                 raise ConfigError(problem.message(f"{where}.{problem.path[-1]}"))
         return settings
 
