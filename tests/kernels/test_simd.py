@@ -251,6 +251,9 @@ def test_other_widths_give_the_same(features, lanes, tmp_path):
         from skipgram_cases import Case, compare
         for case in [Case(nodes=130, dim=112), Case(nodes=9, num_walk=9, dead=0.3, step=3, optimizer="Adam")]:
             assert compare(case, CPU)[0] > 0
+        import block_cases
+        for dim in (16, 32, 48, 128):
+            assert block_cases.compare(block_cases.Case(nodes=70, dim=dim, scale=0.1), CPU)[0] > 0
     """
     env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", textwrap.dedent(code)]
