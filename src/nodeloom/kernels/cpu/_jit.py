@@ -7,7 +7,10 @@ results be independent of the number of threads.
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -30,15 +33,29 @@ def jit(function: Callable[..., Any] | None = None, *, inline: bool = False, fas
     """
 
     def decorate(f: Callable[..., Any]) -> Any:
-        return numba.njit(
+        kernel: Any = numba.njit(
             cache=True,
             nogil=True,
             error_model="numpy",
             fastmath=FASTMATH if fastmath else False,
             forceinline=inline,
         )(f)
+        # Numba compares the file of a kernel with that of the cache, but not those of what the kernel calls.
+        file = getattr(kernel._cache, "_cache_file", None)
+        if file is not None:
+            file._source_stamp = file._source_stamp, sources()
+        return kernel
 
     return decorate(function) if function is not None else decorate
+
+
+@functools.cache
+def sources() -> str:
+    """Return a hash of all files that are compiled: a kernel in the cache is as old as the oldest of what it was made from."""
+    found = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()
 
 
 def is_compiled(kernel: Any, *arguments: Any) -> bool:
