@@ -231,6 +231,12 @@ class TestWorkers:
         assert (process.returncode, out) == (2, "")
         assert err.startswith("error: nowhere.txt: ") and len(err.splitlines()) == 1
 
+    def test_what_all_of_them_refuse_is_said_once(self, large_graph, tmp_path):
+        process = start(tmp_path, "embed", large_graph, "-o", "m", "--model", "LINE", "--order", "both", *TRAINING)
+        _, err = process.communicate(timeout=100)
+        assert process.returncode == 2
+        assert err.startswith("error: order: expected 2 with several workers") and len(err.splitlines()) == 1
+
     @pytest.mark.slow
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
     def test_nothing_is_lost(self, large_graph, tmp_path, number):

@@ -75,7 +75,8 @@ def _tell(error: BaseException, session: Session, message: str = "", code: int =
     if isinstance(error, EchoError):
         from nodeloom.engine.workers.launcher import ECHO
 
-        return ECHO
+        # All workers find the same mistake of the user; it has one exit code, whoever ends first.
+        return USER_ERROR if isinstance(error.__cause__, NodeloomError) else ECHO
     if session.silent and isinstance(error, TrainingInterrupted):
         return INTERRUPTED
     if session.verbose:

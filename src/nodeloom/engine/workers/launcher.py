@@ -94,7 +94,10 @@ def start_workers(command: Sequence[str], num_worker: int, *, max_restart: int =
         except ChildFailedError as error:
             first, failure = error.get_first_failure()
             told = [code for code in (other.exitcode for other in error.failures.values()) if code > 0 and code != ECHO]
-            return Ended(failure.exitcode, first, is_told=bool(told))
+            code = (
+                failure.exitcode if failure.exitcode != ECHO else next(iter(told), 1)
+            )  # the worker to be told about knows it
+            return Ended(code, first, is_told=bool(told))
         except SignalException as error:
             return Ended(signal=int(error.sigval))
     return Ended()
@@ -102,7 +105,7 @@ def start_workers(command: Sequence[str], num_worker: int, *, max_restart: int =
 
 def without_torch(num_worker: int) -> ConfigError:
     """Return the error of a machine without torch."""
-    hint = "pip install torch, or pip install 'nodeloom[gpu]'."
+    hint = "pip install 'nodeloom[workers]', or torch alone."
     return ConfigError(describe("num_worker", expected="torch, to train with workers", got=num_worker, hint=hint))
 
 
