@@ -94,7 +94,7 @@ def test_without_torch(cli, edges, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.distributed.elastic.multiprocessing", None)
     answer = cli("embed", edges, "-o", tmp_path / "m", "--num-worker", 2)
     assert answer.code == 2
-    assert answer.err.startswith("error: num_worker: expected torch, to train with workers, got 2. pip install torch")
+    assert answer.err.startswith("error: num_worker: expected torch, to train with workers, got 2. pip install 'nodeloom[workers]'")
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,8 @@ def start(folder, *arguments, **options):
 
 def auc_of(process):
     out, err = process.communicate(timeout=150)
-    assert (process.returncode, err) == (0, "")
+    said = [line for line in err.splitlines() if not line.startswith("training: ")]  # of a slow machine
+    assert (process.returncode, said) == (0, [])
     return json.loads(out)["evaluation"][0]["auc"]
 
 

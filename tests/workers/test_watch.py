@@ -81,16 +81,22 @@ def test_a_sign_survives_as_text():
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="processes are looked up in /proc")
 def test_the_most_certain_cause_comes_first(watch, store):
+    def found(kind, rank):
+        """Return the cause once it is this one: the watch may just be reading what stood there before."""
+        for _ in range(20):
+            watch._cause = None
+            cause = watch.cause(1.0)
+            if cause[:2] == (kind, rank):
+                break
+        assert cause[:2] == (kind, rank)
+        return cause
+
     tell(store, 0, state="failed", message="worker 2 is gone", is_relayed=True)
-    cause = watch.cause(1.0)
-    assert (cause.kind, cause.rank, cause.text) == ("failed", 0, "worker 2 is gone")
-    watch._cause = None
+    assert found("failed", 0).text == "worker 2 is gone"
     tell(store, 2, born="0")
-    assert watch.cause(1.0)[:2] == ("gone", 2)
-    watch._cause = None
+    assert found("gone", 2)
     tell(store, 2, state="failed", message="a wheel is off")
-    cause = watch.cause(1.0)
-    assert cause[:2] == ("failed", 2)
+    cause = found("failed", 2)
     assert re.fullmatch(rf"worker 2 \(process \d+ on {socket.gethostname()}\): a wheel is off", cause.text)
 
 

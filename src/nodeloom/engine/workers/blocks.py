@@ -49,6 +49,25 @@ class WorkerBlocks(CpuBlocks):
         self._walks_per_tile, self._num_negative = tile_shape(plan)
         self._all_walks = np.empty((0, 0), self._index_type)
 
+    def prepare(self) -> None:
+        """Compile what is not in the cache, before the clock starts."""
+        plan = self._plan
+        none = np.empty((0, plan.nodes_per_walk), self._index_type)
+        self._sampler.sample(0, none)
+        renumber(none, self._store.placement.slot)
+        draw_negatives(
+            self._noise.prob, self._noise.alias, np.uint64(0), 0, np.empty((0, self._num_negative), np.int32)
+        )
+        if plan.whole_walks:
+            rows = np.zeros((1, self._none[0].shape[1]), np.float32)
+            moments = [rows[: plan.optimizer.num_moment > number] for number in (0, 1)] * 2
+            negatives = np.empty((0, self._num_negative), np.int32)
+            zero = np.float32(0)
+            train_block_walks(
+                rows, rows, *moments, none, self._walks_per_tile, negatives, 0, 0, zero, plan.augmentation_step, plan.two_sided, zero, zero,
+                plan.optimizer.code, self._settings, np.zeros(2),
+            )  # fmt: skip
+
     def begin_episode(self, first_walk: int, num_walk: int) -> None:
         """Draw the walks of an episode, as slots: this worker's share, and hand it to the others."""
         workers, slot = self._workers, self._store.placement.slot

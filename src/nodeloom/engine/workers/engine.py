@@ -66,6 +66,8 @@ class WorkerEngine:
         """
         grid, workers = self.grid, self.workers
         empty_rounds = 0
+        self._blocks.prepare()
+        workers.barrier()  # nobody's clock runs while another one compiles
         with self._blocks.running():
             while position.num_pair < self.total_pair:
                 begin = time.perf_counter()
