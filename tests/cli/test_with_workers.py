@@ -94,7 +94,9 @@ def test_without_torch(cli, edges, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.distributed.elastic.multiprocessing", None)
     answer = cli("embed", edges, "-o", tmp_path / "m", "--num-worker", 2)
     assert answer.code == 2
-    assert answer.err.startswith("error: num_worker: expected torch, to train with workers, got 2. pip install 'nodeloom[workers]'")
+    assert answer.err.startswith(
+        "error: num_worker: expected torch, to train with workers, got 2. pip install 'nodeloom[workers]'"
+    )
 
 
 @pytest.mark.parametrize(
