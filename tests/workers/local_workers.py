@@ -19,7 +19,7 @@ class Receive:
         self.mailbox, self.array = mailbox, array
 
     def wait(self):
-        self.array[:] = self.mailbox.get(timeout=30)
+        self.array[:] = self.mailbox.get(timeout=120)
 
 
 class LocalWorkers(Workers):
@@ -32,9 +32,9 @@ class LocalWorkers(Workers):
 
     def gather(self, value):
         self.shared.values[self.rank] = value
-        self.shared.barrier.wait(30)
+        self.shared.barrier.wait(120)
         found = list(self.shared.values)
-        self.shared.barrier.wait(30)
+        self.shared.barrier.wait(120)
         return found
 
     def total(self, values):
