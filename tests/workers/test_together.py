@@ -96,7 +96,7 @@ def test_what_workers_leave_out_is_noticed(monkeypatch, communities):
     # The judge above must not be content with the pairs within the parts of a worker.
     graph, community = communities
     real = WorkerBlocks.train
-    monkeypatch.setattr(shape, "MOST_COMMUNITIES", 0)
+    monkeypatch.setattr(shape, "MAX_PART", 0)
     monkeypatch.setattr(
         WorkerBlocks, "train",
         lambda self, block, *rest: real(self, block, *rest) if block.vertex == block.context else (0, 0.0, 0.0),
@@ -159,7 +159,7 @@ def test_every_block_once_and_no_row_in_two_places(monkeypatch, communities, way
 
 def test_blocks_have_the_pairs_of_one_process(monkeypatch, communities, way):
     graph, _ = communities
-    monkeypatch.setattr(shape, "MOST_COMMUNITIES", 0)  # one process deals its nodes by strength
+    monkeypatch.setattr(shape, "MAX_PART", 0)  # one process deals its nodes by strength
     settings = settings_of(num_epoch=6, num_partition=4)
     _, trained = run_of(monkeypatch, graph, 2, settings)
     found = Counter()
@@ -190,11 +190,37 @@ def test_blocks_have_the_pairs_of_one_process(monkeypatch, communities, way):
 def test_both_ways_train_the_same_pairs(monkeypatch, communities):
     graph, _ = communities
     settings = settings_of(num_epoch=6, num_partition=4)
-    monkeypatch.setattr(shape, "MOST_COMMUNITIES", 0)
+    monkeypatch.setattr(shape, "MAX_PART", 0)
     _, whole = run_of(monkeypatch, graph, 2, settings, whole_walks=True)
-    monkeypatch.setattr(shape, "MOST_COMMUNITIES", 0)
+    monkeypatch.setattr(shape, "MAX_PART", 0)
     _, sorted_pairs = run_of(monkeypatch, graph, 2, settings, whole_walks=False)
     assert sorted(whole) == sorted(sorted_pairs)
+
+
+def test_negatives_have_the_noise_of_the_whole_graph(monkeypatch, communities):
+    graph, _ = communities
+    real = blocks.train_block_walks
+    weights, drawn = {}, Counter()
+
+    def train_block_walks(*arguments):
+        negatives, first_head, first_context, weight = arguments[8], arguments[9], arguments[10], float(arguments[14])
+        weights[first_head, first_context] = weight
+        for slot in first_context + negatives.ravel():
+            drawn[int(slot)] += weight / negatives.size
+        return real(*arguments)
+
+    monkeypatch.setattr(blocks, "train_block_walks", train_block_walks)
+    settings = settings_of(num_epoch=160, num_partition=4, num_negative=3)
+    stores, _ = run_of(monkeypatch, graph, 2, settings, whole_walks=True)
+    heads = {head for head, _ in weights}
+    assert len(weights) == 8 and len(heads) == 2
+    for head in heads:  # over all context parts: what a positive pair has in all
+        assert sum(weight for (of, _), weight in weights.items() if of == head) == pytest.approx(15.0, rel=1e-5)
+    found = np.array([drawn[int(slot)] for slot in stores[0].placement.slot])
+    expected = graph.strengths**0.75
+    found, expected = found / found.sum(), expected / expected.sum()
+    assert np.abs(found - expected).sum() < 0.15
+    assert np.abs(found - 1 / len(found)).sum() > 0.25  # even negatives would be noticed
 
 
 def test_workers_start_from_the_values_of_one(monkeypatch, communities):
@@ -305,7 +331,7 @@ def test_the_worker_with_the_least_memory_decides(monkeypatch, communities):
     limits = {0: 10**9, 1: 480_000, 2: 10**9}
 
     def plan(_):
-        monkeypatch.setattr(shape, "_limits", lambda w, _: w.agreed("memory", limits[w.rank]))
+        monkeypatch.setattr(shape, "_limits", lambda w, _: w.gather(limits[w.rank]))
         return make_plan(graph, settings_of())
 
     plans = together(monkeypatch, 3, plan)

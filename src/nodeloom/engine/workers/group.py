@@ -62,7 +62,6 @@ class Workers:
         self._parts = (
             parts  # a group with connections of its own: a few bytes do not wait behind a table that is under way
         )
-        self._said: dict[str, list[Any]] = {}
 
     def gather(self, value: object) -> list[Any]:
         """Return the values of all workers, by rank."""
@@ -71,12 +70,6 @@ class Workers:
         found: list[Any] = [None] * self.num_worker
         dist.all_gather_object(found, value)
         return found
-
-    def agreed(self, name: str, value: object) -> list[Any]:
-        """Return what all workers said when this was first asked for, by rank."""
-        if name not in self._said:
-            self._said[name] = self.gather(value)
-        return self._said[name]
 
     def any(self, flag: bool) -> bool:
         """Tell whether the flag of any worker is set."""

@@ -15,6 +15,7 @@ from nodeloom.engine.torchrun import place
 from nodeloom.engine.workers.group import Workers
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.partition import Grid, Handovers, Placement, assign, communities, rounds
+from nodeloom.partition.communities import MAX_PART
 from nodeloom.units import size
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 PARTS_PER_WORKER = 2
 """Context parts of each worker where pairs are sorted, so that one is trained while another travels. Whole walks fetch their heads for
 each of them, which takes longer than to wait for the one part: 20 M pairs/s with one and 15 with two on a graph of 1.3 M nodes."""
-
-MOST_COMMUNITIES = 256
-"""Parts that communities can be made of."""
 
 _FEWEST_EPISODES, _MOST_EPISODES = 10, 100
 _TRANSFER_SHARE = 0.03  # of the time of a training
@@ -99,7 +97,7 @@ def placement_of_workers(plan: Plan, graph: Graph, workers: Workers) -> Placemen
     """
     assert plan.grid is not None
     parts = plan.grid.num_vertex_part, plan.grid.num_context_part
-    if not plan.whole_walks or parts[1] > MOST_COMMUNITIES:
+    if not plan.whole_walks or parts[1] > MAX_PART:
         return assign(graph.strengths, *parts)
     if workers.rank == 0:
         found = communities(
@@ -159,7 +157,7 @@ def _limits(workers: Workers, settings: Settings) -> list[int | None]:
     limit = main_memory(settings)
     if limit is not None and here is not None and settings.resource.memory_limit == "auto":
         limit //= here.num_local
-    return workers.agreed("memory", limit)
+    return workers.gather(limit)
 
 
 def _check(memory: dict[str, int], limits: list[int | None], result: int) -> None:

@@ -29,7 +29,7 @@ class WorkerStore:
     part : Part
         The part.
     placement : Placement
-        Slots of the nodes; as many vertex parts as workers.
+        Slots of the nodes; as many vertex parts as workers, and a multiple of context parts.
     num_moment : int
         Tables of the optimizer beside each table.
     workers : Workers
@@ -63,21 +63,16 @@ class WorkerStore:
         }
         for table in self.sides["vertex"]:
             table.take(workers.rank)
-        share, more = divmod(placement.num_context_part, workers.num_worker)
-        del more  # the last worker has them as well
-        self.where = [min(number // share, workers.num_worker - 1) for number in range(placement.num_context_part)]
-        self._hold()
+        share = placement.num_context_part // workers.num_worker
+        self.where = [number // share for number in range(placement.num_context_part)]
+        for table in self.sides["context"]:
+            for number in range(workers.rank * share, (workers.rank + 1) * share):
+                table.take(number)
         self.sent: list[int] = []
         self._going: list[int] = []
         self._coming: set[int] = set()
         self._pending = Pending([])
         self._whole: dict[str, FloatArray] = {}
-
-    def _hold(self) -> None:
-        for number, holder in enumerate(self.where):
-            if holder == self.workers.rank:
-                for table in self.sides["context"]:
-                    table.take(number)
 
     # ------------------------------------------------------------------------------------------------------ travel
 
