@@ -12,6 +12,7 @@ import numpy as np
 from nodeloom.kernels.cpu._block_lists import AT, HIGH, LOW, ROW, list_tile, stride_of, words_of
 from nodeloom.kernels.cpu._buffers import buffer, keep
 from nodeloom.kernels.cpu._jit import jit
+from nodeloom.kernels.cpu._loss import noise_loss
 from nodeloom.kernels.cpu.optimizer import SGD, update_row
 from nodeloom.kernels.cpu.simd import coefficients, gathered, products, rows
 
@@ -25,18 +26,6 @@ _F4, _I8 = 4, 8  # bytes of a float32, of an int64
 @jit
 def _dot_rows(a, b, count, dim, out, ldo):
     products.dot_rows(a, b, count, dim, out, ldo)
-
-
-@jit
-def _noise_loss(g_noise, scores, shared, num_negative, first):
-    """Return the loss of the negatives of four heads; a coefficient is the weight times the score."""
-    loss = 0.0
-    for r in range(_FOUR):
-        for k in range(num_negative):
-            score = scores[r * shared + k]
-            if score > 0.0:
-                loss -= g_noise[(first + r) * shared + k] / score * np.log(1.0 - score + 1e-15)
-    return loss
 
 
 @jit
@@ -206,7 +195,7 @@ def train_block_walks(
                     g_noise_at + _F4 * (i + r) * shared, shared,
                 )  # fmt: skip
             if log_loss:
-                statistics[0] += _noise_loss(g_noise, noise_scores, shared, num_negative, i)
+                statistics[0] += noise_loss(g_noise, noise_scores, shared, num_negative, i)
                 for h in range(i, end):
                     statistics[0] += _pair_loss(g_pairs, heads[now, AT, h], heads[now, HIGH, h] - heads[now, LOW, h])
                     statistics[1] += pairs_of_head[h] + weight_of_pair * num_any[now, h]

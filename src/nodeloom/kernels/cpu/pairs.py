@@ -11,6 +11,7 @@ import numpy as np
 
 from nodeloom.kernels.cpu._buffers import buffer, keep
 from nodeloom.kernels.cpu._jit import jit
+from nodeloom.kernels.cpu._loss import noise_loss
 from nodeloom.kernels.cpu._pair_batches import AHEAD, BATCH, STAMPS, train_positives
 from nodeloom.kernels.cpu._pair_lists import LISTED, count_listed, list_pairs, place_listed, reciprocal_of
 from nodeloom.kernels.cpu.optimizer import update_row
@@ -201,18 +202,6 @@ def _load_unit(
 
 
 @jit
-def _noise_loss(g_noise, scores, shared, num_negative, first):
-    """Return the loss of the negatives of four heads; a coefficient is the weight times the score."""
-    loss = 0.0
-    for r in range(_FOUR):
-        for k in range(num_negative):
-            score = scores[r * shared + k]
-            if score > 0.0:
-                loss -= g_noise[(first + r) * shared + k] / score * np.log(1.0 - score + 1e-15)
-    return loss
-
-
-@jit
 def train_pairs(
     vertex, context, vertex_moment1, vertex_moment2, context_moment1, context_moment2,
     begin, ends, contexts, totals, units, negatives, heads_per_unit, first_head, first_context,
@@ -327,7 +316,7 @@ def train_pairs(
                     shared,
                 )
             if log_loss:
-                statistics[0] += _noise_loss(g_noise, scores, shared, num_negative, i)
+                statistics[0] += noise_loss(g_noise, scores, shared, num_negative, i)
             products.accumulate_4(
                 g_noise_at + _F4 * i * shared, shared, 1, n_at, num_negative, dim, x_gradients_at + i * size
             )

@@ -15,6 +15,7 @@ import numpy as np
 
 from nodeloom.kernels.cpu._buffers import buffer, keep
 from nodeloom.kernels.cpu._jit import jit
+from nodeloom.kernels.cpu._loss import noise_loss
 from nodeloom.kernels.cpu.optimizer import update_row
 from nodeloom.kernels.cpu.simd import coefficients, products, rows
 
@@ -109,18 +110,6 @@ def _band_loss(weights, scores, band, window, step, first):
             weight = weights[(first + r) * band + t]
             if weight > 0.0:
                 loss -= weight * np.log(scores[r * window + r + t] + 1e-15)
-    return loss
-
-
-@jit
-def _noise_loss(g_noise, scores, shared, num_negative, first):
-    """Return the loss of the negatives of four rows; a coefficient is the weight times the score."""
-    loss = 0.0
-    for r in range(_BLOCK):
-        for k in range(num_negative):
-            score = scores[r * shared + k]
-            if score > 0.0:
-                loss -= g_noise[(first + r) * shared + k] / score * np.log(1.0 - score + 1e-15)
     return loss
 
 
@@ -254,7 +243,7 @@ def train_walks(
                         g_noise_at + _F4 * (i + r) * shared, shared,
                     )  # fmt: skip
                 if log_loss:
-                    statistics[0] += _noise_loss(g_noise, scores, shared, num_negative, i)
+                    statistics[0] += noise_loss(g_noise, scores, shared, num_negative, i)
                     for r in range(_BLOCK):
                         statistics[1] += row_weight[i + r] * (1.0 + negative_weight)
 
