@@ -33,10 +33,10 @@ _SHARED = {
     "walks",
 }
 MODULES = {
-    "reference": _SHARED | {"block_walks", "nearest", "pairs", "scoring"},
+    "reference": _SHARED | {"block_walks", "merge", "nearest", "pairs", "scoring"},
     "cpu": _SHARED | {"block_walks", "pairs", "parallel", "simd"},
-    # Without block_walks: only workers on the CPU train blocks on whole walks.
-    "gpu": {"initial", "nearest", "negatives", "optimizer", "pairs", "rng", "scoring", "skipgram", "walks"},
+    # Without block_walks: only workers on the CPU train blocks on whole walks; merge: only workers on GPUs have whole tables.
+    "gpu": {"initial", "merge", "nearest", "negatives", "optimizer", "pairs", "rng", "scoring", "skipgram", "walks"},
 }
 
 # Public functions without a twin of the same name and parameters, and why.
