@@ -15,7 +15,7 @@ from common import HERE
 from gpu_sections.card import DEVICE, DTYPES, ON_CARD, alternate, median, tensor
 from gpu_sections.shapes import youtube_shaped
 from nodeloom import Graph
-from nodeloom.engine.plan import WIDEST_BF16
+from nodeloom.engine.formats import WIDEST_BF16
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.optimizer import SGD
 from nodeloom.kernels.gpu.skipgram import train_walks

@@ -11,6 +11,7 @@ import numpy as np
 from nodeloom.engine import choose
 from nodeloom.engine.budget import device_memory, host_memory, main_memory, sizes
 from nodeloom.engine.device import find_gpu, resolve_device
+from nodeloom.engine.formats import gpu_limit, in_formats
 from nodeloom.engine.optimizer import Optimizer, optimizer_of
 from nodeloom.engine.parts import Part, parts_of
 from nodeloom.engine.schedule import Schedule
@@ -18,7 +19,7 @@ from nodeloom.engine.settings import Settings
 from nodeloom.engine.tiers import grid_on_cpu, grid_on_gpu, wanted
 from nodeloom.engine.torchrun import num_workers
 from nodeloom.engine.walk_shape import sink_share, walk_shape
-from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
+from nodeloom.errors import GraphError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.log import logger
 from nodeloom.units import size
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
 TILES_PER_POOL = 4096  # at dim 128 and below: about a tenth of a second
 TILES_PER_GPU_POOL = 1 << 17  # about 10 milliseconds
 POOLS_AT_LEAST = 16
-
-WIDEST_BF16 = 256  # columns of a bf16 table; see nodeloom.kernels.gpu.skipgram.train_walks
-
-_GPU_SHARE = 0.95  # of the free memory of a GPU: the rest is for the library's own and for fragments
 
 
 @dataclasses.dataclass(frozen=True)
@@ -327,19 +324,8 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:
     resource = settings.resource
     plan = _with_pools(plan, TILES_PER_GPU_POOL)
     gpu = find_gpu(int(plan.device.partition(":")[2] or 0))
-    limit = int(gpu.free_memory * _GPU_SHARE)
-    if resource.gpu_memory_limit != "auto":
-        limit = min(limit, resource.gpu_memory_limit)
-    dtypes: list[Any] = ["fp32", "bf16"] if resource.table_dtype == "auto" else [resource.table_dtype]
-    if max(part.row for part in plan.parts) > WIDEST_BF16:
-        if dtypes == ["bf16"]:
-            raise ConfigError(describe("table_dtype", expected=f"fp32 with dim above {WIDEST_BF16}", got="bf16"))
-        dtypes = ["fp32"]
-    samplers: list[Any] = ["device", "host"] if resource.sampler == "auto" else [resource.sampler]
-    choices = [(dtype, where) for dtype in dtypes for where in samplers]
-    if plan.num_nodes >= choose.BF16_NODES:  # walks of the CPU are slower by far, and bf16 costs large graphs nothing
-        choices = [(dtype, where) for where in samplers for dtype in dtypes]
-    plans = [dataclasses.replace(plan, table_dtype=dtype, sampler=where) for dtype, where in choices]
+    limit = gpu_limit(gpu, settings)
+    plans = in_formats(plan, settings)
     plans = [dataclasses.replace(p, memory=host_memory(p, graph), device_memory=device_memory(p, graph)) for p in plans]
     reason = f"Tables and graph do not fit the {size(limit)} of {plan.device}."
     if wanted(settings) is not None:

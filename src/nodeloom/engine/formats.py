@@ -1,0 +1,45 @@
+"""Number formats of tables and samplers of a GPU in the order of preference, and the memory that they have to fit."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from nodeloom.engine import choose
+from nodeloom.errors import ConfigError, describe
+
+if TYPE_CHECKING:
+    from nodeloom.engine.device import Gpu
+    from nodeloom.engine.plan import Plan
+    from nodeloom.engine.settings import Settings
+
+WIDEST_BF16 = 256  # columns of a bf16 table; see nodeloom.kernels.gpu.skipgram.train_walks
+
+_GPU_SHARE = 0.95  # of the free memory of a GPU: the rest is for the library's own and for fragments
+
+
+def gpu_limit(gpu: Gpu, settings: Settings) -> int:
+    """Return the bytes of a GPU that may be used: what is free there, at most what the user allows."""
+    limit = int(gpu.free_memory * _GPU_SHARE)
+    return limit if settings.resource.gpu_memory_limit == "auto" else min(limit, settings.resource.gpu_memory_limit)
+
+
+def in_formats(plan: Plan, settings: Settings) -> list[Plan]:
+    """Return the plan with each number format and sampler that may be taken, the most precise first, then the fastest.
+
+    Raises
+    ------
+    ConfigError
+        If bf16 was asked for and rows are too wide.
+    """
+    resource = settings.resource
+    dtypes: list[Any] = ["fp32", "bf16"] if resource.table_dtype == "auto" else [resource.table_dtype]
+    if max(part.row for part in plan.parts) > WIDEST_BF16:
+        if dtypes == ["bf16"]:
+            raise ConfigError(describe("table_dtype", expected=f"fp32 with dim above {WIDEST_BF16}", got="bf16"))
+        dtypes = ["fp32"]
+    samplers: list[Any] = ["device", "host"] if resource.sampler == "auto" else [resource.sampler]
+    choices = [(dtype, where) for dtype in dtypes for where in samplers]
+    if plan.num_nodes >= choose.BF16_NODES:  # walks of the CPU are slower by far, and bf16 costs large graphs nothing
+        choices = [(dtype, where) for where in samplers for dtype in dtypes]
+    return [dataclasses.replace(plan, table_dtype=dtype, sampler=where) for dtype, where in choices]
