@@ -331,7 +331,7 @@ def test_the_worker_with_the_least_memory_decides(monkeypatch, communities):
     limits = {0: 10**9, 1: 480_000, 2: 10**9}
 
     def plan(_):
-        monkeypatch.setattr(shape, "_limits", lambda w, _: w.gather(limits[w.rank]))
+        monkeypatch.setattr(shape, "memory_limits", lambda w, _: w.gather(limits[w.rank]))
         return make_plan(graph, settings_of())
 
     plans = together(monkeypatch, 3, plan)

@@ -10,6 +10,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,28 @@ class _Slot:
     last_lr: float = math.nan
 
 
+@dataclass(frozen=True)
+class Span:
+    """Tiles that one of several engines trains until they meet again.
+
+    Attributes
+    ----------
+    num_worker : int
+        Engines; each trains as many tiles.
+    last_tile : int
+        The tile to stop before.
+    num_pair : int
+        Pairs that all of them had trained when the span began.
+    per_tile : float
+        Pairs that a tile is expected to have.
+    """
+
+    num_worker: int
+    last_tile: int
+    num_pair: int
+    per_tile: float
+
+
 class GpuEngine:
     """Trains one part on a GPU; the counterpart of :class:`nodeloom.engine.resident.ResidentEngine`.
 
@@ -76,6 +99,8 @@ class GpuEngine:
         self.device = store.device
         self._flying: deque[_Slot] = deque()
         self._position = Position()
+        self._span: Span | None = None
+        self._offset = self._empty_pools = 0
         self._mark = 0.0
         with explained(plan.device):
             self._build(graph, plan, part)
@@ -136,31 +161,68 @@ class GpuEngine:
         MemoryLimitError
             If the device runs out of memory.
         """
-        self._position = position
-        empty_pools, told = 0, position.num_pair
+        with self.running(position.num_tile):
+            yield from self.pools(position)
+
+    @contextmanager
+    def running(self, first_tile: int, offset: int = 0) -> Iterator[None]:
+        """Be ready to train, and wait for everything at the end.
+
+        Parameters
+        ----------
+        first_tile : int
+            The tile that will be the first.
+        offset : int
+            What is added to the numbers of tiles where walks and negatives are drawn.
+        """
         with explained(self.plan.device), self._walks:
             try:
                 # Compile what is not in the cache before the clock starts.
                 self._compile()
-                self._walks.begin(position.num_tile * self.plan.walks_per_tile)
-                self._mark = time.perf_counter()
-                while position.num_pair < self.total_pair:
-                    while len(self._flying) < POOL_SLOTS - 1 and self._launch():
-                        pass
-                    pairs = self._land()
-                    empty_pools = 0 if pairs else empty_pools + 1
-                    if empty_pools == EMPTY_POOLS:
-                        raise GraphError(
-                            f"{self.graph!r}: {EMPTY_POOLS} pools of walks had not one pair of different nodes."
-                        )
-                    told = position.num_pair
-                    yield position
-                    self._mark = time.perf_counter() if not self._flying else self._mark
-                if position.num_pair != told:
-                    yield position
+                self._offset = offset
+                self._walks.begin((offset + first_tile) * self.plan.walks_per_tile)
+                yield
             finally:
                 self._flying.clear()
                 self.device.synchronize()
+
+    def pools(self, position: Position, span: Span | None = None) -> Iterator[Position]:
+        """Do what :meth:`run` does, within :meth:`running`; with a span to its end, at which nothing is under way.
+
+        Of a span, `position` counts the pairs of this engine since it began.
+        """
+        self._position, self._span = position, span
+        told = position.num_pair
+        self._mark = time.perf_counter()
+        while self._is_left():
+            while len(self._flying) < POOL_SLOTS - 1 and self._launch():
+                pass
+            pairs = self._land()
+            self._empty_pools = 0 if pairs else self._empty_pools + 1
+            if self._empty_pools == EMPTY_POOLS:
+                raise GraphError(f"{self.graph!r}: {EMPTY_POOLS} pools of walks had not one pair of different nodes.")
+            told = position.num_pair
+            yield position
+            self._mark = time.perf_counter() if not self._flying else self._mark
+        if position.num_pair != told:
+            yield position
+
+    def _is_left(self) -> bool:
+        if self._span is not None:
+            return self._position.num_tile < self._span.last_tile
+        return self._position.num_pair < self.total_pair
+
+    def _ahead(self, flying: int) -> tuple[float, float, int]:
+        """Return what is expected behind `flying` tiles under way: the pairs by then, those of each tile more, and the tiles left."""
+        position, span = self._position, self._span
+        if span is not None:
+            done = span.num_pair + span.num_worker * (position.num_pair + flying * span.per_tile)
+            return done, span.num_worker * span.per_tile, span.last_tile - position.num_tile - flying
+        per_tile = float(self.plan.pairs_per_tile * self.plan.positive_reuse)
+        if position.num_pair:  # walks return and end early: what tiles really had so far says better how many are left
+            per_tile = position.num_pair / position.num_tile
+        done = position.num_pair + flying * per_tile
+        return done, per_tile, math.ceil((self.total_pair - done) / per_tile)
 
     def settle(self) -> None:
         """Wait for all pools that are under way, and move the position behind them: then the tables are at rest.
@@ -179,14 +241,11 @@ class GpuEngine:
         """Put the next pool on the streams; False if those under way are expected to be enough."""
         plan, position = self.plan, self._position
         flying = sum(slot.num_tile for slot in self._flying)
-        per_tile = float(plan.pairs_per_tile * plan.positive_reuse)
-        if position.num_pair:  # walks return and end early: what tiles really had so far says better how many are left
-            per_tile = position.num_pair / position.num_tile
-        done = position.num_pair + flying * per_tile
-        if self._flying and done >= self.total_pair:
+        done, per_tile, left = self._ahead(flying)
+        if left <= 0:
             return False
-        first_tile = position.num_tile + flying
-        wanted = min(plan.tiles_per_pool, max(1, math.ceil((self.total_pair - done) / per_tile)))
+        first_tile = self._offset + position.num_tile + flying
+        wanted = min(plan.tiles_per_pool, left)
         num_tile = self._walks.most(wanted * plan.walks_per_tile) // plan.walks_per_tile
         slot = self._slots.pop(0)
         slot.num_tile = num_tile
@@ -248,7 +307,7 @@ class GpuEngine:
         if weight != 0:
             position.loss = loss / weight
             if not math.isfinite(position.loss):
-                raise diverged(self.plan, position.num_pair / self.graph.num_edges)
+                raise diverged(self.plan, self._ahead(0)[0] / self.graph.num_edges)
         return pairs
 
     def _compile(self) -> None:

@@ -61,7 +61,7 @@ def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, workers: Worke
     walk_bytes = plan.walks_per_tile * plan.nodes_per_walk * graph.indices.itemsize / plan.pairs_per_tile
     # Where pairs are sorted, each worker has those of its vertex part: a context of 4 bytes.
     pair_bytes = walk_bytes + (0.0 if whole else 4.0 / num)
-    limits = _limits(workers, settings)
+    limits = memory_limits(workers, settings)
     rows = -(-plan.num_nodes // num_part)
     row_bytes = max(part.row for part in plan.parts) * 4 * (1 + plan.optimizer.num_moment)
     moved = (num_part - num_part // num) * rows * row_bytes
@@ -74,7 +74,7 @@ def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, workers: Worke
     if not whole:
         memory["pairs"] = round(most * (pair_bytes - walk_bytes))
     result = {} if workers.rank else _result(plan)
-    _check(memory, limits, sum(_result(plan).values()))
+    check_memory(memory, limits, sum(_result(plan).values()))
     way = "whole walks" if whole else "pair by pair"
     reason = (
         f"{num} workers of {num} x {num_part} blocks, trained {way}: each has a vertex part, and a context part of "
@@ -151,7 +151,7 @@ def _result(plan: Plan) -> dict[str, int]:
     return {"result": plan.num_nodes * row * 4 * 2 * (1 + plan.optimizer.num_moment)}
 
 
-def _limits(workers: Workers, settings: Settings) -> list[int | None]:
+def memory_limits(workers: Workers, settings: Settings) -> list[int | None]:
     """Return the memory that each worker may use: its share of its host, at most what the user allows."""
     here = place()
     limit = main_memory(settings)
@@ -160,7 +160,14 @@ def _limits(workers: Workers, settings: Settings) -> list[int | None]:
     return workers.gather(limit)
 
 
-def _check(memory: dict[str, int], limits: list[int | None], result: int) -> None:
+def check_memory(memory: dict[str, int], limits: list[int | None], result: int) -> None:
+    """Check that every worker has the main memory that it needs, and worker 0 that for the result too.
+
+    Raises
+    ------
+    MemoryLimitError
+        Names the first that has not; with all workers.
+    """
     needed = sum(memory.values())
     for worker, limit in enumerate(limits):
         also = result if worker == 0 else 0
