@@ -205,7 +205,7 @@ def _graph(tensors):
 def train_walks(
     vertex, context, vertex_moment1, vertex_moment2, context_moment1, context_moment2,
     walks, negatives, hub_weight, lr, step, two_sided, negative_weight, weight_decay, optimizer, settings, statistics,
-    *, product="fp32", hubs=True, seed=0, num_pairs=None, launch=None,
+    *, product="fp32", hubs=True, largest_rate=None, seed=0, num_pairs=None, launch=None,
 ):  # fmt: skip
     tables = [_array(vertex), _array(context)]
     if vertex is context:

@@ -23,14 +23,14 @@ def units_in_order(num_tile, num_chunk):
 def train_walks(
     vertex, context, vertex_moment1, vertex_moment2, context_moment1, context_moment2,
     walks, negatives, hub_weight, lr, step, two_sided, negative_weight, weight_decay, optimizer, settings, statistics,
-    *, merge=None, reread=None,
+    *, merge=None, reread=None, largest_rate=None,
 ):  # fmt: skip
     """Train both tables, in place; return the number of positive pairs.
 
     `merge` says that the gradients of a node in several places are added up before its row is changed, once, as the GPU does
     where it stores rows; otherwise each place adds its own change to the row. `reread` says that the decay of negatives is
     that of their rows as they are when vertices have been changed, which matters in a table for both. None: what the GPU does
-    by default with fp32 tables.
+    by default with fp32 tables. `largest_rate` [N] is what the rate of a node does not exceed.
     """
     num_tile, num_chunk, num_negative = negatives.shape
     merge = optimizer != SGD if merge is None else merge
@@ -77,19 +77,22 @@ def train_walks(
             (context, context_moment1, context_moment2, nodes, c, c_gradient, c_weight, c_weight > 0.0),
         ):  # fmt: skip
             decay = weight_decay * weight
+            rates = np.full(len(ids), rate) if largest_rate is None else np.minimum(rate, largest_rate[ids])
             if merge:
                 for node in np.unique(ids[live]):
                     places = np.flatnonzero(ids == node)
                     g, d = gradient[places].sum(0), decay[places].sum()
                     if optimizer == SGD:
-                        table[node] -= _rate(g + d * start[places[0]], rate, settings[0]) * (g + d * table[node])
+                        table[node] -= _rate(g + d * start[places[0]], rates[places[0]], settings[0]) * (
+                            g + d * table[node]
+                        )
                     else:
                         m1, m2 = (m[node] if m.size else None for m in (moment1, moment2))
-                        update_row(optimizer, table[node], m1, m2, g, g.size, d, rate, settings)
+                        update_row(optimizer, table[node], m1, m2, g, g.size, d, rates[places[0]], settings)
             else:
                 begin = table[noise] if ids is noise and reread else start
                 for place in np.flatnonzero(live):
-                    cut = _rate(gradient[place] + decay[place] * start[place], rate, settings[0])
+                    cut = _rate(gradient[place] + decay[place] * start[place], rates[place], settings[0])
                     table[ids[place]] -= cut * (gradient[place] + decay[place] * begin[place])
     return num_pairs
 

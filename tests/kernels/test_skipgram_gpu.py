@@ -16,17 +16,17 @@ from test_optimizer import SETTINGS
 pytestmark = pytest.mark.skipif(bool(GPU.missing), reason=f"gpu: {GPU.missing}")
 
 
-def agrees(case, layout):
+def agrees(case, layout, **options):
     """Train with a layout and compare with units."""
     from nodeloom.kernels.gpu._triton import OutOfResources
 
     merge = None if layout.get("add") is None else not layout["add"]
     reread = None if layout.get("fold", True) else False
     try:
-        got, num_got = train(case, GPU, launch=GPU.skipgram.Launch(**layout))
+        got, num_got = train(case, GPU, launch=GPU.skipgram.Launch(**layout), **options)
     except OutOfResources as error:
         pytest.skip(f"this layout does not fit the device: {error}")
-    want, num_want = train(case, REFERENCE, skipgram_units.train_walks, merge=merge, reread=reread)
+    want, num_want = train(case, REFERENCE, skipgram_units.train_walks, merge=merge, reread=reread, **options)
     assert num_got == num_want > 0
     assert check(got, want) > 1e-3
     np.testing.assert_allclose(got.statistics, want.statistics, rtol=1e-5)
@@ -57,7 +57,7 @@ LAYOUTS = [
     {"num_program": 3},
     {"num_warps": 8},
     {"add": False},
-    {"add": False, "keep": 0, "block": 16},
+    {"add": False, "keep": 0, "block": 32},
     {"add": True},
 ]
 
@@ -97,6 +97,29 @@ def test_many_tiles_in_turns():
 def test_more_nodes_than_a_tile_would_draw_twice():
     case = Case(nodes=9, num_walk=7, num_nodes=1 << 16, distinct=True, optimizer="Adam")
     agrees(case, {})
+
+
+@pytest.mark.parametrize("layout", [{}, {"add": False}, {"keep": 0}, {"fold": False}], ids=str)
+@pytest.mark.parametrize("case", [SHAPES[1], SHAPES[3], SHAPES[4], SEVERAL_UNITS], ids=str)
+def test_no_node_exceeds_its_largest_rate(case, layout):
+    layout = {"num_program": 1, **layout} if case is SEVERAL_UNITS else layout
+    problem = Problem(case, GPU)
+    largest = np.random.default_rng(0).choice([0.0, 0.3, 0.8, 2.0], len(problem.hub_weight)).astype(np.float32)
+    largest *= np.float32(case.lr)
+    agrees(case, layout, largest_rate=largest)
+    got = train(case, GPU, launch=GPU.skipgram.Launch(**layout), largest_rate=largest)[0]
+    for a, b in zip(got.tables[:2], problem.tables[:2], strict=True):
+        np.testing.assert_array_equal(a[largest == 0.0], b[largest == 0.0])
+
+
+def test_rates_above_the_learning_rate_change_nothing():
+    case = SHAPES[1]
+    a, b = (
+        train(case, GPU, largest_rate=rates)[0]
+        for rates in (None, np.full(case.num_nodes * case.num_tile, np.float32(case.lr)))
+    )
+    for one, other in zip(a.tables, b.tables, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 # Few nodes, so that each stands in many places, as a vertex, as a context and as a negative drawn several times.

@@ -153,7 +153,8 @@ def test_rows_behind_2_to_the_31_numbers(add):
 
     need(18)
     case = replace(FEW_TILES, weight_decay=0.0)
-    want = train(case, GPU, launch=Launch(add=add))[0]
+    one = Launch(add=add, num_program=1)  # tiles that share rows: side by side they come out differently each time
+    want = train(case, GPU, launch=one)[0]
     start, first = train(case, GPU, lr=0.0)[0], 1 << 24
     on = device()
     rows = len(start.tables[0])
@@ -167,7 +168,7 @@ def test_rows_behind_2_to_the_31_numbers(add):
         *tables, none, none, none, none, torch.from_numpy(start.walks + first).to(on),
         torch.from_numpy(start.negatives + first).to(on), hub_weight, torch.from_numpy(start.lr).to(on), case.step,
         case.two_sided, case.negative_weight, 0.0, 0, [0.0, 0.0, 0.0], torch.zeros(2, dtype=torch.float64, device=on),
-        launch=Launch(add=add),
+        launch=one,
     )  # fmt: skip
     for table, small, old in zip(tables, want.tables[:2], start.tables[:2], strict=True):
         got = table[first:].cpu().numpy()

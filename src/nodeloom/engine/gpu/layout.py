@@ -5,7 +5,8 @@ nodes are 1.6 times all nodes and a hundred times the busiest one. What that doe
 
 - Additions add up: at lr 0.01 BlogCatalog, PPI and Cora diverge with 264 tiles under way, YouTube-77k and LastFM do not.
 - Stores do not add up, the last one counts. Everything stays stable, at 5 % less speed; at lr 0.01 BlogCatalog has 42.2/27.6 at 50 %
-  with 264 tiles under way and 42.2/28.0 with 132 (the CPU: 42.3/28.2).
+  with 264 tiles under way and 42.2/28.0 with 132 (the CPU: 42.3/28.2). But a hub that is in all tiles learns from one of them only.
+- So changes are added wherever that is possible, and the rate of a node that many tiles change at a time is limited: :data:`BUSY`.
 - Adam (2000 nodes, 300 epochs) learned nothing with 264 tiles under way whose rows had been kept by their multiprocessors: so no more
   than half of the nodes are in rows under way, unless the training would take long, and small tables are read past those caches.
 - Long steps need fewer tiles: 200 epochs (lr 0.04) on BlogCatalog give 33.7/17.4, 35.2/19.1, 36.6/20.8 and 37.2/21.2 with 132, 64, 32
@@ -18,9 +19,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nodeloom.engine.plan import Plan
 from nodeloom.kernels.gpu.optimizer import SGD
 from nodeloom.kernels.gpu.skipgram import TILE, Launch
+from nodeloom.typing import DoubleArray, FloatArray
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -30,13 +34,18 @@ CLIP_ABOVE = 0.02
 of the time."""
 
 BUSY = 0.3
-"""How many updates of the busiest node should be under way at a time, times the learning rate. Additions are used up to here."""
+"""How many updates of a node may be under way at a time, times its learning rate. Few tiles under way keep the busiest node below this if
+there is time for that; else its learning rate is lowered, where changes are added."""
 
 PATIENCE = 0.15
 """Seconds up to which a training may be slowed down for the sake of its vectors."""
 
 _SECONDS_PER_TILE = 17e-6  # of a program of 8 warps; of 4 warps as long, but two of those share a multiprocessor
 _FEWEST = 16
+_FEWEST_WITH_MOMENTS = (
+    4  # all steps of a row are about as long there, however many gradients they are made of: none should be lost
+)
+_APART, _APART_WITH_MOMENTS = 0.5, 0.1  # share of the nodes that are in rows under way
 
 
 def optimizer_settings(plan: Plan) -> tuple[float, ...]:
@@ -59,24 +68,43 @@ def layout(graph: Graph, plan: Plan, num_multiprocessor: int) -> Launch:
     num_multiprocessor : int
         Of the device. Each takes two programs of 4 warps or one of 8.
     """
-    # Walks come to a node over the edges into it as well as they start over those out of it.
-    busiest = max(float(strengths.max() / strengths.sum()) for strengths in (graph.strengths, graph.in_strengths))
-    tiles = plan.total_pair / len(plan.parts) / plan.pairs_per_tile * plan.chunks
-    calm = BUSY / max(busiest * TILE * plan.lr, 1e-12)  # programs whose updates do not add up to much
-    apart = (
-        0.5 * plan.num_nodes / (TILE + plan.num_shared_negative)
-    )  # programs that have half of the nodes in their rows
-    quick = tiles * _SECONDS_PER_TILE / PATIENCE  # programs that are done before anybody waits
-    wanted = max(_FEWEST, min(calm, apart), quick)
     plain = plan.optimizer.code == SGD
-    may_add = plain and plan.table_dtype == "fp32"
+    tiles = plan.total_pair / len(plan.parts) / plan.pairs_per_tile * plan.chunks
+    # Programs whose updates do not add up to much, that are apart from each other, and that are done before anybody waits.
+    calm = BUSY / max(float(_visits(graph).max()) * TILE * plan.lr, 1e-12)
+    apart = (_APART if plain else _APART_WITH_MOMENTS) * plan.num_nodes / (TILE + plan.num_shared_negative)
+    quick = tiles * _SECONDS_PER_TILE / PATIENCE
+    wanted = max(_FEWEST if plain else _FEWEST_WITH_MOMENTS, min(calm, apart), quick)
     # With moments four warps have too few registers.
+    num_program, num_warps = 0, 8
     if wanted >= 1.5 * num_multiprocessor and plain:
-        num_program, under_way, num_warps = 0, 2 * num_multiprocessor, 4
-    elif wanted >= num_multiprocessor:
-        num_program, under_way, num_warps = 0, num_multiprocessor, 8
-    else:
-        num_program = under_way = int(wanted)
-        num_warps = 8
-    add = may_add and under_way <= calm
-    return Launch(num_warps=num_warps, num_program=num_program, add=add)
+        num_warps = 4
+    elif wanted < num_multiprocessor:
+        num_program = int(wanted)
+    return Launch(num_warps=num_warps, num_program=num_program, add=plain and plan.table_dtype == "fp32")
+
+
+def largest_rates(graph: Graph, plan: Plan, launch: Launch, num_multiprocessor: int) -> FloatArray | None:
+    """Return the learning rate that no node may exceed, float32 [N]; None if none would.
+
+    Parameters
+    ----------
+    graph, plan, num_multiprocessor
+        As for :func:`layout`.
+    launch : Launch
+        What that gives.
+    """
+    if not launch.add:
+        return None
+    under_way = launch.num_program or num_multiprocessor * (2 if launch.num_warps == 4 else 1)
+    updates = _visits(graph) * (under_way * TILE)
+    if float(updates.max()) * plan.lr <= BUSY:
+        return None
+    with np.errstate(divide="ignore"):
+        return np.minimum(BUSY / updates, np.finfo(np.float32).max).astype(np.float32)
+
+
+def _visits(graph: Graph) -> DoubleArray:
+    """Return the share of the places of all walks in which each node stands, about, [N]."""
+    # Walks come to a node over the edges into it as well as they start over those out of it.
+    return np.maximum(*(strengths / strengths.sum() for strengths in (graph.strengths, graph.in_strengths)))

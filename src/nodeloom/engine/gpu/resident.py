@@ -19,7 +19,7 @@ import torch
 
 from nodeloom.engine.budget import POOL_SLOTS
 from nodeloom.engine.gpu.device import explained
-from nodeloom.engine.gpu.layout import layout, optimizer_settings
+from nodeloom.engine.gpu.layout import largest_rates, layout, optimizer_settings
 from nodeloom.engine.gpu.samplers import DeviceNegatives, DeviceWalks, HostWalks
 from nodeloom.engine.gpu.store import GpuStore
 from nodeloom.engine.plan import Part, Plan
@@ -145,6 +145,8 @@ class GpuEngine:
             )
         self._settings = optimizer_settings(plan)
         self._layout = layout(graph, plan, device.num_multiprocessor)
+        rates = largest_rates(graph, plan, self._layout, device.num_multiprocessor)
+        self._largest_rate = None if rates is None else device.upload(rates)
         self._sampling, self._training = device.stream(), device.stream()
 
     def run(self, position: Position) -> Iterator[Position]:
@@ -288,7 +290,7 @@ class GpuEngine:
             store.vertex, store.context, *self._moments, walks, slot.negatives[:num_tile], self._hub_weights, slot.lr[:num_tile],
             plan.augmentation_step, plan.two_sided, plan.negative_weight, plan.weight_decay, plan.optimizer.code,
             self._settings, slot.statistics, product="bf16" if self.device.is_real else "fp32",
-            hubs=bool(plan.hub_threshold), seed=seed, num_pairs=slot.pairs, launch=self._layout,
+            hubs=bool(plan.hub_threshold), largest_rate=self._largest_rate, seed=seed, num_pairs=slot.pairs, launch=self._layout,
         )  # fmt: skip
 
     def _land(self) -> int:

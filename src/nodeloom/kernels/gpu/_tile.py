@@ -142,12 +142,12 @@ def _change(
 @jit
 def _train_unit(
     unit, vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride, place_stride, num_walk, negatives, hub_weight,
-    lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs, statistics,
+    largest_rate, lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs, statistics,
     NODES: tl.constexpr, WALKS: tl.constexpr, CHUNKS: tl.constexpr, STEP: tl.constexpr, TWO_SIDED: tl.constexpr,
     NEGATIVES: tl.constexpr, K: tl.constexpr, HUBS: tl.constexpr, OPTIMIZER: tl.constexpr, CLIP: tl.constexpr,
     UPDATE: tl.constexpr, MERGE: tl.constexpr, MERGE_NEGATIVES: tl.constexpr, RELOAD: tl.constexpr, T: tl.constexpr, W: tl.constexpr,
     D: tl.constexpr, BLOCKS: tl.constexpr, EVEN: tl.constexpr, PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LOSS: tl.constexpr,
-    FOLD: tl.constexpr, KEEP: tl.constexpr, FRESH: tl.constexpr,
+    FOLD: tl.constexpr, KEEP: tl.constexpr, FRESH: tl.constexpr, CAPPED: tl.constexpr,
 ):  # fmt: skip
     """Train one unit: T vertex places of a tile and the contexts near them."""
     index = tl.arange(0, T)
@@ -268,6 +268,12 @@ def _train_unit(
     factors = (x_positive, x_negative, c_positive, n_negative, x_decay, c_decay, n_decay)
 
     x_rate, c_rate, n_rate = rate, rate, rate
+    if CAPPED:
+        x_rate = tl.minimum(rate, tl.load(largest_rate + ids, mask=ids >= 0, other=0.0))
+        c_rate = (
+            x_rate if CHUNKS == 1 else tl.minimum(rate, tl.load(largest_rate + others, mask=others >= 0, other=0.0))
+        )
+        n_rate = tl.minimum(rate, tl.load(largest_rate + noise, mask=noise >= 0, other=0.0))
     if CLIP:  # the lengths of the gradients must be known before the first block is changed
         x_square, c_square, n_square = tl.zeros([T], tl.float32), tl.zeros([W], tl.float32), tl.zeros([K], tl.float32)
         if KEEP:
@@ -279,8 +285,10 @@ def _train_unit(
                 x, c, n = _read_block(vertex, context, nodes, row, block * D, D, EVEN, MOVED, PRODUCT, FRESH)
                 a, b, c = _squares(x, c, n, factors, K, FOLD, PRECISION)
                 x_square, c_square, n_square = x_square + a, c_square + b, n_square + c
-        x_rate, c_rate = clipped(x_square, rate, s0)[:, None], clipped(c_square, rate, s0)[:, None]
-        n_rate = clipped(n_square, rate, s0)[:, None]
+        x_rate, c_rate = clipped(x_square, x_rate, s0), clipped(c_square, c_rate, s0)
+        n_rate = clipped(n_square, n_rate, s0)
+    if CLIP or CAPPED:
+        x_rate, c_rate, n_rate = x_rate[:, None], c_rate[:, None], n_rate[:, None]
     rows = (x_live, c_live, n_live, x_rate, c_rate, n_rate)
     tables = (vertex, context, vertex_m1, vertex_m2, context_m1, context_m2)
     numbers = (s0, s1, s2, row, seed + unit)
@@ -307,26 +315,26 @@ def _train_unit(
 @jit(varying=("num_walk", "num_unit", "seed"))
 def train_tiles(
     vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride, place_stride, num_walk, negatives, hub_weight,
-    lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs, statistics, num_unit,
+    largest_rate, lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs, statistics, num_unit,
     NODES: tl.constexpr, WALKS: tl.constexpr, CHUNKS: tl.constexpr, STEP: tl.constexpr, TWO_SIDED: tl.constexpr,
     NEGATIVES: tl.constexpr, K: tl.constexpr, HUBS: tl.constexpr, OPTIMIZER: tl.constexpr, CLIP: tl.constexpr,
     UPDATE: tl.constexpr, MERGE: tl.constexpr, MERGE_NEGATIVES: tl.constexpr, RELOAD: tl.constexpr, T: tl.constexpr, W: tl.constexpr,
     D: tl.constexpr, BLOCKS: tl.constexpr, EVEN: tl.constexpr, PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LOSS: tl.constexpr,
-    FOLD: tl.constexpr, KEEP: tl.constexpr, FRESH: tl.constexpr, LOOP: tl.constexpr,
+    FOLD: tl.constexpr, KEEP: tl.constexpr, FRESH: tl.constexpr, CAPPED: tl.constexpr, LOOP: tl.constexpr,
 ):  # fmt: skip
     """Train all units: a program each, or, to have fewer under way at a time, as many programs as there are, in turns."""
     if LOOP:
         for unit in tl.range(tl.program_id(0), num_unit, tl.num_programs(0)):
             _train_unit(
                 unit, vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride, place_stride,
-                num_walk, negatives, hub_weight, lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs,
+                num_walk, negatives, hub_weight, largest_rate, lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs,
                 statistics, NODES, WALKS, CHUNKS, STEP, TWO_SIDED, NEGATIVES, K, HUBS, OPTIMIZER, CLIP, UPDATE, MERGE, MERGE_NEGATIVES,
-                RELOAD, T, W, D, BLOCKS, EVEN, PRODUCT, PRECISION, LOSS, FOLD, KEEP, FRESH,
+                RELOAD, T, W, D, BLOCKS, EVEN, PRODUCT, PRECISION, LOSS, FOLD, KEEP, FRESH, CAPPED,
             )  # fmt: skip
     else:
         _train_unit(
             tl.program_id(0), vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride,
-            place_stride, num_walk, negatives, hub_weight, lr, row, negative_weight, weight_decay, s0, s1, s2, seed,
+            place_stride, num_walk, negatives, hub_weight, largest_rate, lr, row, negative_weight, weight_decay, s0, s1, s2, seed,
             num_pairs, statistics, NODES, WALKS, CHUNKS, STEP, TWO_SIDED, NEGATIVES, K, HUBS, OPTIMIZER, CLIP, UPDATE,
-            MERGE, MERGE_NEGATIVES, RELOAD, T, W, D, BLOCKS, EVEN, PRODUCT, PRECISION, LOSS, FOLD, KEEP, FRESH,
+            MERGE, MERGE_NEGATIVES, RELOAD, T, W, D, BLOCKS, EVEN, PRODUCT, PRECISION, LOSS, FOLD, KEEP, FRESH, CAPPED,
         )  # fmt: skip

@@ -31,6 +31,8 @@ LOSS_EVERY = _tile.LOSS_EVERY
 # Nodes above which one is hardly drawn twice for a tile, and a table is far larger than what a multiprocessor keeps.
 _FEW = 1 << 16
 
+_LEAST_STORED = 32  # columns of a block of rows that are read twice and stored; see ValueError below
+
 # fp32 products are those of three parts on tensor cores, right to 21 bits: plain ones take a minute and more to compile.
 _PRODUCTS = {"bf16": (tl.bfloat16, "ieee"), "tf32": (tl.float32, "tf32"), "fp32": (tl.float32, "tf32x3")}
 
@@ -69,13 +71,13 @@ class Launch:
         """Return a layout that takes less shared memory; None if there is none."""
         if self.keep:
             return replace(self, keep=0)
-        return replace(self, block=self.block // 2) if self.block > 16 else None
+        return replace(self, block=self.block // 2) if self.block > _LEAST_STORED else None
 
 
 def train_walks(
     vertex, context, vertex_moment1, vertex_moment2, context_moment1, context_moment2,
     walks, negatives, hub_weight, lr, step, two_sided, negative_weight, weight_decay, optimizer, settings, statistics,
-    *, product="fp32", hubs=True, seed=0, num_pairs=None, launch=None,
+    *, product="fp32", hubs=True, largest_rate=None, seed=0, num_pairs=None, launch=None,
 ):  # fmt: skip
     """Train both tables on walks, in place, without waiting for the device; return the number of positive pairs.
 
@@ -103,6 +105,8 @@ def train_walks(
         What the factors of matrix products are rounded to; sums are fp32.
     hubs : bool
         False if all hub weights are 1, which are then not read.
+    largest_rate : float32 [N], optional
+        Learning rate that is not exceeded by a node; without it there is none.
     seed : int
         Of the stochastic rounding.
     num_pairs : int64 [1], optional
@@ -118,7 +122,8 @@ def train_walks(
     Raises
     ------
     ValueError
-        If rows of a bf16 table are wider than what is kept of them: Triton 3.6 compiles that to accesses out of bounds.
+        If rows of a bf16 table are wider than what is kept of them, or rows that are stored are not kept and read in blocks of 16 columns:
+        Triton 3.6 compiles that to accesses out of bounds.
     triton.OutOfResources
         If the device has too little shared memory for this layout.
     """
@@ -135,6 +140,10 @@ def train_walks(
     add = optimizer == SGD and vertex.dtype == torch.float32 if launch.add is None else launch.add
     if vertex.dtype == torch.bfloat16 and row > launch.keep and not INTERPRETED:
         raise ValueError(f"bf16 tables: expected rows of at most {launch.keep} columns, got {row}")
+    if not add and row > launch.keep and launch.block < _LEAST_STORED and not INTERPRETED:
+        raise ValueError(
+            f"rows that are read twice and stored: expected blocks of {_LEAST_STORED} columns, got {launch.block}"
+        )
     tied = vertex.data_ptr() == context.data_ptr()
     block = min(launch.block, max(16, triton.next_power_of_2(row)))
     dtype, precision = _PRODUCTS[product]
@@ -146,7 +155,8 @@ def train_walks(
                 _tile.train_tiles[(min(count, launch.num_program or count),)](
                     vertex, context, *_moments(vertex, vertex_moment1, vertex_moment2),
                     *_moments(context, context_moment1, context_moment2),
-                    walks, walks.stride(0), walks.stride(1), num_walk, negatives, hub_weight, lr, row,
+                    walks, walks.stride(0), walks.stride(1), num_walk, negatives, hub_weight,
+                    lr if largest_rate is None else largest_rate, lr, row,
                     float(negative_weight), float(weight_decay), *values, seed & 0x7FFFFFFF, num_pairs, statistics, count,
                     NODES=nodes, WALKS=per_tile, CHUNKS=num_chunk, STEP=min(step, nodes), TWO_SIDED=bool(two_sided),
                     NEGATIVES=num_negative, K=max(16, triton.next_power_of_2(num_negative)), HUBS=hubs, OPTIMIZER=optimizer,
@@ -156,6 +166,7 @@ def train_walks(
                     T=TILE, W=TILE if num_chunk == 1 else triton.next_power_of_2(TILE + 2 * min(step, nodes)),
                     D=block, BLOCKS=triton.cdiv(row, block), EVEN=row % block == 0, PRODUCT=dtype, PRECISION=precision,
                     LOSS=loss, FOLD=launch.fold and add and num_chunk == 1, KEEP=row <= launch.keep, FRESH=len(vertex) < _FEW,
+                    CAPPED=largest_rate is not None,
                     LOOP=bool(launch.num_program),
                     num_warps=launch.num_warps, num_stages=1,
                 )  # fmt: skip
