@@ -36,6 +36,7 @@ class GpuBlocks:
         self._rows: dict[Side, int] = {side: store.placement.rows(side) for side in ("vertex", "context")}
         self._settings = optimizer_settings(plan)
         self._heads = heads_for(part.row)
+        self._product = "bf16" if self._device.is_real else "fp32"
         self._share = noise.share
         self._pinned: list[npt.NDArray[Any]] = []
         self._events: dict[int, Any] = {}
@@ -43,10 +44,26 @@ class GpuBlocks:
             self._allocate(graph, plan, part, noise)
 
     def _allocate(self, graph: Graph, plan: Plan, part: Part, noise: Noise) -> None:
-        device, store, grid = self._device, self._store, self._grid
-        self._walks = EpisodeWalks(graph, plan, part, device, store.placement)
+        device = self._device
+        self._walks = self._walks_of(graph, part)
         self._noise = device.upload(noise.prob), device.upload(noise.alias)
-        slots = {"vertex": grid.vertex_slots, "context": grid.context_slots}
+        none = device.empty(0, dtype=torch.float32)
+        self._none = [none, none]
+        # The sums of the counts are cursors, then ends: 8 bytes, as there may be many pairs.
+        shape = self._grid.num_context_part, self._rows["vertex"]
+        self._counts, self._next_counts = (device.empty(*shape, dtype=torch.int32) for _ in range(2))
+        self._counted: int | None = None  # the vertex part of `_next_counts`
+        self._narrow = self._rows["context"] <= 1 << 16
+        self._statistics = torch.zeros(2, dtype=torch.float64, device=device.torch)
+        self._training = device.stream()
+        self._allocate_parts(part)
+
+    def _walks_of(self, graph: Graph, part: Part) -> EpisodeWalks:
+        return EpisodeWalks(graph, self._plan, part, self._device, self._store.placement)
+
+    def _allocate_parts(self, part: Part) -> None:
+        device, plan, store = self._device, self._plan, self._store
+        slots = {"vertex": self._grid.vertex_slots, "context": self._grid.context_slots}
         if store.tied:
             slots = {"vertex": sum(slots.values())}
 
@@ -55,32 +72,27 @@ class GpuBlocks:
             return [device.empty(self._rows[side], part.row, dtype=dtype) for dtype in dtypes]
 
         self._buffers = {side: [buffer(side) for _ in range(count)] for side, count in slots.items()}  # type: ignore[arg-type]
-        none = device.empty(0, dtype=torch.float32)
-        self._none = [none, none]
-        # The sums of the counts are cursors, then ends: 8 bytes, as there may be many pairs.
-        shape = grid.num_context_part, self._rows["vertex"]
-        self._counts, self._next_counts = (device.empty(*shape, dtype=torch.int32) for _ in range(2))
-        self._counted: int | None = None  # the vertex part of `_next_counts`
-        self._narrow = self._rows["context"] <= 1 << 16
-        self._statistics = torch.zeros(2, dtype=torch.float64, device=device.torch)
-        self._training = device.stream()
         self._streams: dict[tuple[str, str], Any] = {
             (kind, side): device.stream() for kind in ("Load", "Store") for side in ("vertex", "context")
         }
         self._host = {
-            side: [_tensor(table.array) for table in tables] for side, tables in self._store.sides.items()
+            side: [_tensor(table.array) for table in tables] for side, tables in store.sides.items()
         }  # the same memory
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Let the device copy from and to the tables of the host by itself, and wait for everything at the end."""
-        arrays = {id(table.array): table.array for tables in self._store.sides.values() for table in tables}
-        with explained(self._plan.device), self._device.pinning(list(arrays.values())), self._walks:
+        with explained(self._plan.device), self._device.pinning(self._arrays()), self._walks:
             try:
                 yield
             finally:
                 self._events.clear()
                 self._device.synchronize()
+
+    def _arrays(self) -> list[npt.NDArray[Any]]:
+        """Return the memory of the host that the device copies from and to."""
+        arrays = {id(table.array): table.array for tables in self._store.sides.values() for table in tables}
+        return list(arrays.values())
 
     # ------------------------------------------------------------------------------------------------------- pairs
 
@@ -89,7 +101,7 @@ class GpuBlocks:
         self._walks.begin(first_walk, num_walk)
         self._counted = None
 
-    def begin_row(self, vertex_part: int, following: int | None) -> list[int]:
+    def begin_row(self, vertex_part: int, following: int | None = None) -> list[int]:
         """Sort the pairs of a vertex part by context part and head; return how many each context part has.
 
         On the way those of the part that follows are counted, so that walks are drawn once for each part, and not twice.
@@ -163,9 +175,7 @@ class GpuBlocks:
         first, last = self._unit_bounds[block.context : block.context + 2]
         if first == last:
             return
-        side: Side = "vertex" if self._store.tied else "context"
-        vertex, *vertex_moments = self._buffers["vertex"][operation.vertex_buffer]
-        context, *context_moments = self._buffers[side][operation.context_buffer]
+        (vertex, *vertex_moments), (context, *context_moments) = self._tables(operation)
         vertex1, vertex2 = (*vertex_moments, *self._none)[:2]
         context1, context2 = (*context_moments, *self._none)[:2]
         here = slice(block.context * rows["context"], (block.context + 1) * rows["context"])
@@ -180,8 +190,14 @@ class GpuBlocks:
                 self._pair_bounds[block.context], self._ends[block.context], self._contexts, self._totals,
                 self._units[first:last], negatives, self._heads, block.vertex * rows["vertex"], block.context * rows["context"],
                 lr, plan.negative_weight * float(self._share[block.context]), plan.weight_decay, plan.optimizer.code,
-                self._settings, self._statistics, product="bf16" if self._device.is_real else "fp32", seed=stream,
+                self._settings, self._statistics, product=self._product, seed=stream,
             )  # fmt: skip
+
+    def _tables(self, operation: Train) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Return the two parts of a block, each a table and its moments."""
+        side: Side = "vertex" if self._store.tied else "context"
+        vertex, context = operation.vertex_buffer, operation.context_buffer
+        return self._buffers["vertex"][vertex], self._buffers[side][context]
 
     def end_row(self) -> tuple[float, float]:
         """Wait for the trainings of the row; return its loss and the weight of it."""

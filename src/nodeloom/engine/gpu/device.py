@@ -46,6 +46,11 @@ class Device:
         if self.is_real:
             torch.cuda.synchronize(self.torch)
 
+    def wait_for(self, stream: Any) -> None:
+        """Wait for what is on a stream."""
+        if self.is_real:
+            stream.synchronize()
+
     def empty(self, *shape: int, dtype: torch.dtype) -> torch.Tensor:
         """Return a tensor on the device, not initialised."""
         return torch.empty(*shape, dtype=dtype, device=self.torch)

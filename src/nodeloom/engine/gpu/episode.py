@@ -51,11 +51,11 @@ class EpisodeWalks:
     def __exit__(self, *error: object) -> None:
         self._drawn.__exit__(*error)
 
-    def begin(self, first_walk: int, num_walk: int) -> None:
-        """Say which walks the next passes are over."""
+    def begin(self, first_walk: int, num_walk: int, following: int | None = None) -> None:
+        """Say which walks the next passes are over; the next episode begins with walk `following`, by default the next one."""
         self._first, self._count = first_walk, num_walk
         if isinstance(self._drawn, _HostEpisodes):
-            self._drawn.hold(first_walk, num_walk)
+            self._drawn.hold(first_walk, num_walk, first_walk + num_walk if following is None else following)
 
     def chunks(self) -> Iterator[torch.Tensor]:
         """Yield the walks in chunks [W, L + 1] of slots, on the current stream; a chunk is gone when the next one comes."""
@@ -89,8 +89,8 @@ class _HostEpisodes:
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._ahead = None
 
-    def hold(self, first_walk: int, num_walk: int) -> None:
-        """Have an episode at hand, and let the threads draw as many walks behind it."""
+    def hold(self, first_walk: int, num_walk: int, following: int) -> None:
+        """Have an episode at hand, and let the threads draw as many walks from `following` on."""
         if self._ahead is not None:
             self._ahead.result()
         self._device.synchronize()  # nothing is copied from the one that is overwritten
@@ -102,8 +102,8 @@ class _HostEpisodes:
         self._first = first_walk
         if len(self._next) != num_walk:
             self._next = self._device.pinned(num_walk, self._width, dtype=self._dtype)
-        self._ahead_of = (first_walk + num_walk, num_walk)
-        self._ahead = self._pool.submit(self._draw, first_walk + num_walk, self._next)
+        self._ahead_of = (following, num_walk)
+        self._ahead = self._pool.submit(self._draw, following, self._next)
 
     def _draw(self, first_walk: int, out: torch.Tensor) -> None:
         walks = out.numpy()

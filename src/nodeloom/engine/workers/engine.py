@@ -27,6 +27,7 @@ from nodeloom.rng import Purpose, stream
 from nodeloom.sampling.negatives import noise_weights
 
 if TYPE_CHECKING:
+    from nodeloom.engine.workers.gpu_blocks import GpuWorkerBlocks
     from nodeloom.graph import Graph
 
 
@@ -52,7 +53,7 @@ class WorkerEngine:
         self.total_pair = plan.num_epoch * graph.num_edges
         self._noise_key = stream(part.seed, Purpose.NEGATIVE)
         noise = Noise.of(noise_weights(graph, plan.negative_sample_exponent), store.placement, plan.num_thread)
-        self._blocks = WorkerBlocks(graph, plan, part, store, noise, self.workers)
+        self._blocks = _blocks(graph, plan, part, store, noise)
 
     def run(self, position: Position) -> Iterator[Position]:
         """Train from `position`, which moves along, to the end; yield it after every round. It is the same for all workers.
@@ -123,3 +124,13 @@ class WorkerEngine:
             if not math.isfinite(position.loss):
                 raise diverged(plan, position.num_pair / self.graph.num_edges)
         return int(pairs)
+
+
+def _blocks(graph: Graph, plan: Plan, part: Part, store: WorkerStore, noise: Noise) -> WorkerBlocks | GpuWorkerBlocks:
+    if plan.device == "cpu":
+        return WorkerBlocks(graph, plan, part, store, noise, store.workers)
+    from nodeloom.engine.workers.gpu_blocks import GpuWorkerBlocks
+    from nodeloom.engine.workers.gpu_store import GpuWorkerStore
+
+    assert isinstance(store, GpuWorkerStore)
+    return GpuWorkerBlocks(graph, plan, part, store, noise)

@@ -55,7 +55,11 @@ class Workers:
         This worker, from 0.
     num_worker : int
         All of them.
+    links : nodeloom.engine.workers.links.Links or None
+        The connections between their devices, once there are some.
     """
+
+    links: Any = None
 
     def __init__(self, rank: int, num_worker: int, parts: Any = None) -> None:
         self.rank, self.num_worker = rank, num_worker

@@ -7,6 +7,7 @@ same connections as everything else.
 from __future__ import annotations
 
 import datetime
+import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,15 @@ class Links:
         if self.direct:
             torch.cuda.set_device(device)
             self._group = dist.new_group(backend="nccl", timeout=WAIT)
+            # Connects all: NCCL does so in the first call, which otherwise might be an exchange that concerns two workers only.
+            dist.all_reduce(torch.zeros(1, device=device), group=self._group)
+
+    @classmethod
+    def of(cls, workers: Workers, device: torch.device) -> Links:
+        """Return the links of workers, made once: each takes connections and memory of its own. All of them have to call it."""
+        if workers.any(workers.links is None or workers.links.device != device):
+            workers.links = cls(workers, device)
+        return workers.links
 
     def add(self, values: torch.Tensor) -> None:
         """Replace a tensor, of the same shape and dtype with all workers, by its sum over them."""
@@ -113,8 +123,13 @@ def _tensor(array: npt.NDArray[np.uint8], like: torch.Tensor) -> torch.Tensor:
 
 def _name(device: torch.device) -> str | None:
     """Return what tells a GPU from all others, or None where NCCL cannot reach it."""
-    if device.type != "cuda" or not dist.is_nccl_available():
-        return None
+    return card_of(device) if device.type == "cuda" and dist.is_nccl_available() else None
+
+
+def card_of(device: torch.device) -> str:
+    """Return what tells the card of a device from all others, on any host."""
+    if device.type != "cuda":
+        return f"{socket.gethostname()}/{device}"
     return str(torch.cuda.get_device_properties(device).uuid)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,13 @@ from nodeloom.rng import Purpose, stream
 from nodeloom.typing import FloatArray, IndexArray
 
 _BLOCK = 1 << 22  # values that are handled together
+
+
+class Travel(Protocol):
+    """Parts that are under way."""
+
+    def wait(self) -> None:
+        """Wait until all have arrived."""
 
 
 class WorkerStore:
@@ -58,7 +66,7 @@ class WorkerStore:
         self.moved = True
         self._row = part.row
         self.sides = {
-            side: [PartTable(placement.rows(side), part.row) for _ in range(1 + num_moment)]
+            side: [self._table(placement.rows(side), number) for number in range(1 + num_moment)]
             for side in ("vertex", "context")
         }
         for table in self.sides["vertex"]:
@@ -71,8 +79,13 @@ class WorkerStore:
         self.sent: list[int] = []
         self._going: list[int] = []
         self._coming: set[int] = set()
-        self._pending = Pending([])
+        self._pending: Travel = Pending([])
         self._whole: dict[str, FloatArray] = {}
+
+    def _table(self, rows: int, number: int) -> PartTable:
+        """Return a table of parts of so many rows: of the vectors if `number` is 0, else of that moment."""
+        del number  # all are float32 here
+        return PartTable(rows, self._row)
 
     # ------------------------------------------------------------------------------------------------------ travel
 
@@ -90,7 +103,7 @@ class WorkerStore:
             elif handover.taker == rank:
                 self._coming.add(handover.part)
                 incoming += [(table.take(handover.part), handover.giver) for table in tables]
-        self._pending = self.workers.exchange(outgoing, incoming)
+        self._pending = self._exchange(outgoing, incoming)
         if outgoing:
             self.sent.append(sum(array.nbytes for array, _ in outgoing))
 
@@ -113,6 +126,9 @@ class WorkerStore:
         for handover in changes:  # one by one: nobody needs more room than for one more
             self.hand_over([handover])
         self._arrive()
+
+    def _exchange(self, outgoing: list[tuple[Any, int]], incoming: list[tuple[Any, int]]) -> Travel:
+        return self.workers.exchange(outgoing, incoming)
 
     def _arrive(self) -> None:
         self._pending.wait()
@@ -140,11 +156,11 @@ class WorkerStore:
         key, scale = np.uint64(stream(part.seed, Purpose.INITIAL_VERTEX)), np.float32(initial_scale(part.dim))
 
         def fill(first: int, last: int) -> None:
-            for start, end in _blocks(first, last, part.row):
+            for start, end in node_blocks(last, part.row, first):
                 rows = np.zeros((end - start, part.row), np.float32)
                 uniform_rows(key, start, part.dim, scale, rows)
-                for table, here, places in self._places("vertex", self.sides["vertex"][0], start, end):
-                    table[places] = rows[here]
+                for number, here, places in self._places("vertex", start, end):
+                    self.sides["vertex"][0].put(number, places, rows[here])
 
         run_slices(fill, self.num_nodes, num_thread)
 
@@ -160,17 +176,17 @@ class WorkerStore:
         if rank != 0:
             for number, holder in enumerate(holders):
                 if holder == rank:
-                    self.workers.exchange([(table.part(number), 0)], []).wait()
+                    self.workers.exchange([(table.values(number), 0)], []).wait()
             return None
         if name not in self._whole:  # kept: there is room for one only
             self._whole[name] = np.empty((self.num_nodes, self._row), np.float32)
         whole = self._whole[name]
         buffer = np.empty((rows, self._row), np.float32)
         for number, holder in enumerate(holders):
-            values = table.part(number) if holder == 0 else buffer
+            values = table.values(number) if holder == 0 else buffer
             if holder != 0:
                 self.workers.exchange([], [(buffer, holder)]).wait()
-            for first, last in _blocks(0, self.num_nodes, self._row):
+            for first, last in node_blocks(self.num_nodes, self._row):
                 slots = self.placement.slot[first:last]
                 here = slots // rows == number
                 whole[first:last][here] = values[slots[here] - number * rows]
@@ -178,27 +194,24 @@ class WorkerStore:
 
     def write(self, name: str, values: FloatArray, rows: npt.NDArray[np.bool_] | None = None) -> None:
         """Set the first columns of a table, of all rows or of those where the mask `rows` [N] is true; each worker those that it has."""
-        side, found = self._names()[name]
-        width = values.shape[1]
-        for first, last in _blocks(0, self.num_nodes, self._row):
+        side, table = self._names()[name]
+        for first, last in node_blocks(self.num_nodes, self._row):
             block = None
-            for table, here, places in self._places(side, found, first, last):
+            for number, here, places in self._places(side, first, last):
                 if block is None:
                     block = np.asarray(values[first:last], np.float32)
                 if rows is not None:
                     wanted = rows[first:last][here]
                     here, places = here[wanted], places[wanted]
-                table[places, :width] = block[here]
+                table.put(number, places, block[here])
 
     def is_finite(self) -> bool:
         """Tell whether no table of any worker holds NaN or infinity; all workers have to call it."""
         self._arrive()
         return not self.workers.any(not all(table.is_finite() for _, table in self._names().values()))
 
-    def _places(
-        self, side: str, table: PartTable, first: int, last: int
-    ) -> Iterator[tuple[FloatArray, IndexArray, IndexArray]]:
-        """Yield, for each part that is here, its rows, and of the nodes ``first ... last`` those that it has and where."""
+    def _places(self, side: str, first: int, last: int) -> Iterator[tuple[int, IndexArray, IndexArray]]:
+        """Yield each part that is here, and of the nodes ``first ... last`` those that it has and in which rows."""
         rows = self.placement.rows(side)  # type: ignore[arg-type]
         slots = self.placement.slot[first:last]
         owners = slots // rows
@@ -207,8 +220,9 @@ class WorkerStore:
         )
         for number in mine:
             here = np.flatnonzero(owners == number)
-            yield table.part(number), here, slots[here] - number * rows
+            yield number, here, slots[here] - number * rows
 
 
-def _blocks(first: int, last: int, row: int) -> Iterator[tuple[int, int]]:
+def node_blocks(last: int, row: int, first: int = 0) -> Iterator[tuple[int, int]]:
+    """Yield bounds of nodes ``first ... last`` whose rows of so many values are handled together."""
     return itertools.pairwise([*range(first, last, max(1, _BLOCK // row)), last])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nodeloom.engine.grid.tables import HostTable
 from nodeloom.engine.store import aligned_zeros
+from nodeloom.typing import FloatArray, IndexArray
 
 
 class PartTable(HostTable):
@@ -22,22 +22,33 @@ class PartTable(HostTable):
 
     def __init__(self, rows: int, row: int) -> None:
         self._shape = rows, row
-        self._parts: dict[int, npt.NDArray[Any]] = {}
-        self._free: list[npt.NDArray[Any]] = []
+        self._parts: dict[int, Any] = {}
+        self._free: list[Any] = []
 
-    def take(self, number: int) -> npt.NDArray[Any]:
+    def take(self, number: int) -> Any:
         """Make room for a part and return it; it is there from now on. Its values are those of whatever was there before."""
-        self._parts[number] = self._free.pop() if self._free else aligned_zeros(*self._shape)
+        self._parts[number] = self._free.pop() if self._free else self._new()
         return self._parts[number]
 
     def give(self, number: int) -> None:
         """Let a part go."""
         self._free.append(self._parts.pop(number))
 
-    def part(self, number: int, rows: int | None = None) -> npt.NDArray[Any]:
+    def part(self, number: int, rows: int | None = None) -> Any:
         """Return a part that is there, [rows, row]: the memory itself."""
         return self._parts[number]
+
+    def values(self, number: int) -> FloatArray:
+        """Return the values of a part that is there, float32 [rows, row], in main memory: to be read."""
+        return self._parts[number]
+
+    def put(self, number: int, places: IndexArray, values: FloatArray) -> None:
+        """Set the first columns of some rows of a part, `values` being float32 [len(places), at most row]."""
+        self._parts[number][places, : values.shape[1]] = values
 
     def is_finite(self) -> bool:
         """Tell whether no part that is there holds NaN or infinity."""
         return all(bool(np.isfinite(part).all()) for part in self._parts.values())
+
+    def _new(self) -> Any:
+        return aligned_zeros(*self._shape)
