@@ -66,11 +66,13 @@ def test_programs_and_changes(plan_of, graph, lr, num_epoch, optimizer, dtype, c
     assert launch.num_program >= 0
     assert launch.num_warps in (4, 8)
     assert 1 <= under_way(launch, card) <= 2 * card
-    assert under_way(launch, card) >= min(16 if plan.optimizer.code == SGD else 4, card)
+    assert under_way(launch, card) >= min(4, card)
     if launch.num_program:
         assert launch.num_program < card
         assert launch.num_warps == 8
     assert launch.add is (plan.optimizer.code == SGD and dtype == "fp32")
+    if launch.add and launch.num_program > 4:
+        assert launch.num_program * TILE <= graph.num_nodes
     rates = largest_rates(graph, plan, launch, card)
     if rates is None:
         assert not launch.add or under_way(launch, card) <= calm(graph, plan) * 1.0001
@@ -107,19 +109,21 @@ def test_graphs_without_hubs_never_run_fewer_tiles(plan_of, lr, num_epoch, card)
 
 
 def test_the_longest_trainings_use_the_whole_card_and_short_ones_of_long_steps_few_programs(plan_of):
-    whole = layout(STAR, plan_of(STAR, num_epoch=10**7), 132)
-    assert (whole.num_program, whole.num_warps, whole.add) == (0, 4, True)
+    whole = layout(STAR, plan_of(STAR, num_epoch=10**7, table_dtype="bf16"), 132)
+    assert (whole.num_program, whole.num_warps, whole.add) == (0, 4, False)
+    small = layout(STAR, plan_of(STAR, num_epoch=10**7), 132)  # changes that are added need room
+    assert (small.num_program, small.num_warps, small.add) == (500 // TILE, 8, True)
     calm_one = layout(EVEN, plan_of(EVEN), 132)
     assert (calm_one.num_program, calm_one.num_warps, calm_one.add) == (0, 4, True)
     few = layout(STAR, plan_of(STAR, lr=0.04, num_epoch=2), 132)
-    assert (few.num_program, few.num_warps, few.add) == (16, 8, True)
+    assert (few.num_program, few.num_warps, few.add) == (4, 8, True)
     moments = layout(STAR, plan_of(STAR, lr=0.001, num_epoch=2, optimizer="Adam"), 132)
     assert (moments.num_program, moments.num_warps, moments.add) == (4, 8, False)
 
 
 def test_a_training_is_slowed_down_by_no_more_than_patience(plan_of):
     for num_epoch in np.geomspace(1, 10**6, 30).astype(int):
-        plan = plan_of(STAR, lr=1.0, num_epoch=int(num_epoch))
+        plan = plan_of(STAR, lr=1.0, num_epoch=int(num_epoch), table_dtype="bf16")
         launch = layout(STAR, plan, 132)
         if launch.num_program:
             tiles = plan.total_pair / plan.pairs_per_tile
@@ -128,7 +132,7 @@ def test_a_training_is_slowed_down_by_no_more_than_patience(plan_of):
 
 
 def test_parts_count_alone_and_long_walks_as_several_tiles(plan_of):
-    values = {"num_epoch": 400_000, "lr": 1.0}
+    values = {"num_epoch": 400_000, "lr": 1.0, "table_dtype": "bf16"}
     one, both = (plan_of(STAR, model="LINE", order=order, dim=32, **values) for order in (2, "both"))
     assert both.total_pair == 2 * one.total_pair
     assert layout(STAR, one, 10**6) == layout(STAR, both, 10**6)

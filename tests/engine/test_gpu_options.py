@@ -113,6 +113,18 @@ def test_parts_have_their_own_walks_and_negatives(quick, small):
     assert (first.negatives[0] != second.negatives[0]).any()
 
 
+def test_the_rate_of_busy_nodes_is_limited(quick):
+    star = Graph.from_edges([[0, i] for i in range(1, 200)])
+    even = Graph.from_edges([[i, (i + 1) % 20_000] for i in range(20_000)])
+    for graph, is_limited in ((star, True), (even, False)):
+        calls = quick.record()
+        quick.train(graph, num_epoch=2, random_walk_length=9)
+        rates = calls[0].largest_rate
+        assert (rates is not None) is is_limited
+        if is_limited:
+            assert rates.argmin() == 0 and 0 < rates[0] < calls[0].lr.max() / 10 < rates[1:].min()
+
+
 def test_rounding_has_a_seed_of_its_own_in_every_launch(quick, small):
     for values in ({}, {"positive_reuse": 3}):
         calls = quick.record()

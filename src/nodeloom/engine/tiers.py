@@ -91,7 +91,7 @@ def grid_on_cpu(plan: Plan, graph: Graph, settings: Settings, limit: int | None,
     free = (limit if limit is not None else 1 << 62) if in_files else 1 << 62
     balance = range_balance(graph.strengths) if in_files else float("inf")
     if balance > _SPREAD:
-        balance = _dealt_balance(graph.strengths)
+        balance = dealt_balance(graph.strengths)
     fixed: dict[str, int] = {name: whole[name] for name in ("graph", "samplers")}
     itemsize = graph.indices.itemsize
     # The slots and what an alias table of the noise takes per slot, threads with their rows, and the buffers of the resident engine.
@@ -140,6 +140,7 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings, limit: int, reason: st
     nodes, itemsize = plan.num_nodes, graph.indices.itemsize
     on_device, on_host = device_memory(plan, graph), host_memory(plan, graph)
     fixed: dict[str, int] = {name: on_device[name] for name in ("graph", "samplers") if name in on_device}
+    fixed["samplers"] -= 4 * nodes  # no largest rates: those are of whole walks
     # Slots, and walks.
     chunk = episode_chunk(limit, plan.nodes_per_walk)
     plan = dataclasses.replace(plan, episode_chunk=chunk)
@@ -153,7 +154,7 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings, limit: int, reason: st
         memory["pinned buffers"] = round(2 * most * per_pair)
 
     try:
-        balance = _dealt_balance(graph.strengths)
+        balance = dealt_balance(graph.strengths)
         grid = _choose(plan, settings, sum(fixed.values()), _UNIT_BYTES, limit, most, balance)
     except MemoryLimitError:
         return None
@@ -165,10 +166,24 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings, limit: int, reason: st
         memory["vectors"] = on_host["vectors"]
     memory["placement"] = nodes * (2 * itemsize + 12)
     on_device = fixed | {name: number for name, number in grid.memory.items() if name != "fixed"}
-    on_device["units"] = _UNIT_BYTES * _num_tile(plan, grid.num_vertex_part, grid.num_context_part)
+    on_device["units"] = unit_memory(plan, grid.num_vertex_part, grid.num_context_part)
     return dataclasses.replace(
         plan, grid=grid, memory=memory, device_memory=on_device, reason=f"{reason} {grid.reason}"
     )
+
+
+def unit_memory(plan: Plan, num_vertex_part: int, num_context_part: int) -> int:
+    """Return the bytes of the list of units of a row of the grid on a GPU."""
+    return _UNIT_BYTES * _num_tile(plan, num_vertex_part, num_context_part)
+
+
+def pair_memory(context_bytes: int) -> float:
+    """Return the bytes of a pair in the lists of pairs and units on a GPU."""
+    return context_bytes + _pair_bytes(_UNIT_BYTES, "gpu")
+
+
+def _pair_bytes(unit_bytes: int, where: str) -> float:
+    return unit_bytes * _UNEVEN / (_HEADS[where] * _PAIRS)
 
 
 def _num_tile(plan: Plan, num_vertex_part: int, num_context_part: int) -> int:
@@ -202,7 +217,7 @@ def _choose(plan: Plan, settings: Settings, fixed: int, unit_bytes: int, free: i
             num_partition=wanted(settings),
             block_bytes=_BLOCK_BYTES[where],
             visit_bytes=_VISIT_BYTES[where],
-            pair_bytes=unit_bytes * _UNEVEN / (_HEADS[where] * _PAIRS),
+            pair_bytes=_pair_bytes(unit_bytes, where),
             cursor_bytes=4 if where == "gpu" and most < 2**31 else 8,
         )
     except ValueError as error:
@@ -217,7 +232,7 @@ def _choose(plan: Plan, settings: Settings, fixed: int, unit_bytes: int, free: i
         ) from error
 
 
-def _dealt_balance(strengths: DoubleArray) -> float:
+def dealt_balance(strengths: DoubleArray) -> float:
     """Return by how much the heaviest part may exceed the mean if nodes are dealt by strength: by the largest node, and by chance."""
     return 1.05 + 16 * float(strengths.max() / strengths.sum())
 

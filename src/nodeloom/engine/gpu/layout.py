@@ -41,11 +41,12 @@ PATIENCE = 0.15
 """Seconds up to which a training may be slowed down for the sake of its vectors."""
 
 _SECONDS_PER_TILE = 17e-6  # of a program of 8 warps; of 4 warps as long, but two of those share a multiprocessor
-_FEWEST = 16
-_FEWEST_WITH_MOMENTS = (
-    4  # all steps of a row are about as long there, however many gradients they are made of: none should be lost
-)
-_APART, _APART_WITH_MOMENTS = 0.5, 0.1  # share of the nodes that are in rows under way
+_FEWEST = 4
+_APART, _APART_WITH_MOMENTS = 0.5, 0.1
+"""Share of the nodes that are in rows under way. With moments a step is as long for few gradients as for many: none should be lost."""
+
+_ROOM = 1.0
+"""Heads under way for each node, at most, where changes are added: BlogCatalog diverged with two, whatever the rates of its hubs."""
 
 
 def optimizer_settings(plan: Plan) -> tuple[float, ...]:
@@ -74,14 +75,18 @@ def layout(graph: Graph, plan: Plan, num_multiprocessor: int) -> Launch:
     calm = BUSY / max(float(_visits(graph).max()) * TILE * plan.lr, 1e-12)
     apart = (_APART if plain else _APART_WITH_MOMENTS) * plan.num_nodes / (TILE + plan.num_shared_negative)
     quick = tiles * _SECONDS_PER_TILE / PATIENCE
-    wanted = max(_FEWEST if plain else _FEWEST_WITH_MOMENTS, min(calm, apart), quick)
+    add = plain and plan.table_dtype == "fp32"
+    wanted = max(min(calm, apart), quick)
+    if add:
+        wanted = min(wanted, _ROOM * plan.num_nodes / TILE)
+    wanted = max(_FEWEST, wanted)
     # With moments four warps have too few registers.
     num_program, num_warps = 0, 8
     if wanted >= 1.5 * num_multiprocessor and plain:
         num_warps = 4
     elif wanted < num_multiprocessor:
         num_program = int(wanted)
-    return Launch(num_warps=num_warps, num_program=num_program, add=plain and plan.table_dtype == "fp32")
+    return Launch(num_warps=num_warps, num_program=num_program, add=add)
 
 
 def largest_rates(graph: Graph, plan: Plan, launch: Launch, num_multiprocessor: int) -> FloatArray | None:
