@@ -43,7 +43,7 @@ class Links:
 
     def __init__(self, workers: Workers, device: torch.device) -> None:
         self.workers, self.device = workers, device
-        self.direct = _are_apart(workers.gather(_name(device)))
+        self.direct = are_linked(workers, device)
         self._group: Any = None
         if self.direct:
             torch.cuda.set_device(device)
@@ -121,9 +121,10 @@ def _tensor(array: npt.NDArray[np.uint8], like: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(array).view(like.dtype).view(like.shape)
 
 
-def _name(device: torch.device) -> str | None:
-    """Return what tells a GPU from all others, or None where NCCL cannot reach it."""
-    return card_of(device) if device.type == "cuda" and dist.is_nccl_available() else None
+def are_linked(workers: Workers, device: torch.device) -> bool:
+    """Tell whether NCCL reaches the devices of all workers, which takes a GPU for each. All of them have to call it."""
+    reachable = device.type == "cuda" and dist.is_nccl_available()
+    return _are_apart(workers.gather(card_of(device) if reachable else None))
 
 
 def card_of(device: torch.device) -> str:
