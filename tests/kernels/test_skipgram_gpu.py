@@ -57,7 +57,7 @@ LAYOUTS = [
     {"num_program": 3},
     {"num_warps": 8},
     {"add": False},
-    {"add": False, "keep": 0, "block": 32},
+    {"add": False, "keep": 0},
     {"add": True},
 ]
 

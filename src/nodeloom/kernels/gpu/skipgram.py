@@ -31,7 +31,7 @@ LOSS_EVERY = _tile.LOSS_EVERY
 # Nodes above which one is hardly drawn twice for a tile, and a table is far larger than what a multiprocessor keeps.
 _FEW = 1 << 16
 
-_LEAST_STORED = 32  # columns of a block of rows that are read twice and stored; see ValueError below
+_LEAST_STORED = 64  # columns of a block of rows that are read twice and stored; see ValueError below
 
 # fp32 products are those of three parts on tensor cores, right to 21 bits: plain ones take a minute and more to compile.
 _PRODUCTS = {"bf16": (tl.bfloat16, "ieee"), "tf32": (tl.float32, "tf32"), "fp32": (tl.float32, "tf32x3")}
@@ -71,7 +71,9 @@ class Launch:
         """Return a layout that takes less shared memory; None if there is none."""
         if self.keep:
             return replace(self, keep=0)
-        return replace(self, block=self.block // 2) if self.block > _LEAST_STORED else None
+        return (
+            replace(self, block=self.block // 2) if self.block > (_LEAST_STORED if self.add is False else 16) else None
+        )
 
 
 def train_walks(
@@ -122,7 +124,7 @@ def train_walks(
     Raises
     ------
     ValueError
-        If rows of a bf16 table are wider than what is kept of them, or rows that are stored are not kept and read in blocks of 16 columns:
+        If rows of a bf16 table are wider than what is kept of them, or rows that are stored are not kept and read in narrow blocks:
         Triton 3.6 compiles that to accesses out of bounds.
     triton.OutOfResources
         If the device has too little shared memory for this layout.
