@@ -83,7 +83,7 @@ class GpuWorkerBlocks(GpuBlocks):
     def prepare(self) -> None:
         """Compile what is not in the cache, before the clock starts: with a walk of each worker, and tables that nobody needs."""
         plan, device = self._plan, self._device
-        with explained(plan.device), device.on(self._training):
+        with explained(plan.device), device.on(self._training), self._walks:
             self._walks.begin(0, self._links.workers.num_worker)
             self._begin_row(self._links.workers.rank, None)
 

@@ -1,0 +1,189 @@
+"""The plan of several workers on GPUs: whole tables for each, or parts that they own."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from nodeloom.engine.budget import device_memory, episode_chunk, host_memory, sizes
+from nodeloom.engine.formats import in_formats
+from nodeloom.engine.gpu.device import Device
+from nodeloom.engine.plan import Plan
+from nodeloom.engine.settings import Settings
+from nodeloom.engine.tiers import dealt_balance, pair_memory, unit_memory, wanted
+from nodeloom.engine.workers.copies_shape import copies_on_gpus
+from nodeloom.engine.workers.devices import limits_of_gpus
+from nodeloom.engine.workers.group import Workers
+from nodeloom.engine.workers.links import are_linked
+from nodeloom.engine.workers.shape import (
+    PARTS_PER_WORKER,
+    check_memory,
+    check_parts,
+    memory_limits,
+    num_episodes,
+    refuse_what_parts_cannot,
+    result_bytes,
+    rows_of_worker,
+)
+from nodeloom.errors import ConfigError, MemoryLimitError, describe
+from nodeloom.log import logger
+from nodeloom.partition import Grid
+from nodeloom.units import size
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+_PAIRS_PER_SECOND = 0.7e9  # of a GPU, at dim 128: an estimate
+_BYTES_PER_SECOND = {True: 20e9, False: 2e9}  # from GPU to GPU; through main memory: estimates
+_ROOM_SHARE = 0.9  # of the memory that is left: for the walks and the pairs of an episode
+_SHORTEST = 1000  # episodes of a training, at most: shorter ones would only move tables
+_DTYPE_BYTES = {"fp32": 4, "bf16": 2}
+_SHORT_ROWS = 1 << 16  # rows of a context part that 16 bits can number
+
+
+def tables_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Workers) -> Plan | None:
+    """Return the plan with whole tables on the GPU of every worker, or with parts where those do not fit or parts are asked for.
+
+    Parameters
+    ----------
+    plan, graph, settings, workers
+        As for :func:`split_on_gpus`.
+
+    Returns
+    -------
+    Plan or None
+        None if neither fits GPUs that nobody asked for.
+
+    Raises
+    ------
+    ConfigError, MemoryLimitError
+        As :func:`split_on_gpus` and :func:`nodeloom.engine.workers.copies_shape.copies_on_gpus`.
+    """
+    tables, parts = settings.resource.worker_tables, wanted(settings)
+    if tables == "copies" and parts is not None:
+        hint = "Leave one of the two out."
+        raise ConfigError(
+            describe("num_partition", expected="1 or 'auto', since worker_tables is copies", got=parts, hint=hint)
+        )
+    needs_whole = plan.hub_threshold > 0 or any(part.order == 1 for part in plan.parts)
+    try:
+        if tables == "copies" or (tables == "auto" and parts is None):
+            try:
+                return copies_on_gpus(plan, graph, settings, workers)
+            except MemoryLimitError:
+                if tables == "copies" or needs_whole:
+                    raise
+        return split_on_gpus(plan, graph, settings, workers)
+    except MemoryLimitError as error:
+        if settings.resource.device != "auto" or tables == "copies":
+            raise
+        if workers.rank == 0:
+            logger.warning("training on the CPU, since GPUs have too little memory: %s", error)
+        return None
+
+
+def split_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Workers) -> Plan:
+    """Return the plan with parts for the GPU of every worker. All workers have to call it, and get the same but for their device.
+
+    Pairs are sorted by part on the device, so nodes are dealt to the parts by strength. A worker has two context parts, so that one
+    travels while the other is trained, unless only one fits.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of one of the workers.
+    graph : Graph
+        The graph.
+    settings : Settings
+        What the user asked for.
+    workers : Workers
+        All workers.
+
+    Raises
+    ------
+    ConfigError
+        If tables are tied, hubs are weighted, the number of parts is no multiple of that of the workers, or rows are too wide for the
+        bf16 that was asked for.
+    MemoryLimitError
+        If the share of a worker exceeds the memory of the GPU that has the least, or a host has no room for the rest.
+    """
+    num = workers.num_worker
+    refuse_what_parts_cannot(plan, settings, num)
+    asked = wanted(settings)
+    if asked is not None:
+        check_parts(plan, num, asked)
+    limits = limits_of_gpus(plan.device, settings, workers)
+    direct = are_linked(workers, Device(plan.device).torch)
+    worker, (device, limit) = min(enumerate(limits), key=lambda found: found[1][1])
+    numbers = [asked] if asked is not None else [PARTS_PER_WORKER * num, num]
+    if asked is None:
+        check_parts(plan, num, num)
+        numbers = [number for number in numbers if number <= plan.num_nodes]
+    plans = [_in_parts(p, graph, num, number, limit, direct) for p in in_formats(plan, settings) for number in numbers]
+    fitting = [p for p in plans if p.num_device_bytes <= limit]
+    if not fitting:
+        least = min(plans, key=lambda p: p.num_device_bytes)
+        raise MemoryLimitError(
+            describe(
+                f"plan, worker {worker}",
+                expected=f"at most {size(limit)} on {device}, for parts of the tables",
+                got=f"{least.table_dtype} tables, {sizes(least.device_memory)}",
+                hint="Use more workers, lower dim, use SGD (other optimizers keep more tables), or use device cpu.",
+            )
+        )
+    chosen = fitting[0]
+    check_memory(chosen.memory, memory_limits(workers, settings), result_bytes(chosen))
+    memory = chosen.memory if workers.rank else chosen.memory | {"result": result_bytes(chosen)}
+    return dataclasses.replace(chosen, memory=memory)
+
+
+def _in_parts(plan: Plan, graph: Graph, num_worker: int, num_part: int, limit: int, direct: bool) -> Plan:
+    """Return the plan with a grid, whose episodes are as long as they should be and the memory allows."""
+    nodes, itemsize = plan.num_nodes, graph.indices.itemsize
+    chunk = episode_chunk(limit, plan.nodes_per_walk)
+    plan = dataclasses.replace(plan, episode_chunk=chunk)
+    row, rows = max(part.row for part in plan.parts), -(-nodes // num_part)
+    row_bytes = row * (_DTYPE_BYTES[plan.table_dtype] + 4 * plan.optimizer.num_moment)
+    moved = (num_part - num_part // num_worker) * rows * row_bytes
+    speed = _PAIRS_PER_SECOND * num_worker * 128 / max(128, row)
+    total = plan.num_epoch * plan.num_edges
+    most = max(1, total // num_episodes(plan, moved, speed, _BYTES_PER_SECOND[direct]))
+
+    whole = device_memory(plan, graph)
+    here = rows_of_worker(plan, num_worker, num_part)
+    memory = {"tables": here * row * _DTYPE_BYTES[plan.table_dtype]}
+    if plan.optimizer.num_moment:
+        memory["moments"] = here * row * 4 * plan.optimizer.num_moment
+    memory |= {name: whole[name] for name in ("graph", "samplers") if name in whole}
+    heads = rows * (num_part // num_worker)
+    # Slots, walks that are drawn at a time, and the negatives of a block.
+    memory["buffers"] = (nodes + chunk * plan.nodes_per_walk) * itemsize + heads * plan.num_shared_negative // 2
+    # Counts (int32) with a copy and cursors for every context part and head, totals (int32) for every head.
+    memory["counts"] = heads * ((8 + (4 if most < 2**31 else 8)) * num_part + 4)
+    memory["units"] = unit_memory(plan, num_worker, num_part)
+    walk_bytes = plan.walks_per_tile * plan.nodes_per_walk * itemsize / plan.pairs_per_tile
+    context_bytes = 2 if rows <= _SHORT_ROWS else 4
+    pair_bytes = dealt_balance(graph.strengths) / num_worker * pair_memory(context_bytes)
+    room = max(0, limit - sum(memory.values())) * _ROOM_SHARE / (walk_bytes + pair_bytes)
+    most = max(1, min(most, int(room)), total // _SHORTEST)
+    memory |= {"walks": round(most * walk_bytes), "pairs": round(most * pair_bytes)}
+
+    on_host = host_memory(plan, graph)
+    main = {name: on_host[name] for name in ("graph", "samplers")}
+    main["placement"] = nodes * (2 * itemsize + 12)
+    if plan.sampler == "host":
+        main["pinned buffers"] = round(2 * most * walk_bytes / num_worker)
+    if not direct:
+        main["travel"] = max(2 * rows * row_bytes, round(2 * most * walk_bytes))
+    way = "from GPU to GPU" if direct else "through main memory"
+    reason = (
+        f"{num_worker} workers of {num_worker} x {num_part} blocks, each with a vertex part on its GPU; a context part of "
+        f"{size(rows * row_bytes)} goes to the next worker in every round, {way}."
+    )
+    grid = Grid(
+        num_vertex_part=num_worker, num_context_part=num_part, vertex_slots=1, context_slots=1, episode_pairs=most,
+        row_pairs=most // num_worker, context_bytes=context_bytes, moved_bytes=moved, memory=dict(memory), reason=reason,
+    )  # fmt: skip
+    return dataclasses.replace(
+        plan, grid=grid, memory=main, device_memory=memory, num_worker=num_worker, worker_tables="split", reason=reason
+    )

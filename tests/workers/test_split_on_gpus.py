@@ -1,0 +1,413 @@
+"""Workers with parts of the tables on GPUs train what one process trains: the same pairs, each once, and no row in two places."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections import Counter
+from types import SimpleNamespace
+
+import gpu_workers
+import numpy as np
+import pytest
+from local_workers import together
+from test_together import StopAt, accuracy, one_training, settings_of
+
+from gpu_runs import GB, INTERPRETED
+from nodeloom import Graph
+from nodeloom.datasets import planted_partition
+from nodeloom.engine import make_plan
+from nodeloom.engine.grid import GridEngine
+from nodeloom.engine.place import allocate, engine_of
+from nodeloom.engine.resident import Position
+from nodeloom.engine.workers import gpu_shape
+from nodeloom.errors import ConfigError, MemoryLimitError, TrainingError, TrainingInterrupted
+
+NODES = 901  # no multiple of any number of parts
+
+
+@pytest.fixture(scope="module")
+def communities():
+    edges, community = planted_partition(NODES, 7000, 6, mixing=0.3, seed=3)
+    return Graph.from_edges(edges, num_nodes=NODES), community
+
+
+@pytest.fixture(scope="module")
+def learned_by_one(communities):
+    graph, community = communities
+    return accuracy(one_training(graph, settings_of(num_epoch=60)).vertex, community)
+
+
+@pytest.fixture
+def on_gpus(monkeypatch):
+    """Train on the card, or with the kernels of the CPU in place of its kernels."""
+    gpu_workers.prepare(monkeypatch)
+    from gpu_pairs import take_kernels_of_the_cpu
+
+    take_kernels_of_the_cpu(monkeypatch)
+
+
+def in_parts(**values):
+    return settings_of(**{"device": "cuda", "worker_tables": "split", "num_epoch": 60, **values})
+
+
+def run_of(monkeypatch, graph, num_worker, settings, **changes):
+    """Run the engine of every worker; return them, and (round, worker, block, pairs) of every training."""
+    trained = []
+
+    def work(workers):
+        plan = make_plan(graph, settings)
+        plan = dataclasses.replace(plan, grid=dataclasses.replace(plan.grid, **changes))
+        store = allocate(plan, plan.parts[0], graph)
+        store.initialize(plan.parts[0], 1)
+        engine, position = engine_of(graph, plan, plan.parts[0], store), Position()
+        real, rounds = engine._blocks.train, iter(range(10**9))
+
+        def train_block(block, lr, key):
+            found = real(block, lr, key)
+            trained.append((next(rounds), workers.rank, block, found[0]))
+            return found
+
+        engine._blocks.train = train_block
+        for _ in engine.run(position):
+            pass
+        return SimpleNamespace(plan=plan, store=store, engine=engine, position=position)
+
+    with monkeypatch.context() as patch:
+        return together(patch, num_worker, work), trained
+
+
+# ------------------------------------------------------------------------------------------------------- what is trained
+
+
+@pytest.mark.parametrize(
+    ("num_worker", "values"),
+    [
+        (2, {}),
+        (3, {"table_dtype": "bf16"}),
+        (2, {"num_partition": 2}),
+        (2, {"optimizer": "Adam"}),
+        (2, {"optimizer": "Momentum", "table_dtype": "bf16", "sampler": "host"}),
+        (4, {"sampler": "host", "num_thread": 2}),
+        (2, {"positive_reuse": 2}),
+        (2, {"model": "LINE", "order": 2}),
+        (2, {"model": "node2vec", "p": 0.25, "q": 4.0}),
+    ],
+    ids=str,
+)
+def test_workers_learn_what_one_learns(monkeypatch, communities, on_gpus, learned_by_one, num_worker, values):
+    graph, community = communities
+    expected = learned_by_one
+    if {"optimizer", "model", "positive_reuse"} & values.keys():
+        alone = {key: value for key, value in values.items() if key not in ("table_dtype", "sampler")}
+        expected = accuracy(one_training(graph, settings_of(num_epoch=60, **alone)).vertex, community)
+    with monkeypatch.context() as patch:
+        found = together(patch, num_worker, lambda _: one_training(graph, in_parts(**values)))
+    assert [result.vertex is None for result in found] == [False] + [True] * (num_worker - 1)
+    assert {result.report.num_pair for result in found} == {found[0].report.num_pair}
+    assert found[0].report.num_pair >= 60 * graph.num_edges
+    assert found[0].report.device == "cuda:0" and found[0].report.num_worker == num_worker
+    assert found[0].vertex.shape == found[0].context.shape == (NODES, 32)
+    assert np.isfinite(found[0].vertex).all() and np.isfinite(found[0].context).all()
+    reached = accuracy(found[0].vertex, community)
+    assert expected > 65
+    assert reached > expected - 3, f"{reached:.1f} % of the communities against {expected:.1f} %"
+    assert accuracy(found[0].vertex, np.random.default_rng(1).permutation(community)) < 45  # control
+
+
+@pytest.mark.usefixtures("on_gpus")
+def test_what_workers_leave_out_is_noticed(monkeypatch, communities, learned_by_one):
+    # The judge above must not be content with the pairs within the parts of a worker.
+    from nodeloom.engine.workers.gpu_blocks import GpuWorkerBlocks
+
+    graph, community = communities
+    real = GpuWorkerBlocks.train
+
+    def train(self, block, lr, key):
+        return real(self, block, lr, key) if block.vertex == block.context else (0, 0.0, 0.0)
+
+    monkeypatch.setattr(GpuWorkerBlocks, "train", train)
+    settings = in_parts(
+        num_epoch=15, num_partition=4
+    )  # as many pairs of each node with its own part as in 60 epochs of all
+    found = together(monkeypatch, 4, lambda _: one_training(graph, settings))
+    assert accuracy(found[0].vertex, community) < learned_by_one - 3
+
+
+@pytest.mark.usefixtures("on_gpus")
+@pytest.mark.parametrize(("num_worker", "num_part", "dtype"), [(2, 2, "fp32"), (2, 4, "bf16"), (3, 9, "fp32")])
+def test_every_block_once_and_no_row_in_two_places(monkeypatch, communities, num_worker, num_part, dtype):
+    graph, _ = communities
+    settings = in_parts(num_epoch=8, num_partition=num_part, table_dtype=dtype, optimizer="Momentum")
+    runs, trained = run_of(monkeypatch, graph, num_worker, settings)
+    episodes = len(trained) // (num_worker * num_part)
+    assert episodes > 2
+    assert Counter(block for _, _, block, _ in trained) == {
+        (vertex, context): episodes for vertex in range(num_worker) for context in range(num_part)
+    }
+    for number in range(num_part * episodes):
+        blocks_of_round = [block for at, _, block, _ in trained if at == number]
+        assert len({block.vertex for block in blocks_of_round}) == len(blocks_of_round) == num_worker
+        assert len({block.context for block in blocks_of_round}) == num_worker
+    # Context parts are with one worker each; what travels is one part a round, with its moments.
+    held = Counter(part for run in runs for part in run.store.sides["context"][0]._parts)
+    assert held == dict.fromkeys(range(num_part), 1)
+    rows = runs[0].store.placement.rows("context")
+    share = num_part // num_worker
+    for run in runs:
+        assert run.store.sent == [rows * 32 * ((2 if dtype == "bf16" else 4) + 4)] * ((num_part - share) * episodes)
+        # Buffers are used again: there are as many as the plan has room for.
+        taken = sum(
+            array.numel() * array.element_size()
+            for tables in run.store.sides.values()
+            for table in tables
+            for array in (*table._parts.values(), *table._free)
+        )
+        assert 0 < taken <= run.plan.device_memory["tables"] + run.plan.device_memory["moments"]
+
+
+@pytest.mark.parametrize("sampler", ["device", "host"])
+def test_blocks_have_the_pairs_of_one_process(monkeypatch, sampler):
+    # With the kernels of the GPU, which are interpreted without a card.
+    gpu_workers.prepare(monkeypatch, kernels_of_the_cpu=False)
+    graph = Graph.from_edges(planted_partition(130, 300, 4, seed=1)[0])
+    values = {
+        "dim": 16,
+        "num_epoch": 6,
+        "num_partition": 4,
+        "augmentation_step": 3,
+        "random_walk_length": 9,
+        "lr": 0.02,
+    }
+    runs, trained = run_of(monkeypatch, graph, 2, in_parts(sampler=sampler, **values), episode_pairs=900)
+    found = Counter()
+    for _, _, block, pairs in trained:
+        found[block] += pairs
+    # The engine of one process on the CPU, in the same grid: its walks are the same.
+    plan = make_plan(graph, settings_of(**values))
+    grid = dataclasses.replace(plan.grid, num_vertex_part=2, num_context_part=4, episode_pairs=900)
+    plan = dataclasses.replace(plan, grid=grid)
+    store = allocate(plan, plan.parts[0], graph)
+    store.initialize(plan.parts[0], 1)
+    engine, position = engine_of(graph, plan, plan.parts[0], store), Position()
+    assert isinstance(engine, GridEngine)
+    expected, real = Counter(), engine._device.begin_row
+
+    def begin_row(vertex_part, following):
+        sizes = real(vertex_part, following)
+        expected.update({(vertex_part, context): pairs for context, pairs in enumerate(sizes)})
+        return sizes
+
+    engine._device.begin_row = begin_row
+    for _ in engine.run(position):
+        pass
+    assert found == expected
+    for run in runs:
+        assert (run.position.num_pair, run.position.num_tile) == (position.num_pair, position.num_tile)
+        assert run.position.loss == pytest.approx(position.loss, rel=0.03)
+    assert runs[0].position.loss == runs[1].position.loss
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_workers_start_from_the_values_of_one(monkeypatch, communities, dtype):
+    gpu_workers.prepare(monkeypatch, kernels_of_the_cpu=False)
+    graph, _ = communities
+
+    def work(_):
+        plan = make_plan(graph, in_parts(table_dtype=dtype, dim=20))
+        store = allocate(plan, plan.parts[0], graph)
+        store.initialize(plan.parts[0], 1)
+        first = [None if table is None else table.copy() for table in (store.read("vertex"), store.read("context"))]
+        mask = np.arange(NODES) % 3 == 0
+        store.write("context", np.ones((NODES, 20), np.float32), mask)
+        written = store.read("context")
+        assert store.is_finite()
+        if store.workers.rank == 1:
+            store.write("context", np.full((NODES, 20), np.inf, np.float32), mask)
+        assert not store.is_finite()  # all know it
+        return *first, written
+
+    with monkeypatch.context() as patch:
+        (vertex, context, written), *others = together(patch, 3, work)
+    assert others == [(None, None, None)] * 2
+    plan = make_plan(graph, settings_of(dim=20))
+    one = allocate(plan, plan.parts[0], graph)
+    one.initialize(plan.parts[0], 1)
+    expected = one.read("vertex")
+    np.testing.assert_allclose(vertex, expected, rtol=0 if dtype == "fp32" else 2**-8)
+    assert not context.any()
+    np.testing.assert_array_equal(written[:, :20], np.repeat((np.arange(NODES) % 3 == 0)[:, None], 20, axis=1))
+    assert not written[:, 20:].any()
+
+
+# ------------------------------------------------------------------------------------------------------- checkpoints
+
+
+@pytest.mark.usefixtures("on_gpus")
+@pytest.mark.parametrize(("before", "after"), [(2, 2), (2, 3), (2, 1), (1, 2)])
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_a_checkpoint_goes_on_with_another_number_of_workers(
+    tmp_path, monkeypatch, communities, optimizer, before, after
+):
+    graph, community = communities
+    file = tmp_path / "checkpoint.safetensors"
+    alone = settings_of(optimizer=optimizer, num_epoch=60)  # on the CPU
+    settings = in_parts(optimizer=optimizer)
+
+    def begin(workers):
+        # The callback of one worker stops them all.
+        callbacks = (StopAt(5),) if workers is None or workers.rank == before - 1 else ()
+        with pytest.raises(TrainingInterrupted):
+            one_training(graph, alone if before == 1 else settings, callbacks=callbacks, checkpoint=file)
+
+    def go_on(_):
+        return one_training(graph, alone if after == 1 else settings, resume=file)
+
+    with monkeypatch.context() as patch:
+        begin(None) if before == 1 else together(patch, before, begin)
+    assert file.exists()
+    with monkeypatch.context() as patch:
+        found = go_on(None) if after == 1 else together(patch, after, go_on)[0]
+    assert found.report.num_pair < 61 * graph.num_edges * 1.1
+    assert accuracy(found.vertex, community) > accuracy(one_training(graph, alone).vertex, community) - 4
+
+
+@pytest.mark.skipif(not INTERPRETED, reason="programs of a card run in any order")
+@pytest.mark.usefixtures("on_gpus")
+def test_the_same_workers_go_on_exactly(tmp_path, monkeypatch, communities):
+    graph, _ = communities
+    settings = in_parts(num_epoch=12)
+    file = tmp_path / "checkpoint.safetensors"
+
+    def begin(workers):
+        with pytest.raises(TrainingInterrupted):
+            one_training(graph, settings, callbacks=(StopAt(6),), checkpoint=file)
+
+    with monkeypatch.context() as patch:
+        whole = together(patch, 2, lambda _: one_training(graph, settings))[0]
+        together(patch, 2, begin)
+        again = together(patch, 2, lambda _: one_training(graph, settings, resume=file))[0]
+    np.testing.assert_array_equal(whole.vertex, again.vertex)
+    np.testing.assert_array_equal(whole.context, again.context)
+
+
+@pytest.mark.usefixtures("on_gpus")
+def test_a_divergence_ends_all(monkeypatch, communities):
+    graph, _ = communities
+    with pytest.raises(TrainingError, match="diverged"):
+        together(monkeypatch, 2, lambda _: one_training(graph, in_parts(lr=1e39)))
+
+
+# -------------------------------------------------------------------------------------------------------------- plans
+
+
+def planned(monkeypatch, graph, num_worker=2, free=16 * GB, **values):
+    with monkeypatch.context() as patch:
+        gpu_workers.prepare(patch, free=free)
+        return together(patch, num_worker, lambda _: make_plan(graph, settings_of(**{"device": "cuda", **values})))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"model": "LINE", "order": 1}, "order: expected 2 with several workers"),
+        ({"model": "LINE", "order": "both"}, "order: expected 2 with several workers"),
+        ({"hub_threshold": 0.01}, "hub_threshold"),
+        ({"num_partition": 6}, "num_partition: expected a multiple of the 4 workers, or auto, got 6"),
+        ({"dim": 300, "table_dtype": "bf16"}, "table_dtype: expected fp32 with dim above 256"),
+        ({"worker_tables": "copies", "num_partition": 4}, "num_partition: expected 1 or 'auto', since worker_tables"),
+    ],
+    ids=str,
+)
+def test_what_workers_cannot_do_is_refused(monkeypatch, communities, values, message):
+    with pytest.raises(ConfigError, match=message):
+        planned(monkeypatch, communities[0], 4, **{"worker_tables": "split", **values})
+
+
+def test_more_parts_than_nodes_are_refused(monkeypatch):
+    graph = Graph.from_edges(np.array([[0, 1], [1, 2]]))
+    with pytest.raises(ConfigError, match="a graph of at least 4 nodes"):
+        planned(monkeypatch, graph, 4, worker_tables="split")
+    (plan, *_) = planned(monkeypatch, graph, 2, worker_tables="split")  # four parts would be too many
+    assert plan.grid.num_context_part == 2
+
+
+@pytest.mark.skipif(not INTERPRETED, reason="of a GPU that is none")
+def test_parts_where_whole_tables_do_not_fit(monkeypatch, communities):
+    graph, _ = communities
+    plans = planned(monkeypatch, graph)
+    assert [plan.worker_tables for plan in plans] == ["copies"] * 2
+    whole = plans[0].num_device_bytes
+    values = {"dim": 256, "table_dtype": "fp32", "sampler": "device"}
+    whole = planned(monkeypatch, graph, **values)[0].num_device_bytes
+    plans = planned(monkeypatch, graph, free=int(whole * 2 / 0.95) - 4, **values)  # two share the GPU
+    assert [plan.worker_tables for plan in plans] == ["split"] * 2
+    assert [(plan.grid.num_vertex_part, plan.grid.num_context_part) for plan in plans] == [(2, 4)] * 2
+    assert "result" in plans[0].memory and "result" not in plans[1].memory
+    assert plans[0].num_device_bytes == plans[1].num_device_bytes <= whole
+    text = str(plans[1])
+    assert "2 workers, this one on cuda:0, fp32 tables" in text
+    assert "goes to the next worker in every round, through main memory." in text
+    # What only whole tables can do says that they do not fit.
+    with pytest.raises(MemoryLimitError, match="for whole tables"):
+        planned(monkeypatch, graph, free=int(whole * 2 / 0.95) - 4, hub_threshold=0.01, **values)
+    assert planned(monkeypatch, graph, num_partition=4)[0].worker_tables == "split"  # parts are asked for
+
+
+@pytest.mark.skipif(not INTERPRETED, reason="of a GPU that is none")
+def test_what_fits_the_gpu_with_the_least_memory_is_taken(monkeypatch, communities, caplog):
+    graph, _ = communities
+    monkeypatch.setattr(gpu_shape, "episode_chunk", lambda limit, nodes: 100)
+    values = {"dim": 128, "worker_tables": "split", "num_epoch": 2000}
+
+    def at(limit):
+        return planned(monkeypatch, graph, gpu_memory_limit=limit, **values)[0]
+
+    large = at(GB)
+    assert (large.table_dtype, large.sampler) == ("fp32", "device")
+    needed = large.num_device_bytes
+    smaller = at(needed - large.device_memory["walks"])  # shorter episodes
+    assert (smaller.table_dtype, smaller.sampler) == ("fp32", "device")
+    assert smaller.grid.episode_pairs < large.grid.episode_pairs
+    assert smaller.num_device_bytes <= needed - large.device_memory["walks"]
+    found = []
+    with contextlib.suppress(MemoryLimitError):
+        found += (at(limit) for limit in range(needed, 0, -10_000))
+    kinds = list(dict.fromkeys((plan.table_dtype, plan.sampler) for plan in found))
+    assert kinds == [("fp32", "device"), ("fp32", "host"), ("bf16", "device"), ("bf16", "host")]
+    assert "pinned buffers" in found[-1].memory
+    with pytest.raises(MemoryLimitError, match=r"plan, worker 0: expected at most 50 kB on cuda:0, for parts of the"):
+        at(50_000)
+    with pytest.raises(MemoryLimitError, match="got 'bf16 tables, "):
+        planned(monkeypatch, graph, gpu_memory_limit=50_000, table_dtype="bf16", worker_tables="split")
+    # GPUs that nobody asked for are left.
+    plans = planned(monkeypatch, graph, gpu_memory_limit=50_000, **{**values, "device": "auto"})
+    assert [(plan.device, plan.worker_tables) for plan in plans] == [("cpu", "split")] * 2
+    assert [record.getMessage()[:60] for record in caplog.records] == [
+        "training on the CPU, since GPUs have too little memory: plan"
+    ]
+
+
+@pytest.mark.skipif(not INTERPRETED, reason="of a GPU that is none")
+def test_the_worker_with_the_least_memory_is_named(monkeypatch, communities):
+    graph, _ = communities
+    limits = [("cuda:0", GB), ("cuda:1", 50_000)]
+    monkeypatch.setattr(gpu_shape, "limits_of_gpus", lambda *_: limits)
+    with pytest.raises(MemoryLimitError, match="plan, worker 1: expected at most 50 kB on cuda:1"):
+        planned(monkeypatch, graph, worker_tables="split")
+    limits[1] = "cuda:1", GB
+    needed = planned(monkeypatch, graph, worker_tables="split")[0].num_bytes
+    with pytest.raises(MemoryLimitError, match=r"plan, worker 0.*to put the result together"):
+        planned(monkeypatch, graph, worker_tables="split", memory_limit=needed - 1)
+
+
+def test_long_trainings_have_more_episodes_and_slow_links_fewer(monkeypatch, communities):
+    graph, _ = communities
+
+    def episodes(**values):
+        plan = planned(monkeypatch, graph, worker_tables="split", **values)[0]
+        return plan.total_pair / plan.grid.episode_pairs
+
+    assert episodes(num_epoch=100) == pytest.approx(100, rel=0.01)  # of a small table
+    monkeypatch.setitem(gpu_shape._BYTES_PER_SECOND, False, 1e5)
+    assert episodes(num_epoch=100) == pytest.approx(10, rel=0.01)
