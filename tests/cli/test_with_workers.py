@@ -103,14 +103,18 @@ def test_without_torch(cli, edges, tmp_path, monkeypatch):
     ("options", "message"),
     [
         (
-            ["--num-worker", "2", "--device", "cuda"],
-            "--device: expected 'auto' or 'cpu' with several workers, got 'cuda'",
+            ["--num-worker", "2", "--device", "cpu", "--worker-tables", "copies"],
+            "--worker-tables: expected 'auto' or 'split' on CPUs, got 'copies'",
         ),
         (["--num-worker", "0"], "--num-worker: expected an integer >= 1 or 'auto', got 0"),
         (["--num-worker", "2", "--fast"], "--num-worker: expected 1, since train.model is propagation, got 2"),
         (
-            ["--num-worker", "2", "--hub-threshold", "1e-4"],
-            "--hub-threshold: expected 0 or 'auto' with several workers",
+            ["--num-worker", "2", "--hub-threshold", "1e-4", "--device", "cpu"],
+            "--hub-threshold: expected 0 or 'auto' with several workers that have parts of the tables",
+        ),
+        (
+            ["--num-worker", "2", "--hub-threshold", "1e-4", "--worker-tables", "split"],
+            "--hub-threshold: expected 0 or 'auto' with several workers that have parts of the tables",
         ),
         (["--num-worker", "2", "--worker-timeout", "0.1"], "--worker-timeout: expected a number >= 1, got 0.1"),
         (["--max-restart", "-1"], "--max-restart: expected an integer >= 0, got -1"),

@@ -222,11 +222,12 @@ def test_notices_name_what_has_no_effect_and_only_that(write):
         (
             {"resource": {"gpus": [2, 0], "device": "cuda"}},
             [
-                "resource.gpus names 2 GPUs, of which the first that can be used is trained on: training on several at a "
-                "time is not in this version."
+                "resource.gpus names 2 GPUs, of which the first that can be used is trained on: several workers "
+                "(resource.num_worker) take them in turn."
             ],
         ),
         ({"resource": {"gpus": [2, 0], "device": "cuda:2"}}, []),
+        ({"resource": {"gpus": [2, 0], "device": "cuda", "num_worker": 2}}, []),
     ],
 )  # fmt: skip
 def test_notices_about_gpus(sections, told):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gpu_runs import Trained, same_tables
 
+from gpu_runs import Trained, same_tables
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import choose

@@ -8,8 +8,8 @@ import logging
 
 import numpy as np
 import pytest
-from gpu_runs import GB, INTERPRETED
 
+from gpu_runs import GB, INTERPRETED
 from nodeloom import Graph
 from nodeloom.engine import plan as plan_module
 from nodeloom.engine.budget import POOL_SLOTS

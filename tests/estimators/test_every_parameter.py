@@ -58,6 +58,7 @@ OPTIMIZERS = [
 # These say how, not what: they are followed below.
 HOW = {
     "num_thread", "deterministic", "device", "gpus", "gpu_memory_limit", "table_dtype", "sampler", "memory_limit", "num_worker",
+    "worker_tables",
 }  # fmt: skip
 
 MODELS = {DeepWalk: "DeepWalk", LINE: "LINE", Node2Vec: "node2vec"}
@@ -301,6 +302,7 @@ def test_contradictions_are_refused(graph, key):
         ({"table_dtype": "float16"}, "DeepWalk.table_dtype: "),
         ({"sampler": "cpu"}, "DeepWalk.sampler: "),
         ({"num_worker": 0}, "DeepWalk.num_worker: expected an integer >= 1 or 'auto', got 0"),
+        ({"worker_tables": "whole"}, "DeepWalk.worker_tables: expected 'auto' or 'copies' or 'split', got 'whole'"),
     ],
 )
 def test_bad_values_name_the_parameter(graph, parameters, message):

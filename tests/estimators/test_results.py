@@ -40,6 +40,7 @@ def test_shapes(graph, kind):
         "num_worker",
         "sent_bytes",
         "num_sent",
+        "waited_seconds",
         "num_thread",
     }
     assert model.history_[-1]["num_pair"] == 3 * graph.num_edges

@@ -219,6 +219,7 @@ def parameters_of(config: Config) -> dict[str, Any]:
         "num_partition": config.build.num_partition,
         "memory_limit": config.resource.memory_limit,
         "num_worker": config.resource.num_worker,
+        "worker_tables": config.resource.worker_tables,
         "dim": config.resource.dim,
         "num_thread": config.resource.threads,
         **{key: getattr(config.resource, key) for key in ("device", *OF_GPUS)},
@@ -301,8 +302,9 @@ def trained_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [(name, show(shown[key])) for key, (name, show) in ways.items() if key in shown]
     if report.get("num_sent"):
         each, number = report["sent_bytes"] / report["num_sent"], report["num_sent"]
+        when = "merges" if report.get("waited_seconds") else "rounds"
         rows.append(
-            ("sent", f"{size(report['sent_bytes'])} by each worker: {size(round(each))} in each of {number:,} rounds")
+            ("sent", f"{size(report['sent_bytes'])} by each worker: {size(round(each))} in each of {number:,} {when}")
         )
     return rows
 

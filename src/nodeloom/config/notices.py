@@ -89,9 +89,9 @@ def _of_gpus(config: Config) -> list[str]:
     )
     if reason:
         return [f"resource.{key} has no effect: {reason}." for key in OF_GPUS if _changed(resource, key)]
-    if len(resource.gpus) > 1 and ":" not in resource.device:
+    if len(resource.gpus) > 1 and ":" not in resource.device and resource.num_worker in ("auto", 1):
         return [
-            f"resource.gpus names {len(resource.gpus)} GPUs, of which the first that can be used is trained on: training "
-            "on several at a time is not in this version."
+            f"resource.gpus names {len(resource.gpus)} GPUs, of which the first that can be used is trained on: several "
+            "workers (resource.num_worker) take them in turn."
         ]
     return []

@@ -58,13 +58,6 @@ def of_workers(train: TrainConfig, resource: ResourceConfig, num_worker: int) ->
     """Yield what several workers cannot do yet."""
     if num_worker == 1:
         return
-    if resource.device.startswith("cuda"):
-        yield Problem(
-            ("resource", "device"),
-            "'auto' or 'cpu' with several workers",
-            resource.device,
-            "They train on the CPU: leave device out, or set resource.num_worker to 1.",
-        )
     if train.model in SPECTRAL:
         yield Problem(
             ("resource", "num_worker"),
@@ -72,12 +65,20 @@ def of_workers(train: TrainConfig, resource: ResourceConfig, num_worker: int) ->
             num_worker,
             "It is computed in one process, in seconds.",
         )
-    if train.hub_threshold not in ("auto", 0):
+    on_cpu = resource.device == "cpu" or train.deterministic
+    if resource.worker_tables == "copies" and on_cpu:
+        yield Problem(
+            ("resource", "worker_tables"),
+            "'auto' or 'split' on CPUs",
+            resource.worker_tables,
+            "Whole tables are for workers on GPUs: the CPUs of a host share its memory, and one process with more threads is as fast.",
+        )
+    if train.hub_threshold not in ("auto", 0) and (on_cpu or resource.worker_tables == "split"):
         yield Problem(
             ("train", "hub_threshold"),
-            "0 or 'auto' with several workers",
+            "0 or 'auto' with several workers that have parts of the tables",
             train.hub_threshold,
-            "Only one worker leaves out pairs of hubs: set resource.num_worker to 1.",
+            "Pairs of hubs are left out where tables are whole: set resource.num_worker to 1, or train on GPUs.",
         )
 
 

@@ -21,8 +21,8 @@ class ResourceConfig(Section):
 
     gpus: tuple[Annotated[Integer, Field(ge=0)], ...] = Field(
         (),
-        description="GPUs to choose from, by number; [] is all of them. One is trained on, the first that can be used: "
-        "training on several is not in this version.",
+        description="GPUs to choose from, by number; [] is all of them. One process trains on the first that can be used, workers "
+        "take them in turn.",
     )
     gpu_memory_limit: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto", description="Memory to use on a GPU at most, in bytes or as 8GB. auto: what is free there."
@@ -42,8 +42,13 @@ class ResourceConfig(Section):
     )
     num_worker: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto",
-        description="Processes that train one model together, each with its part of the tables. On one host nodeloom starts them, "
+        description="Processes that train one model together, on GPUs of their own or on CPUs. On one host nodeloom starts them, "
         "on several torchrun does. auto: as many as torchrun has started, else 1.",
+    )
+    worker_tables: Literal["auto", "copies", "split"] = Field(
+        "auto",
+        description="What each of several workers has: whole tables on a GPU, whose changes are merged now and then (copies), or a part of "
+        "them (split). auto: copies on GPUs that have room for them, else split.",
     )
     max_restart: Annotated[Integer, Field(ge=0)] = Field(
         0,

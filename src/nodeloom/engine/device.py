@@ -78,6 +78,12 @@ def find_gpus() -> tuple[Gpu, ...]:
     return tuple(_examined(torch, index) for index in range(torch.cuda.device_count()))
 
 
+def num_gpus() -> int:
+    """Return how many GPUs torch knows; none of them is opened."""
+    torch, _ = _library()
+    return 0 if torch is None else int(torch.cuda.device_count())
+
+
 def why_no_gpu() -> str | None:
     """Say why no GPU at all can be used; None if there are some to be looked at one by one."""
     return _library()[1] or None

@@ -61,13 +61,19 @@ def allocate(plan: Plan, part: Part, graph: Graph) -> AnyStore:
 
         workers = join()
         assert workers is not None
-        return WorkerStore(
-            part,
-            placement_of_workers(plan, graph, workers),
-            plan.optimizer.num_moment,
-            workers,
-            num_thread=plan.num_thread,
-        )
+        if plan.worker_tables == "copies":
+            from nodeloom.engine.workers.copies_store import CopiesStore
+
+            return CopiesStore.of(plan, part, workers)
+        placement, moments = placement_of_workers(plan, graph, workers), plan.optimizer.num_moment
+        if plan.device == "cpu":
+            return WorkerStore(part, placement, moments, workers, num_thread=plan.num_thread)
+        from nodeloom.engine.workers.gpu_store import GpuWorkerStore
+
+        return GpuWorkerStore(
+            part, placement, moments, workers,
+            device=plan.device, table_dtype=plan.table_dtype, num_thread=plan.num_thread,
+        )  # fmt: skip
     if plan.grid is not None:
         return GridStore(
             part, placement_of(plan, graph), plan.optimizer.num_moment,
@@ -84,6 +90,12 @@ def allocate(plan: Plan, part: Part, graph: Graph) -> AnyStore:
 
 def engine_of(graph: Graph, plan: Plan, part: Part, store: AnyStore) -> AnyEngine:
     """Return the engine that trains the store of a part."""
+    if plan.worker_tables == "copies":
+        from nodeloom.engine.workers.copies import CopiesEngine
+        from nodeloom.engine.workers.copies_store import CopiesStore
+
+        assert isinstance(store, CopiesStore)
+        return CopiesEngine(graph, plan, part, store)
     if plan.num_worker > 1:
         from nodeloom.engine.workers import WorkerEngine, WorkerStore
 
@@ -102,6 +114,11 @@ def engine_of(graph: Graph, plan: Plan, part: Part, store: AnyStore) -> AnyEngin
 def sent_by(store: AnyStore) -> tuple[int, ...]:
     """Return the bytes that this worker has sent to others, for each round that had something to send."""
     return tuple(getattr(store, "sent", ()))
+
+
+def waited_by(store: AnyStore) -> float:
+    """Return the seconds that this worker has spent on merges, waiting for the others included."""
+    return float(getattr(store, "waited", 0.0))
 
 
 def peak_device_memory(plan: Plan) -> int:

@@ -19,12 +19,13 @@ from nodeloom.engine.settings import Settings
 from nodeloom.engine.tiers import grid_on_cpu, grid_on_gpu, wanted
 from nodeloom.engine.torchrun import num_workers
 from nodeloom.engine.walk_shape import sink_share, walk_shape
-from nodeloom.errors import GraphError, MemoryLimitError, describe
+from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.log import logger
 from nodeloom.units import size
 
 if TYPE_CHECKING:
+    from nodeloom.engine.workers.group import Workers
     from nodeloom.graph import Graph
     from nodeloom.partition import Grid
 
@@ -88,7 +89,11 @@ class Plan:
     reason : str
         Why there is a grid, and why of this shape.
     num_worker : int
-        Workers that train together, each a row of the grid.
+        Workers that train together.
+    worker_tables : {"copies", "split"} or None
+        What each of several workers has: whole tables, or a row of the grid.
+    num_merge : int
+        How often whole tables of workers are merged in the training of a part.
     whole_walks : bool
         Whether workers train whole walks in their blocks, and not pair by pair.
     rate : float or None
@@ -131,6 +136,8 @@ class Plan:
     episode_chunk: int = 0
     reason: str = ""
     num_worker: int = 1
+    worker_tables: Literal["copies", "split"] | None = None
+    num_merge: int = 0
     whole_walks: bool = False
     rate: float | None = None
 
@@ -235,7 +242,7 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
     optimizer = build.optimizer
     connected = int(np.count_nonzero(graph.strengths + graph.in_strengths))
     walks_per_tile = max(1, TILE // (length + 1))
-    device = resolve_device(resource, deterministic=train.deterministic)
+    device, workers = _place_of(settings)
     plan = Plan(
         model=train.model,
         device=device,
@@ -270,22 +277,41 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
         seed=train.seed,
         memory={},
     )
-    if num_workers(resource) > 1:
-        return _with_workers(plan, graph, settings)
+    if workers is not None:
+        return _with_workers(plan, graph, settings, workers)
     if device != "cpu":
         return _on_gpu(plan, graph, settings)
     return _on_cpu(plan, graph, settings)
 
 
-def _with_workers(plan: Plan, graph: Graph, settings: Settings) -> Plan:
-    """Return the plan for several workers."""
+def _place_of(settings: Settings) -> tuple[str, Workers | None]:
+    """Return the device of this process, and all workers if there are several."""
+    resource, deterministic = settings.resource, settings.train.deterministic
+    if num_workers(resource) == 1:
+        return resolve_device(resource, deterministic=deterministic), None
     from nodeloom.engine.workers import join
-    from nodeloom.engine.workers.shape import grid_of_workers
+    from nodeloom.engine.workers.devices import device_of_worker
 
     workers = join()
     assert workers is not None
-    plan = _with_pools(dataclasses.replace(plan, device="cpu"), TILES_PER_POOL)
-    return grid_of_workers(plan, graph, settings, workers)
+    return device_of_worker(resource, workers, deterministic=deterministic), workers
+
+
+def _with_workers(plan: Plan, graph: Graph, settings: Settings, workers: Workers) -> Plan:
+    """Return the plan for several workers: whole tables or parts for each on GPUs, and parts on CPUs."""
+    if plan.device != "cpu":
+        from nodeloom.engine.workers.gpu_shape import tables_on_gpus
+
+        found = tables_on_gpus(_with_pools(plan, TILES_PER_GPU_POOL), graph, settings, workers)
+        if found is not None:
+            return found
+        plan = dataclasses.replace(plan, device="cpu")
+    if settings.resource.worker_tables == "copies":
+        hint = "The CPUs of a host share its memory: one process with more threads is as fast. Leave worker_tables out."
+        raise ConfigError(describe("worker_tables", expected="'auto' or 'split' on CPUs", got="copies", hint=hint))
+    from nodeloom.engine.workers.shape import grid_of_workers
+
+    return grid_of_workers(_with_pools(plan, TILES_PER_POOL), graph, settings, workers)
 
 
 def _on_cpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:

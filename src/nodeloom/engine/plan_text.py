@@ -20,6 +20,8 @@ def plan_rows(plan: Plan) -> list[tuple[str, str]]:
     if plan.device != "cpu":
         drawn = "on the GPU" if plan.sampler == "device" else f"by {plan.num_thread} CPU threads"
         device = f"{plan.device}, {plan.table_dtype} tables, walks drawn {drawn}"
+        if plan.num_worker > 1:
+            device = f"{plan.num_worker} workers, this one on {device}"
     orders = " and ".join(f"order {part.order}" for part in plan.parts)
     model = f"{plan.model} ({orders})" if plan.model == "LINE" else plan.model
     steered = f", p {plan.p:g}, q {plan.q:g}" if (plan.p, plan.q) != (1.0, 1.0) else ""
@@ -44,6 +46,8 @@ def plan_rows(plan: Plan) -> list[tuple[str, str]]:
     if plan.grid is not None:
         where = "in temporary files" if plan.in_files else "in main memory"
         rows.append(("grid", plan.reason if plan.num_worker > 1 else f"tables {where}. {plan.reason}"))
+    elif plan.num_worker > 1:
+        rows.append(("tables", f"{plan.reason}."))
     rows.append(("memory", sizes(plan.memory)))
     if plan.device_memory:
         rows.append(("GPU memory", sizes(plan.device_memory)))

@@ -72,7 +72,9 @@ class Report:
     num_worker : int
         Workers that trained together.
     sent_bytes, num_sent : int
-        Bytes of context parts that this worker sent to others in this run, and the rounds in which it sent one.
+        Bytes that this worker sent to others in this run, and how often: in rounds, a context part; or in merges of whole tables.
+    waited_seconds : float
+        Of `seconds`, what this worker spent on such merges in this run, waiting for the others included.
     """
 
     seconds: float
@@ -86,6 +88,7 @@ class Report:
     num_worker: int = 1
     sent_bytes: int = 0
     num_sent: int = 0
+    waited_seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return all as JSON types."""

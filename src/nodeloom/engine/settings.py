@@ -38,6 +38,7 @@ class Settings:
 _FREE = {
     ("resource", "num_thread"),
     ("resource", "num_worker"),
+    ("resource", "worker_tables"),
     ("resource", "max_restart"),
     ("resource", "worker_timeout"),
     ("resource", "cpu_per_gpu"),

@@ -13,7 +13,7 @@ import numpy as np
 from nodeloom.engine.checkpoint import Checkpoints, Tables
 from nodeloom.engine.initial import Vectors, warm_tables
 from nodeloom.engine.interrupt import StopRequest
-from nodeloom.engine.place import AnyStore, allocate, engine_of, peak_device_memory, sent_by
+from nodeloom.engine.place import AnyStore, allocate, engine_of, peak_device_memory, sent_by, waited_by
 from nodeloom.engine.plan import Plan
 from nodeloom.engine.progress import Progress, Report, peak_memory, tell
 from nodeloom.engine.resident import Position, diverged
@@ -127,6 +127,7 @@ class _Run:
         self.pairs_before = 0
         self.last = Position()
         self.sent: tuple[int, ...] = ()
+        self.waited = 0.0
 
     def part(self, index: int, position: Position, resume: str | Path | None, stop: StopRequest) -> None:
         """Train one part from `position`, and put its tables with the others."""
@@ -163,7 +164,8 @@ class _Run:
                 self.checkpoints.write_or_warn(self.tables, index, store, position)
         if not store.is_finite():
             raise diverged(plan, position.num_pair / self.graph.num_edges)
-        self.sent = sent_by(store)
+        self.sent += sent_by(store)
+        self.waited += waited_by(store)
         self.tables.put(index, store, moments=False)
 
     def _agreed(self, *flags: bool) -> tuple[bool, ...]:
@@ -213,6 +215,7 @@ class _Run:
             num_worker=self.plan.num_worker,
             sent_bytes=sum(self.sent),
             num_sent=len(self.sent),
+            waited_seconds=self.waited,
         )
 
     def _interrupted(self, progress: Progress, path: Path | None) -> NodeloomError:

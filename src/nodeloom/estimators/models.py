@@ -52,7 +52,7 @@ class DeepWalk(NodeEmbedding):
     device : {"auto", "cpu", "cuda", "cuda:N"}
         Where to train. cuda: the first GPU that can be used. auto: the same, or the CPU if there is none.
     gpus : sequence of int
-        Numbers of the GPUs to choose from; none: all. One of them is used.
+        Numbers of the GPUs to choose from; none: all. One process uses one of them, workers take them in turn.
     gpu_memory_limit : int, str or "auto"
         Bytes to use on a GPU at most. auto: what is free there.
     table_dtype : {"auto", "fp32", "bf16"}
@@ -70,6 +70,9 @@ class DeepWalk(NodeEmbedding):
     num_worker : int or "auto"
         Processes that train one model together; torchrun starts them. auto: as many as it has started, else 1. After :meth:`fit` the
         vectors are at worker 0.
+    worker_tables : {"auto", "copies", "split"}
+        What each of several workers has: whole tables on a GPU, whose changes are merged now and then, or a part of them. auto: copies on
+        GPUs that have room for them, else split.
 
     Attributes
     ----------
@@ -125,6 +128,7 @@ class DeepWalk(NodeEmbedding):
         memory_limit: int | str = "auto",
         num_partition: int | Auto = "auto",
         num_worker: int | Auto = "auto",
+        worker_tables: str = "auto",
     ) -> None:
         self.dim = dim
         self.num_epoch = num_epoch
@@ -151,6 +155,7 @@ class DeepWalk(NodeEmbedding):
         self.memory_limit = memory_limit
         self.num_partition = num_partition
         self.num_worker = num_worker
+        self.worker_tables = worker_tables
 
 
 class LINE(DeepWalk):
@@ -197,6 +202,7 @@ class LINE(DeepWalk):
         memory_limit: int | str = "auto",
         num_partition: int | Auto = "auto",
         num_worker: int | Auto = "auto",
+        worker_tables: str = "auto",
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "order", "__class__")}
         super().__init__(**given)
@@ -249,6 +255,7 @@ class Node2Vec(DeepWalk):
         memory_limit: int | str = "auto",
         num_partition: int | Auto = "auto",
         num_worker: int | Auto = "auto",
+        worker_tables: str = "auto",
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "p", "q", "__class__")}
         super().__init__(**given)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from nodeloom.config import ResourceConfig
-from nodeloom.engine.device import find_gpu, find_gpus, resolve_device
+from nodeloom.engine.device import find_gpu, num_gpus, resolve_device
+from nodeloom.engine.formats import gpu_limit
+from nodeloom.engine.settings import Settings
 from nodeloom.engine.torchrun import place
 from nodeloom.errors import DeviceError, NodeloomError, describe
 from nodeloom.log import logger
@@ -38,9 +41,7 @@ def device_of_worker(resource: ResourceConfig, workers: Workers, *, deterministi
     """
     own, problem = "cpu", ""
     try:
-        own = resolve_device(resource, deterministic=deterministic)
-        if own != "cpu" and ":" not in resource.device:
-            own = _own_gpu(resource)
+        own = _in_turn(resource, deterministic=deterministic)
     except NodeloomError as error:
         if deterministic:
             raise
@@ -62,10 +63,41 @@ def device_of_worker(resource: ResourceConfig, workers: Workers, *, deterministi
     return own
 
 
-def _own_gpu(resource: ResourceConfig) -> str:
+def _in_turn(resource: ResourceConfig, *, deterministic: bool) -> str:
+    """Return the device of this worker: of the GPUs that can be used the one whose turn it is on this host.
+
+    The one that would be its own if all can be used is tried first: a process takes some memory of each GPU that it opens.
+    """
     here = place()
-    local_rank = 0 if here is None else here.local_rank
-    numbers = [
-        gpu.index for gpu in (map(find_gpu, resource.gpus) if resource.gpus else find_gpus()) if gpu.problem is None
-    ]
-    return f"cuda:{numbers[local_rank % len(numbers)]}"
+    turn = 0 if here is None else here.local_rank
+    if ":" in resource.device or resource.device == "cpu" or deterministic:
+        return resolve_device(resource, deterministic=deterministic)
+    numbers = list(resource.gpus or range(num_gpus()))
+    if numbers and find_gpu(numbers[turn % len(numbers)]).problem is None:
+        return f"cuda:{numbers[turn % len(numbers)]}"
+    own = resolve_device(resource, deterministic=deterministic)
+    if own == "cpu":
+        return own
+    usable = [number for number in numbers if find_gpu(number).problem is None]
+    return f"cuda:{usable[turn % len(usable)]}"
+
+
+def limits_of_gpus(device: str, settings: Settings, workers: Workers) -> list[tuple[str, int]]:
+    """Return the GPU of each worker and the bytes of it that the worker may use: those on one GPU share it. All workers have to call it.
+
+    Parameters
+    ----------
+    device : str
+        That of this worker, "cuda:N".
+    settings : Settings
+        ``resource.gpu_memory_limit`` is that of each worker.
+    workers : Workers
+        All workers.
+    """
+    from nodeloom.engine.gpu.device import Device
+    from nodeloom.engine.workers.links import card_of
+
+    cards = workers.gather(card_of(Device(device).torch))  # now all have what a process takes on a GPU at once
+    gpu = find_gpu(int(device.partition(":")[2] or 0))
+    gpu = dataclasses.replace(gpu, free_memory=gpu.free_memory // cards.count(cards[workers.rank]))
+    return workers.gather((device, gpu_limit(gpu, settings)))

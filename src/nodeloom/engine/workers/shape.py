@@ -44,19 +44,11 @@ def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, workers: Worke
     MemoryLimitError
         If the share of a worker exceeds the memory of the one that has the least, or worker 0 has no room for the result.
     """
-    if any(part.order == 1 for part in plan.parts):
-        hint = "Train order 2 with workers, or order 1 with one worker."
-        raise ConfigError(describe("order", expected="2 with several workers", got=settings.train.order, hint=hint))
     num = workers.num_worker
-    refuse_hub_weights(plan, f"{num} workers train it.")
+    refuse_what_parts_cannot(plan, settings, num)
     whole = _rows_per_pair(plan, num, wanted(settings) or num) < _ROWS_OF_A_PAIR
     num_part = wanted(settings) or (num if whole else PARTS_PER_WORKER * num)
-    if num_part % num:
-        raise ConfigError(describe("num_partition", expected=f"a multiple of the {num} workers, or auto", got=num_part))
-    if plan.num_nodes < num_part:
-        raise ConfigError(
-            describe("num_worker", expected=f"a graph of at least {num_part} nodes", got=f"{plan.num_nodes} nodes")
-        )
+    check_parts(plan, num, num_part)
     memory = _memory(plan, graph, num, num_part)
     walk_bytes = plan.walks_per_tile * plan.nodes_per_walk * graph.indices.itemsize / plan.pairs_per_tile
     # Where pairs are sorted, each worker has those of its vertex part: a context of 4 bytes.
@@ -65,7 +57,8 @@ def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, workers: Worke
     rows = -(-plan.num_nodes // num_part)
     row_bytes = max(part.row for part in plan.parts) * 4 * (1 + plan.optimizer.num_moment)
     moved = (num_part - num_part // num) * rows * row_bytes
-    most = max(1, plan.num_epoch * plan.num_edges // _episodes(plan, num, moved))
+    speed = _PAIRS_PER_SECOND * plan.num_thread * num
+    most = max(1, plan.num_epoch * plan.num_edges // num_episodes(plan, moved, speed, _BYTES_PER_SECOND))
     least = min((limit for limit in limits if limit is not None), default=None)
     room = None if least is None else least - sum(memory.values())
     if room is not None and room > 0:
@@ -73,8 +66,8 @@ def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, workers: Worke
     memory["walks"] = round(most * walk_bytes)
     if not whole:
         memory["pairs"] = round(most * (pair_bytes - walk_bytes))
-    result = {} if workers.rank else _result(plan)
-    check_memory(memory, limits, sum(_result(plan).values()))
+    result = {} if workers.rank else {"result": result_bytes(plan)}
+    check_memory(memory, limits, result_bytes(plan))
     way = "whole walks" if whole else "pair by pair"
     reason = (
         f"{num} workers of {num} x {num_part} blocks, trained {way}: each has a vertex part, and a context part of "
@@ -85,7 +78,7 @@ def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, workers: Worke
         context_bytes=4, moved_bytes=moved, memory=dict(memory), reason=reason,
     )  # fmt: skip
     return dataclasses.replace(
-        plan, grid=grid, memory=memory | result, num_worker=num, whole_walks=whole, reason=reason
+        plan, grid=grid, memory=memory | result, num_worker=num, worker_tables="split", whole_walks=whole, reason=reason
     )
 
 
@@ -114,14 +107,32 @@ def placement_of_workers(plan: Plan, graph: Graph, workers: Workers) -> Placemen
     return assign(graph.strengths, *parts, workers.from_first(found))
 
 
-def _episodes(plan: Plan, num_worker: int, moved: int) -> int:
-    """Return how many episodes a training has.
+def refuse_what_parts_cannot(plan: Plan, settings: Settings, num_worker: int) -> None:
+    """Raise ConfigError if tables are tied or hubs are weighted: workers that have parts of the tables do not train that."""
+    if any(part.order == 1 for part in plan.parts):
+        hint = "Train order 2 with workers, or order 1 with one worker."
+        raise ConfigError(describe("order", expected="2 with several workers", got=settings.train.order, hint=hint))
+    refuse_hub_weights(plan, f"{num_worker} workers train it.")
+
+
+def check_parts(plan: Plan, num_worker: int, num_part: int) -> None:
+    """Raise ConfigError if the workers cannot have equally many context parts, or some of them none of the nodes."""
+    if num_part % num_worker:
+        expected = f"a multiple of the {num_worker} workers, or auto"
+        raise ConfigError(describe("num_partition", expected=expected, got=num_part))
+    if plan.num_nodes < num_part:
+        expected = f"a graph of at least {num_part} nodes"
+        raise ConfigError(describe("num_worker", expected=expected, got=f"{plan.num_nodes} nodes"))
+
+
+def num_episodes(plan: Plan, moved: int, pairs_per_second: float, bytes_per_second: float) -> int:
+    """Return how many episodes a training has, if each moves so many bytes from worker to worker.
 
     The more, the more evenly all blocks are trained, but each moves the context table: a second and a few per cent of the time may go
     to that.
     """
-    seconds = plan.num_epoch * plan.num_edges / (_PAIRS_PER_SECOND * plan.num_thread * num_worker)
-    fitting = round((1.0 + _TRANSFER_SHARE * seconds) * _BYTES_PER_SECOND / moved)
+    seconds = plan.num_epoch * plan.num_edges / pairs_per_second
+    fitting = round((1.0 + _TRANSFER_SHARE * seconds) * bytes_per_second / moved)
     return min(max(fitting, _FEWEST_EPISODES), _MOST_EPISODES)
 
 
@@ -132,12 +143,9 @@ def _rows_per_pair(plan: Plan, num_vertex_part: int, num_context_part: int) -> f
 
 def _memory(plan: Plan, graph: Graph, num_worker: int, num_part: int) -> dict[str, int]:
     """Return the bytes that every worker needs."""
-    handovers = Handovers(rounds(num_worker, num_part, num_worker), rounds(num_worker, num_part, num_worker, 1))
-    context_parts = max(handovers.num_buffer(worker) for worker in range(num_worker))
-    rows = -(-plan.num_nodes // num_part)
     row = max(part.row for part in plan.parts)
     whole = host_memory(plan, graph)
-    memory = {"tables": (rows * (num_part // num_worker) + rows * context_parts) * row * 4}
+    memory = {"tables": rows_of_worker(plan, num_worker, num_part) * row * 4}
     if plan.optimizer.num_moment:
         memory["moments"] = memory["tables"] * plan.optimizer.num_moment
     memory |= {name: whole[name] for name in ("graph", "samplers", "buffers")}
@@ -145,10 +153,16 @@ def _memory(plan: Plan, graph: Graph, num_worker: int, num_part: int) -> dict[st
     return memory
 
 
-def _result(plan: Plan) -> dict[str, int]:
+def rows_of_worker(plan: Plan, num_worker: int, num_part: int) -> int:
+    """Return the rows of both tables that a worker has at a time, at most: of its vertex part, and of context parts that come and go."""
+    handovers = Handovers(rounds(num_worker, num_part, num_worker), rounds(num_worker, num_part, num_worker, 1))
+    context_parts = max(handovers.num_buffer(worker) for worker in range(num_worker))
+    return -(-plan.num_nodes // num_part) * (num_part // num_worker + context_parts)
+
+
+def result_bytes(plan: Plan) -> int:
     """Return what worker 0 needs beside, to put the tables together for a file."""
-    row = max(part.row for part in plan.parts)
-    return {"result": plan.num_nodes * row * 4 * 2 * (1 + plan.optimizer.num_moment)}
+    return plan.num_nodes * max(part.row for part in plan.parts) * 4 * 2 * (1 + plan.optimizer.num_moment)
 
 
 def memory_limits(workers: Workers, settings: Settings) -> list[int | None]:

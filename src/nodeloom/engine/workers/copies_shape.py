@@ -1,0 +1,83 @@
+"""The plan of workers with whole tables, each on its GPU."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING
+
+from nodeloom.engine.budget import device_memory, host_memory, sizes
+from nodeloom.engine.formats import in_formats
+from nodeloom.engine.plan import Plan
+from nodeloom.engine.settings import Settings
+from nodeloom.engine.workers.devices import limits_of_gpus
+from nodeloom.engine.workers.group import Workers
+from nodeloom.engine.workers.merges import extra_memory, merged_bytes, num_merges
+from nodeloom.engine.workers.shape import check_memory, memory_limits
+from nodeloom.errors import MemoryLimitError, describe
+from nodeloom.units import size
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+_POOLS = 8
+"""Pools of walks between two merges, at least: the first is drawn while nothing is trained."""
+
+
+def copies_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Workers) -> Plan:
+    """Return the plan with whole tables on the GPU of every worker. All workers have to call it, and get the same but for their device.
+
+    Parameters
+    ----------
+    plan : Plan
+        With the pools of one GPU.
+    graph : Graph
+        The graph.
+    settings : Settings
+        What the user asked for.
+    workers : Workers
+        All workers.
+
+    Raises
+    ------
+    MemoryLimitError
+        If the GPU with the least memory has no room for them, or a host no room for the rest.
+    ConfigError
+        If bf16 was asked for and rows are too wide.
+    """
+    limits = limits_of_gpus(plan.device, settings, workers)
+    worker, (device, limit) = min(enumerate(limits), key=lambda found: found[1][1])
+    plans = [_with_merges(p, graph, workers.num_worker) for p in in_formats(plan, settings)]
+    fitting = [p for p in plans if p.num_device_bytes <= limit]
+    if not fitting:
+        hint = "Lower dim, use SGD (other optimizers keep more tables), let workers have parts (worker_tables split), or use device cpu."
+        raise MemoryLimitError(
+            describe(
+                f"plan, worker {worker}",
+                expected=f"at most {size(limit)} on {device}, for whole tables",
+                got=f"{sizes(plans[-1].device_memory)} with {plans[-1].table_dtype} tables",
+                hint=hint,
+            )
+        )
+    chosen = fitting[0]
+    rest = {name: count for name, count in chosen.memory.items() if name != "vectors"}  # worker 0 has those
+    check_memory(rest, memory_limits(workers, settings), chosen.memory["vectors"])
+    devices = ", ".join(dict.fromkeys(name for name, _ in limits))
+    reason = (
+        f"{workers.num_worker} workers with whole tables each on {devices}; changes are merged {chosen.num_merge} times, "
+        f"{size(merged_bytes(chosen))} each"
+    )
+    return dataclasses.replace(chosen, memory=rest if workers.rank else chosen.memory, reason=reason)
+
+
+def _with_merges(plan: Plan, graph: Graph, num_worker: int) -> Plan:
+    """Return the plan with its merges, its pools and its memory."""
+    number = num_merges(plan, num_worker)
+    tiles = plan.total_pair / len(plan.parts) / (plan.pairs_per_tile * plan.positive_reuse * num_worker * number)
+    plan = dataclasses.replace(
+        plan, num_worker=num_worker, worker_tables="copies", num_merge=number,
+        tiles_per_pool=max(1, min(plan.tiles_per_pool, math.ceil(tiles / _POOLS))),
+    )  # fmt: skip
+    return dataclasses.replace(
+        plan, memory=host_memory(plan, graph), device_memory=device_memory(plan, graph) | extra_memory(plan)
+    )

@@ -1,0 +1,80 @@
+"""How often workers with whole tables merge them, and what that takes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from nodeloom.engine.budget import num_tables
+
+if TYPE_CHECKING:
+    from nodeloom.engine.plan import Plan
+
+MERGES = 50
+"""Merges of a training."""
+
+LEAST_MERGES = 20
+"""And at least, however long they take."""
+
+LONGEST = 20.0
+"""Seconds between two merges at most, as expected: progress, checkpoints and Ctrl-C wait for them."""
+
+_FREE = 0.25  # seconds that merges may take in any training
+_SHARE = 0.04  # and of its time
+_PAIRS_PER_SECOND = 8e9  # of a GPU at dim 128: an estimate
+_BYTES_PER_SECOND = 100e9  # merged: likewise
+
+_BUFFER = 128 << 20  # bytes of a piece of a table that is merged
+_BUFFERS = 2  # one is computed while the other is on its way
+
+
+def num_merges(plan: Plan, num_worker: int) -> int:
+    """Return how many times a training merges the tables of its workers.
+
+    The more, the nearer it is to one process, but each moves all tables. As many as MERGES, more in a long training, and fewer where they
+    would take more than a moment and a few per cent of the time.
+    """
+    seconds = expected_seconds(plan, num_worker)
+    wanted = max(MERGES, math.ceil(seconds / LONGEST))
+    affordable = int((_FREE + _SHARE * seconds) / (merged_bytes(plan) / _BYTES_PER_SECOND))
+    return max(LEAST_MERGES, min(wanted, affordable))
+
+
+def expected_seconds(plan: Plan, num_worker: int) -> float:
+    """Return about how long a part is trained."""
+    width = max(part.row for part in plan.parts) / 128
+    return plan.total_pair / len(plan.parts) * width / (_PAIRS_PER_SECOND * num_worker)
+
+
+def merged_bytes(plan: Plan) -> int:
+    """Return the bytes of a worker that a merge brings together: changes of the tables, and moments."""
+    row = max(part.row for part in plan.parts)
+    itemsize = 2 if plan.table_dtype == "bf16" else 4
+    return plan.num_nodes * num_tables(plan) * (row * (itemsize + 4 * plan.optimizer.num_moment) + 4)
+
+
+def sent_share(num_worker: int) -> float:
+    """Return the bytes that a worker sends for each that is summed over all: all but a part of its own, and all but one of the sums."""
+    return 2 * (num_worker - 1) / num_worker
+
+
+def buffer_rows(num_nodes: int, row: int, itemsize: int) -> int:
+    """Return the rows of a table that are merged at a time."""
+    return max(1, min(num_nodes, _BUFFER // (row * itemsize)))
+
+
+def num_buffer(num_nodes: int, rows: int) -> int:
+    """Return how many pieces of so many rows are under way at a time."""
+    return min(_BUFFERS, -(-num_nodes // rows))
+
+
+def extra_memory(plan: Plan) -> dict[str, int]:
+    """Return the bytes on a GPU that merging needs beside what training does, by purpose."""
+    row = max(part.row for part in plan.parts)
+    itemsize = 2 if plan.table_dtype == "bf16" else 4
+    rows = buffer_rows(plan.num_nodes, row, itemsize)
+    pieces = num_buffer(plan.num_nodes, rows)
+    return {
+        "base": plan.num_nodes * row * itemsize * num_tables(plan),
+        "merge buffers": pieces * rows * (row * itemsize + 4),
+    }
