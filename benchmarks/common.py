@@ -1,6 +1,6 @@
 """What all benchmark scripts share: options, data, child processes and peers.
 
-Everything that is timed runs in a child process of its own (a program in ``workers/``): so peak memory belongs to one
+Everything that is timed runs in a child process of its own (a program in ``children/``): so peak memory belongs to one
 contender, threads are limited by the environment before any library starts, and a peer can live in another virtual
 environment than nodeloom. A child gets one JSON request and answers with one JSON file.
 """
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-WORKERS = HERE / "workers"
+CHILDREN = HERE / "children"
 RESULTS = HERE / "results"
 
 
@@ -158,12 +158,12 @@ def run_worker(
     python: str | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Run one program of ``workers/`` in a child process and return its answer.
+    """Run one program of ``children/`` in a child process and return its answer.
 
     Parameters
     ----------
     worker : str
-        File name in ``workers/``.
+        File name in ``children/``.
     request : mapping
         JSON-able arguments of that program.
     num_thread : int
@@ -186,7 +186,7 @@ def run_worker(
         question.write_text(json.dumps(dict(request) | {"num_thread": num_thread}))
         begin = time.perf_counter()
         done = subprocess.run(
-            [python or sys.executable, str(WORKERS / worker), str(question), str(answer)],
+            [python or sys.executable, str(CHILDREN / worker), str(question), str(answer)],
             env=variables | dict(environment or {}), capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode != 0 or not answer.exists():
@@ -198,7 +198,7 @@ def run_worker(
 
 
 def run_peer(name: str, worker: str, request: Mapping[str, Any], *, num_thread: int) -> dict[str, Any]:
-    """Run a program of ``workers/`` by the Python of a peer; SkippedError with the pip command where there is none."""
+    """Run a program of ``children/`` by the Python of a peer; SkippedError with the pip command where there is none."""
     peer = PEERS[name]
     if peer.python is None:
         raise SkippedError(peer.missing)

@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 from common import SkippedError, arguments
 from report import Report
@@ -36,6 +37,9 @@ def main() -> int:
         "--seconds", type=float, default=65.0, help="what a training of Friendster's size is watched for"
     )
     parser.add_argument("--dims", type=int, nargs="+", default=[96, 128], help="dims of Friendster's size")
+    parser.add_argument(
+        "--keep", type=Path, help="folder in which the graph of Friendster's size stays for other benchmarks"
+    )
     parser.add_argument("--cpu-nodes", type=int, default=2_000_000, help="nodes of the graph of 'cpu'")
     options = parser.parse_args()
     if options.quick:

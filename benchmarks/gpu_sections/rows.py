@@ -121,7 +121,7 @@ def compile_all(dims: tuple[int, ...] = DIMS) -> list[subprocess.Popen[bytes]]:
     """Start programs that compile the kernels of every width, side by side, into the cache; for :func:`rows` to wait for."""
     if not ON_CARD:
         return []
-    program = str(HERE / "workers" / "gpu_compile.py")
+    program = str(HERE / "children" / "gpu_compile.py")
     return [
         subprocess.Popen(
             [sys.executable, program, str(dim), dtype], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -7,18 +7,19 @@ import contextlib
 import functools
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import nodeloom
+from children.child import peak_bytes, reset_peak
 from gpu_sections.card import ON_CARD
 from gpu_sections.recovery import recovery
 from nodeloom.datasets import planted_partition_edges
 from nodeloom.errors import TrainingInterrupted
 from nodeloom.graph import Graph
 from report import Report
-from workers.child import peak_bytes, reset_peak
 
 NODES, EDGES, COMMUNITY, EXPONENT = 65_608_366, 1_806_067_135, 65_600, 2.5
 EPOCHS, STEP = 2000, 2
@@ -37,8 +38,11 @@ class Made:
 
 
 @functools.cache
-def made(scale: float, report: Report) -> Made:
-    """Draw the edges and build the graph, once."""
+def made(scale: float, report: Report, keep: Path | None = None) -> Made:
+    """Draw the edges and build the graph, once; in a folder to keep them they are found again."""
+    if keep is not None and (keep / "community.npy").exists():
+        report.say(f"the graph is that of {keep}")
+        return Made(Graph.open(keep / "graph.safetensors"), np.load(keep / "community.npy"))
     nodes, edges = int(NODES * scale), int(EDGES * scale)
     table = report.table(f"{nodes:,} nodes, {edges:,} edges drawn", "step", "seconds", "peak, GB", "M edges/s")
 
@@ -62,6 +66,10 @@ def made(scale: float, report: Report) -> Made:
         report.check("build: seconds", f"at most {TARGET_BUILD:.0f}", f"{seconds:.0f}", seconds <= TARGET_BUILD)
         report.check("build: peak of the process over the rows", f"at most {TARGET_BUILD_MEMORY:g}", f"{peak / rows:.2f}",
                      peak / rows <= TARGET_BUILD_MEMORY)  # fmt: skip
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        graph.save(keep / "graph.safetensors")
+        np.save(keep / "community.npy", community)
     return Made(graph, community)
 
 
@@ -129,7 +137,7 @@ _HEAD = (
 
 def chosen(options: argparse.Namespace, report: Report) -> None:
     """Train where the planner puts it; then a whole short training whose vectors are judged."""
-    found = made(options.scale, report)
+    found = made(options.scale, report, options.keep)
     table = report.table(f"LINE, step {STEP}, where the planner puts it", *_HEAD)
     rate = 0.0
     for dim in options.dims:
@@ -159,7 +167,7 @@ def chosen(options: argparse.Namespace, report: Report) -> None:
 
 def host(options: argparse.Namespace, report: Report) -> None:
     """Train with tables in main memory."""
-    found = made(options.scale, report)
+    found = made(options.scale, report, options.keep)
     table = report.table(f"LINE, step {STEP}, tables forced to main memory", *_HEAD)
     how: dict[str, Any] = {"gpu_memory_limit": HOST_LIMIT} if options.scale == 1.0 else {"num_partition": 4}
     plan, watch = watched(found, options, report, dim=options.dims[-1], table_dtype="fp32", **how)
