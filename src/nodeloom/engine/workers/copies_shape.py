@@ -55,7 +55,7 @@ def copies_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Worker
             describe(
                 f"plan, worker {worker}",
                 expected=f"at most {size(limit)} on {device}, for whole tables",
-                got=f"{sizes(plans[-1].device_memory)} with {plans[-1].table_dtype} tables",
+                got=f"{plans[-1].table_dtype} tables, {sizes(plans[-1].device_memory)}",
                 hint=hint,
             )
         )
