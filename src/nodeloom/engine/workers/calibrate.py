@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -24,12 +25,17 @@ def measured_rate(plan: Plan) -> float:
     All workers are taken to be as fast as this one. Transfers are hidden behind training as long as a part takes less to travel than to
     be trained; they are no part of it, nor is the drawing of walks.
     """
+    if plan.worker_tables == "copies":
+        from nodeloom.engine.gpu.calibrate import measured_rate as whole_rate
+
+        return whole_rate(plan) * plan.num_worker
     grid = plan.grid
     assert grid is not None
     if not plan.whole_walks:
         from nodeloom.engine.grid.calibrate import measured_rate as sorted_rate
 
-        return sorted_rate(plan) * plan.num_worker
+        resting = dataclasses.replace(plan, grid=dataclasses.replace(grid, moved_bytes=0))
+        return sorted_rate(resting) * plan.num_worker
     part = plan.parts[0]
     rows = max(1, min(plan.num_nodes // grid.num_context_part, _FLOATS // part.row))
     share = grid.num_context_part // grid.num_vertex_part
