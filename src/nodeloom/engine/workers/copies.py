@@ -69,6 +69,7 @@ class CopiesEngine:
         workers, known = self.workers, position.episode
         tile = known["tile"] if known.get("copies") == workers.num_worker else position.num_tile
         with self._engine.running(tile, workers.rank * APART):
+            self.store.prepare()
             workers.barrier()  # nobody's clock runs while another one compiles
             while position.num_pair < self.total_pair:
                 begin = time.perf_counter()

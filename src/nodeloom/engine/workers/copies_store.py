@@ -99,6 +99,13 @@ class CopiesStore(GpuStore):
         """Tell whether no table of any worker holds NaN or infinity; all workers have to call it."""
         return not self.workers.any(not super().is_finite())
 
+    def prepare(self) -> None:
+        """Compile what is not in the cache, on a row that nobody has changed. All workers have to call it."""
+        with explained(self.device.name):
+            for name in self.base:
+                self._merge_rows(name, self._tensors()[name], 0, 1, self._buffers[0], 0)
+            self.device.synchronize()
+
     def merge(self, number: int) -> None:
         """Make the tables of all workers the same: the base and what they have changed. All of them have to call it.
 

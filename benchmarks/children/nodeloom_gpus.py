@@ -1,0 +1,72 @@
+"""One of several workers that train on a graph with a GPU each: rate, what they merge, and the communities that are found."""
+
+import contextlib
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from child import answer, request
+
+import nodeloom
+from nodeloom.engine import make_plan
+from nodeloom.engine.torchrun import place
+from nodeloom.engine.workers import membership
+from nodeloom.errors import TrainingInterrupted
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from gpu_sections.recovery import recovery
+from grid_sections.friendster import Watch
+
+
+def pretend() -> None:
+    """Let the interpreter of Triton pass for a GPU, to see that everything runs."""
+    from nodeloom.engine import plan
+    from nodeloom.engine.device import Gpu
+    from nodeloom.engine.workers import devices
+
+    for module, name in ((plan, "resolve_device"), (devices, "_in_turn")):
+        setattr(module, name, lambda resource, *, deterministic: "cuda:0")
+    for module in (plan, devices):
+        module.find_gpu = lambda index: Gpu(index, "interpreter", 1 << 34, 1 << 34, "", 1, None)
+
+
+def train(graph: nodeloom.Graph, options: dict[str, Any], seconds: float = 0.0) -> tuple[Any, Any]:
+    """Train to the end, or for some seconds; return the model and the watch."""
+    model = nodeloom.LINE(**options)
+    watch = Watch(seconds or 1e9)
+    with contextlib.suppress(TrainingInterrupted):
+        model.fit(graph, callbacks=[watch])
+    return model, watch
+
+
+def main() -> None:
+    """Do what is asked for; the first worker answers."""
+    asked = request()
+    if os.environ.get("TRITON_INTERPRET") == "1":
+        pretend()
+    here = place()
+    is_first = here is None or here.rank == 0
+    begin = time.perf_counter()
+    graph = nodeloom.Graph.open(asked["graph"])
+    options = asked["options"]
+    found: dict[str, Any] = {}
+    with membership.together(60.0):
+        plan = make_plan(graph, nodeloom.LINE(**(options | {"num_epoch": asked["epochs"]}))._settings())
+        found["plan"], found["text"] = plan.to_dict(), str(plan)
+        if asked["seconds"]:
+            _, watch = train(graph, options | {"num_epoch": asked["watched_epochs"]}, asked["seconds"])
+            found |= {"watched": [watch.first, watch.last], "watched_rate": watch.rate}
+        epochs = asked["epochs"] or max(1, int(found["watched_rate"] * asked["whole_seconds"] / graph.num_edges))
+        model, _ = train(graph, options | {"num_epoch": epochs})
+    if is_first:
+        score = recovery(model.vectors_, np.load(asked["community"]), graph.degrees)
+        answer(
+            **found, epochs=epochs, training=dict(model.report_), accuracy=score.accuracy, control=score.control,
+            seconds=time.perf_counter() - begin,
+        )  # fmt: skip
+
+
+main()
