@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from nodeloom.graph import Graph
 
 
+SLACK = 64
+"""Episodes differ by less than a part of so many: how many pairs their walks have depends on chance."""
+
+
 class EpisodeWalks:
     """Walks as slots, in chunks on the device.
 
@@ -78,7 +82,7 @@ class _HostEpisodes:
         self._held = self._next = device.pinned(0, self._width, dtype=dtype)
         self._first = 0
         self._ahead: Future[Any] | None = None
-        self._ahead_of = (-1, -1)
+        self._ahead_of, self._num_ahead = -1, 0
 
     def __enter__(self) -> _HostEpisodes:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="nodeloom-episode")
@@ -94,16 +98,20 @@ class _HostEpisodes:
         if self._ahead is not None:
             self._ahead.result()
         self._device.synchronize()  # nothing is copied from the one that is overwritten
-        if self._ahead is None or self._ahead_of != (first_walk, num_walk):
-            if len(self._next) != num_walk:
-                self._next = self._device.pinned(num_walk, self._width, dtype=self._dtype)
-            self._draw(first_walk, self._next)
+        if self._ahead is None or self._ahead_of != first_walk or self._num_ahead < num_walk:
+            self._next = self._with_room(self._next, num_walk)
+            self._draw(first_walk, self._next[:num_walk])
         self._held, self._next = self._next, self._held
         self._first = first_walk
-        if len(self._next) != num_walk:
-            self._next = self._device.pinned(num_walk, self._width, dtype=self._dtype)
-        self._ahead_of = (following, num_walk)
-        self._ahead = self._pool.submit(self._draw, following, self._next)
+        self._ahead_of, self._num_ahead = following, num_walk + num_walk // SLACK
+        self._next = self._with_room(self._next, self._num_ahead)
+        self._ahead = self._pool.submit(self._draw, following, self._next[: self._num_ahead])
+
+    def _with_room(self, buffer: torch.Tensor, num_walk: int) -> torch.Tensor:
+        """Return a buffer for so many walks: this one if it is large enough, and not far too large."""
+        if num_walk <= len(buffer) <= 2 * num_walk:
+            return buffer
+        return self._device.pinned(num_walk + num_walk // SLACK, self._width, dtype=self._dtype)
 
     def _draw(self, first_walk: int, out: torch.Tensor) -> None:
         walks = out.numpy()

@@ -10,7 +10,7 @@ import torch
 
 from nodeloom.engine.gpu.blocks import GpuBlocks
 from nodeloom.engine.gpu.device import Device, explained
-from nodeloom.engine.gpu.episode import EpisodeWalks
+from nodeloom.engine.gpu.episode import SLACK, EpisodeWalks
 from nodeloom.engine.gpu.store import DTYPES
 from nodeloom.engine.grid.noise import Noise
 from nodeloom.engine.plan import Part, Plan
@@ -32,17 +32,19 @@ class SharedWalks(EpisodeWalks):
     ) -> None:
         super().__init__(graph, plan, part, device, placement)
         self._links, self._width = links, plan.nodes_per_walk
-        self._all = device.empty(links.workers.num_worker, 0, 0, dtype=self._dtype)  # as they lie in memory, by worker
+        self._room = self._all = device.empty(0, dtype=self._dtype)
 
     def begin(self, first_walk: int, num_walk: int, following: int | None = None) -> None:
         """Draw the walks that the next passes are over, on the current stream. All workers have to call it."""
         del following
         workers = self._links.workers
         share = -(-num_walk // workers.num_worker)
+        number = workers.num_worker * share * self._width
+        if self._room.numel() < number:
+            self._room = self._all = self._device.empty(0, dtype=self._dtype)  # makes room first
+            self._room = self._device.empty(number + number // SLACK, dtype=self._dtype)
         shape = (self._width, share) if self._transposed else (share, self._width)
-        if self._all.shape[1:] != shape:
-            self._all = self._device.empty(0, dtype=self._dtype)  # makes room first
-            self._all = self._device.empty(workers.num_worker, *shape, dtype=self._dtype)
+        self._all = self._room[:number].view(workers.num_worker, *shape)  # as they lie in memory, by worker
         begin = min(workers.rank * share, num_walk)
         count = min(share, num_walk - begin)
         super().begin(first_walk + begin, count, following=first_walk + num_walk + begin)
