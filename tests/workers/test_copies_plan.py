@@ -80,6 +80,17 @@ def test_bytes_of_a_merge(changes, factor):
     assert merged_bytes(sized(1000, 10, 1, **changes)) == pytest.approx(factor * 2 * 1000 * 128 * 4, rel=0.02)
 
 
+def test_the_rate_is_that_of_all_less_the_merges(monkeypatch, graph):
+    from nodeloom.engine.calibrate import with_rate
+    from nodeloom.engine.gpu import calibrate
+
+    gpu_workers.prepare(monkeypatch)
+    monkeypatch.setattr(calibrate, "measured_rate", lambda plan: 1e9)
+    plan = plans_of(monkeypatch, graph, 2)[0]
+    seconds = plan.total_pair / 2e9 + merges.MERGES * merged_bytes(plan) / 100e9
+    assert with_rate(plan).seconds == pytest.approx(seconds)
+
+
 # --------------------------------------------------------------------------------------------------------------- room
 
 

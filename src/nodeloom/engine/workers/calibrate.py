@@ -11,6 +11,7 @@ import numpy as np
 from nodeloom.engine.plan import Plan
 from nodeloom.engine.store import aligned_zeros
 from nodeloom.engine.workers.blocks import tile_shape
+from nodeloom.engine.workers.merges import merging_seconds
 from nodeloom.kernels.cpu.block_walks import train_block_walks
 from nodeloom.kernels.cpu.parallel import collect
 
@@ -23,12 +24,13 @@ def measured_rate(plan: Plan) -> float:
     """Return the positive pairs per second of all workers, from training random walks of random nodes in a block for a moment.
 
     All workers are taken to be as fast as this one. Transfers are hidden behind training as long as a part takes less to travel than to
-    be trained; they are no part of it, nor is the drawing of walks.
+    be trained; they are no part of it, nor is the drawing of walks. Merges of whole tables are.
     """
     if plan.worker_tables == "copies":
         from nodeloom.engine.gpu.calibrate import measured_rate as whole_rate
 
-        return whole_rate(plan) * plan.num_worker
+        pairs = plan.total_pair / len(plan.parts)
+        return pairs / (pairs / (whole_rate(plan) * plan.num_worker) + merging_seconds(plan))
     grid = plan.grid
     assert grid is not None
     if not plan.whole_walks:

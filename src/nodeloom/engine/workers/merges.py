@@ -40,6 +40,11 @@ def num_merges(plan: Plan, num_worker: int) -> int:
     return max(LEAST_MERGES, min(wanted, affordable))
 
 
+def merging_seconds(plan: Plan) -> float:
+    """Return about how long all merges of a part take."""
+    return plan.num_merge * merged_bytes(plan) / _BYTES_PER_SECOND
+
+
 def expected_seconds(plan: Plan, num_worker: int) -> float:
     """Return about how long a part is trained."""
     width = max(part.row for part in plan.parts) / 128
