@@ -1,0 +1,132 @@
+"""The plan of workers on GPUs: parts where whole tables do not fit, what parts cannot do, and which worker has too little memory."""
+
+from __future__ import annotations
+
+import contextlib
+
+import gpu_workers
+import numpy as np
+import pytest
+from local_workers import together
+from test_split_on_gpus import communities
+from test_together import settings_of
+
+from gpu_runs import GB, INTERPRETED
+from nodeloom import Graph
+from nodeloom.engine import make_plan
+from nodeloom.engine.workers import gpu_shape
+from nodeloom.errors import ConfigError, MemoryLimitError
+
+__all__ = ["communities"]  # a fixture
+
+
+def planned(monkeypatch, graph, num_worker=2, free=16 * GB, **values):
+    with monkeypatch.context() as patch:
+        gpu_workers.prepare(patch, free=free)
+        return together(patch, num_worker, lambda _: make_plan(graph, settings_of(**{"device": "cuda", **values})))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"model": "LINE", "order": 1}, "order: expected 2 with several workers"),
+        ({"model": "LINE", "order": "both"}, "order: expected 2 with several workers"),
+        ({"hub_threshold": 0.01}, "hub_threshold"),
+        ({"num_partition": 6}, "num_partition: expected a multiple of the 4 workers, or auto, got 6"),
+        ({"dim": 300, "table_dtype": "bf16"}, "table_dtype: expected fp32 with dim above 256"),
+        ({"worker_tables": "copies", "num_partition": 4}, "num_partition: expected 1 or 'auto', since worker_tables"),
+    ],
+    ids=str,
+)
+def test_what_workers_cannot_do_is_refused(monkeypatch, communities, values, message):
+    with pytest.raises(ConfigError, match=message):
+        planned(monkeypatch, communities[0], 4, **{"worker_tables": "split", **values})
+
+
+def test_more_parts_than_nodes_are_refused(monkeypatch):
+    graph = Graph.from_edges(np.array([[0, 1], [1, 2]]))
+    with pytest.raises(ConfigError, match="a graph of at least 4 nodes"):
+        planned(monkeypatch, graph, 4, worker_tables="split")
+    (plan, *_) = planned(monkeypatch, graph, 2, worker_tables="split")  # four parts would be too many
+    assert plan.grid.num_context_part == 2
+
+
+@pytest.mark.skipif(not INTERPRETED, reason="of a GPU that is none")
+def test_parts_where_whole_tables_do_not_fit(monkeypatch, communities):
+    graph, _ = communities
+    plans = planned(monkeypatch, graph)
+    assert [plan.worker_tables for plan in plans] == ["copies"] * 2
+    whole = plans[0].num_device_bytes
+    values = {"dim": 256, "table_dtype": "fp32", "sampler": "device"}
+    whole = planned(monkeypatch, graph, **values)[0].num_device_bytes
+    plans = planned(monkeypatch, graph, free=int(whole * 2 / 0.95) - 4, **values)  # two share the GPU
+    assert [plan.worker_tables for plan in plans] == ["split"] * 2
+    assert [(plan.grid.num_vertex_part, plan.grid.num_context_part) for plan in plans] == [(2, 4)] * 2
+    assert "result" in plans[0].memory and "result" not in plans[1].memory
+    assert plans[0].num_device_bytes == plans[1].num_device_bytes <= whole
+    text = str(plans[1])
+    assert "2 workers, this one on cuda:0, fp32 tables" in text
+    assert "goes to the next worker in every round, through main memory." in text
+    # What only whole tables can do says that they do not fit.
+    with pytest.raises(MemoryLimitError, match="for whole tables"):
+        planned(monkeypatch, graph, free=int(whole * 2 / 0.95) - 4, hub_threshold=0.01, **values)
+    assert planned(monkeypatch, graph, num_partition=4)[0].worker_tables == "split"  # parts are asked for
+
+
+@pytest.mark.skipif(not INTERPRETED, reason="of a GPU that is none")
+def test_what_fits_the_gpu_with_the_least_memory_is_taken(monkeypatch, communities, caplog):
+    graph, _ = communities
+    monkeypatch.setattr(gpu_shape, "episode_chunk", lambda limit, nodes: 100)
+    values = {"dim": 128, "worker_tables": "split", "num_epoch": 2000}
+
+    def at(limit):
+        return planned(monkeypatch, graph, gpu_memory_limit=limit, **values)[0]
+
+    large = at(GB)
+    assert (large.table_dtype, large.sampler) == ("fp32", "device")
+    needed = large.num_device_bytes
+    smaller = at(needed - large.device_memory["walks"])  # shorter episodes
+    assert (smaller.table_dtype, smaller.sampler) == ("fp32", "device")
+    assert smaller.grid.episode_pairs < large.grid.episode_pairs
+    assert smaller.num_device_bytes <= needed - large.device_memory["walks"]
+    found = []
+    with contextlib.suppress(MemoryLimitError):
+        found += (at(limit) for limit in range(needed, 0, -10_000))
+    kinds = list(dict.fromkeys((plan.table_dtype, plan.sampler) for plan in found))
+    assert kinds == [("fp32", "device"), ("fp32", "host"), ("bf16", "device"), ("bf16", "host")]
+    assert "pinned buffers" in found[-1].memory
+    with pytest.raises(MemoryLimitError, match=r"plan, worker 0: expected at most 50 kB on cuda:0, for parts of the"):
+        at(50_000)
+    with pytest.raises(MemoryLimitError, match="got 'bf16 tables, "):
+        planned(monkeypatch, graph, gpu_memory_limit=50_000, table_dtype="bf16", worker_tables="split")
+    # GPUs that nobody asked for are left.
+    plans = planned(monkeypatch, graph, gpu_memory_limit=50_000, **{**values, "device": "auto"})
+    assert [(plan.device, plan.worker_tables) for plan in plans] == [("cpu", "split")] * 2
+    assert [record.getMessage()[:60] for record in caplog.records] == [
+        "training on the CPU, since GPUs have too little memory: plan"
+    ]
+
+
+@pytest.mark.skipif(not INTERPRETED, reason="of a GPU that is none")
+def test_the_worker_with_the_least_memory_is_named(monkeypatch, communities):
+    graph, _ = communities
+    limits = [("cuda:0", GB), ("cuda:1", 50_000)]
+    monkeypatch.setattr(gpu_shape, "limits_of_gpus", lambda *_: limits)
+    with pytest.raises(MemoryLimitError, match="plan, worker 1: expected at most 50 kB on cuda:1"):
+        planned(monkeypatch, graph, worker_tables="split")
+    limits[1] = "cuda:1", GB
+    needed = planned(monkeypatch, graph, worker_tables="split")[0].num_bytes
+    with pytest.raises(MemoryLimitError, match=r"plan, worker 0.*to put the result together"):
+        planned(monkeypatch, graph, worker_tables="split", memory_limit=needed - 1)
+
+
+def test_long_trainings_have_more_episodes_and_slow_links_fewer(monkeypatch, communities):
+    graph, _ = communities
+
+    def episodes(**values):
+        plan = planned(monkeypatch, graph, worker_tables="split", **values)[0]
+        return plan.total_pair / plan.grid.episode_pairs
+
+    assert episodes(num_epoch=100) == pytest.approx(100, rel=0.01)  # of a small table
+    monkeypatch.setitem(gpu_shape._BYTES_PER_SECOND, False, 1e5)
+    assert episodes(num_epoch=100) == pytest.approx(10, rel=0.01)
