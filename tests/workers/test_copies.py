@@ -9,15 +9,16 @@ import gpu_workers
 import numpy as np
 import pytest
 from local_workers import together
-from test_together import StopAt, accuracy, one_training, settings_of
+from test_together import accuracy, settings_of
+from worker_runs import one_training, stopped_and_resumed, whole_and_in_two
 
 from gpu_runs import INTERPRETED
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan, place
 from nodeloom.engine.resident import Position
-from nodeloom.engine.workers import merges
-from nodeloom.errors import GraphError, TrainingError, TrainingInterrupted
+from nodeloom.engine.workers import copies_shape, merges
+from nodeloom.errors import GraphError, TrainingError
 
 NODES, EPOCHS = 900, 150
 MARGIN = {"Adam": 12}
@@ -159,6 +160,7 @@ def test_the_learning_rate_sees_the_pairs_of_all(monkeypatch, communities, on_gp
     graph, _ = communities
     monkeypatch.setattr(merges, "MERGES", 4)
     monkeypatch.setattr(merges, "LEAST_MERGES", 4)
+    monkeypatch.setattr(copies_shape, "_POOLS", 1)  # many tiles at a time
     run_of(monkeypatch, graph, 3, of_gpus(lr=0.01))
     rates = [np.concatenate([lr for _, _, lr in trained[rank]]) for rank in range(3)]
     assert len({len(lr) for lr in rates}) == 1 and len(rates[0]) > 100
@@ -247,23 +249,9 @@ def test_a_checkpoint_goes_on_with_another_number_of_workers(
     tmp_path, monkeypatch, communities, on_gpus, optimizer, before, after
 ):
     graph, community = communities
-    file = tmp_path / "checkpoint.safetensors"
-    alone = settings_of(optimizer=optimizer, num_epoch=EPOCHS)  # on the CPU
     settings = of_gpus(optimizer=optimizer)
-
-    def begin(workers):
-        callbacks = (StopAt(5),) if workers is None or workers.rank == before - 1 else ()
-        with pytest.raises(TrainingInterrupted):
-            one_training(graph, alone if before == 1 else settings, callbacks=callbacks, checkpoint=file)
-
-    def go_on(_):
-        return one_training(graph, alone if after == 1 else settings, resume=file)
-
-    with monkeypatch.context() as patch:
-        begin(None) if before == 1 else together(patch, before, begin)
-    assert file.exists()
-    with monkeypatch.context() as patch:
-        found = go_on(None) if after == 1 else together(patch, after, go_on)[0]
+    alone = settings_of(optimizer=optimizer, num_epoch=EPOCHS)  # on the CPU
+    found = stopped_and_resumed(monkeypatch, graph, tmp_path / "c.safetensors", before, after, settings, alone)
     assert EPOCHS * graph.num_edges <= found.report.num_pair < (EPOCHS + 1) * graph.num_edges
     expected = accuracy(one_training(graph, alone).vertex, community)
     assert accuracy(found.vertex, community) > expected - MARGIN.get(optimizer, 3)
@@ -274,17 +262,8 @@ def test_a_checkpoint_goes_on_with_another_number_of_workers(
 def test_the_same_workers_go_on_exactly(tmp_path, monkeypatch, communities, on_gpus, values):
     graph, _ = communities
     settings = of_gpus(num_epoch=10, **values)
-    file = tmp_path / "checkpoint.safetensors"
     stop = 70 if values else 6  # in the second part
-
-    def begin(workers):
-        with pytest.raises(TrainingInterrupted):
-            one_training(graph, settings, callbacks=(StopAt(stop),), checkpoint=file)
-
-    with monkeypatch.context() as patch:
-        whole = together(patch, 2, lambda _: one_training(graph, settings))[0]
-        together(patch, 2, begin)
-        again = together(patch, 2, lambda _: one_training(graph, settings, resume=file))[0]
+    whole, again = whole_and_in_two(monkeypatch, graph, tmp_path / "c.safetensors", settings, stop)
     np.testing.assert_array_equal(whole.vertex, again.vertex)
     np.testing.assert_array_equal(whole.context, again.context)
 
@@ -301,6 +280,9 @@ def test_a_warm_start_is_the_base_too(monkeypatch, communities, on_gpus):
         store.write("vertex", values)
         mask = np.arange(NODES) % 2 == 0
         store.write("context", values, mask)
+        for name, base in store.base.items():
+            np.testing.assert_array_equal(base.cpu().numpy(), tables_of(store)[name])
+        assert len(store.base) == 2
         store.merge(0)  # changes nothing
         return first, tables_of(store)
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections import Counter
-from types import SimpleNamespace
-
 import gpu_workers
 import numpy as np
 import pytest
 from local_workers import together
-from test_together import StopAt, accuracy, one_training, settings_of
+from test_together import accuracy, settings_of
+from worker_runs import (
+    check_rounds,
+    one_training,
+    pairs_by_block,
+    pairs_of_one_process,
+    run_of,
+    stopped_and_resumed,
+    whole_and_in_two,
+)
 
 from gpu_runs import INTERPRETED
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
-from nodeloom.engine.grid import GridEngine
-from nodeloom.engine.place import allocate, engine_of
-from nodeloom.engine.resident import Position
-from nodeloom.errors import TrainingError, TrainingInterrupted
+from nodeloom.engine.place import allocate
+from nodeloom.errors import TrainingError
 
 NODES = 901  # no multiple of any number of parts
 
@@ -47,32 +50,6 @@ def on_gpus(monkeypatch):
 
 def in_parts(**values):
     return settings_of(**{"device": "cuda", "worker_tables": "split", "num_epoch": 60, **values})
-
-
-def run_of(monkeypatch, graph, num_worker, settings, **changes):
-    """Run the engine of every worker; return them, and (round, worker, block, pairs) of every training."""
-    trained = []
-
-    def work(workers):
-        plan = make_plan(graph, settings)
-        plan = dataclasses.replace(plan, grid=dataclasses.replace(plan.grid, **changes))
-        store = allocate(plan, plan.parts[0], graph)
-        store.initialize(plan.parts[0], 1)
-        engine, position = engine_of(graph, plan, plan.parts[0], store), Position()
-        real, rounds = engine._blocks.train, iter(range(10**9))
-
-        def train_block(block, lr, key):
-            found = real(block, lr, key)
-            trained.append((next(rounds), workers.rank, block, found[0]))
-            return found
-
-        engine._blocks.train = train_block
-        for _ in engine.run(position):
-            pass
-        return SimpleNamespace(plan=plan, store=store, engine=engine, position=position)
-
-    with monkeypatch.context() as patch:
-        return together(patch, num_worker, work), trained
 
 
 # ------------------------------------------------------------------------------------------------------- what is trained
@@ -138,18 +115,8 @@ def test_every_block_once_and_no_row_in_two_places(monkeypatch, communities, num
     graph, _ = communities
     settings = in_parts(num_epoch=8, num_partition=num_part, table_dtype=dtype, optimizer="Momentum")
     runs, trained = run_of(monkeypatch, graph, num_worker, settings)
-    episodes = len(trained) // (num_worker * num_part)
-    assert episodes > 2
-    assert Counter(block for _, _, block, _ in trained) == {
-        (vertex, context): episodes for vertex in range(num_worker) for context in range(num_part)
-    }
-    for number in range(num_part * episodes):
-        blocks_of_round = [block for at, _, block, _ in trained if at == number]
-        assert len({block.vertex for block in blocks_of_round}) == len(blocks_of_round) == num_worker
-        assert len({block.context for block in blocks_of_round}) == num_worker
-    # Context parts are with one worker each; what travels is one part a round, with its moments.
-    held = Counter(part for run in runs for part in run.store.sides["context"][0]._parts)
-    assert held == dict.fromkeys(range(num_part), 1)
+    episodes = check_rounds([run.store for run in runs], trained, num_worker, num_part)
+    # What travels is one part a round, with its moments.
     rows = runs[0].store.placement.rows("context")
     share = num_part // num_worker
     for run in runs:
@@ -177,28 +144,13 @@ def test_blocks_have_the_pairs_of_one_process(monkeypatch, sampler):
         "random_walk_length": 9,
         "lr": 0.02,
     }
-    runs, trained = run_of(monkeypatch, graph, 2, in_parts(sampler=sampler, **values), episode_pairs=900)
-    found = Counter()
-    for _, _, block, pairs in trained:
-        found[block] += pairs
+    cut = {"episode_pairs": 900}
+    runs, trained = run_of(monkeypatch, graph, 2, in_parts(sampler=sampler, **values), grid=cut)
+    found = pairs_by_block(trained)
     # The engine of one process on the CPU, in the same grid: its walks are the same.
-    plan = make_plan(graph, settings_of(**values))
-    grid = dataclasses.replace(plan.grid, num_vertex_part=2, num_context_part=4, episode_pairs=900)
-    plan = dataclasses.replace(plan, grid=grid)
-    store = allocate(plan, plan.parts[0], graph)
-    store.initialize(plan.parts[0], 1)
-    engine, position = engine_of(graph, plan, plan.parts[0], store), Position()
-    assert isinstance(engine, GridEngine)
-    expected, real = Counter(), engine._device.begin_row
-
-    def begin_row(vertex_part, following):
-        sizes = real(vertex_part, following)
-        expected.update({(vertex_part, context): pairs for context, pairs in enumerate(sizes)})
-        return sizes
-
-    engine._device.begin_row = begin_row
-    for _ in engine.run(position):
-        pass
+    expected, position = pairs_of_one_process(
+        graph, settings_of(**values), num_vertex_part=2, num_context_part=4, **cut
+    )
     assert found == expected
     for run in runs:
         assert (run.position.num_pair, run.position.num_tile) == (position.num_pair, position.num_tile)
@@ -248,24 +200,8 @@ def test_a_checkpoint_goes_on_with_another_number_of_workers(
     tmp_path, monkeypatch, communities, optimizer, before, after
 ):
     graph, community = communities
-    file = tmp_path / "checkpoint.safetensors"
-    alone = settings_of(optimizer=optimizer, num_epoch=60)  # on the CPU
-    settings = in_parts(optimizer=optimizer)
-
-    def begin(workers):
-        # The callback of one worker stops them all.
-        callbacks = (StopAt(5),) if workers is None or workers.rank == before - 1 else ()
-        with pytest.raises(TrainingInterrupted):
-            one_training(graph, alone if before == 1 else settings, callbacks=callbacks, checkpoint=file)
-
-    def go_on(_):
-        return one_training(graph, alone if after == 1 else settings, resume=file)
-
-    with monkeypatch.context() as patch:
-        begin(None) if before == 1 else together(patch, before, begin)
-    assert file.exists()
-    with monkeypatch.context() as patch:
-        found = go_on(None) if after == 1 else together(patch, after, go_on)[0]
+    alone, settings = settings_of(optimizer=optimizer, num_epoch=60), in_parts(optimizer=optimizer)  # alone on the CPU
+    found = stopped_and_resumed(monkeypatch, graph, tmp_path / "c.safetensors", before, after, settings, alone)
     assert found.report.num_pair < 61 * graph.num_edges * 1.1
     assert accuracy(found.vertex, community) > accuracy(one_training(graph, alone).vertex, community) - 4
 
@@ -275,16 +211,7 @@ def test_a_checkpoint_goes_on_with_another_number_of_workers(
 def test_the_same_workers_go_on_exactly(tmp_path, monkeypatch, communities):
     graph, _ = communities
     settings = in_parts(num_epoch=12)
-    file = tmp_path / "checkpoint.safetensors"
-
-    def begin(workers):
-        with pytest.raises(TrainingInterrupted):
-            one_training(graph, settings, callbacks=(StopAt(6),), checkpoint=file)
-
-    with monkeypatch.context() as patch:
-        whole = together(patch, 2, lambda _: one_training(graph, settings))[0]
-        together(patch, 2, begin)
-        again = together(patch, 2, lambda _: one_training(graph, settings, resume=file))[0]
+    whole, again = whole_and_in_two(monkeypatch, graph, tmp_path / "c.safetensors", settings, 6)
     np.testing.assert_array_equal(whole.vertex, again.vertex)
     np.testing.assert_array_equal(whole.context, again.context)
 

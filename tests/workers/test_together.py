@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 
 import numpy as np
 import pytest
 from local_workers import together
 from sklearn.linear_model import LogisticRegression
+from worker_runs import (
+    check_rounds,
+    one_training,
+    pairs_by_block,
+    pairs_of_one_process,
+    run_of,
+    stopped_and_resumed,
+    whole_and_in_two,
+)
 
 from nodeloom import Graph
 from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, TrainConfig
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import Settings, make_plan
-from nodeloom.engine.grid import GridEngine
-from nodeloom.engine.place import allocate, engine_of
-from nodeloom.engine.resident import Position
-from nodeloom.engine.training import train
+from nodeloom.engine.place import allocate
 from nodeloom.engine.workers import blocks, shape
 from nodeloom.engine.workers.blocks import WorkerBlocks
-from nodeloom.errors import ConfigError, MemoryLimitError, TrainingError, TrainingInterrupted
+from nodeloom.errors import ConfigError, MemoryLimitError, TrainingError
 
 NODES = 1501  # no multiple of any number of parts
 
@@ -43,10 +48,6 @@ def settings_of(*, optimizer="SGD", **values):
         build=BuildConfig(**sections[1], optimizer=OptimizerConfig(**optimizer)),
         resource=ResourceConfig(**sections[2]),
     )
-
-
-def one_training(graph, settings, **options):
-    return train(graph, make_plan(graph, settings), settings, **options)
 
 
 def accuracy(vectors, community):
@@ -107,50 +108,14 @@ def test_what_workers_leave_out_is_noticed(monkeypatch, communities):
     assert accuracy(found[0].vertex, community) < accuracy(one_training(graph, settings_of()).vertex, community) - 2.5
 
 
-def run_of(monkeypatch, graph, num_worker, settings, **changes):
-    """Run the engine of every worker; return the stores, and (round, worker, block, pairs) of every training."""
-    trained = []
-
-    def work(workers):
-        plan = dataclasses.replace(make_plan(graph, settings), **changes)
-        store = allocate(plan, plan.parts[0], graph)
-        store.initialize(plan.parts[0], 1)
-        engine = engine_of(graph, plan, plan.parts[0], store)
-        real = engine._blocks.train
-        rounds = iter(range(10**9))
-
-        def train_block(block, lr, key):
-            found = real(block, lr, key)
-            trained.append((next(rounds), workers.rank, block, found[0]))
-            return found
-
-        engine._blocks.train = train_block
-        for _ in engine.run(Position()):
-            pass
-        return store
-
-    stores = together(monkeypatch, num_worker, work)
-    monkeypatch.undo()
-    return stores, trained
-
-
 @pytest.mark.parametrize(("num_worker", "num_part"), [(2, 2), (2, 4), (3, 6), (4, 8)])
 def test_every_block_once_and_no_row_in_two_places(monkeypatch, communities, way, num_worker, num_part):
     graph, _ = communities
     settings = settings_of(num_epoch=8, num_partition=num_part)
-    stores, trained = run_of(monkeypatch, graph, num_worker, settings)
-    episodes = len(trained) // (num_worker * num_part)
-    assert episodes > 2
-    assert Counter(block for _, _, block, _ in trained) == {
-        (vertex, context): episodes for vertex in range(num_worker) for context in range(num_part)
-    }
-    for number in range(num_part * episodes):
-        blocks_of_round = [block for at, _, block, _ in trained if at == number]
-        assert len({block.vertex for block in blocks_of_round}) == len(blocks_of_round) == num_worker
-        assert len({block.context for block in blocks_of_round}) == num_worker
-    # Context parts are with one worker each, and what travels is one part a round.
-    held = Counter(part for store in stores for part in store.sides["context"][0]._parts)
-    assert held == dict.fromkeys(range(num_part), 1)
+    runs, trained = run_of(monkeypatch, graph, num_worker, settings)
+    stores = [run.store for run in runs]
+    episodes = check_rounds(stores, trained, num_worker, num_part)
+    # What travels is one part a round.
     part_bytes = stores[0].placement.rows("context") * 32 * 4
     share = num_part // num_worker
     for store in stores:
@@ -162,29 +127,9 @@ def test_blocks_have_the_pairs_of_one_process(monkeypatch, communities, way):
     monkeypatch.setattr(shape, "MAX_PART", 0)  # one process deals its nodes by strength
     settings = settings_of(num_epoch=6, num_partition=4)
     _, trained = run_of(monkeypatch, graph, 2, settings)
-    found = Counter()
-    for _, _, block, pairs in trained:
-        found[block] += pairs
     # The engine of one process in the same grid, whose walks are the same.
-    plan = make_plan(graph, settings)
-    grid = dataclasses.replace(plan.grid, num_vertex_part=2, num_context_part=4)
-    plan = dataclasses.replace(plan, grid=grid)
-    store = allocate(plan, plan.parts[0], graph)
-    store.initialize(plan.parts[0], 1)
-    engine = engine_of(graph, plan, plan.parts[0], store)
-    assert isinstance(engine, GridEngine)
-    expected = Counter()
-    real = engine._device.begin_row
-
-    def begin_row(vertex_part, following):
-        sizes = real(vertex_part, following)
-        expected.update({(vertex_part, context): pairs for context, pairs in enumerate(sizes)})
-        return sizes
-
-    engine._device.begin_row = begin_row
-    for _ in engine.run(Position()):
-        pass
-    assert found == expected
+    expected, _ = pairs_of_one_process(graph, settings, num_vertex_part=2, num_context_part=4)
+    assert pairs_by_block(trained) == expected
 
 
 def test_both_ways_train_the_same_pairs(monkeypatch, communities):
@@ -211,12 +156,12 @@ def test_negatives_have_the_noise_of_the_whole_graph(monkeypatch, communities):
 
     monkeypatch.setattr(blocks, "train_block_walks", train_block_walks)
     settings = settings_of(num_epoch=160, num_partition=4, num_negative=3)
-    stores, _ = run_of(monkeypatch, graph, 2, settings, whole_walks=True)
+    runs, _ = run_of(monkeypatch, graph, 2, settings, whole_walks=True)
     heads = {head for head, _ in weights}
     assert len(weights) == 8 and len(heads) == 2
     for head in heads:  # over all context parts: what a positive pair has in all
         assert sum(weight for (of, _), weight in weights.items() if of == head) == pytest.approx(15.0, rel=1e-5)
-    found = np.array([drawn[int(slot)] for slot in stores[0].placement.slot])
+    found = np.array([drawn[int(slot)] for slot in runs[0].store.placement.slot])
     expected = graph.strengths**0.75
     found, expected = found / found.sum(), expected / expected.sum()
     assert np.abs(found - expected).sum() < 0.15
@@ -242,16 +187,6 @@ def test_workers_start_from_the_values_of_one(monkeypatch, communities):
     np.testing.assert_array_equal(context, one.read("context"))
 
 
-class StopAt:
-    def __init__(self, pool):
-        self.pool, self.seen = pool, 0
-
-    def on_pool_end(self, progress):
-        self.seen += 1
-        if self.seen == self.pool:
-            raise TrainingInterrupted("enough")
-
-
 @pytest.mark.parametrize(("before", "after"), [(2, 2), (2, 4), (3, 2), (2, 1), (1, 2)])
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
 def test_a_checkpoint_goes_on_with_another_number_of_workers(
@@ -259,22 +194,7 @@ def test_a_checkpoint_goes_on_with_another_number_of_workers(
 ):
     graph, community = communities
     settings = settings_of(optimizer=optimizer)
-    file = tmp_path / "checkpoint.safetensors"
-
-    def begin(workers):
-        # The callback of one worker stops them all.
-        callbacks = (StopAt(5),) if workers is None or workers.rank == before - 1 else ()
-        with pytest.raises(TrainingInterrupted):
-            one_training(graph, settings, callbacks=callbacks, checkpoint=file)
-
-    def go_on(_):
-        return one_training(graph, settings, resume=file)
-
-    with monkeypatch.context() as patch:
-        begin(None) if before == 1 else together(patch, before, begin)
-    assert file.exists()
-    with monkeypatch.context() as patch:
-        found = go_on(None) if after == 1 else together(patch, after, go_on)[0]
+    found = stopped_and_resumed(monkeypatch, graph, tmp_path / "c.safetensors", before, after, settings, settings)
     assert found.report.num_pair < 101 * graph.num_edges * 1.1
     assert accuracy(found.vertex, community) > accuracy(one_training(graph, settings).vertex, community) - 2.5
 
@@ -282,17 +202,7 @@ def test_a_checkpoint_goes_on_with_another_number_of_workers(
 def test_the_same_workers_go_on_exactly(tmp_path, monkeypatch, communities, way):
     graph, _ = communities
     settings = settings_of(num_epoch=20)
-    file = tmp_path / "checkpoint.safetensors"
-
-    def begin(workers):
-        with pytest.raises(TrainingInterrupted):
-            one_training(graph, settings, callbacks=(StopAt(6),), checkpoint=file)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(shape, "_ROWS_OF_A_PAIR", np.inf if way else 0.0)
-        whole = together(patch, 2, lambda _: one_training(graph, settings))[0]
-        together(patch, 2, begin)
-        again = together(patch, 2, lambda _: one_training(graph, settings, resume=file))[0]
+    whole, again = whole_and_in_two(monkeypatch, graph, tmp_path / "c.safetensors", settings, 6)
     np.testing.assert_array_equal(whole.vertex, again.vertex)
     np.testing.assert_array_equal(whole.context, again.context)
 

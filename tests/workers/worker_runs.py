@@ -1,0 +1,143 @@
+"""What several tests of workers do: run engines block by block, and go on from checkpoints."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+from local_workers import together
+
+from nodeloom.engine import make_plan
+from nodeloom.engine.grid import GridEngine
+from nodeloom.engine.place import allocate, engine_of
+from nodeloom.engine.resident import Position
+from nodeloom.engine.training import train
+from nodeloom.errors import TrainingInterrupted
+
+
+def one_training(graph, settings, **options):
+    return train(graph, make_plan(graph, settings), settings, **options)
+
+
+def run_of(monkeypatch, graph, num_worker, settings, *, grid=None, **changes):
+    """Run the engine of every worker; return what each had in the end, and (round, worker, block, pairs) of every training.
+
+    Parameters
+    ----------
+    grid : dict, optional
+        Changes of the grid of the plan; `changes` are those of the plan.
+    """
+    trained = []
+
+    def work(workers):
+        plan = dataclasses.replace(make_plan(graph, settings), **changes)
+        plan = dataclasses.replace(plan, grid=dataclasses.replace(plan.grid, **(grid or {})))
+        store = allocate(plan, plan.parts[0], graph)
+        store.initialize(plan.parts[0], 1)
+        engine, position = engine_of(graph, plan, plan.parts[0], store), Position()
+        real, rounds = engine._blocks.train, iter(range(10**9))
+
+        def train_block(block, lr, key):
+            found = real(block, lr, key)
+            trained.append((next(rounds), workers.rank, block, found[0]))
+            return found
+
+        engine._blocks.train = train_block
+        for _ in engine.run(position):
+            pass
+        return SimpleNamespace(plan=plan, store=store, position=position)
+
+    with monkeypatch.context() as patch:
+        return together(patch, num_worker, work), trained
+
+
+def pairs_by_block(trained):
+    """Return the pairs of each block, of what :func:`run_of` found."""
+    found = Counter()
+    for _, _, block, pairs in trained:
+        found[block] += pairs
+    return found
+
+
+def pairs_of_one_process(graph, settings, **grid):
+    """Return the pairs of each block that one process on the CPU trains, whose walks are the same, and its position in the end."""
+    plan = make_plan(graph, settings)
+    plan = dataclasses.replace(plan, grid=dataclasses.replace(plan.grid, **grid))
+    store = allocate(plan, plan.parts[0], graph)
+    store.initialize(plan.parts[0], 1)
+    engine, position = engine_of(graph, plan, plan.parts[0], store), Position()
+    assert isinstance(engine, GridEngine)
+    found, real = Counter(), engine._device.begin_row
+
+    def begin_row(vertex_part, following):
+        sizes = real(vertex_part, following)
+        found.update({(vertex_part, context): pairs for context, pairs in enumerate(sizes)})
+        return sizes
+
+    engine._device.begin_row = begin_row
+    for _ in engine.run(position):
+        pass
+    return found, position
+
+
+def check_rounds(stores, trained, num_worker, num_part):
+    """Check that each block is trained once an episode, and no row in two places at a time; return the number of episodes."""
+    episodes = len(trained) // (num_worker * num_part)
+    assert episodes > 2
+    assert Counter(block for _, _, block, _ in trained) == {
+        (vertex, context): episodes for vertex in range(num_worker) for context in range(num_part)
+    }
+    for number in range(num_part * episodes):
+        blocks_of_round = [block for at, _, block, _ in trained if at == number]
+        assert len({block.vertex for block in blocks_of_round}) == len(blocks_of_round) == num_worker
+        assert len({block.context for block in blocks_of_round}) == num_worker
+    # Context parts are with one worker each.
+    held = Counter(part for store in stores for part in store.sides["context"][0]._parts)
+    assert held == dict.fromkeys(range(num_part), 1)
+    return episodes
+
+
+class StopAt:
+    """A callback that ends the training after so many pools."""
+
+    def __init__(self, pool):
+        self.pool, self.seen = pool, 0
+
+    def on_pool_end(self, progress):
+        self.seen += 1
+        if self.seen == self.pool:
+            raise TrainingInterrupted("enough")
+
+
+def stopped_and_resumed(monkeypatch, graph, file, before, after, settings, alone):
+    """Stop a training of some workers and go on with others from the file; one process trains with the settings `alone`."""
+
+    def begin(workers):
+        # The callback of one worker stops them all.
+        callbacks = (StopAt(5),) if workers is None or workers.rank == before - 1 else ()
+        with pytest.raises(TrainingInterrupted):
+            one_training(graph, alone if before == 1 else settings, callbacks=callbacks, checkpoint=file)
+
+    def go_on(_):
+        return one_training(graph, alone if after == 1 else settings, resume=file)
+
+    with monkeypatch.context() as patch:
+        begin(None) if before == 1 else together(patch, before, begin)
+    assert file.exists()
+    with monkeypatch.context() as patch:
+        return go_on(None) if after == 1 else together(patch, after, go_on)[0]
+
+
+def whole_and_in_two(monkeypatch, graph, file, settings, stop):
+    """Return what two workers come to at once, and with a stop after so many pools and a checkpoint."""
+
+    def begin(_):
+        with pytest.raises(TrainingInterrupted):
+            one_training(graph, settings, callbacks=(StopAt(stop),), checkpoint=file)
+
+    with monkeypatch.context() as patch:
+        whole = together(patch, 2, lambda _: one_training(graph, settings))[0]
+        together(patch, 2, begin)
+        return whole, together(patch, 2, lambda _: one_training(graph, settings, resume=file))[0]
