@@ -21,15 +21,16 @@ from nodeloom.engine.gpu.device import Device
 
 
 @pytest.mark.parametrize(
-    ("sizes", "starts", "waited"),
+    ("sizes", "starts", "announced", "waited"),
     [
-        ([1000, 1003, 990, 1001], [0, 1000, 2003, 2993], 1),  # only the first is waited for
-        ([1000, 1003, 990], [0, 5000, 10_000], 1),
-        ([1000, 1100, 300], [0, 1000, 2100], 2),  # more than was drawn ahead; less is there already
-        ([400, 400], [0, 9000], 2),  # not the one that was announced
+        ([1000, 1003, 990, 1001], [0, 1000, 2003, 2993], [None] * 4, 1),  # only the first is waited for
+        ([1000, 1003, 990], [0, 5000, 9999], [5010, 9990, 15_000], 1),  # the share of a worker: about there
+        ([1000, 1100, 300], [0, 1000, 2100], [None] * 3, 2),  # more than was drawn ahead; less is there already
+        ([400, 400], [0, 9000], [None] * 2, 2),  # not the one that was announced
+        ([400, 400], [0, 9000], [8950, None], 2),
     ],
 )
-def test_each_episode_is_drawn_once(on_gpu, monkeypatch, sizes, starts, waited):
+def test_each_episode_is_drawn_once(on_gpu, monkeypatch, sizes, starts, announced, waited):
     graph = Graph.from_edges(planted_partition(200, 800, 4, seed=1)[0], num_nodes=200)
     plan = on_gpu.plan(graph, num_partition=2, sampler="host", random_walk_length=9)
     device, placement = Device("cuda:0"), assign(graph.strengths, 2, 2)
@@ -41,7 +42,6 @@ def test_each_episode_is_drawn_once(on_gpu, monkeypatch, sizes, starts, waited):
 
     monkeypatch.setattr(episode._HostEpisodes, "_draw", draw)
     sampler = WalkSampler.of(graph, seed=plan.parts[0].seed)
-    announced = [*starts[1:], None] if starts != [0, 9000] else [None, None]
     with episode.EpisodeWalks(graph, plan, plan.parts[0], device, placement) as walks:
         for first, number, following in zip(starts, sizes, announced, strict=True):
             walks.begin(first, number, following)

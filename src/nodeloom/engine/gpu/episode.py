@@ -56,10 +56,10 @@ class EpisodeWalks:
         self._drawn.__exit__(*error)
 
     def begin(self, first_walk: int, num_walk: int, following: int | None = None) -> None:
-        """Say which walks the next passes are over; the next episode begins with walk `following`, by default the next one."""
+        """Say which walks the next passes are over; the next episode begins about with walk `following`, by default with the next one."""
         self._first, self._count = first_walk, num_walk
         if isinstance(self._drawn, _HostEpisodes):
-            self._drawn.hold(first_walk, num_walk, first_walk + num_walk if following is None else following)
+            self._drawn.hold(first_walk, num_walk, following)
 
     def chunks(self) -> Iterator[torch.Tensor]:
         """Yield the walks in chunks [W, L + 1] of slots, on the current stream; a chunk is gone when the next one comes."""
@@ -82,7 +82,7 @@ class _HostEpisodes:
         self._held = self._next = device.pinned(0, self._width, dtype=dtype)
         self._first = 0
         self._ahead: Future[Any] | None = None
-        self._ahead_of, self._num_ahead = -1, 0
+        self._ahead_of = range(0)
 
     def __enter__(self) -> _HostEpisodes:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="nodeloom-episode")
@@ -93,19 +93,25 @@ class _HostEpisodes:
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._ahead = None
 
-    def hold(self, first_walk: int, num_walk: int, following: int) -> None:
-        """Have an episode at hand, and let the threads draw as many walks from `following` on."""
+    def hold(self, first_walk: int, num_walk: int, following: int | None) -> None:
+        """Have an episode at hand, and let the threads draw as many walks about from `following` on, by default those behind it."""
         if self._ahead is not None:
             self._ahead.result()
         self._device.synchronize()  # nothing is copied from the one that is overwritten
-        if self._ahead is None or self._ahead_of != first_walk or self._num_ahead < num_walk:
+        there = self._ahead_of
+        if self._ahead is None or first_walk < there.start or first_walk + num_walk > there.stop:
+            there = range(first_walk, first_walk + num_walk)
             self._next = self._with_room(self._next, num_walk)
             self._draw(first_walk, self._next[:num_walk])
         self._held, self._next = self._next, self._held
-        self._first = first_walk
-        self._ahead_of, self._num_ahead = following, num_walk + num_walk // SLACK
-        self._next = self._with_room(self._next, self._num_ahead)
-        self._ahead = self._pool.submit(self._draw, following, self._next[: self._num_ahead])
+        self._first = there.start
+        few = num_walk // SLACK
+        if following is None:
+            self._ahead_of = range(first_walk + num_walk, first_walk + 2 * num_walk + few)
+        else:
+            self._ahead_of = range(max(0, following - few), following + num_walk + few)
+        self._next = self._with_room(self._next, len(self._ahead_of))
+        self._ahead = self._pool.submit(self._draw, self._ahead_of.start, self._next[: len(self._ahead_of)])
 
     def _with_room(self, buffer: torch.Tensor, num_walk: int) -> torch.Tensor:
         """Return a buffer for so many walks: this one if it is large enough, and not far too large."""
