@@ -14,6 +14,7 @@ from test_together import settings_of
 from gpu_runs import GB, INTERPRETED
 from nodeloom import Graph
 from nodeloom.engine import make_plan
+from nodeloom.engine.calibrate import with_rate
 from nodeloom.engine.workers import gpu_shape
 from nodeloom.errors import ConfigError, MemoryLimitError
 
@@ -130,3 +131,18 @@ def test_long_trainings_have_more_episodes_and_slow_links_fewer(monkeypatch, com
     assert episodes(num_epoch=100) == pytest.approx(100, rel=0.01)  # of a small table
     monkeypatch.setitem(gpu_shape._BYTES_PER_SECOND, False, 1e5)
     assert episodes(num_epoch=100) == pytest.approx(10, rel=0.01)
+
+
+def test_the_rate_is_that_of_all_workers(monkeypatch, communities):
+    # Transfers between GPUs hide behind training, and are not those of a grid on one GPU.
+    seen = []
+
+    def rate_of_one(plan):
+        seen.append(plan)
+        return 5e8
+
+    monkeypatch.setattr("nodeloom.engine.grid.calibrate.measured_rate", rate_of_one)
+    plan = planned(monkeypatch, communities[0], worker_tables="split")[0]
+    assert with_rate(plan, compiled_only=True) == plan
+    assert with_rate(plan).rate == 1e9
+    assert seen[0].device == "cuda:0" and seen[0].grid.moved_bytes == 0 < plan.grid.moved_bytes
