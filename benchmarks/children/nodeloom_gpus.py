@@ -15,6 +15,7 @@ from nodeloom.engine import make_plan
 from nodeloom.engine.torchrun import place
 from nodeloom.engine.workers import membership
 from nodeloom.errors import TrainingInterrupted
+from nodeloom.tasks import link_prediction, score_pairs
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from gpu_sections.recovery import recovery
@@ -42,6 +43,18 @@ def train(graph: nodeloom.Graph, options: dict[str, Any], seconds: float = 0.0) 
     return model, watch
 
 
+def auc_of_edges(model: Any, graph: nodeloom.Graph, number: int = 200_000) -> float:
+    """Return the AUC of edges, which have been trained, against as many random pairs."""
+    random = np.random.default_rng(0)
+    entries = random.integers(len(graph.indices), size=number)
+    heads = np.searchsorted(graph.indptr, entries, side="right") - 1
+    pairs = np.concatenate(
+        [np.stack([heads, graph.indices[entries]]), random.integers(graph.num_nodes, size=(2, number))], axis=1
+    )
+    scores = score_pairs(model.vectors_, model.context_vectors_, *pairs)
+    return float(link_prediction(scores, np.arange(2 * number) < number).auc)
+
+
 def main() -> None:
     """Do what is asked for; the first worker answers."""
     asked = request()
@@ -65,7 +78,7 @@ def main() -> None:
         score = recovery(model.vectors_, np.load(asked["community"]), graph.degrees)
         answer(
             **found, epochs=epochs, training=dict(model.report_), accuracy=score.accuracy, control=score.control,
-            seconds=time.perf_counter() - begin,
+            auc=auc_of_edges(model, graph), seconds=time.perf_counter() - begin,
         )  # fmt: skip
 
 

@@ -88,6 +88,8 @@ def ceil_div(count: int, size: int) -> int:
 
 def on_device_of(tensor: Any) -> AbstractContextManager[Any]:
     """Return a context in which kernels are launched on the device of a tensor, whatever the current one is."""
-    if not tensor.is_cuda or torch.cuda.current_device() == tensor.device.index:  # to change it to itself takes as long as a launch
+    if (
+        not tensor.is_cuda or torch.cuda.current_device() == tensor.device.index
+    ):  # to change it to itself takes as long as a launch
         return nullcontext()
     return torch.cuda.device(tensor.device)
