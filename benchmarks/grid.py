@@ -40,6 +40,7 @@ def main() -> int:
     parser.add_argument(
         "--keep", type=Path, help="folder in which the graph of Friendster's size stays for other benchmarks"
     )
+    parser.add_argument("--no-whole", action="store_true", help="only watch trainings of Friendster's size")
     parser.add_argument("--cpu-nodes", type=int, default=2_000_000, help="nodes of the graph of 'cpu'")
     options = parser.parse_args()
     if options.quick:

@@ -73,10 +73,14 @@ def friendster(options: argparse.Namespace, report: Report, folder: Path) -> dic
     from grid_sections.friendster import EPOCHS, STEP, made
 
     found = made(QUICK["friendster"] if options.quick else options.scale, report, options.keep)
-    found.graph.save(folder / "friendster.safetensors")
-    np.save(folder / "friendster.npy", found.community)
+    if options.keep is None:
+        found.graph.save(folder / "friendster.safetensors")
+        np.save(folder / "friendster.npy", found.community)
+        files = {}
+    else:
+        files = {"graph": str(options.keep / "graph.safetensors"), "community": str(options.keep / "community.npy")}
     made.cache_clear()
-    return {
+    return files | {
         "epochs": 4 if options.quick else 0, "watched_epochs": EPOCHS, "seconds": options.seconds,
         "whole_seconds": options.whole_seconds,
         "options": {"augmentation_step": STEP, "dim": options.dim or 96, "table_dtype": "bf16"},
@@ -90,11 +94,11 @@ def section(name: str, options: argparse.Namespace, report: Report, folder: Path
     report.say(f"{name}: the graph is there after {time.perf_counter() - begin:.1f} s")
     files = {"graph": str(folder / f"{name}.safetensors"), "community": str(folder / f"{name}.npy")}
     device = {"device": "cuda" if ON_CARD or INTERPRETED else "cpu", "worker_tables": options.worker_tables}
-    request |= files | {"options": request["options"] | device}
+    request = files | request | {"options": request["options"] | device}
     table = report.table(
         f"{name.capitalize()}-shaped, LINE, dim {request['options']['dim']}, step {request['options']['augmentation_step']}",
         "GPUs", "tables", "dtype", "G pairs/s", "beside one", "epochs", "training, s", "busy", "merges", "GB each", "GB/s",
-        "sent by each, GB", "communities found", "control", "AUC of edges", "on a GPU, GB",
+        "sent by each, GB", "communities found", "control", "AUC of edges", "planned on a GPU, GB",
     )  # fmt: skip
     rates: dict[int, float] = {}
     scores: dict[int, float] = {}
@@ -105,25 +109,30 @@ def section(name: str, options: argparse.Namespace, report: Report, folder: Path
             report.note(f"{name}, {number} GPUs: {reason}.")
             report.check(f"{name}, {number} GPUs", "runs", str(reason)[:200], met=False)
             continue
+        plan, rates[number] = found["plan"], found.get("watched_rate", 0.0)
         request["epochs"] = found["epochs"]  # those of the first, for all
-        training, plan = found["training"], found["plan"]
-        rates[number] = found.get("watched_rate", training["rate"])
-        scores[number] = found["accuracy"]
         report.say(f"{name}, {number} GPUs, {found['seconds']:.1f} s in all:\n{found['text']}")
-        merged = sent = speed = busy = ""
-        if training["num_sent"]:
-            sent = f"{training['sent_bytes'] / 1e9:.1f}"
-        if plan["worker_tables"] == "copies":
-            busy = f"{100 * (1 - training['waited_seconds'] / training['seconds']):.0f} %"
-            each = training["sent_bytes"] / training["num_sent"] / (2 * (number - 1) / number)
-            merged, speed = f"{each / 1e9:.2f}", f"{each * training['num_sent'] / training['waited_seconds'] / 1e9:.0f}"
+        cells = [""] * 10
+        if "training" in found:
+            training = found["training"]
+            rates[number] = rates[number] or training["rate"]
+            scores[number] = found["accuracy"]
+            cells[0], cells[1] = str(found["epochs"]), f"{training['seconds']:.2f}"
+            if training["num_sent"]:
+                cells[3], cells[6] = str(training["num_sent"]), f"{training['sent_bytes'] / 1e9:.1f}"
+            if plan["worker_tables"] == "copies":
+                each = training["sent_bytes"] / training["num_sent"] / (2 * (number - 1) / number)
+                cells[2] = f"{100 * (1 - training['waited_seconds'] / training['seconds']):.0f} %"
+                cells[4], cells[5] = (
+                    f"{each / 1e9:.2f}",
+                    f"{each * training['num_sent'] / training['waited_seconds'] / 1e9:.0f}",
+                )
+            cells[7:] = f"{found['accuracy']:.2f} %", f"{found['control']:.2f} %", f"{found['auc']:.4f}"
         table.add(
             number, plan["worker_tables"] or "whole", plan["table_dtype"], f"{rates[number] / 1e9:.3f}",
-            f"{rates[number] / rates[1]:.2f}" if 1 in rates else "", found["epochs"], f"{training['seconds']:.2f}", busy,
-            training["num_sent"] or "", merged, speed, sent, f"{found['accuracy']:.2f} %", f"{found['control']:.2f} %",
-            f"{found['auc']:.4f}",
-            f"{training['peak_device_memory'] / 1e9:.1f}",
+            f"{rates[number] / rates[1]:.2f}" if 1 in rates else "", *cells, f"{plan['num_device_bytes'] / 1e9:.1f}",
         )  # fmt: skip
+        report.say(f"{name}, {number} GPUs: {rates[number] / 1e9:.3f} G pairs/s, communities {scores.get(number)}")
         report.raw[f"{name}, {number}"] = found
         report.write()
     _check(name, report, rates, scores)
@@ -138,8 +147,9 @@ def _check(name: str, report: Report, rates: dict[int, float], scores: dict[int,
             report.check(
                 f"{name}: {number} GPUs beside one", f"at least {TARGETS[number]}", f"{ratio:.2f}", ratio >= TARGETS[number]
             )  # fmt: skip
-        lost = scores[1] - scores[number]
-        report.check(f"{name}: communities lost by {number} GPUs", f"at most {LOST}", f"{lost:.2f}", lost <= LOST)
+        if number in scores and 1 in scores:
+            lost = scores[1] - scores[number]
+            report.check(f"{name}: communities lost by {number} GPUs", f"at most {LOST}", f"{lost:.2f}", lost <= LOST)
 
 
 def main() -> int:

@@ -67,19 +67,20 @@ def main() -> None:
     options = asked["options"]
     found: dict[str, Any] = {}
     with membership.together(60.0):
-        plan = make_plan(graph, nodeloom.LINE(**(options | {"num_epoch": asked["epochs"]}))._settings())
+        epochs = asked["epochs"] or asked["watched_epochs"]
+        plan = make_plan(graph, nodeloom.LINE(**(options | {"num_epoch": epochs}))._settings())
         found["plan"], found["text"] = plan.to_dict(), str(plan)
         if asked["seconds"]:
             _, watch = train(graph, options | {"num_epoch": asked["watched_epochs"]}, asked["seconds"])
             found |= {"watched": [watch.first, watch.last], "watched_rate": watch.rate}
-        epochs = asked["epochs"] or max(1, int(found["watched_rate"] * asked["whole_seconds"] / graph.num_edges))
-        model, _ = train(graph, options | {"num_epoch": epochs})
+            epochs = asked["epochs"] or int(watch.rate * asked["whole_seconds"] / graph.num_edges)
+        model = train(graph, options | {"num_epoch": epochs})[0] if epochs else None
     if is_first:
-        score = recovery(model.vectors_, np.load(asked["community"]), graph.degrees)
-        answer(
-            **found, epochs=epochs, training=dict(model.report_), accuracy=score.accuracy, control=score.control,
-            auc=auc_of_edges(model, graph), seconds=time.perf_counter() - begin,
-        )  # fmt: skip
+        if model is not None:
+            score = recovery(model.vectors_, np.load(asked["community"]), graph.degrees)
+            found |= {"accuracy": score.accuracy, "control": score.control, "auc": auc_of_edges(model, graph)}
+            found["training"] = dict(model.report_)
+        answer(**found, epochs=epochs, seconds=time.perf_counter() - begin)
 
 
 main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import gc
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +97,7 @@ class Watch:
 def watched(made_: Made, options: argparse.Namespace, report: Report, **how: Any) -> tuple[Any, Watch]:
     """Train at GraphVite's settings for a while; return the plan and the watch."""
     model = nodeloom.LINE(num_epoch=EPOCHS, augmentation_step=STEP, device="cuda" if ON_CARD else "cpu", **how)
+    gc.collect()  # the plan looks at the memory that is free
     begin = time.perf_counter()
     from nodeloom.engine import make_plan
 
@@ -114,6 +116,9 @@ def watched(made_: Made, options: argparse.Namespace, report: Report, **how: Any
 def _row(table: Any, report: Report, name: str, plan: Any, watch: Watch, target: float, scale: float) -> None:
     pairs = EPOCHS * plan.num_edges
     minutes = pairs / watch.rate / 60
+    report.say(
+        f"{name}, dim {plan.dim}: {watch.rate / 1e9:.3f} G pairs/s, {minutes:.1f} minutes, loss {watch.loss:.4f}"
+    )
     grid = "" if plan.grid is None else f"{plan.grid.num_vertex_part} x {plan.grid.num_context_part}"
     table.add(
         name, str(plan.dim), plan.table_dtype, grid, f"{watch.last[1] - watch.first[1]:.0f}", f"{watch.rate / 1e9:.2f}",
@@ -144,6 +149,9 @@ def chosen(options: argparse.Namespace, report: Report) -> None:
         plan, watch = watched(found, options, report, dim=dim)
         _row(table, report, "on the card" if plan.grid is None else "host", plan, watch, TARGET_MINUTES, options.scale)
         rate = watch.rate
+        report.write()
+    if options.no_whole:
+        return
     epochs = max(1, int(rate * 20 / found.graph.num_edges)) if ON_CARD else 4
     model = nodeloom.LINE(
         num_epoch=epochs, augmentation_step=STEP, dim=options.dims[-1], device="cuda" if ON_CARD else "cpu"

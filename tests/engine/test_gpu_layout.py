@@ -73,6 +73,8 @@ def test_programs_and_changes(plan_of, graph, lr, num_epoch, optimizer, dtype, c
     assert launch.add is (plan.optimizer.code == SGD and dtype == "fp32")
     if launch.add and launch.num_program > 4:
         assert launch.num_program * TILE <= graph.num_nodes
+    if plan.optimizer.code != SGD and launch.num_program > 4:
+        assert launch.num_program * TILE <= 0.2 * graph.num_nodes
     rates = largest_rates(graph, plan, launch, card)
     if rates is None:
         assert not launch.add or under_way(launch, card) <= calm(graph, plan) * 1.0001

@@ -156,7 +156,10 @@ class _Run:
                 progress = self._progress(index, position)  # what was under way has ended too
             if ended is not None:
                 ended.checkpoint = self.checkpoints.write(self.tables, index, store, position)
-                raise ended
+                try:
+                    raise ended
+                finally:
+                    ended = None  # else it would keep this frame, and with it the memory of the device
             finished = position.num_pair >= engine.total_pair and index == len(plan.parts) - 1
             if stopping and not finished:  # what is finished is given back, not thrown away
                 raise self._interrupted(progress, self.checkpoints.write(self.tables, index, store, position))
