@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gpu_runs import OnGpu, missing
 
+from gpu_runs import OnGpu, missing
 from nodeloom import Graph
 from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, TrainConfig
 from nodeloom.datasets import planted_partition

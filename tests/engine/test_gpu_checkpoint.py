@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gpu_runs import snapshots
 
+from gpu_runs import snapshots
 from nodeloom import LINE, DeepWalk, Graph, load
 from nodeloom.datasets import planted_partition
 from nodeloom.errors import TrainingInterrupted

@@ -7,10 +7,10 @@ import time
 
 import numpy as np
 import pytest
-from gpu_runs import same_tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gpu_runs import same_tables
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan

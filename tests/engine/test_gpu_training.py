@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gpu_runs import Trained, snapshots
 
+from gpu_runs import Trained, snapshots
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import place

@@ -9,9 +9,9 @@ import weakref
 
 import numpy as np
 import pytest
-from gpu_runs import GB, INTERPRETED, fake_gpu
 from test_spectral import settings
 
+from gpu_runs import GB, INTERPRETED, fake_gpu
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine.spectral import make_spectral_plan, run_spectral
