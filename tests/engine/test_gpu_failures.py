@@ -60,7 +60,8 @@ def failing(real, error, after=0):
 
 
 def diverging(monkeypatch):
-    """Take the largest step off."""
+    """Take the largest step off, and the largest rate of busy nodes."""
+    monkeypatch.setattr(resident, "largest_rates", lambda *arguments: None)
     monkeypatch.setattr(
         resident, "optimizer_settings", lambda plan: (0.0, *map(float, plan.optimizer.settings[1:])), raising=True
     )
