@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import gc
 import json
 import math
 import threading
+import weakref
 
 import numpy as np
 import pytest
 
 from nodeloom import Graph
+from nodeloom.engine import training
 from nodeloom.engine.store import Store
 from nodeloom.errors import ConfigError, TrainingError, TrainingInterrupted
 
@@ -102,6 +106,26 @@ def test_a_callback_may_stop_a_training(engine, graph):
     with pytest.raises(TrainingInterrupted, match="enough") as caught:
         engine.train(graph, callbacks=[engine.StopAt(2)])
     assert caught.value.checkpoint is None
+
+
+def test_a_stopped_training_keeps_no_memory(engine, graph, monkeypatch):
+    # Regression: the error kept the frame that raised it, so the next plan found the GPU full until garbage was collected.
+    stores, real = [], training.allocate
+
+    def allocate(*arguments):
+        store = real(*arguments)
+        stores.append(weakref.ref(store))
+        return store
+
+    monkeypatch.setattr(training, "allocate", allocate)
+    gc.collect()
+    gc.disable()
+    try:
+        with contextlib.suppress(TrainingInterrupted):
+            engine.train(graph, callbacks=[engine.StopAt(2)])
+        assert [store() for store in stores] == [None]
+    finally:
+        gc.enable()
 
 
 def test_a_schedule_may_fail_in_the_middle(engine, graph):

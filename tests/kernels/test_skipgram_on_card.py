@@ -88,6 +88,11 @@ def test_bf16_tables_wider_than_what_is_kept_are_refused():
         Bf16Problem(replace(BF16_CASE, dim=272)).train(product="bf16")
 
 
+def test_narrow_blocks_of_rows_that_are_read_twice_and_stored_are_refused():
+    with pytest.raises(ValueError, match="expected blocks of 64 columns, got 16"):
+        train(FEW_TILES, GPU, launch=GPU.skipgram.Launch(add=False, keep=0, block=16))
+
+
 def pairs_of(walks, step):
     """Return the number of pairs of walks without ends, both ways."""
     return 2 * sum(int((walks[:, k:] != walks[:, :-k]).sum()) for k in range(1, step + 1))

@@ -77,8 +77,9 @@ def device_memory(plan: Plan, graph: Graph) -> dict[str, int]:
     memory = {"tables": values * _DTYPE_BYTES[plan.table_dtype]}
     if plan.optimizer.num_moment:
         memory["moments"] = values * 4 * plan.optimizer.num_moment
-    # Hub weights, largest learning rates, the alias table of negatives.
-    memory["samplers"] = nodes * 4 * bool(plan.hub_threshold) + nodes * 4 + nodes * (4 + itemsize)
+    memory["samplers"] = nodes * 4 * bool(plan.hub_threshold) + nodes * (4 + itemsize)
+    if plan.optimizer.name == "SGD" and plan.table_dtype == "fp32":
+        memory["rates"] = nodes * 4  # the largest of each node, if some are busy
     if plan.sampler == "device":
         memory["graph"] = graph.indptr.nbytes + graph.indices.nbytes
         memory["samplers"] += nodes * (4 + itemsize) + len(graph.indices) * 8 * graph.is_weighted

@@ -140,7 +140,6 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings, limit: int, reason: st
     nodes, itemsize = plan.num_nodes, graph.indices.itemsize
     on_device, on_host = device_memory(plan, graph), host_memory(plan, graph)
     fixed: dict[str, int] = {name: on_device[name] for name in ("graph", "samplers") if name in on_device}
-    fixed["samplers"] -= 4 * nodes  # no largest rates: those are of whole walks
     # Slots, and walks.
     chunk = episode_chunk(limit, plan.nodes_per_walk)
     plan = dataclasses.replace(plan, episode_chunk=chunk)

@@ -78,6 +78,7 @@ def _with_merges(plan: Plan, graph: Graph, num_worker: int) -> Plan:
         plan, num_worker=num_worker, worker_tables="copies", num_merge=number,
         tiles_per_pool=max(1, min(plan.tiles_per_pool, math.ceil(tiles / _POOLS))),
     )  # fmt: skip
-    return dataclasses.replace(
-        plan, memory=host_memory(plan, graph), device_memory=device_memory(plan, graph) | extra_memory(plan)
-    )
+    # What is largest comes first: of a refusal people see the begin.
+    on_device = device_memory(plan, graph)
+    on_device = {"tables": on_device["tables"]} | extra_memory(plan) | on_device
+    return dataclasses.replace(plan, memory=host_memory(plan, graph), device_memory=on_device)

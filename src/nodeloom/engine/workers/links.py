@@ -16,11 +16,10 @@ import numpy.typing as npt
 import torch
 import torch.distributed as dist
 
+from nodeloom.engine.workers.group import TIMEOUT
+
 if TYPE_CHECKING:
     from nodeloom.engine.workers.group import Pending, Workers
-
-WAIT = datetime.timedelta(days=1)
-"""How long NCCL waits for a worker that is alive; the watch ends those that wait for one that is not."""
 
 
 class Links:
@@ -47,7 +46,7 @@ class Links:
         self._group: Any = None
         if self.direct:
             torch.cuda.set_device(device)
-            self._group = dist.new_group(backend="nccl", timeout=WAIT)
+            self._group = dist.new_group(backend="nccl", timeout=datetime.timedelta(seconds=TIMEOUT))
             # Connects all: NCCL does so in the first call, which otherwise might be an exchange that concerns two workers only.
             dist.all_reduce(torch.zeros(1, device=device), group=self._group)
 
