@@ -17,7 +17,16 @@ pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("triton", reason="triton is not installed")
 
 from nodeloom.engine.gpu import layout as layout_module
-from nodeloom.engine.gpu.layout import BUSY, CLIP_ABOVE, PATIENCE, largest_rates, layout, optimizer_settings
+from nodeloom.engine.gpu.layout import (
+    BUSY,
+    CLIP_ABOVE,
+    PATIENCE,
+    largest_rates,
+    layout,
+    optimizer_settings,
+    pair_launch,
+)
+from nodeloom.kernels.gpu.pairs import programs_for
 from nodeloom.kernels.gpu.skipgram import TILE
 
 MANY = settings(deadline=None, max_examples=300)
@@ -151,6 +160,33 @@ def test_busy_nodes_count_wherever_edges_come_in(plan_of):
     for graph in (into, out):
         plan = plan_of(graph, lr=0.04, num_epoch=2, random_walk_length=5)
         assert largest_rates(graph, plan, layout(graph, plan, 132), 132).argmin() == 0
+
+
+# ----------------------------------------------------------------------------------------------------------- blocks
+
+
+@given(
+    lr=RATES, optimizer=OPTIMIZERS, heads=st.sampled_from([1, 8, 16, 32]), row=st.integers(1, 2048),
+    part_rows=st.integers(1, 10**8), card=CARDS,
+)  # fmt: skip
+@MANY
+def test_small_parts_have_few_units_under_way(plan_of, lr, optimizer, heads, row, part_rows, card):
+    plan = plan_of(STAR, lr=lr, optimizer=optimizer)
+    number = pair_launch(plan, heads, row, part_rows, card).num_program
+    most = programs_for(heads, row, card)
+    room = 0.005 / lr if optimizer == "SGD" else 0.2
+    if number == 0:  # as many as the card takes
+        assert most <= max(4, room * part_rows / heads + 1)
+    else:
+        assert number == 4 or number * heads <= room * part_rows
+        assert number < most
+
+
+def test_a_part_of_usual_size_fills_the_card(plan_of):
+    for lr in (0.01, 0.04):
+        assert pair_launch(plan_of(STAR, lr=lr), 16, 128, 100_000, 132).num_program == 0
+    assert pair_launch(plan_of(STAR, lr=0.01), 16, 128, 2_500, 132).num_program == 78
+    assert pair_launch(plan_of(STAR, lr=0.04), 16, 128, 2_500, 132).num_program == 19
 
 
 # -------------------------------------------------------------------------------------------------- largest step

@@ -25,6 +25,7 @@ LAYOUTS = [
     {"unroll": True, "ahead": True},
     {"reload": False},
     {"registers": 96},
+    {"num_program": 3},
 ]
 
 

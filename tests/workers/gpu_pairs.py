@@ -54,7 +54,7 @@ def place_pairs(walks, step, two_sided, first_head, part_rows, cursors, contexts
 def train_pairs(
     vertex, context, vertex_moment1, vertex_moment2, context_moment1, context_moment2, begin, ends, contexts, totals, units,
     negatives, heads_per_unit, first_head, first_context, lr, negative_weight, weight_decay, optimizer, settings, statistics,
-    *, product="fp32", seed=0,
+    *, product="fp32", seed=0, launch=None,
 ):  # fmt: skip
     del product, seed
     tables = [table.float().numpy() for table in (vertex, context)]

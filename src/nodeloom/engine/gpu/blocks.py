@@ -12,7 +12,7 @@ import torch
 
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.episode import EpisodeWalks
-from nodeloom.engine.gpu.layout import optimizer_settings
+from nodeloom.engine.gpu.layout import optimizer_settings, pair_launch
 from nodeloom.engine.gpu.store import DTYPES
 from nodeloom.engine.grid.noise import Noise
 from nodeloom.engine.grid.store import GridStore
@@ -36,6 +36,9 @@ class GpuBlocks:
         self._rows: dict[Side, int] = {side: store.placement.rows(side) for side in ("vertex", "context")}
         self._settings = optimizer_settings(plan)
         self._heads = heads_for(part.row)
+        self._launch = pair_launch(
+            plan, self._heads, part.row, min(self._rows.values()), self._device.num_multiprocessor
+        )
         self._product = "bf16" if self._device.is_real else "fp32"
         self._share = noise.share
         self._pinned: list[npt.NDArray[Any]] = []
@@ -190,7 +193,7 @@ class GpuBlocks:
                 self._pair_bounds[block.context], self._ends[block.context], self._contexts, self._totals,
                 self._units[first:last], negatives, self._heads, block.vertex * rows["vertex"], block.context * rows["context"],
                 lr, plan.negative_weight * float(self._share[block.context]), plan.weight_decay, plan.optimizer.code,
-                self._settings, self._statistics, product=self._product, seed=stream,
+                self._settings, self._statistics, product=self._product, seed=stream, launch=self._launch,
             )  # fmt: skip
 
     def _tables(self, operation: Train) -> tuple[list[torch.Tensor], list[torch.Tensor]]:

@@ -147,20 +147,17 @@ def _move_negative_row(
     _move(tables, at, mask, _fresh(tables[0], at, mask), gradient, decay, rate, numbers, seed, OPTIMIZER, CLIP)
 
 
-_VARYING = ("begin", "ends", "num_head", "contexts", "totals", "units", "negatives", "shift", "seed")
-
-
-@jit(varying=_VARYING)
-def train_units(
-    vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, begin: tl.int64, ends, num_head: tl.int64, contexts, totals, units,
-    negatives, shift: tl.int64, rate, negative_weight, weight_decay, s0, s1, s2, seed: tl.int64, statistics,
+@jit
+def _train_unit(
+    unit, vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, begin, ends, num_head, contexts, totals, units,
+    negatives, shift, rate, negative_weight, weight_decay, s0, s1, s2, seed, statistics,
     H: tl.constexpr, ROW: tl.constexpr, D: tl.constexpr, NEGATIVES: tl.constexpr, K: tl.constexpr,
     OPTIMIZER: tl.constexpr, CLIP: tl.constexpr, RELOAD: tl.constexpr, AHEAD: tl.constexpr, UNROLL: tl.constexpr,
     PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LOSS: tl.constexpr,
 ):  # fmt: skip
     """Train one unit. Its pairs are taken slot by slot: the first pair of every head, the second, ..."""
     # Every LOSS_EVERY-th unit is trained by a launch of its own, which costs registers that the others are spared.
-    unit = tl.cast(tl.program_id(0), tl.int64)
+    unit = tl.cast(unit, tl.int64)
     if LOSS:
         unit = unit * _LOSS_EVERY
     else:
@@ -284,3 +281,30 @@ def train_units(
     if LOSS:
         tl.atomic_add(statistics, tl.sum(tl.sum(loss, 1), 0).to(tl.float64), sem="relaxed")
         tl.atomic_add(statistics + 1, tl.sum(weight, 0).to(tl.float64), sem="relaxed")
+
+
+_VARYING = ("begin", "ends", "num_head", "contexts", "totals", "units", "negatives", "shift", "seed", "num_unit")
+
+
+@jit(varying=_VARYING)
+def train_units(
+    vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, begin: tl.int64, ends, num_head: tl.int64, contexts, totals, units,
+    negatives, shift: tl.int64, rate, negative_weight, weight_decay, s0, s1, s2, seed: tl.int64, statistics, num_unit,
+    H: tl.constexpr, ROW: tl.constexpr, D: tl.constexpr, NEGATIVES: tl.constexpr, K: tl.constexpr,
+    OPTIMIZER: tl.constexpr, CLIP: tl.constexpr, RELOAD: tl.constexpr, AHEAD: tl.constexpr, UNROLL: tl.constexpr,
+    PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LOSS: tl.constexpr, LOOP: tl.constexpr,
+):  # fmt: skip
+    """Train all units: a program each, or, to have fewer under way at a time, as many programs as there are, in turns."""
+    if LOOP:
+        for unit in tl.range(tl.program_id(0), num_unit, tl.num_programs(0)):
+            _train_unit(
+                unit, vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, begin, ends, num_head, contexts, totals, units,
+                negatives, shift, rate, negative_weight, weight_decay, s0, s1, s2, seed, statistics,
+                H, ROW, D, NEGATIVES, K, OPTIMIZER, CLIP, RELOAD, AHEAD, UNROLL, PRODUCT, PRECISION, LOSS,
+            )  # fmt: skip
+    else:
+        _train_unit(
+            tl.program_id(0), vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, begin, ends, num_head, contexts, totals,
+            units, negatives, shift, rate, negative_weight, weight_decay, s0, s1, s2, seed, statistics,
+            H, ROW, D, NEGATIVES, K, OPTIMIZER, CLIP, RELOAD, AHEAD, UNROLL, PRODUCT, PRECISION, LOSS,
+        )  # fmt: skip

@@ -31,7 +31,7 @@ _UNITS = 1 << 17  # listed at a time, unless those of a block are more
 _GROUP = 5  # contexts on each side at a time
 _SIZE = 2048  # numbers of the rows of a unit, about
 _MATRICES = 256  # columns up to which there are enough heads for tensor cores
-_REGISTERS = 128  # of a thread: 16 warps then fit a multiprocessor
+_REGISTERS, _WARPS = 128, 16  # of a thread; so many warps then fit a multiprocessor
 _WIDEST = 256  # columns of bf16 rows up to which loops are not unrolled
 
 # fp32 products are those of three parts on tensor cores, right to 21 bits.
@@ -54,6 +54,8 @@ class Launch:
         Write the loops over slots out; None for bf16 rows wider than 256 columns, on which loops of other kernels broke.
     registers : int or None
         Registers of a thread, at most; None for 128, with which 16 warps fit a multiprocessor.
+    num_program : int
+        Programs, which train the units in turns, so that few are under way at a time; 0 for one for each unit.
     """
 
     num_warps: int | None = None
@@ -61,6 +63,7 @@ class Launch:
     reload: bool = True
     unroll: bool | None = None
     registers: int | None = None
+    num_program: int = 0
 
 
 def heads_for(dim: int) -> int:
@@ -70,6 +73,17 @@ def heads_for(dim: int) -> int:
     """
     columns = max(16, triton.next_power_of_2(dim))
     return max(16 if columns <= _MATRICES else 1, min(32, _SIZE // columns))
+
+
+def warps_for(heads_per_unit, dim):
+    """Return the warps of a program: one for each 512 numbers of the rows of a unit."""
+    columns = max(16, triton.next_power_of_2(dim))
+    return max(1, min(8, heads_per_unit * columns // 512))
+
+
+def programs_for(heads_per_unit, dim, num_multiprocessor):
+    """Return how many programs are under way at a time, if nothing keeps them from it."""
+    return num_multiprocessor * max(1, _WARPS // warps_for(heads_per_unit, dim))
 
 
 def renumber(walks, slot):
@@ -252,7 +266,7 @@ def train_pairs(
     block = max(16, triton.next_power_of_2(row))
     tied = vertex.data_ptr() == context.data_ptr()
     unroll = vertex.dtype == torch.bfloat16 and row > _WIDEST if launch.unroll is None else launch.unroll
-    num_warps = launch.num_warps or max(1, min(8, heads_per_unit * block // 512))
+    num_warps = launch.num_warps or warps_for(heads_per_unit, row)
     registers = launch.registers or _REGISTERS
     dtype, precision = _PRODUCTS[product]
     values = [float(value) for value in settings[:3]]
@@ -260,14 +274,15 @@ def train_pairs(
     with on_device_of(vertex):
         for loss, count in ((True, num_loss), (False, num_unit - num_loss)):
             if count:
-                _pairs.train_units[(count,)](
+                looped = launch.num_program > 0
+                _pairs.train_units[(min(count, launch.num_program) if looped else count,)](
                     vertex, context, *_moments(vertex, vertex_moment1, vertex_moment2),
                     *_moments(context, context_moment1, context_moment2),
                     int(begin), ends, len(ends), contexts, totals, units, negatives, first_context - first_head, float(lr),
-                    float(negative_weight), float(weight_decay), *values, seed & 0x7FFFFFFF, statistics,
+                    float(negative_weight), float(weight_decay), *values, seed & 0x7FFFFFFF, statistics, count,
                     H=heads_per_unit, ROW=row, D=block, NEGATIVES=num_negative, K=max(16, triton.next_power_of_2(num_negative)),
                     OPTIMIZER=optimizer, CLIP=optimizer == SGD and values[0] > 0.0, RELOAD=launch.reload or tied,
-                    AHEAD=launch.ahead, UNROLL=unroll, PRODUCT=dtype, PRECISION=precision, LOSS=loss,
+                    AHEAD=launch.ahead, UNROLL=unroll, PRODUCT=dtype, PRECISION=precision, LOSS=loss, LOOP=looped,
                     num_warps=num_warps, num_stages=1, maxnreg=registers,
                 )  # fmt: skip
 
