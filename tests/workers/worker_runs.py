@@ -37,17 +37,18 @@ def run_of(monkeypatch, graph, num_worker, settings, *, grid=None, **changes):
         store = allocate(plan, plan.parts[0], graph)
         store.initialize(plan.parts[0], 1)
         engine, position = engine_of(graph, plan, plan.parts[0], store), Position()
-        real, rounds = engine._blocks.train, iter(range(10**9))
+        method, rounds = "finish" if plan.is_staged else "train", iter(range(10**9))
+        real = getattr(engine._blocks, method)
 
-        def train_block(block, lr, key):
-            found = real(block, lr, key)
+        def train_block(block, *arguments):
+            found = real(block, *arguments)
             trained.append((next(rounds), workers.rank, block, found[0]))
             return found
 
-        engine._blocks.train = train_block
+        setattr(engine._blocks, method, train_block)
         for _ in engine.run(position):
             pass
-        return SimpleNamespace(plan=plan, store=store, position=position)
+        return SimpleNamespace(plan=plan, store=store, position=position, blocks=engine._blocks)
 
     with monkeypatch.context() as patch:
         return together(patch, num_worker, work), trained
@@ -82,14 +83,15 @@ def pairs_of_one_process(graph, settings, **grid):
     return found, position
 
 
-def check_rounds(stores, trained, num_worker, num_part):
+def check_rounds(stores, trained, num_worker, num_part, num_vertex_part=None):
     """Check that each block is trained once an episode, and no row in two places at a time; return the number of episodes."""
-    episodes = len(trained) // (num_worker * num_part)
+    num_vertex_part = num_vertex_part or num_worker
+    episodes = len(trained) // (num_vertex_part * num_part)
     assert episodes > 2
     assert Counter(block for _, _, block, _ in trained) == {
-        (vertex, context): episodes for vertex in range(num_worker) for context in range(num_part)
+        (vertex, context): episodes for vertex in range(num_vertex_part) for context in range(num_part)
     }
-    for number in range(num_part * episodes):
+    for number in range(num_part * num_vertex_part // num_worker * episodes):
         blocks_of_round = [block for at, _, block, _ in trained if at == number]
         assert len({block.vertex for block in blocks_of_round}) == len(blocks_of_round) == num_worker
         assert len({block.context for block in blocks_of_round}) == num_worker

@@ -69,8 +69,10 @@ def allocate(plan: Plan, part: Part, graph: Graph) -> AnyStore:
         if plan.device == "cpu":
             return WorkerStore(part, placement, moments, workers, num_thread=plan.num_thread)
         from nodeloom.engine.workers.gpu_store import GpuWorkerStore
+        from nodeloom.engine.workers.staged_store import StagedStore
 
-        return GpuWorkerStore(
+        kind = StagedStore if plan.is_staged else GpuWorkerStore
+        return kind(
             part, placement, moments, workers,
             device=plan.device, table_dtype=plan.table_dtype, num_thread=plan.num_thread,
         )  # fmt: skip
@@ -99,6 +101,12 @@ def engine_of(graph: Graph, plan: Plan, part: Part, store: AnyStore) -> AnyEngin
     if plan.num_worker > 1:
         from nodeloom.engine.workers import WorkerEngine, WorkerStore
 
+        if plan.is_staged:
+            from nodeloom.engine.workers.staged import StagedEngine
+            from nodeloom.engine.workers.staged_store import StagedStore
+
+            assert isinstance(store, StagedStore)
+            return StagedEngine(graph, plan, part, store)
         assert isinstance(store, WorkerStore)
         return WorkerEngine(graph, plan, part, store)
     if isinstance(store, GridStore):

@@ -131,7 +131,9 @@ class ResidentEngine:
     def _train_pool(self, pool: ThreadPoolExecutor, position: Position) -> int:
         plan = self.plan
         per_tile = float(plan.pairs_per_tile * plan.positive_reuse)
-        if position.num_pair:  # walks return and end early: what tiles really had so far says better how many are left
+        # Walks return and end early: what tiles really had so far says better how many are left. An episode of a grid that was stopped in
+        # its middle has pairs, and no tiles yet.
+        if position.num_pair and position.num_tile:
             per_tile = position.num_pair / position.num_tile
         num_tile = min(plan.tiles_per_pool, max(1, math.ceil((self.total_pair - position.num_pair) / per_tile)))
         done = position.num_pair + per_tile * np.arange(num_tile, dtype=np.float64)

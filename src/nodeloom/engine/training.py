@@ -133,7 +133,7 @@ class _Run:
         """Train one part from `position`, and put its tables with the others."""
         plan, part = self.plan, self.plan.parts[index]
         store = allocate(plan, part, self.graph)
-        if position.num_tile:
+        if position.num_pair or position.num_tile:  # in the first episode of a grid there are no tiles yet
             self.tables.get(index, store, missing=str(resume))
         else:
             store.initialize(part, plan.num_thread)

@@ -65,6 +65,10 @@ class GpuBlocks:
         return EpisodeWalks(graph, self._plan, part, self._device, self._store.placement)
 
     def _allocate_parts(self, part: Part) -> None:
+        self._allocate_buffers(part)
+        self._host = {side: [as_tensor(table.array) for table in tables] for side, tables in self._store.sides.items()}
+
+    def _allocate_buffers(self, part: Part) -> None:
         device, plan, store = self._device, self._plan, self._store
         slots = {"vertex": self._grid.vertex_slots, "context": self._grid.context_slots}
         if store.tied:
@@ -78,9 +82,6 @@ class GpuBlocks:
         self._streams: dict[tuple[str, str], Any] = {
             (kind, side): device.stream() for kind in ("Load", "Store") for side in ("vertex", "context")
         }
-        self._host = {
-            side: [_tensor(table.array) for table in tables] for side, tables in store.sides.items()
-        }  # the same memory
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -163,15 +164,17 @@ class GpuBlocks:
             event.record(stream)
 
     def _copy(self, operation: Load) -> None:
-        rows = self._rows[operation.side]
-        first = operation.part * rows
-        tables = self._host[operation.side]
-        for table, buffer in zip(tables, self._buffers[operation.side][operation.buffer], strict=True):
-            here, there = buffer, table[first : first + rows]
+        buffers = self._buffers[operation.side][operation.buffer]
+        for here, there in zip(buffers, self._on_host(operation.side, operation.part), strict=True):
             if isinstance(operation, Store):
                 there.copy_(here, non_blocking=True)
             else:
                 here.copy_(there, non_blocking=True)
+
+    def _on_host(self, side: Side, part: int) -> list[torch.Tensor]:
+        """Return a part of the tables of a side in main memory: the memory itself."""
+        rows = self._rows[side]
+        return [table[part * rows : (part + 1) * rows] for table in self._host[side]]
 
     def _train(self, operation: Train, lr: float, key: int) -> None:
         plan, block, rows = self._plan, operation.block, self._rows
@@ -217,7 +220,7 @@ class GpuBlocks:
         self._events.clear()
 
 
-def _tensor(array: npt.NDArray[Any]) -> torch.Tensor:
+def as_tensor(array: npt.NDArray[Any]) -> torch.Tensor:
     """Return a tensor of the same memory; uint16 stands for bfloat16."""
     if array.dtype == np.uint16:
         return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)

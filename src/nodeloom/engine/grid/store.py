@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.engine.choose import initial_scale
-from nodeloom.engine.grid.tables import FileTable, HostTable
+from nodeloom.engine.grid.tables import FileTable, HostTable, packed, unpacked
 from nodeloom.engine.plan import Part
 from nodeloom.kernels.cpu.initial import uniform_rows
 from nodeloom.kernels.cpu.parallel import run_slices
@@ -110,23 +110,23 @@ class GridStore:
                 uniform_rows(key, start, part.dim, scale, rows)
                 places = self._rows_of(start, end)
                 if isinstance(places, slice):
-                    table.store(start, _packed(rows, table.array.dtype))
+                    table.store(start, packed(rows, table.array.dtype))
                 else:
-                    table.array[places] = _packed(rows, table.array.dtype)
+                    table.array[places] = packed(rows, table.array.dtype)
 
         run_slices(fill, self.num_nodes, num_thread)
 
     def read(self, name: str) -> FloatArray:
         """Return a table by name in the order of the nodes, float32 [N, row]: itself, moved in place, or a copy if it is bfloat16."""
         self._order(in_slots=False)
-        return _unpacked(self._tables()[name].array[: self.num_nodes])
+        return unpacked(self._tables()[name].array[: self.num_nodes])
 
     def write(self, name: str, values: FloatArray, rows: npt.NDArray[np.bool_] | None = None) -> None:
         """Set the first columns of a table, of all rows or of those where the mask `rows` [N] is true."""
         table = self._tables()[name].array
         for first, last in _blocks(0, self.num_nodes, table.shape[1]):
             places = self._rows_of(first, last)
-            block = _packed(np.asarray(values[first:last], np.float32), table.dtype)
+            block = packed(np.asarray(values[first:last], np.float32), table.dtype)
             if isinstance(places, slice):
                 target = table[places, : values.shape[1]]
                 if rows is None:
@@ -146,7 +146,7 @@ class GridStore:
             for first, last in _blocks(0, *shape):
                 rows = buffer[: last - first]
                 table.load(first, rows)
-                if not np.isfinite(_unpacked(rows)).all():
+                if not np.isfinite(unpacked(rows)).all():
                     return False
         return True
 
@@ -194,19 +194,3 @@ def _is_identity(slot: IndexArray) -> bool:
 def _blocks(first: int, last: int, row: int) -> Iterator[tuple[int, int]]:
     edges = [*range(first, last, max(1, _BLOCK // row)), last]
     return itertools.pairwise(edges)
-
-
-def _packed(values: FloatArray, dtype: npt.DTypeLike) -> npt.NDArray[np.generic]:
-    """Return float32 values as they are, or rounded to bfloat16 in uint16."""
-    if np.dtype(dtype) == np.float32:
-        return values
-    bits = np.ascontiguousarray(values).view(np.uint32)
-    rounded: npt.NDArray[np.generic] = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)  # to nearest even
-    return rounded
-
-
-def _unpacked(values: npt.NDArray[np.generic]) -> FloatArray:
-    """Return float32 values as they are, those of bfloat16 as a copy."""
-    if values.dtype == np.float32:
-        return values  # type: ignore[return-value]
-    return (values.astype(np.uint32) << 16).view(np.float32)

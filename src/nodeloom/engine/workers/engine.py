@@ -54,6 +54,10 @@ class WorkerEngine:
         self._noise_key = stream(part.seed, Purpose.NEGATIVE)
         noise = Noise.of(noise_weights(graph, plan.negative_sample_exponent), store.placement, plan.num_thread)
         self._blocks = _blocks(graph, plan, part, store, noise)
+        self._vertex: int | None = None  # the part whose pairs are sorted
+        self._order: list[tuple[Block, ...]] = []  # of the episode
+        self._following = self._order  # of the next one
+        self._handovers = Handovers([])
 
     def run(self, position: Position) -> Iterator[Position]:
         """Train from `position`, which moves along, to the end; yield it after every round. It is the same for all workers.
@@ -81,11 +85,12 @@ class WorkerEngine:
                 order, following = (self._rounds(episode["number"] + later) for later in (0, 1))
                 handovers = Handovers(order, following)
                 self.store.place([handovers.holder(part, episode["row"]) for part in range(grid.num_context_part)])
+                self._order, self._following, self._handovers = order, following, handovers
                 num_walk = episode["tiles"] * self.plan.walks_per_tile
                 self._blocks.begin_episode(position.num_tile * self.plan.walks_per_tile, num_walk)
-                self._blocks.begin_row(workers.rank)
+                self._vertex = None
                 while episode["row"] < len(order):
-                    pairs = self._round(order, handovers, position)
+                    pairs = self._round(position)
                     position.seconds += time.perf_counter() - begin
                     empty_rounds = 0 if pairs else empty_rounds + 1
                     if empty_rounds == EMPTY_POOLS * len(order):
@@ -98,26 +103,34 @@ class WorkerEngine:
         """Wait for all parts that are on their way."""
         self.store.settle()
 
-    def _rounds(self, number: int) -> list[tuple[Block | None, ...]]:
-        return rounds(self.grid.num_vertex_part, self.grid.num_context_part, self.workers.num_worker, number)
+    def _rounds(self, number: int) -> list[tuple[Block, ...]]:
+        order = rounds(self.grid.num_vertex_part, self.grid.num_context_part, self.workers.num_worker, number)
+        # Workers have as many vertex parts as each other, so none is ever idle.
+        return [tuple(block for block in row if block is not None) for row in order]
 
-    def _round(self, order: list[tuple[Block | None, ...]], handovers: Handovers, position: Position) -> int:
+    def _work(self, block: Block, step: int, lr: float, key: int) -> tuple[int, float, float]:
+        """Train a block in round `step` of the episode, and let context parts go on; return its pairs, the loss and the weight of it."""
+        if block.vertex != self._vertex:
+            self._vertex = block.vertex
+            self._blocks.begin_row(block.vertex)
+        self.store.ready(block.context)
+        found = self._blocks.train(block, lr, key)
+        self.store.hand_over(self._handovers.after(step))
+        return found
+
+    def _round(self, position: Position) -> int:
         """Train the block of this worker in the next round; return the pairs of all workers."""
         plan, grid, episode = self.plan, self.grid, position.episode
-        block = order[episode["row"]][self.workers.rank]
+        block = self._order[episode["row"]][self.workers.rank]
         with np.errstate(over="ignore"):
             lr = float(plan.lr * factors(plan.schedule, np.array([float(position.num_pair)]), self.total_pair)[0])
-        found = (0, 0.0, 0.0)
-        if block is not None:
-            self.store.ready(block.context)
-            place = (episode["number"] * grid.num_vertex_part + block.vertex) * grid.num_context_part + block.context
-            found = self._blocks.train(block, lr, self._noise_key + place * plan.positive_reuse)
-        self.store.hand_over(handovers.after(episode["row"]))
+        place = (episode["number"] * grid.num_vertex_part + block.vertex) * grid.num_context_part + block.context
+        found = self._work(block, episode["row"], lr, self._noise_key + place * plan.positive_reuse)
         pairs, loss, weight = self.workers.total(np.array(found, np.float64))
         position.num_pair += int(pairs)
         position.lr = lr
         episode["row"] += 1
-        if episode["row"] == len(order):
+        if episode["row"] == len(self._order):
             end_episode(position)
         if weight > 0:
             position.loss = float(loss / weight)
@@ -131,6 +144,10 @@ def _blocks(graph: Graph, plan: Plan, part: Part, store: WorkerStore, noise: Noi
         return WorkerBlocks(graph, plan, part, store, noise, store.workers)
     from nodeloom.engine.workers.gpu_blocks import GpuWorkerBlocks
     from nodeloom.engine.workers.gpu_store import GpuWorkerStore
+    from nodeloom.engine.workers.staged_blocks import StagedBlocks
+    from nodeloom.engine.workers.staged_store import StagedStore
 
+    if isinstance(store, StagedStore):
+        return StagedBlocks(graph, plan, part, store, noise)
     assert isinstance(store, GpuWorkerStore)
     return GpuWorkerBlocks(graph, plan, part, store, noise)

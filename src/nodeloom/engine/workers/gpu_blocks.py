@@ -16,6 +16,7 @@ from nodeloom.engine.grid.noise import Noise
 from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.workers.gpu_store import GpuWorkerStore
 from nodeloom.engine.workers.links import Links
+from nodeloom.engine.workers.staged_store import StagedStore
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.pairs import train_pairs
 from nodeloom.partition import Block, Placement, Train
@@ -68,7 +69,7 @@ class SharedWalks(EpisodeWalks):
 class GpuWorkerBlocks(GpuBlocks):
     """The GPU of a worker: its vertex part stays there, and it trains the context parts that come by."""
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, store: GpuWorkerStore, noise: Noise) -> None:
+    def __init__(self, graph: Graph, plan: Plan, part: Part, store: GpuWorkerStore | StagedStore, noise: Noise) -> None:
         self._links, self._sides = store.links, store.sides
         super().__init__(graph, plan, part, store, noise)  # type: ignore[arg-type]
 

@@ -28,6 +28,7 @@ from nodeloom.engine.workers.shape import (
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.log import logger
 from nodeloom.partition import Grid
+from nodeloom.partition.budget import MAX_PART, VISIT_BYTES
 from nodeloom.units import size
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ _BYTES_PER_SECOND = {True: 20e9, False: 2e9}  # from GPU to GPU; through main me
 _ROOM_SHARE = 0.9  # of the memory that is left: for the walks and the pairs of an episode
 _SHORTEST = 1000  # episodes of a training, at most: shorter ones would only move tables
 _DTYPE_BYTES = {"fp32": 4, "bf16": 2}
+_SHARES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # vertex parts of a worker
+_TIMES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # context parts for each vertex part
+_CONTEXT_SLOTS = 3  # one is trained, one comes and one goes
 _SHORT_ROWS = 1 << 16  # rows of a context part that 16 bits can number
 
 
@@ -86,7 +90,7 @@ def split_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Workers
     """Return the plan with parts for the GPU of every worker. All workers have to call it, and get the same but for their device.
 
     Pairs are sorted by part on the device, so nodes are dealt to the parts by strength. A worker has two context parts, so that one
-    travels while the other is trained, unless only one fits.
+    travels while the other is trained, unless only one fits. If not even that does, the share of a worker lies in main memory.
 
     Parameters
     ----------
@@ -122,6 +126,17 @@ def split_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Workers
     plans = [_in_parts(p, graph, num, number, limit, direct) for p in in_formats(plan, settings) for number in numbers]
     fitting = [p for p in plans if p.num_device_bytes <= limit]
     if not fitting:
+        staged = [
+            _in_parts(p, graph, num, number, limit, direct, vertex_share)
+            for p in in_formats(plan, settings)
+            for vertex_share, number in _stages(num, asked, plan.num_nodes)
+        ]
+        plans += staged
+        fitting = sorted(
+            (p for p in staged if p.num_device_bytes <= limit),
+            key=lambda p: (p.table_dtype != "fp32", _bytes_per_pair(p)),
+        )
+    if not fitting:
         least = min(plans, key=lambda p: p.num_device_bytes)
         raise MemoryLimitError(
             describe(
@@ -137,52 +152,92 @@ def split_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Workers
     return dataclasses.replace(chosen, memory=memory)
 
 
-def _in_parts(plan: Plan, graph: Graph, num_worker: int, num_part: int, limit: int, direct: bool) -> Plan:
-    """Return the plan with a grid, whose episodes are as long as they should be and the memory allows."""
+def _stages(num_worker: int, asked: int | None, num_nodes: int) -> list[tuple[int, int]]:
+    """Return how many vertex parts of a worker, and how many context parts in all, there may be where parts lie in main memory.
+
+    A worker needs two context parts at least, since a part rests for a round on its way to the next worker, and three for that to take
+    no time.
+    """
+    least = num_worker * (3 if asked is None else 2)
+    return [
+        (share, number)
+        for share in _SHARES
+        for number in ([num_worker * share * times for times in _TIMES] if asked is None else [asked])
+        if number % (num_worker * share) == 0 and least <= number <= min(MAX_PART, num_nodes)
+    ]
+
+
+def _bytes_per_pair(plan: Plan) -> float:
+    """Return what a pair costs, in bytes that come and go between main memory and a GPU."""
+    grid = plan.grid
+    assert grid is not None
+    row = max(part.row for part in plan.parts) * (_DTYPE_BYTES[plan.table_dtype] + 4 * plan.optimizer.num_moment)
+    share = grid.num_vertex_part // plan.num_worker
+    heads = VISIT_BYTES * grid.num_context_part / plan.num_worker
+    return plan.num_nodes * (2 * share * row + heads) / grid.episode_pairs
+
+
+def _in_parts(
+    plan: Plan, graph: Graph, num_worker: int, num_part: int, limit: int, direct: bool, vertex_share: int = 0
+) -> Plan:
+    """Return the plan with a grid, whose episodes are as long as they should be and the memory allows.
+
+    `vertex_share` is how many vertex parts each worker has in main memory; with 0 it has one, on its GPU.
+    """
     nodes, itemsize = plan.num_nodes, graph.indices.itemsize
     chunk = episode_chunk(limit, plan.nodes_per_walk)
     plan = dataclasses.replace(plan, episode_chunk=chunk)
     row, rows = max(part.row for part in plan.parts), -(-nodes // num_part)
     row_bytes = row * (_DTYPE_BYTES[plan.table_dtype] + 4 * plan.optimizer.num_moment)
-    moved = (num_part - num_part // num_worker) * rows * row_bytes
+    num_vertex_part = num_worker * max(1, vertex_share)
+    moved = (num_part - num_part // num_worker) * max(1, vertex_share) * rows * row_bytes
     speed = _PAIRS_PER_SECOND * num_worker * 128 / max(128, row)
     total = plan.num_epoch * plan.num_edges
-    most = max(1, total // num_episodes(plan, moved, speed, _BYTES_PER_SECOND[direct]))
+    most = max(1, total // num_episodes(plan, moved, speed, _BYTES_PER_SECOND[direct and not vertex_share]))
 
     whole = device_memory(plan, graph)
-    here = rows_of_worker(plan, num_worker, num_part)
+    heads = rows * (num_part // num_vertex_part)
+    here = heads + _CONTEXT_SLOTS * rows if vertex_share else rows_of_worker(plan, num_worker, num_part)
     memory = {"tables": here * row * _DTYPE_BYTES[plan.table_dtype]}
     if plan.optimizer.num_moment:
         memory["moments"] = here * row * 4 * plan.optimizer.num_moment
     memory |= {name: whole[name] for name in ("graph", "samplers") if name in whole}
-    heads = rows * (num_part // num_worker)
     # Slots, walks that are drawn at a time, and the negatives of a block.
     memory["buffers"] = (nodes + chunk * plan.nodes_per_walk) * itemsize + heads * plan.num_shared_negative // 2
     # Counts (int32) with a copy and cursors for every context part and head, totals (int32) for every head.
     memory["counts"] = heads * ((8 + (4 if most < 2**31 else 8)) * num_part + 4)
-    memory["units"] = unit_memory(plan, num_worker, num_part)
+    memory["units"] = unit_memory(plan, num_vertex_part, num_part)
     walk_bytes = plan.walks_per_tile * plan.nodes_per_walk * itemsize / plan.pairs_per_tile
     context_bytes = 2 if rows <= _SHORT_ROWS else 4
-    pair_bytes = dealt_balance(graph.strengths) / num_worker * pair_memory(context_bytes)
+    pair_bytes = dealt_balance(graph.strengths) / num_vertex_part * pair_memory(context_bytes)
     room = max(0, limit - sum(memory.values())) * _ROOM_SHARE / (walk_bytes + pair_bytes)
     most = max(1, min(most, int(room)), total // _SHORTEST)
     memory |= {"walks": round(most * walk_bytes), "pairs": round(most * pair_bytes)}
 
     on_host = host_memory(plan, graph)
     main = {name: on_host[name] for name in ("graph", "samplers")}
+    if vertex_share:
+        own = rows * (2 * num_part // num_worker + 1)  # of both sides, and one that comes before another one has gone
+        main["tables"] = own * row * _DTYPE_BYTES[plan.table_dtype]
+        if plan.optimizer.num_moment:
+            main["moments"] = own * row * 4 * plan.optimizer.num_moment
     main["placement"] = nodes * (2 * itemsize + 12)
     if plan.sampler == "host":
         main["pinned buffers"] = round(2 * most * walk_bytes / num_worker)
     if not direct:
-        main["travel"] = max(2 * rows * row_bytes, round(2 * most * walk_bytes))
+        main["travel"] = max(0 if vertex_share else 2 * rows * row_bytes, round(2 * most * walk_bytes))
     way = "from GPU to GPU" if direct else "through main memory"
-    reason = (
-        f"{num_worker} workers of {num_worker} x {num_part} blocks, each with a vertex part on its GPU; a context part of "
-        f"{size(rows * row_bytes)} goes to the next worker in every round, {way}."
-    )
+    where = f"a vertex part on its GPU; a context part of {size(rows * row_bytes)} goes to the next worker in every round, {way}."
+    if vertex_share:
+        where = (
+            f"{vertex_share} vertex part{'s' if vertex_share > 1 else ''} and {num_part // num_worker} context parts in main memory, "
+            f"which come to its GPU one by one; a context part of {size(rows * row_bytes)} goes to the next worker in every round."
+        )
+    reason = f"{num_worker} workers of {num_vertex_part} x {num_part} blocks, each with {where}"
     grid = Grid(
-        num_vertex_part=num_worker, num_context_part=num_part, vertex_slots=1, context_slots=1, episode_pairs=most,
-        row_pairs=most // num_worker, context_bytes=context_bytes, moved_bytes=moved, memory=dict(memory), reason=reason,
+        num_vertex_part=num_vertex_part, num_context_part=num_part, vertex_slots=1,
+        context_slots=_CONTEXT_SLOTS if vertex_share else 1, episode_pairs=most, row_pairs=most // num_vertex_part,
+        context_bytes=context_bytes, moved_bytes=moved, memory=dict(memory), reason=reason,
     )  # fmt: skip
     return dataclasses.replace(
         plan, grid=grid, memory=main, device_memory=memory, num_worker=num_worker, worker_tables="split", reason=reason

@@ -17,7 +17,7 @@ from nodeloom.engine.workers.links import Links
 from nodeloom.engine.workers.store import Travel, WorkerStore, node_blocks
 from nodeloom.engine.workers.table import PartTable
 from nodeloom.kernels.gpu.initial import uniform_rows
-from nodeloom.partition import Placement
+from nodeloom.partition import Placement, Side
 from nodeloom.rng import Purpose, stream
 from nodeloom.typing import FloatArray, IndexArray
 
@@ -98,8 +98,8 @@ class GpuWorkerStore(WorkerStore):
             super().__init__(part, placement, num_moment, workers, num_thread=num_thread)
             self.device.synchronize()
 
-    def _table(self, rows: int, number: int) -> PartTable:
-        return GpuPartTable(rows, self._row, self.device, torch.float32 if number else self._dtype)
+    def _table(self, side: Side, number: int) -> PartTable:
+        return GpuPartTable(self.placement.rows(side), self._row, self.device, torch.float32 if number else self._dtype)
 
     def _exchange(self, outgoing: list[tuple[Any, int]], incoming: list[tuple[Any, int]]) -> Travel:
         """Begin to send and receive on a stream of its own: other parts are trained meanwhile."""

@@ -1,8 +1,9 @@
-"""The tables of one part of a model over several workers: each has its vertex part, and the context parts that are with it just now."""
+"""The tables of one part of a model over several workers: each has its vertex parts, and the context parts that are with it just now."""
 
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from nodeloom.engine.workers.group import Pending, Workers
 from nodeloom.engine.workers.table import PartTable
 from nodeloom.kernels.cpu.initial import uniform_rows
 from nodeloom.kernels.cpu.parallel import run_slices
-from nodeloom.partition import Handover, Placement
+from nodeloom.partition import Handover, Placement, Side
 from nodeloom.rng import Purpose, stream
 from nodeloom.typing import FloatArray, IndexArray
 
@@ -37,7 +38,7 @@ class WorkerStore:
     part : Part
         The part.
     placement : Placement
-        Slots of the nodes; as many vertex parts as workers, and a multiple of context parts.
+        Slots of the nodes; multiples of the number of workers of both kinds of parts.
     num_moment : int
         Tables of the optimizer beside each table.
     workers : Workers
@@ -65,27 +66,30 @@ class WorkerStore:
         self.num_nodes = len(placement.slot)
         self.moved = True
         self._row = part.row
-        self.sides = {
-            side: [self._table(placement.rows(side), number) for number in range(1 + num_moment)]
-            for side in ("vertex", "context")
+        both: tuple[Side, Side] = "vertex", "context"
+        self.sides: dict[str, list[PartTable]] = {
+            side: [self._table(side, number) for number in range(1 + num_moment)] for side in both
         }
-        for table in self.sides["vertex"]:
-            table.take(workers.rank)
-        share = placement.num_context_part // workers.num_worker
-        self.where = [number // share for number in range(placement.num_context_part)]
-        for table in self.sides["context"]:
-            for number in range(workers.rank * share, (workers.rank + 1) * share):
-                table.take(number)
+        owners = {
+            side: [number * workers.num_worker // count for number in range(count)]
+            for side, count in (("vertex", placement.num_vertex_part), ("context", placement.num_context_part))
+        }
+        self._owners, self.where = owners["vertex"], owners["context"]
+        for side, tables in self.sides.items():
+            for number, owner in enumerate(owners[side]):
+                if owner == workers.rank:
+                    for table in tables:
+                        table.take(number)
         self.sent: list[int] = []
         self._going: list[int] = []
         self._coming: set[int] = set()
         self._pending: Travel = Pending([])
         self._whole: dict[str, FloatArray] = {}
 
-    def _table(self, rows: int, number: int) -> PartTable:
-        """Return a table of parts of so many rows: of the vectors if `number` is 0, else of that moment."""
+    def _table(self, side: Side, number: int) -> PartTable:
+        """Return a table of parts of a side: of the vectors if `number` is 0, else of that moment."""
         del number  # all are float32 here
-        return PartTable(rows, self._row)
+        return PartTable(self.placement.rows(side), self._row)
 
     # ------------------------------------------------------------------------------------------------------ travel
 
@@ -123,7 +127,11 @@ class WorkerStore:
             for part, (giver, taker) in enumerate(zip(self.where, where, strict=True))
             if giver != taker
         ]
-        for handover in changes:  # one by one: nobody needs more room than for one more
+        held = Counter(self.where)
+        while changes:  # one by one, to whom has fewest: nobody needs more room than for one more
+            handover = min(changes, key=lambda change: (held[change.taker], change.part))
+            changes.remove(handover)
+            held.update({handover.taker: 1, handover.giver: -1})
             self.hand_over([handover])
         self._arrive()
 
@@ -172,7 +180,7 @@ class WorkerStore:
         self._arrive()
         side, table = self._names()[name]
         rank, rows = self.workers.rank, self.placement.rows(side)  # type: ignore[arg-type]
-        holders = list(range(self.workers.num_worker)) if side == "vertex" else self.where
+        holders = self._owners if side == "vertex" else self.where
         if rank != 0:
             for number, holder in enumerate(holders):
                 if holder == rank:
@@ -215,10 +223,9 @@ class WorkerStore:
         rows = self.placement.rows(side)  # type: ignore[arg-type]
         slots = self.placement.slot[first:last]
         owners = slots // rows
-        mine = (
-            [self.workers.rank] if side == "vertex" else [n for n, w in enumerate(self.where) if w == self.workers.rank]
-        )
-        for number in mine:
+        for number, holder in enumerate(self._owners if side == "vertex" else self.where):
+            if holder != self.workers.rank:
+                continue
             here = np.flatnonzero(owners == number)
             yield number, here, slots[here] - number * rows
 
