@@ -27,8 +27,9 @@ def two_workers(folder, graph, *options, device="cuda"):
     return found["plan"], found["training"], found["evaluation"][0]["auc"], alone
 
 
-def check(plan, report, auc, alone):
-    assert (plan["worker_tables"], plan["num_worker"], plan["grid"]["num_vertex_part"]) == ("split", 2, 2)
+def check(plan, report, auc, alone, *, num_vertex_part=2):
+    assert (plan["worker_tables"], plan["num_worker"]) == ("split", 2)
+    assert plan["grid"]["num_vertex_part"] == num_vertex_part
     assert report["num_pair"] >= 200 * 38_000 and report["num_sent"] > 0
     assert report["peak_device_memory"] > 0
     assert alone > 0.8 and abs(alone - auc) < 0.02
@@ -40,6 +41,16 @@ def test_two_workers_share_a_card(large_graph, tmp_path, options):
     plan, *rest = two_workers(tmp_path, large_graph, *options, device="cuda:0")
     check(plan, *rest)
     assert "in every round, through main memory." in plan["reason"]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("device", ["cuda:0", "cuda"])  # one that both share; one for each if there are two
+@pytest.mark.parametrize("options", [(), ("--table-dtype", "bf16")], ids=str)
+def test_parts_in_main_memory(large_graph, tmp_path, device, options):
+    plan, report, *aucs = two_workers(tmp_path, large_graph, "--gpu-memory-limit", "800000", *options, device=device)
+    check(plan, report, *aucs, num_vertex_part=plan["grid"]["num_vertex_part"])
+    assert plan["memory"]["tables"] > plan["device_memory"]["tables"] > 0
+    assert "context parts in main memory, which come to its GPU one by one" in plan["reason"]
 
 
 @pytest.mark.gpu

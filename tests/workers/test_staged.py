@@ -35,8 +35,8 @@ def staged(monkeypatch):
     """Return a function that lets plans have so many vertex parts for each worker, and context parts for each of those, in main memory."""
     real = gpu_shape._in_parts
 
-    def in_main_memory(plan, graph, num, number, limit, direct, vertex_share=0):
-        found = real(plan, graph, num, number, limit, direct, vertex_share)
+    def in_main_memory(plan, graph, num, number, limit, direct, vertex_share=0, host_limit=None):
+        found = real(plan, graph, num, number, limit, direct, vertex_share, host_limit)
         return found if vertex_share else dataclasses.replace(found, device_memory={"tables": limit + 1})
 
     def staged(share, times):

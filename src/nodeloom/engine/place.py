@@ -71,8 +71,11 @@ def allocate(plan: Plan, part: Part, graph: Graph) -> AnyStore:
         from nodeloom.engine.workers.gpu_store import GpuWorkerStore
         from nodeloom.engine.workers.staged_store import StagedStore
 
-        kind = StagedStore if plan.is_staged else GpuWorkerStore
-        return kind(
+        if plan.is_staged:
+            return StagedStore(
+                part, placement, moments, workers, table_dtype=plan.table_dtype, num_thread=plan.num_thread
+            )
+        return GpuWorkerStore(
             part, placement, moments, workers,
             device=plan.device, table_dtype=plan.table_dtype, num_thread=plan.num_thread,
         )  # fmt: skip

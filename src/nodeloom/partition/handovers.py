@@ -60,15 +60,15 @@ class Handovers:
             for worker, block in enumerate(row):
                 if block is not None:
                     self._users.setdefault(block.context, []).append((step, worker))
+        self._after: dict[int, list[Handover]] = {}
+        for part, users in sorted(self._users.items()):
+            for (at, giver), (_, taker) in itertools.pairwise(users):
+                if giver != taker:
+                    self._after.setdefault(at, []).append(Handover(part, giver, taker))
 
     def after(self, step: int) -> list[Handover]:
         """Return the parts that change hands when a round is trained, in order."""
-        found = []
-        for part, users in sorted(self._users.items()):
-            for (at, giver), (_, taker) in itertools.pairwise(users):
-                if at == step and giver != taker:
-                    found.append(Handover(part, giver, taker))
-        return found
+        return self._after.get(step, [])
 
     def holder(self, part: int, step: int) -> int:
         """Return the worker that has a part before a round; before the first one, the one that trains it first."""

@@ -72,6 +72,7 @@ class WorkerEngine:
         grid, workers = self.grid, self.workers
         empty_rounds = 0
         self._blocks.prepare()
+        self.store.make_room()
         workers.barrier()  # nobody's clock runs while another one compiles
         with self._blocks.running():
             while position.num_pair < self.total_pair:

@@ -70,11 +70,12 @@ class GpuWorkerBlocks(GpuBlocks):
     """The GPU of a worker: its vertex part stays there, and it trains the context parts that come by."""
 
     def __init__(self, graph: Graph, plan: Plan, part: Part, store: GpuWorkerStore | StagedStore, noise: Noise) -> None:
-        self._links, self._sides = store.links, store.sides
+        self._owned, self._workers, self._sides = store, store.workers, store.sides
         super().__init__(graph, plan, part, store, noise)  # type: ignore[arg-type]
 
     def _walks_of(self, graph: Graph, part: Part) -> EpisodeWalks:
-        return SharedWalks(graph, self._plan, part, self._device, self._store.placement, self._links)
+        assert isinstance(self._owned, GpuWorkerStore)
+        return SharedWalks(graph, self._plan, part, self._device, self._store.placement, self._owned.links)
 
     def _allocate_parts(self, part: Part) -> None:
         self._row = part.row  # the parts are in the store
@@ -87,8 +88,8 @@ class GpuWorkerBlocks(GpuBlocks):
         """Compile what is not in the cache, before the clock starts: with a walk of each worker, and tables that nobody needs."""
         plan, device = self._plan, self._device
         with explained(plan.device), device.on(self._training), self._walks:
-            self._walks.begin(0, self._links.workers.num_worker)
-            self._begin_row(self._links.workers.rank, None)
+            self._walks.begin(0, self._workers.num_worker)
+            self._begin_row(self._workers.rank, None)
 
             def zeros(*shape: int, dtype: torch.dtype = torch.int32) -> torch.Tensor:
                 return torch.zeros(*shape, dtype=dtype, device=device.torch)

@@ -41,6 +41,7 @@ _SHORTEST = 1000  # episodes of a training, at most: shorter ones would only mov
 _DTYPE_BYTES = {"fp32": 4, "bf16": 2}
 _SHARES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # vertex parts of a worker
 _TIMES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # context parts for each vertex part
+_WALK_SHARE = 0.1  # of main memory, where the walks of an episode lie there
 _CONTEXT_SLOTS = 3  # one is trained, one comes and one goes
 _SHORT_ROWS = 1 << 16  # rows of a context part that 16 bits can number
 
@@ -126,8 +127,9 @@ def split_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Workers
     plans = [_in_parts(p, graph, num, number, limit, direct) for p in in_formats(plan, settings) for number in numbers]
     fitting = [p for p in plans if p.num_device_bytes <= limit]
     if not fitting:
+        least_memory = min((found for found in memory_limits(workers, settings) if found is not None), default=None)
         staged = [
-            _in_parts(p, graph, num, number, limit, direct, vertex_share)
+            _in_parts(p, graph, num, number, limit, direct, vertex_share, least_memory)
             for p in in_formats(plan, settings)
             for vertex_share, number in _stages(num, asked, plan.num_nodes)
         ]
@@ -178,11 +180,18 @@ def _bytes_per_pair(plan: Plan) -> float:
 
 
 def _in_parts(
-    plan: Plan, graph: Graph, num_worker: int, num_part: int, limit: int, direct: bool, vertex_share: int = 0
+    plan: Plan,
+    graph: Graph,
+    num_worker: int,
+    num_part: int,
+    limit: int,
+    direct: bool,
+    vertex_share: int = 0,
+    host_limit: int | None = None,
 ) -> Plan:
     """Return the plan with a grid, whose episodes are as long as they should be and the memory allows.
 
-    `vertex_share` is how many vertex parts each worker has in main memory; with 0 it has one, on its GPU.
+    `vertex_share` is how many vertex parts each worker has in main memory, of which it may use `host_limit`; with 0 it has one, on its GPU.
     """
     nodes, itemsize = plan.num_nodes, graph.indices.itemsize
     chunk = episode_chunk(limit, plan.nodes_per_walk)
@@ -210,22 +219,28 @@ def _in_parts(
     walk_bytes = plan.walks_per_tile * plan.nodes_per_walk * itemsize / plan.pairs_per_tile
     context_bytes = 2 if rows <= _SHORT_ROWS else 4
     pair_bytes = dealt_balance(graph.strengths) / num_vertex_part * pair_memory(context_bytes)
-    room = max(0, limit - sum(memory.values())) * _ROOM_SHARE / (walk_bytes + pair_bytes)
+    # Where parts lie in main memory, so do the walks of an episode.
+    room = max(0, limit - sum(memory.values())) * _ROOM_SHARE / (pair_bytes + (0 if vertex_share else walk_bytes))
     most = max(1, min(most, int(room)), total // _SHORTEST)
-    memory |= {"walks": round(most * walk_bytes), "pairs": round(most * pair_bytes)}
+    if vertex_share and host_limit is not None:
+        most = max(1, min(most, int(host_limit * _WALK_SHARE / walk_bytes)))
+    if not vertex_share:
+        memory["walks"] = round(most * walk_bytes)
+    memory["pairs"] = round(most * pair_bytes)
 
     on_host = host_memory(plan, graph)
     main = {name: on_host[name] for name in ("graph", "samplers")}
     if vertex_share:
         own = rows * (2 * num_part // num_worker + 1)  # of both sides, and one that comes before another one has gone
         main["tables"] = own * row * _DTYPE_BYTES[plan.table_dtype]
+        main["walks"] = round(most * walk_bytes)
         if plan.optimizer.num_moment:
             main["moments"] = own * row * 4 * plan.optimizer.num_moment
     main["placement"] = nodes * (2 * itemsize + 12)
     if plan.sampler == "host":
         main["pinned buffers"] = round(2 * most * walk_bytes / num_worker)
-    if not direct:
-        main["travel"] = max(0 if vertex_share else 2 * rows * row_bytes, round(2 * most * walk_bytes))
+    if not direct and not vertex_share:
+        main["travel"] = max(2 * rows * row_bytes, round(2 * most * walk_bytes))
     way = "from GPU to GPU" if direct else "through main memory"
     where = f"a vertex part on its GPU; a context part of {size(rows * row_bytes)} goes to the next worker in every round, {way}."
     if vertex_share:

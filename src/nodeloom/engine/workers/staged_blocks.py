@@ -2,20 +2,71 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 import torch
 
 from nodeloom.engine.gpu.blocks import GpuBlocks, as_tensor
-from nodeloom.engine.plan import Part
+from nodeloom.engine.gpu.device import Device
+from nodeloom.engine.gpu.episode import EpisodeWalks
+from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.workers.gpu_blocks import GpuWorkerBlocks
+from nodeloom.engine.workers.group import Workers
 from nodeloom.engine.workers.staged_store import StagedTable
-from nodeloom.partition import Block, Side, Train
+from nodeloom.partition import Block, Placement, Side, Train
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+
+class StagedWalks(EpisodeWalks):
+    """The walks of an episode as slots, in main memory for as long as it lasts: this worker draws its share, and all get all.
+
+    They lie there in the chunks in which they come to the device, each as it lies there.
+    """
+
+    def __init__(
+        self, graph: Graph, plan: Plan, part: Part, device: Device, placement: Placement, workers: Workers
+    ) -> None:
+        super().__init__(graph, plan, part, device, placement)
+        self._workers, self._width = workers, plan.nodes_per_walk
+        self._all = device.pinned(0, 0, dtype=self._dtype)
+
+    def begin(self, first_walk: int, num_walk: int, following: int | None = None) -> None:
+        """Draw the walks that the next passes are over. All workers have to call it."""
+        del following
+        workers, width = self._workers, self._width
+        share = -(-num_walk // workers.num_worker)
+        if self._all.shape[1] != share * width:
+            self._all = self._device.pinned(0, 0, dtype=self._dtype)  # makes room first
+            self._all = self._device.pinned(workers.num_worker, share * width, dtype=self._dtype)
+        begin = min(workers.rank * share, num_walk)
+        count = min(share, num_walk - begin)
+        super().begin(first_walk + begin, share, following=first_walk + num_walk + begin)
+        mine, done = self._all[workers.rank], 0
+        for walks in super().chunks():
+            walks[max(0, count - done) :].fill_(-1)  # a last share that is smaller
+            flat = self._flat[: walks.numel()]
+            mine[done * width : done * width + walks.numel()].copy_(flat)
+            done += len(walks)
+        workers.share(self._all.numpy())
+
+    def chunks(self) -> Iterator[torch.Tensor]:
+        """Yield the walks of all workers in chunks [W, L + 1] of slots, on the current stream; a chunk is gone when the next one comes."""
+        for worker in self._all:
+            for whole in worker.split(self._chunk * self._width):
+                flat = self._flat[: len(whole)]
+                flat.copy_(whole, non_blocking=True)
+                yield flat.view(self._width, -1).t() if self._transposed else flat.view(-1, self._width)
 
 
 class StagedBlocks(GpuWorkerBlocks):
     """The GPU of a worker, which has a vertex part and some context parts at a time."""
+
+    def _walks_of(self, graph: Graph, part: Part) -> EpisodeWalks:
+        return StagedWalks(graph, self._plan, part, self._device, self._store.placement, self._workers)
 
     def _allocate_parts(self, part: Part) -> None:
         super()._allocate_parts(part)

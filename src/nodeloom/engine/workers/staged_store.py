@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.grid.tables import packed, unpacked
 from nodeloom.engine.plan import Part
 from nodeloom.engine.workers.group import Workers
-from nodeloom.engine.workers.links import Links
 from nodeloom.engine.workers.store import WorkerStore
 from nodeloom.engine.workers.table import PartTable
 from nodeloom.partition import Placement, Side
@@ -71,15 +69,8 @@ class StagedStore(WorkerStore):
     ----------
     part, placement, num_moment, workers, num_thread
         As there.
-    device : str
-        "cuda:N", of this worker.
     table_dtype : {"fp32", "bf16"}
         Number format of the vectors; moments are fp32.
-
-    Attributes
-    ----------
-    links : Links
-        How walks get to the devices of other workers.
     """
 
     def __init__(
@@ -89,13 +80,10 @@ class StagedStore(WorkerStore):
         num_moment: int,
         workers: Workers,
         *,
-        device: str,
         table_dtype: str,
         num_thread: int = 1,
     ) -> None:
         self._dtype = np.float32 if table_dtype == "fp32" else np.uint16
-        with explained(device):
-            self.links = Links.of(workers, Device(device).torch)
         super().__init__(part, placement, num_moment, workers, num_thread=num_thread)
 
     def _table(self, side: Side, number: int) -> PartTable:

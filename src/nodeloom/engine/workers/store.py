@@ -111,6 +111,11 @@ class WorkerStore:
         if outgoing:
             self.sent.append(sum(array.nbytes for array, _ in outgoing))
 
+    def make_room(self) -> None:
+        """Have room for the context part that comes first."""
+        for table in self.sides["context"]:
+            table.make_room()
+
     def ready(self, part: int) -> None:
         """Wait for a context part that is on its way."""
         if part in self._coming:

@@ -34,6 +34,13 @@ class PartTable(HostTable):
         """Let a part go."""
         self._free.append(self._parts.pop(number))
 
+    def make_room(self) -> None:
+        """Have memory for one more part at hand: systems hand it out when it is first touched, which takes longer than a part travels."""
+        if not self._free:
+            room = self._new()
+            room[:] = 0
+            self._free.append(room)
+
     def part(self, number: int, rows: int | None = None) -> Any:
         """Return a part that is there, [rows, row]: the memory itself."""
         return self._parts[number]
