@@ -101,16 +101,15 @@ class StagedEngine(WorkerEngine):
         """Load the parts that are here, and those that are needed, for which it waits."""
         waiting: list[Load] = []
         for load in self._loads:
-            kept = any((load.side, load.buffer) == (other.side, other.buffer) for other in waiting)
-            here = load.side == "vertex" or self.store.is_here(load.part)
-            if kept or not (here or load.number in needed):
-                waiting.append(load)
-                continue
-            if load.side == "context":
+            if load.side == "context" and load.number in needed:
                 self.store.ready(load.part)
-                if not self.store.is_here(load.part):  # a worker has two parts at least, so it has come by now
-                    raise RuntimeError(f"context part {load.part} is needed before it was handed over")
-            self._blocks.run(load)
+            is_here = load.side == "vertex" or self.store.is_here(load.part)
+            if is_here and all((load.side, load.buffer) != (other.side, other.buffer) for other in waiting):
+                self._blocks.run(load)
+            elif load.number in needed:  # a worker has two parts at least, so it has come by now
+                raise RuntimeError(f"context part {load.part} is needed before it was handed over")
+            else:
+                waiting.append(load)
         self._loads = waiting
 
     def _put_back(self, store: Store) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from nodeloom.engine.gpu.blocks import GpuBlocks, as_tensor
 from nodeloom.engine.gpu.device import Device
-from nodeloom.engine.gpu.episode import EpisodeWalks
+from nodeloom.engine.gpu.episode import SLACK, EpisodeWalks
 from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.workers.gpu_blocks import GpuWorkerBlocks
 from nodeloom.engine.workers.group import Workers
@@ -32,16 +32,19 @@ class StagedWalks(EpisodeWalks):
     ) -> None:
         super().__init__(graph, plan, part, device, placement)
         self._workers, self._width = workers, plan.nodes_per_walk
-        self._all = device.pinned(0, 0, dtype=self._dtype)
+        self._room = device.pinned(0, dtype=self._dtype)
+        self._all = self._room.view(0, 0)  # by worker
 
     def begin(self, first_walk: int, num_walk: int, following: int | None = None) -> None:
         """Draw the walks that the next passes are over. All workers have to call it."""
         del following
         workers, width = self._workers, self._width
         share = -(-num_walk // workers.num_worker)
-        if self._all.shape[1] != share * width:
-            self._all = self._device.pinned(0, 0, dtype=self._dtype)  # makes room first
-            self._all = self._device.pinned(workers.num_worker, share * width, dtype=self._dtype)
+        number = workers.num_worker * share * width
+        if self._room.numel() < number:
+            self._room = self._all = self._device.pinned(0, dtype=self._dtype)  # makes room first
+            self._room = self._device.pinned(number + number // SLACK, dtype=self._dtype)
+        self._all = self._room[:number].view(workers.num_worker, share * width)
         begin = min(workers.rank * share, num_walk)
         count = min(share, num_walk - begin)
         super().begin(first_walk + begin, share, following=first_walk + num_walk + begin)
