@@ -140,7 +140,7 @@ def halved(done, total):
 
 
 @pytest.mark.parametrize("sampler", ["device", "host"])
-@pytest.mark.parametrize("schedule", ["linear", "constant", halved], ids=str)
+@pytest.mark.parametrize("schedule", ["linear", "constant", pytest.param(halved, id="halved")])
 @pytest.mark.parametrize("tiles", [1, 7, 1000])
 def test_rate_of_every_tile(quick, ring, schedule, sampler, tiles):
     quick.pools(tiles=tiles)

@@ -45,6 +45,8 @@ EXCEPTIONS = {
     "simd": "pieces of kernels; test_simd compares them with NumPy",
     "rng.below_narrow": "rng.below for small bounds; test_rng compares it with Python's integers",
     "pairs.heads_for": "how many heads a unit of the GPU takes; it computes nothing",
+    "pairs.warps_for": "how many warps train a unit of the GPU; it computes nothing",
+    "pairs.programs_for": "how many units a GPU trains at a time; it computes nothing",
     "optimizer.clipped": "a piece of kernels: update_row and train_walks consist of it",
     "optimizer.moment_change": "a piece of kernels: update_row and train_walks consist of it",
     "csr.bucket_shift": "how build_csr cuts its work",

@@ -35,8 +35,8 @@ def staged(monkeypatch):
     """Return a function that lets plans have so many vertex parts for each worker, and context parts for each of those, in main memory."""
     real = gpu_shape._in_parts
 
-    def in_main_memory(plan, graph, num, number, limit, direct, vertex_share=0, host_limit=None):
-        found = real(plan, graph, num, number, limit, direct, vertex_share, host_limit)
+    def in_main_memory(sizes, num, number, limit, direct, vertex_share=0, host_limit=None):
+        found = real(sizes, num, number, limit, direct, vertex_share, host_limit)
         return found if vertex_share else dataclasses.replace(found, device_memory={"tables": limit + 1})
 
     def staged(share, times):
@@ -241,3 +241,29 @@ def test_what_is_asked_for_and_what_no_host_has(monkeypatch, communities, staged
         planned(monkeypatch, graph, num_partition=2)  # a part would have to be in two places
     with pytest.raises(MemoryLimitError, match=r"plan, worker 0: expected at most 100 kB of memory"):
         planned(monkeypatch, graph, memory_limit=100_000)
+
+
+@pytest.mark.skipif(not INTERPRETED, reason="of a GPU that is none")
+def test_the_format_that_the_hosts_have_memory_for(monkeypatch, communities, staged):
+    # Regression: fp32 was taken since it fits the GPU, and then refused for the main memory that bf16 would have fitted.
+    graph, _ = communities
+    staged(2, 2)
+    full, half = (planned(monkeypatch, graph, table_dtype=dtype)[0].num_bytes for dtype in ("fp32", "bf16"))
+    assert half < full
+    for limit, dtype in ((full, "fp32"), (full - 1, "bf16"), (half, "bf16")):
+        plan = planned(monkeypatch, graph, memory_limit=limit)[0]
+        assert (plan.is_staged, plan.table_dtype, plan.sampler) == (True, dtype, "device")
+    with pytest.raises(MemoryLimitError, match=r"plan, worker 0: expected at most"):
+        planned(monkeypatch, graph, memory_limit=half - 1)
+
+
+@pytest.mark.skipif(not INTERPRETED, reason="of a GPU that is none")
+def test_walks_come_from_the_gpu_and_parts_are_few_where_there_is_room(monkeypatch):
+    # Regression: threads of the host drew the walks as soon as that left more memory, and more parts looked as cheap as few.
+    from nodeloom.datasets import planted_partition
+
+    graph = Graph.from_edges(planted_partition(20_000, 60_000, 10, seed=1)[0], num_nodes=20_000)
+    tables = 2 * 20_000 * 128 * 4
+    plan = planned(monkeypatch, graph, gpu_memory_limit=int(0.35 * tables), table_dtype="fp32")[0]
+    assert (plan.is_staged, plan.sampler) == (True, "device")
+    assert plan.grid.num_vertex_part <= 12 and plan.grid.num_context_part <= 24

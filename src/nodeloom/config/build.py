@@ -19,7 +19,8 @@ class BuildConfig(Section):
     num_partition: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto",
         description="Parts that each of the two tables is cut into, of which a device trains two at a time. auto: 1 if the "
-        "tables fit, else what moves least; a number above 1 forces it.",
+        "tables fit, else what moves least; a number above 1 forces it. With several workers: the parts of the context table in all, a "
+        "multiple of the workers.",
     )
     num_negative: Annotated[Integer, Field(ge=1)] = Field(
         1,

@@ -29,8 +29,8 @@ class ResourceConfig(Section):
     )
     memory_limit: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto",
-        description="Main memory to use at most, in bytes or as 8GB. Tables that exceed it are trained in parts from temporary files (in "
-        "TMPDIR). auto: what the machine has.",
+        description="Main memory to use at most, in bytes or as 8GB; of each worker where there are several. Tables that exceed it are "
+        "trained in parts from temporary files (in TMPDIR) by one process, and refused with several. auto: what the machine has.",
     )
     cpu_per_gpu: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto",
@@ -48,7 +48,7 @@ class ResourceConfig(Section):
     worker_tables: Literal["auto", "copies", "split"] = Field(
         "auto",
         description="What each of several workers has: whole tables on a GPU, whose changes are merged now and then (copies), or a part of "
-        "them (split). auto: copies on GPUs that have room for them, else split.",
+        "them (split), in main memory if it does not fit the GPU. auto: copies on GPUs that have room for them, else split.",
     )
     max_restart: Annotated[Integer, Field(ge=0)] = Field(
         0,

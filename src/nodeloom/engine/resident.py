@@ -57,6 +57,14 @@ class Position:
     seconds: float = 0.0
     episode: dict[str, int] = field(default_factory=dict)
 
+    def pairs_per_tile(self, expected: float) -> float:
+        """Return what tiles really had so far, since walks return and end early; `expected` if that is not known.
+
+        In the middle of an episode it is not: its pairs are counted, and its tiles only at its end.
+        """
+        known = self.num_pair and self.num_tile and not self.episode.get("row")
+        return self.num_pair / self.num_tile if known else expected
+
 
 def hub_weights(graph: Graph, threshold: float) -> FloatArray:
     """Return h = min(1, sqrt(threshold / f)) of every node, f its share of all visits; 1 without threshold. float32 [N].
@@ -130,11 +138,7 @@ class ResidentEngine:
 
     def _train_pool(self, pool: ThreadPoolExecutor, position: Position) -> int:
         plan = self.plan
-        per_tile = float(plan.pairs_per_tile * plan.positive_reuse)
-        # Walks return and end early: what tiles really had so far says better how many are left. An episode of a grid that was stopped in
-        # its middle has pairs, and no tiles yet.
-        if position.num_pair and position.num_tile:
-            per_tile = position.num_pair / position.num_tile
+        per_tile = position.pairs_per_tile(float(plan.pairs_per_tile * plan.positive_reuse))
         num_tile = min(plan.tiles_per_pool, max(1, math.ceil((self.total_pair - position.num_pair) / per_tile)))
         done = position.num_pair + per_tile * np.arange(num_tile, dtype=np.float64)
         with np.errstate(over="ignore"):

@@ -220,11 +220,7 @@ class GpuEngine:
         if span is not None:
             done = span.num_pair + span.num_worker * (position.num_pair + flying * span.per_tile)
             return done, span.num_worker * span.per_tile, span.last_tile - position.num_tile - flying
-        per_tile = float(self.plan.pairs_per_tile * self.plan.positive_reuse)
-        # Walks return and end early: what tiles really had so far says better how many are left. An episode of a grid that was stopped in
-        # its middle has pairs, and no tiles yet.
-        if position.num_pair and position.num_tile:
-            per_tile = position.num_pair / position.num_tile
+        per_tile = position.pairs_per_tile(float(self.plan.pairs_per_tile * self.plan.positive_reuse))
         done = position.num_pair + flying * per_tile
         return done, per_tile, math.ceil((self.total_pair - done) / per_tile)
 

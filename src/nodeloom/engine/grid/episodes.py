@@ -25,9 +25,7 @@ def begin_episode(position: Position, plan: Plan, total_pair: int, shape: dict[s
     assert plan.grid is not None
     episode = position.episode
     if not episode or not shape.items() <= episode.items():
-        per_tile = float(plan.pairs_per_tile * plan.positive_reuse)
-        if position.num_pair and position.num_tile:  # walks return and end early: say by what tiles really had
-            per_tile = position.num_pair / position.num_tile
+        per_tile = position.pairs_per_tile(float(plan.pairs_per_tile * plan.positive_reuse))
         left = total_pair - position.num_pair
         # Episodes are equal, and a short rest is shared by all that are left.
         count = max(1, round(left / plan.grid.episode_pairs))

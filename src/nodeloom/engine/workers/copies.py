@@ -110,11 +110,7 @@ class CopiesEngine:
     def _span(self, position: Position, tile: int) -> Span:
         """Return what each worker trains to the next merge: at the end as much as is left, to a tile."""
         plan, num_worker = self.plan, self.workers.num_worker
-        per_tile = float(plan.pairs_per_tile * plan.positive_reuse)
-        # Walks return and end early: what tiles really had so far says better how many are left. An episode of a grid that was stopped in
-        # its middle has pairs, and no tiles yet.
-        if position.num_pair and position.num_tile:
-            per_tile = position.num_pair / position.num_tile
+        per_tile = position.pairs_per_tile(float(plan.pairs_per_tile * plan.positive_reuse))
         period = self.total_pair / plan.num_merge
         goal = min(self.total_pair, (round(position.num_pair / period) + 1) * period)
         num_tile = max(1, math.ceil((goal - position.num_pair) / (per_tile * num_worker)))

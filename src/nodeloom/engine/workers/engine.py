@@ -1,8 +1,8 @@
-"""The engine of one of several workers: it trains the blocks of its vertex part, and context parts go round from worker to worker.
+"""The engine of one of several workers: it trains the blocks of its vertex parts, and context parts go round from worker to worker.
 
 An episode is a number of walks, which all workers have. In every round each worker trains one block, and no two blocks share a part; then
 the context part goes to the next worker, and while it travels another one is trained. What is trained, with which negatives, is that
-of :class:`nodeloom.engine.grid.engine.GridEngine` with as many vertex parts as workers.
+of :class:`nodeloom.engine.grid.engine.GridEngine` in the same grid.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class GpuWorkerBlocks(GpuBlocks):
 
     def _allocate_parts(self, part: Part) -> None:
         self._row = part.row  # the parts are in the store
-        self._next_counts = self._device.empty(0, dtype=torch.int32)  # there is one row of the grid for each worker
+        self._next_counts = self._device.empty(0, dtype=torch.int32)  # a worker has one vertex part: no other follows
 
     def _arrays(self) -> list[npt.NDArray[Any]]:
         return []

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nodeloom.engine.budget import device_memory, episode_chunk, host_memory, sizes
 from nodeloom.engine.formats import in_formats
 from nodeloom.engine.gpu.device import Device
+from nodeloom.engine.gpu.episode import SLACK
 from nodeloom.engine.plan import Plan
 from nodeloom.engine.settings import Settings
 from nodeloom.engine.tiers import dealt_balance, pair_memory, unit_memory, wanted
@@ -28,7 +31,7 @@ from nodeloom.engine.workers.shape import (
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.log import logger
 from nodeloom.partition import Grid
-from nodeloom.partition.budget import MAX_PART, VISIT_BYTES
+from nodeloom.partition.budget import MAX_PART, PASS_BYTES, VISIT_BYTES
 from nodeloom.units import size
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ _DTYPE_BYTES = {"fp32": 4, "bf16": 2}
 _SHARES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # vertex parts of a worker
 _TIMES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # context parts for each vertex part
 _WALK_SHARE = 0.1  # of main memory, where the walks of an episode lie there
+_ROUND_BYTES = 16 << 20  # what could be moved in the time that it takes to begin a round, and to hear from the others
 _CONTEXT_SLOTS = 3  # one is trained, one comes and one goes
 _SHORT_ROWS = 1 << 16  # rows of a context part that 16 bits can number
 
@@ -110,7 +114,7 @@ def split_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Workers
         If tables are tied, hubs are weighted, the number of parts is no multiple of that of the workers, or rows are too wide for the
         bf16 that was asked for.
     MemoryLimitError
-        If the share of a worker exceeds the memory of the GPU that has the least, or a host has no room for the rest.
+        If parts do not fit the GPU that has the least memory, however small they are, or a host has no room for the rest.
     """
     num = workers.num_worker
     refuse_what_parts_cannot(plan, settings, num)
@@ -124,20 +128,19 @@ def split_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Workers
     if asked is None:
         check_parts(plan, num, num)
         numbers = [number for number in numbers if number <= plan.num_nodes]
-    plans = [_in_parts(p, graph, num, number, limit, direct) for p in in_formats(plan, settings) for number in numbers]
+    balance = dealt_balance(graph.strengths)
+    formats = [_Sizes.of(p, graph, limit, balance) for p in in_formats(plan, settings)]
+    plans = [_in_parts(sizes_of, num, number, limit, direct) for sizes_of in formats for number in numbers]
     fitting = [p for p in plans if p.num_device_bytes <= limit]
     if not fitting:
-        least_memory = min((found for found in memory_limits(workers, settings) if found is not None), default=None)
-        staged = [
-            _in_parts(p, graph, num, number, limit, direct, vertex_share, least_memory)
-            for p in in_formats(plan, settings)
-            for vertex_share, number in _stages(num, asked, plan.num_nodes)
-        ]
-        plans += staged
-        fitting = sorted(
-            (p for p in staged if p.num_device_bytes <= limit),
-            key=lambda p: (p.table_dtype != "fp32", _bytes_per_pair(p)),
-        )
+        limits_of_hosts = memory_limits(workers, settings)
+        staged = [_staged(sizes_of, num, asked, limit, direct, limits_of_hosts) for sizes_of in formats]
+        plans += itertools.chain.from_iterable(staged)
+        fits_gpu = [[p for p in of_format if p.num_device_bytes <= limit] for of_format in staged]
+        fits_both = [[p for p in of_format if _fits_hosts(p, limits_of_hosts)] for of_format in fits_gpu]
+        # Those that fit no host get the reason below.
+        chosen = next(filter(None, (*fits_both, *fits_gpu)), [])
+        fitting = [min(chosen, key=_bytes_per_pair)] if chosen else []
     if not fitting:
         least = min(plans, key=lambda p: p.num_device_bytes)
         raise MemoryLimitError(
@@ -145,13 +148,14 @@ def split_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Workers
                 f"plan, worker {worker}",
                 expected=f"at most {size(limit)} on {device}, for parts of the tables",
                 got=f"{least.table_dtype} tables, {sizes(least.device_memory)}",
-                hint="Use more workers, lower dim, use SGD (other optimizers keep more tables), or use device cpu.",
+                hint=("Leave num_partition out. " if asked is not None else "")
+                + "Use more workers, lower dim, use SGD (other optimizers keep more tables), or use device cpu.",
             )
         )
-    chosen = fitting[0]
-    check_memory(chosen.memory, memory_limits(workers, settings), result_bytes(chosen))
-    memory = chosen.memory if workers.rank else chosen.memory | {"result": result_bytes(chosen)}
-    return dataclasses.replace(chosen, memory=memory)
+    found = fitting[0]
+    check_memory(found.memory, memory_limits(workers, settings), result_bytes(found))
+    memory = found.memory if workers.rank else found.memory | {"result": result_bytes(found)}
+    return dataclasses.replace(found, memory=memory)
 
 
 def _stages(num_worker: int, asked: int | None, num_nodes: int) -> list[tuple[int, int]]:
@@ -169,19 +173,58 @@ def _stages(num_worker: int, asked: int | None, num_nodes: int) -> list[tuple[in
     ]
 
 
+def _fits_hosts(plan: Plan, limits: Sequence[int | None]) -> bool:
+    """Tell whether all workers have the main memory for it, the first one that for the result too."""
+    needed = [plan.num_bytes + (0 if worker else result_bytes(plan)) for worker in range(len(limits))]
+    return all(limit is None or number <= limit for number, limit in zip(needed, limits, strict=True))
+
+
 def _bytes_per_pair(plan: Plan) -> float:
-    """Return what a pair costs, in bytes that come and go between main memory and a GPU."""
+    """Return what a pair costs where parts lie in main memory, as bytes that could come or go between that and a GPU in the same time."""
     grid = plan.grid
     assert grid is not None
     row = max(part.row for part in plan.parts) * (_DTYPE_BYTES[plan.table_dtype] + 4 * plan.optimizer.num_moment)
     share = grid.num_vertex_part // plan.num_worker
-    heads = VISIT_BYTES * grid.num_context_part / plan.num_worker
-    return plan.num_nodes * (2 * share * row + heads) / grid.episode_pairs
+    moved = share * (2 * plan.num_nodes * row + grid.num_context_part * _ROUND_BYTES)
+    heads = VISIT_BYTES * plan.num_nodes * grid.num_context_part / plan.num_worker
+    return (moved + heads) / grid.episode_pairs + share * PASS_BYTES
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sizes:
+    """A plan in one number format and with one sampler, and what is the same for it in all numbers of parts."""
+
+    plan: Plan
+    itemsize: int
+    balance: float
+    on_device: dict[str, int]
+    on_host: dict[str, int]
+
+    @classmethod
+    def of(cls, plan: Plan, graph: Graph, limit: int, balance: float) -> _Sizes:
+        plan = dataclasses.replace(plan, episode_chunk=episode_chunk(limit, plan.nodes_per_walk))
+        itemsize = graph.indices.itemsize
+        return cls(plan, itemsize, balance, device_memory(plan, graph), host_memory(plan, graph))
+
+
+def _staged(
+    sizes_of: _Sizes,
+    num_worker: int,
+    asked: int | None,
+    limit: int,
+    direct: bool,
+    limits_of_hosts: Sequence[int | None],
+) -> list[Plan]:
+    """Return plans whose parts lie in main memory, in all shapes that there may be."""
+    least = min((found for found in limits_of_hosts if found is not None), default=None)
+    return [
+        _in_parts(sizes_of, num_worker, number, limit, direct, share, least)
+        for share, number in _stages(num_worker, asked, sizes_of.plan.num_nodes)
+    ]
 
 
 def _in_parts(
-    plan: Plan,
-    graph: Graph,
+    sizes_of: _Sizes,
     num_worker: int,
     num_part: int,
     limit: int,
@@ -193,9 +236,8 @@ def _in_parts(
 
     `vertex_share` is how many vertex parts each worker has in main memory, of which it may use `host_limit`; with 0 it has one, on its GPU.
     """
-    nodes, itemsize = plan.num_nodes, graph.indices.itemsize
-    chunk = episode_chunk(limit, plan.nodes_per_walk)
-    plan = dataclasses.replace(plan, episode_chunk=chunk)
+    plan, itemsize, whole, on_host = sizes_of.plan, sizes_of.itemsize, sizes_of.on_device, sizes_of.on_host
+    nodes, chunk = plan.num_nodes, plan.episode_chunk
     row, rows = max(part.row for part in plan.parts), -(-nodes // num_part)
     row_bytes = row * (_DTYPE_BYTES[plan.table_dtype] + 4 * plan.optimizer.num_moment)
     num_vertex_part = num_worker * max(1, vertex_share)
@@ -204,7 +246,6 @@ def _in_parts(
     total = plan.num_epoch * plan.num_edges
     most = max(1, total // num_episodes(plan, moved, speed, _BYTES_PER_SECOND[direct and not vertex_share]))
 
-    whole = device_memory(plan, graph)
     heads = rows * (num_part // num_vertex_part)
     here = heads + _CONTEXT_SLOTS * rows if vertex_share else rows_of_worker(plan, num_worker, num_part)
     memory = {"tables": here * row * _DTYPE_BYTES[plan.table_dtype]}
@@ -218,7 +259,7 @@ def _in_parts(
     memory["units"] = unit_memory(plan, num_vertex_part, num_part)
     walk_bytes = plan.walks_per_tile * plan.nodes_per_walk * itemsize / plan.pairs_per_tile
     context_bytes = 2 if rows <= _SHORT_ROWS else 4
-    pair_bytes = dealt_balance(graph.strengths) / num_vertex_part * pair_memory(context_bytes)
+    pair_bytes = sizes_of.balance / num_vertex_part * pair_memory(context_bytes)
     # Where parts lie in main memory, so do the walks of an episode.
     room = max(0, limit - sum(memory.values())) * _ROOM_SHARE / (pair_bytes + (0 if vertex_share else walk_bytes))
     most = max(1, min(most, int(room)), total // _SHORTEST)
@@ -228,12 +269,11 @@ def _in_parts(
         memory["walks"] = round(most * walk_bytes)
     memory["pairs"] = round(most * pair_bytes)
 
-    on_host = host_memory(plan, graph)
     main = {name: on_host[name] for name in ("graph", "samplers")}
     if vertex_share:
         own = rows * (2 * num_part // num_worker + 1)  # of both sides, and one that comes before another one has gone
         main["tables"] = own * row * _DTYPE_BYTES[plan.table_dtype]
-        main["walks"] = round(most * walk_bytes)
+        main["walks"] = _pinned(round(most * walk_bytes * (1 + 1 / SLACK)))
         if plan.optimizer.num_moment:
             main["moments"] = own * row * 4 * plan.optimizer.num_moment
     main["placement"] = nodes * (2 * itemsize + 12)
@@ -257,3 +297,8 @@ def _in_parts(
     return dataclasses.replace(
         plan, grid=grid, memory=main, device_memory=memory, num_worker=num_worker, worker_tables="split", reason=reason
     )
+
+
+def _pinned(number: int) -> int:
+    """Return what torch takes for so many bytes of pinned memory: a power of two."""
+    return 1 << max(0, number - 1).bit_length()

@@ -62,7 +62,7 @@ class StagedEngine(WorkerEngine):
     def _work(self, block: Block, step: int, lr: float, key: int) -> tuple[int, float, float]:
         if block.vertex != self._vertex:
             self._vertex = block.vertex
-            self._blocks.begin_row(block.vertex)
+            self._blocks.begin_row(block.vertex, self._vertex_after(step))
         if not self._operations:
             self._plan_row(step)
         operation = self._operations.popleft()
@@ -87,6 +87,12 @@ class StagedEngine(WorkerEngine):
             self._go_on([])
         self._fetch()
         return self._blocks.finish(block)
+
+    def _vertex_after(self, step: int) -> int | None:
+        """Return the next vertex part of this worker in the episode."""
+        width = self.grid.num_context_part
+        later = self._order[(step // width + 1) * width :]
+        return later[0][self.workers.rank].vertex if later else None
 
     def _plan_row(self, step: int) -> None:
         """Plan the rest of the rounds with the present vertex part."""

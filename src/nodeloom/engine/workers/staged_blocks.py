@@ -73,6 +73,9 @@ class StagedBlocks(GpuWorkerBlocks):
 
     def _allocate_parts(self, part: Part) -> None:
         super()._allocate_parts(part)
+        self._next_counts = self._device.empty(
+            *self._counts.shape, dtype=torch.int32
+        )  # walks then come once for each vertex part
         self._allocate_buffers(part)
 
     def _arrays(self) -> list[npt.NDArray[Any]]:
