@@ -373,6 +373,5 @@ def test_a_gpu_learns_the_same_in_a_grid(engine, on_gpu, values):
     for name in expected.names():
         a, b = found.read(name), expected.read(name)
         if "moment" not in name:
-            # Contexts of several heads of a unit lose changes on a GPU, and four programs take units in an order of their own, which
-            # Adam minds: nearly the same is all there can be.
-            assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > (0.9 if "optimizer" in values else 0.95), name
+            # Contexts of several heads of a unit lose changes on a GPU: nearly the same is all there can be.
+            assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.95, name

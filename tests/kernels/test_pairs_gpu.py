@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -34,6 +35,19 @@ LAYOUTS = [
 @pytest.mark.parametrize("case", [FEW_HEADS, MANY_HEADS], ids=str)
 def test_layouts(case, layout, optimizer):
     compare(replace(case, optimizer=optimizer), GPU, launch=GPU.pairs.Launch(**layout))
+
+
+@pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") != "1", reason="programs of a card run in any order")
+@pytest.mark.parametrize("number", [1, 3, 10**6])
+@pytest.mark.parametrize("case", [FEW_HEADS, MANY_HEADS], ids=str)
+def test_few_programs_train_all_units_in_their_order(case, number):
+    got, want = Problem(case, GPU), Problem(case, GPU)
+    assert len(want.units) > 6
+    got.train(launch=GPU.pairs.Launch(num_program=number))
+    want.train()
+    for table, same in zip(got.tables, want.tables, strict=True):
+        np.testing.assert_array_equal(table, same)
+    np.testing.assert_array_equal(got.statistics, want.statistics)
 
 
 def test_heads_for():

@@ -294,9 +294,11 @@ def train_units(
     OPTIMIZER: tl.constexpr, CLIP: tl.constexpr, RELOAD: tl.constexpr, AHEAD: tl.constexpr, UNROLL: tl.constexpr,
     PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LOSS: tl.constexpr, LOOP: tl.constexpr,
 ):  # fmt: skip
-    """Train all units: a program each, or, to have fewer under way at a time, as many programs as there are, in turns."""
+    """Train all units: a program each, or, to have fewer under way at a time, some in a row for each of as many programs as there are."""
     if LOOP:
-        for unit in tl.range(tl.program_id(0), num_unit, tl.num_programs(0)):
+        share = (num_unit + tl.num_programs(0) - 1) // tl.num_programs(0)
+        first = tl.program_id(0) * share
+        for unit in tl.range(first, tl.minimum(first + share, num_unit)):
             _train_unit(
                 unit, vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, begin, ends, num_head, contexts, totals, units,
                 negatives, shift, rate, negative_weight, weight_decay, s0, s1, s2, seed, statistics,

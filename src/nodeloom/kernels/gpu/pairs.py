@@ -55,7 +55,7 @@ class Launch:
     registers : int or None
         Registers of a thread, at most; None for 128, with which 16 warps fit a multiprocessor.
     num_program : int
-        Programs, which train the units in turns, so that few are under way at a time; 0 for one for each unit.
+        Programs, each of which trains some units one after the other, so that few are under way at a time; 0 for one for each unit.
     """
 
     num_warps: int | None = None
