@@ -117,6 +117,18 @@ def test_both_must_know():
     near.part()
 
 
+@copies
+@pytest.mark.parametrize(("switch", "is_near"), [("0", False), ("1", True)])
+def test_it_can_be_turned_off(monkeypatch, switch, is_near):
+    monkeypatch.setenv("NODELOOM_NEARBY", switch)
+    allowed = []
+    monkeypatch.setattr(nearby, "_allow", allowed.append)
+    offer = (os.getpid(), NAME.ctypes.data, NAME.tobytes())
+    near = Neighbours.meet(Alone([(0, *offer), (0, *offer)], [[2], [1]]), HERE)
+    assert near.reads(1) is near.reads(2) is is_near
+    assert bool(allowed) is is_near  # nobody is let in who is not wanted
+
+
 class Without:
     """A C library without the functions."""
 
@@ -361,7 +373,10 @@ class TestProcesses:
     @copies
     def test_memory_that_cannot_be_read_is_a_broken_connection(self, tmp_path, crew_of):
         taker, giver = (process.communicate(timeout=30)[1] for process in crew_of(CUT, [0, 0], tmp_path, "torn"))
-        broken = "a connection to another worker broke: the memory of worker 1 cannot be read: [Errno 14] Bad address."
+        broken = (
+            "a connection to another worker broke: the memory of worker 1 cannot be read ([Errno 14] Bad address); with "
+            "NODELOOM_NEARBY=0 all goes by connections."
+        )
         assert taker == f"WorkerError at 0: {broken} No checkpoint was asked for.\n"
         assert broken in giver and giver.startswith(("error: worker 0 (process ", "EchoError at 1: "))
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from nodeloom.engine.torchrun import Place
     from nodeloom.engine.workers.group import Workers
 
+SWITCH = "NODELOOM_NEARBY"
+"""The variable of the environment that makes a worker neither read nor be read, if it is 0."""
+
 _PR_SET_PTRACER = 0x59616D61
 _ANY, _NOBODY = ctypes.c_ulong(-1), ctypes.c_ulong(0)
 _TAGS = 1 << 29  # pairs of tags, of 31 bits
@@ -124,18 +127,19 @@ class Neighbours:
     def meet(cls, workers: Workers, here: Place) -> Neighbours:
         """Find out who can read whom; all workers have to call it."""
         name = np.frombuffer(bytearray(secrets.token_bytes(16)), np.uint8)
-        if here.num_local > 1:
+        is_wanted = here.num_local > 1 and os.environ.get(SWITCH) != "0"
+        if is_wanted:
             _allow(_ANY)
-        offers = workers.gather((here.host, os.getpid(), name.ctypes.data, name.tobytes()))
+        offers = workers.gather((here.host if is_wanted else None, os.getpid(), name.ctypes.data, name.tobytes()))
         memories = {}
         for rank, (host, *where) in enumerate(offers):
-            if rank != workers.rank and host == here.host:
+            if is_wanted and rank != workers.rank and host == here.host:
                 memory = Memory(*where)
                 if memory.is_open():
                     memories[rank] = memory
         found = [set(ranks) for ranks in workers.gather(list(memories))]
         readers = frozenset(rank for rank, ranks in enumerate(found) if workers.rank in ranks)
-        if here.num_local > 1 and not readers:
+        if is_wanted and not readers:
             _allow(_NOBODY)
         return cls(memories, readers, name, are_all=all(len(ranks) == workers.num_worker - 1 for ranks in found))
 
@@ -196,7 +200,10 @@ class Taking:
         try:
             self._memory.copy(address, self._array)
         except OSError as error:  # the same as a broken connection, to all who wait
-            raise dist.DistError(f"the memory of worker {self._other} cannot be read: {error}") from error
+            text = (
+                f"the memory of worker {self._other} cannot be read ({error}); with {SWITCH}=0 all goes by connections"
+            )
+            raise dist.DistError(text) from error
         _send(np.ones(1, np.int64), self._other, 2 * self._number + 1, self._group).wait()
 
 
