@@ -55,14 +55,14 @@ def test_it_is_a_safetensors_file(tmp_path):
     np.testing.assert_array_equal(arrays["indices"], graph.indices)
 
 
-def test_opening_does_not_read_the_arrays(tmp_path):
+def test_opening_maps_the_arrays_and_looks_at_them_once(tmp_path):
     edges = np.random.default_rng(0).integers(0, 200_000, (1_000_000, 2))
     Graph.from_edges(edges).save(tmp_path / "graph")
     Graph.open(tmp_path / "graph")
     start = time.perf_counter()
     graph = Graph.open(tmp_path / "graph")
     assert repr(graph).startswith("Graph(200,000 nodes, ")
-    assert time.perf_counter() - start < 0.1
+    assert time.perf_counter() - start < 0.5
     base = graph.indices
     while isinstance(base.base, np.ndarray):
         base = base.base

@@ -64,3 +64,81 @@ def test_normalize(csr):
     got = cpu.normalize(indptr, indices, as_float, rows, columns, num_thread=2)
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("num_thread", [1, 3])
+def test_check_rows_of_sound_ones(csr, index, num_thread):
+    indptr, indices, weights = csr
+    want = reference.check_rows(indptr, indices, weights, 200)
+    assert want[0] == ""
+    assert want[2] > 0
+    as_float = None if weights is None else weights.astype(np.float32)
+    assert cpu.check_rows(indptr, indices.astype(index), as_float, 200, num_thread=num_thread) == want
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_check_rows_tells_symmetric_ones(weighted):
+    heads, tails, weights = random_edges(3, 60, 400, weighted)
+    indptr, indices, w = build_csr(heads, tails, weights, 60, symmetric=True, keep_loops=True, merge="keep")
+    w = None if w is None else w.astype(np.float32)
+    for backend in (cpu, reference):
+        assert backend.check_rows(indptr, indices, w, 60)[3]
+    rows = np.repeat(np.arange(60), np.diff(indptr))
+    place = 1 + int(
+        np.flatnonzero((rows[1:] == rows[:-1]) & (rows[1:] < indices[:-1]) & (indices[1:] > indices[:-1]))[7]
+    )
+    changed = indices.copy()
+    # The neighbour before it, once more: still sorted, but the other end knows nothing of it.
+    changed[place] = indices[place - 1]
+    for backend in (cpu, reference):
+        fault, _, _, symmetric = backend.check_rows(indptr, changed, w, 60)
+        assert (fault, symmetric) == ("", False)
+    if w is not None:
+        w[place] *= 2
+        for backend in (cpu, reference):
+            assert not backend.check_rows(indptr, indices, w, 60)[3]
+
+
+@pytest.mark.parametrize(
+    ("array", "place", "value", "fault"),
+    [
+        ("indices", 5, -1, "indices"),
+        ("indices", 5, 200, "indices"),
+        ("indices", 5, 2**31 - 1, "indices"),
+        ("indices", 5, -(2**31), "indices"),
+        ("indptr", 3, -1, "indptr"),
+        ("indptr", 3, 2**40, "indptr"),
+        ("indptr", 0, -5, "indptr"),
+        ("weights", 4, np.nan, "weights"),
+        ("weights", 4, 0.0, "weights"),
+        ("weights", 4, -0.0, "weights"),
+        ("weights", 4, -1.0, "weights"),
+        ("weights", 4, np.inf, "weights"),
+        ("weights", 4, 1e-45, ""),
+        ("weights", 4, 3e38, ""),
+    ],
+)
+def test_check_rows_finds_what_is_wrong(array, place, value, fault):
+    heads, tails, weights = random_edges(9, 200, 2500, True)
+    indptr, indices, weights = build_csr(heads, tails, weights, 200, symmetric=False, keep_loops=True, merge="first")
+    arrays = {"indptr": indptr, "indices": indices, "weights": weights.astype(np.float32)}
+    arrays[array][place] = value
+    want = reference.check_rows(**arrays, num_nodes=200)
+    assert want[0] == fault
+    assert cpu.check_rows(**arrays, num_nodes=200) == want
+
+
+def test_check_rows_finds_unsorted_and_falling_ones():
+    indptr, indices = np.array([0, 3, 2, 4]), np.array([2, 1, 0, 1], np.int32)
+    assert (
+        cpu.check_rows(indptr, indices, None, 3)
+        == reference.check_rows(indptr, indices, None, 3)
+        == ("indices", 1, 0, False)
+    )
+    indices = np.array([0, 1, 2, 1], np.int32)
+    assert (
+        cpu.check_rows(indptr, indices, None, 3)
+        == reference.check_rows(indptr, indices, None, 3)
+        == ("indptr", 1, 0, False)
+    )

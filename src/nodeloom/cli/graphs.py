@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
             ),
         ] = "auto",
     ) -> None:
-        """Compile a graph once, to open it in milliseconds from then on.
+        """Compile a graph once, to open it without reading its edges again.
 
           nodeloom convert edges.txt.gz -o graph.nlg
           nodeloom convert edges.parquet -o graph.nlg --memory-limit 8GB

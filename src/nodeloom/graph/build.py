@@ -171,6 +171,10 @@ def _build(
         )
     if options.normalization and len(indices):
         weights = normalize(indptr, indices, weights, options)
+        if not weights.min() > 0:
+            raise GraphError(
+                "graph: expected normalized weights within float32, got 0. The weights differ too much: leave out the least ones."
+            )
     return indptr, indices, weights
 
 

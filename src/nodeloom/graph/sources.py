@@ -48,7 +48,7 @@ class GraphSources:
         columns.heads = columns.tails = np.empty(0, np.int32)
         columns.weights = None
         indptr, indices, weights = build(edges, len(names), options)
-        return cls(indptr, indices, weights, names, options.directed)  # type: ignore[call-arg]
+        return cls._of_rows(indptr, indices, weights, names, options.directed)  # type: ignore[attr-defined]
 
     @classmethod
     def from_edges(

@@ -7,6 +7,7 @@ a range); ``__metadata__`` says what it is.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,19 +61,35 @@ def read(path: str | Path) -> Graph:
         raise _foreign(path, f"one of version {metadata.get('format_version')!r}: use a newer nodeloom")
     try:
         _check_kinds(arrays)
+        directed, num_loops, fingerprint = _facts(metadata)
         indptr, indices, weights = arrays["indptr"], arrays["indices"], arrays.get("weights")
-        names = Vocabulary.from_bytes(arrays["names"]) if "names" in arrays else Vocabulary.range(len(indptr) - 1)
-        fits = indptr[0] == 0 and indptr[-1] == len(indices) and len(names) == len(indptr) - 1
-        if not fits or (weights is not None and len(weights) != len(indices)):
-            raise ValueError("lengths")
-        graph = Graph(indptr, indices, weights, names, json.loads(metadata["directed"]))
-        graph._cache["num_loops"] = int(metadata["num_loops"])
-        graph._cache["fingerprint"] = str(metadata["fingerprint"])
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
-    except (KeyError, ValueError, TypeError, IndexError) as error:
-        raise _foreign(path, f"one whose parts do not fit together ({error})", damaged=True) from None
+        names = Vocabulary.from_bytes(arrays["names"]) if "names" in arrays else None
+        graph = Graph(indptr, indices, weights, names, directed)
+        if graph.num_loops != num_loops:
+            raise ValueError(f"num_loops: {num_loops} are told, and {graph.num_loops} are there")
+    except (KeyError, ValueError) as error:
+        got = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise _foreign(path, f"one whose parts do not fit together ({got})", damaged=True) from None
+    graph._cache["fingerprint"] = fingerprint
     return graph
+
+
+def _facts(metadata: Mapping[str, str]) -> tuple[bool, int, str]:
+    """Return what the header says of the graph: whether it is directed, its self-loops and its fingerprint.
+
+    Raises
+    ------
+    KeyError, ValueError
+        It is not said, or no such thing.
+    """
+    directed, num_loops, fingerprint = (metadata[key] for key in ("directed", "num_loops", "fingerprint"))
+    if directed not in ("true", "false"):
+        raise ValueError(f"directed: expected true or false, got {directed!r}")
+    if not re.fullmatch("[0-9]{1,18}", num_loops):
+        raise ValueError(f"num_loops: expected a number, got {num_loops!r}")
+    if not re.fullmatch("[0-9a-f]{32}", fingerprint):
+        raise ValueError(f"fingerprint: expected 32 hexadecimal digits, got {fingerprint!r}")
+    return directed == "true", int(num_loops), fingerprint
 
 
 def _check_kinds(arrays: Mapping[str, npt.NDArray[Any]]) -> None:

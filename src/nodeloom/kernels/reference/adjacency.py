@@ -14,6 +14,27 @@ def count_loops(indptr: OffsetArray, indices: IndexArray, *, num_thread: int = 1
     return int((rows == indices).sum())
 
 
+def check_rows(
+    indptr: OffsetArray, indices: IndexArray, weights: DoubleArray | None, num_nodes: int, *, num_thread: int = 1
+) -> tuple[str, int, int, bool]:
+    """Return the first fault ("indptr", "indices", "weights" or "") of the rows, its row or entry, loops, and symmetry."""
+    del num_thread
+    entries = []
+    for u in range(num_nodes):
+        start, end = int(indptr[u]), int(indptr[u + 1])
+        if not 0 <= start <= end <= len(indices):
+            return "indptr", u, 0, False
+        for i in range(start, end):
+            if not (0 <= indices[i] < num_nodes and (i == start or indices[i - 1] <= indices[i])):
+                return "indices", i, 0, False
+            w = 1.0 if weights is None else float(weights[i])
+            if not 0 < w < np.inf:
+                return "weights", i, 0, False
+            entries.append((u, int(indices[i]), w))
+    num_loops = sum(u == v for u, v, _ in entries)
+    return "", -1, num_loops, sorted(entries) == sorted((v, u, w) for u, v, w in entries)
+
+
 def find_edges(
     indptr: OffsetArray, indices: IndexArray, heads: IndexArray, tails: IndexArray, *, num_thread: int = 1
 ) -> OffsetArray:
