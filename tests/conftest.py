@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from two_runs import pytest_addoption, pytest_collection_modifyitems, pytest_configure
+
+__all__ = ["pytest_addoption", "pytest_collection_modifyitems", "pytest_configure"]  # hooks
 
 # The same examples for everybody, so that no change fails for what another one brought. Look for new ones now and then:
 # `HYPOTHESIS_PROFILE=explore pytest -m "not slow"`; what it finds becomes an @example.
@@ -30,6 +35,15 @@ HAS_CARD = _has_card()
 if not HAS_CARD:
     os.environ.setdefault("TRITON_INTERPRET", "1")
 INTERPRETED = os.environ.get("TRITON_INTERPRET", "0") == "1"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """A process for every core that may be used; a few files are done before a second process has begun."""
+    named = [argument.partition("::")[0] for argument in config.args]
+    if named and all(Path(name).suffix == ".py" for name in named):
+        return 0
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def pytest_runtest_setup(item):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
+import numba.core.config
 import pytest
 
 from nodeloom.kernels.cpu import _jit, skipgram
@@ -22,12 +23,13 @@ def hits(tmp_path, monkeypatch):
     """Return a function that imports a kernel anew, calls it, and returns how many of its calls came from the cache."""
     path = tmp_path / "doubling.py"
     path.write_text(KERNEL)
+    monkeypatch.setattr(numba.core.config, "CACHE_DIR", str(tmp_path / "cache"))
 
-    def run():
+    def run(number=3):
         spec = importlib.util.spec_from_file_location("doubling", path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        assert module.double(3) == 6
+        assert module.double(number) == 2 * number
         return sum(module.double.stats.cache_hits.values())
 
     return run
@@ -41,6 +43,43 @@ def test_a_kernel_is_compiled_once(hits):
 def test_a_kernel_is_compiled_again_when_a_file_of_the_kernels_has_changed(hits, monkeypatch):
     assert hits() == 0
     monkeypatch.setattr(_jit, "sources", lambda: "other files")
+    assert hits() == 0
+    assert hits() == 1
+
+
+def files(tmp_path):
+    return sorted(path for path in (tmp_path / "cache").rglob("*") if path.is_file())
+
+
+def test_two_signatures_that_are_compiled_at_once_never_share_a_file(hits, tmp_path):
+    # Two processes, neither of which has seen what the other one writes: Numba would name both files ".1.nbc".
+    assert hits(3) == 0
+    (of_integers,) = files(tmp_path)
+    of_integers.rename(tmp_path / "aside")
+    assert hits(3.0) == 0
+    (of_floats,) = files(tmp_path)
+    assert of_integers != of_floats
+    (tmp_path / "aside").rename(of_integers)
+    assert hits(3) == hits(3.0) == 1
+
+
+def test_code_under_a_wrong_name_is_not_called(hits, tmp_path):
+    assert hits(3) == 0
+    (of_integers,) = files(tmp_path)
+    assert hits(3.0) == 0
+    (of_floats,) = set(files(tmp_path)) - {of_integers}
+    of_floats.replace(of_integers)
+    assert hits(3) == 0
+    assert hits(3) == 1
+
+
+@pytest.mark.parametrize(
+    "change", [lambda b: b"", lambda b: b[:20], lambda b: b[:-1], lambda b: b[:-9] + b"?" + b[-8:]]
+)
+def test_a_broken_file_is_replaced(hits, tmp_path, change):
+    assert hits() == 0
+    (path,) = files(tmp_path)
+    path.write_bytes(change(path.read_bytes()))
     assert hits() == 0
     assert hits() == 1
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 POOL_SLOTS = 3
 """Pools of walks on a device: one is trained, one is sampled, one is being counted."""
 
+SLACK = 64
+"""Episodes differ by less than a part of so many: how many pairs their walks have depends on chance."""
+
 _DTYPE_BYTES = {"fp32": 4, "bf16": 2}
 
 

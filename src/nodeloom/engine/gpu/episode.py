@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from nodeloom.engine.budget import SLACK
 from nodeloom.engine.gpu.device import Device
 from nodeloom.engine.gpu.samplers import DeviceWalks
 from nodeloom.engine.plan import Part, Plan
@@ -19,10 +20,6 @@ from nodeloom.sampling import WalkSampler
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
-
-
-SLACK = 64
-"""Episodes differ by less than a part of so many: how many pairs their walks have depends on chance."""
 
 
 class EpisodeWalks:

@@ -1,4 +1,7 @@
-"""Which device each worker trains on."""
+"""Which device each worker trains on, and what reaches it.
+
+Planning asks here, so torch is imported only where there are GPUs to look at.
+"""
 
 from __future__ import annotations
 
@@ -101,3 +104,19 @@ def limits_of_gpus(device: str, settings: Settings, workers: Workers) -> list[tu
     gpu = find_gpu(int(device.partition(":")[2] or 0))
     gpu = dataclasses.replace(gpu, free_memory=gpu.free_memory // cards.count(cards[workers.rank]))
     return workers.gather((device, gpu_limit(gpu, settings)))
+
+
+def are_linked(device: str, workers: Workers) -> bool:
+    """Tell whether NCCL reaches the GPUs of all workers. All workers have to call it.
+
+    Parameters
+    ----------
+    device : str
+        That of this worker, "cuda:N".
+    workers : Workers
+        All workers.
+    """
+    from nodeloom.engine.gpu.device import Device
+    from nodeloom.engine.workers import links
+
+    return links.are_linked(workers, Device(device).torch)

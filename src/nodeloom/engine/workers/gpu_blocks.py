@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 import torch
 
+from nodeloom.engine.budget import SLACK
 from nodeloom.engine.gpu.blocks import GpuBlocks
 from nodeloom.engine.gpu.device import Device, explained
-from nodeloom.engine.gpu.episode import SLACK, EpisodeWalks
+from nodeloom.engine.gpu.episode import EpisodeWalks
 from nodeloom.engine.gpu.store import DTYPES
 from nodeloom.engine.grid.noise import Noise
 from nodeloom.engine.plan import Part, Plan

@@ -7,17 +7,14 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nodeloom.engine.budget import device_memory, episode_chunk, host_memory, sizes
+from nodeloom.engine.budget import SLACK, device_memory, episode_chunk, host_memory, sizes
 from nodeloom.engine.formats import in_formats
-from nodeloom.engine.gpu.device import Device
-from nodeloom.engine.gpu.episode import SLACK
 from nodeloom.engine.plan import Plan
 from nodeloom.engine.settings import Settings
 from nodeloom.engine.tiers import dealt_balance, pair_memory, unit_memory, wanted
 from nodeloom.engine.workers.copies_shape import copies_on_gpus
-from nodeloom.engine.workers.devices import limits_of_gpus
+from nodeloom.engine.workers.devices import are_linked, limits_of_gpus
 from nodeloom.engine.workers.group import Workers
-from nodeloom.engine.workers.links import are_linked
 from nodeloom.engine.workers.shape import (
     PARTS_PER_WORKER,
     check_memory,
@@ -122,7 +119,7 @@ def split_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Workers
     if asked is not None:
         check_parts(plan, num, asked)
     limits = limits_of_gpus(plan.device, settings, workers)
-    direct = are_linked(workers, Device(plan.device).torch)
+    direct = are_linked(plan.device, workers)
     worker, (device, limit) = min(enumerate(limits), key=lambda found: found[1][1])
     numbers = [asked] if asked is not None else [PARTS_PER_WORKER * num, num]
     if asked is None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 import torch
 
+from nodeloom.engine.budget import SLACK
 from nodeloom.engine.gpu.blocks import GpuBlocks, as_tensor
 from nodeloom.engine.gpu.device import Device
-from nodeloom.engine.gpu.episode import SLACK, EpisodeWalks
+from nodeloom.engine.gpu.episode import EpisodeWalks
 from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.workers.gpu_blocks import GpuWorkerBlocks
 from nodeloom.engine.workers.group import Workers

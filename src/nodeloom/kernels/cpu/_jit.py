@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.caching import IndexDataCacheFile
 
 # Reassociation and contraction let sums vectorise. NaN and infinity keep their meaning: the guards against divergence test them.
 FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
@@ -40,13 +42,52 @@ def jit(function: Callable[..., Any] | None = None, *, inline: bool = False, fas
             fastmath=FASTMATH if fastmath else False,
             forceinline=inline,
         )(f)
-        # Numba compares the file of a kernel with that of the cache, but not those of what the kernel calls.
         file = getattr(kernel._cache, "_cache_file", None)
         if file is not None:
-            file._source_stamp = file._source_stamp, sources()
+            kernel._cache._cache_file = CacheFiles(file)
         return kernel
 
     return decorate(function) if function is not None else decorate
+
+
+class CacheFiles(IndexDataCacheFile):
+    """The compiled code of a kernel on disk: a file for each signature, for any number of processes that compile and load at the same time.
+
+    Numba itself numbers the files of a kernel and keeps an index. Two processes that compile for two signatures at once take the same
+    number, and one of the two is then called with the arguments of the other. Here the name says the signature, and the content proves it.
+    Numba also compares the file of a kernel with its cache, but not the files of the functions that the kernel calls.
+
+    Parameters
+    ----------
+    file : IndexDataCacheFile
+        The cache as Numba made it.
+    """
+
+    def __init__(self, file: Any) -> None:
+        super().__init__(file._cache_path, file._index_name.removesuffix(".nbi"), (file._source_stamp, sources()))
+
+    def load(self, key: tuple[Any, ...]) -> Any:
+        """Return the compiled code for a key; None if there is none, or it is older than the sources, or broken."""
+        try:
+            content = Path(self._data_path(self._name(key))).read_bytes()
+        except OSError:
+            return None
+        digest, content = content[:32], content[32:]
+        if hashlib.sha256(content).digest() != digest:
+            return None
+        stamp, of_key, data = pickle.loads(content)
+        return data if (stamp, of_key) == (self._source_stamp, key) else None
+
+    def save(self, key: tuple[Any, ...], data: Any) -> None:
+        """Write the compiled code for a key, in place of an older one."""
+        content = self._dump((self._source_stamp, key, data))
+        with self._open_for_write(self._data_path(self._name(key))) as file:
+            file.write(hashlib.sha256(content).digest() + content)
+
+    def _name(self, key: tuple[Any, ...]) -> str:
+        signature, target, _ = key
+        base = self._index_name.removesuffix(".nbi")
+        return f"{base}.{hashlib.sha256(repr((self._version, signature, target)).encode()).hexdigest()[:16]}.nbc"
 
 
 @functools.cache
