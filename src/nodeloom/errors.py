@@ -4,7 +4,9 @@
 
     NodeloomError
     ├── ConfigError        a key or a value of the configuration, of the command line or of an estimator is not allowed
+    │   └── ParameterError     there is no parameter, keyword or callback method of this name; also a TypeError
     ├── DataError          a file or an array given as input cannot be used (edge lists, labels, vectors)
+    │   └── UnknownNodeError   there is no node of this name; also a KeyError
     ├── GraphError         the graph is well-formed but cannot be used for what was asked
     ├── DatasetError       a registered data set is unknown, cannot be fetched, or is not what its checksum says
     ├── ModelError         a model file is foreign, truncated, or belongs to another graph
@@ -33,8 +35,18 @@ class ConfigError(NodeloomError, ValueError):
     """A key or a value of the configuration, of the command line or of an estimator is not allowed."""
 
 
+class ParameterError(ConfigError, TypeError):
+    """A function, a model or a callback does not have what it was given, or asked for, by name."""
+
+
 class DataError(NodeloomError, ValueError):
     """A file or an array given as input cannot be used."""
+
+
+class UnknownNodeError(DataError, KeyError):
+    """There is no node of this name."""
+
+    __str__ = Exception.__str__  # that of KeyError puts the message in quotes
 
 
 class GraphError(NodeloomError, ValueError):

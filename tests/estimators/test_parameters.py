@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeloom import LINE, DeepWalk, Node2Vec
-from nodeloom.errors import ConfigError
+from nodeloom import LINE, DeepWalk, Node2Vec, Propagation
+from nodeloom.errors import ParameterError
 
 MODELS = [DeepWalk, LINE, Node2Vec]
 
@@ -44,14 +44,44 @@ def test_get_and_set(model):
         assert estimator.get_params()[key] is marker
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [*MODELS, Propagation])
 def test_unknown_parameters(model):
-    with pytest.raises(ConfigError, match=rf"{model.__name__}\.size: unknown parameter. Allowed: dim, .*seed"):
-        model().set_params(size=3)
-    with pytest.raises(TypeError):
-        model(size=3)
+    for use in (model, model().set_params):
+        with pytest.raises(
+            ParameterError, match=rf"{model.__name__}: .* 'size'\. Did you mean 'dim'\? There are dim, .*seed"
+        ) as raised:
+            use(seed=5, size=3)
+        assert isinstance(raised.value, TypeError)
     with pytest.raises(TypeError):
         model(16, 100)  # only dim goes without a name
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("dims", "dim"),
+        ("vector_size", "dim"),
+        ("window", "augmentation_step"),
+        ("walk_length", "random_walk_length"),
+        ("epochs", "num_epoch"),
+        ("learning_rate", "lr"),
+        ("workers", "num_thread"),
+        ("random_state", "seed"),
+        ("num_epoc", "num_epoch"),
+        ("xyzzy", None),
+    ],
+)
+def test_words_of_other_libraries(word, meant):
+    with pytest.raises(ParameterError, match="Did you mean") if meant else pytest.raises(ParameterError) as raised:
+        DeepWalk(**{word: 1})
+    assert (f"Did you mean {meant!r}?" in str(raised.value)) == bool(meant)
+
+
+def test_a_word_for_what_another_model_has_gets_no_guess():
+    # Regression: the command line suggested --whiten for --window.
+    with pytest.raises(ParameterError) as raised:
+        Propagation(window=5)
+    assert "Did you mean" not in str(raised.value)
 
 
 def test_repr_shows_what_differs():

@@ -37,7 +37,7 @@ def test_undirected():
     assert not graph.is_weighted
     assert graph.degrees.tolist() == [1, 2, 1, 1]
     assert graph.strengths.tolist() == graph.in_strengths.tolist() == [1.0, 2.0, 1.0, 1.0]
-    assert graph.neighbors(1).tolist() == [0, 2]
+    assert graph.neighbors(1) == [0, 2]
     assert repr(graph) == "Graph(4 nodes, 3 edges, undirected, unweighted)"
 
 
@@ -268,18 +268,20 @@ def test_has_edges():
     with pytest.raises(GraphError, match="two columns of one length"):
         graph.has_edges([0, 1], [1])
     with pytest.raises(GraphError, match="expected integer node ids"):
+        graph.has_edges([0.0], [1.0], ids=True)
+    with pytest.raises(DataError, match=r"expected text or integers, got 0\.0"):
         graph.has_edges([0.0], [1.0])
 
 
 def test_remove_edges():
     graph = Graph.from_edges([[0, 1], [1, 2], [2, 2]], [1, 2, 3], names=["a", "b", "c"])
-    less = graph.remove_edges([2], [1])
+    less = graph.remove_edges([2], [1], ids=True)
     assert rows(less) == [[(1, 1.0)], [(0, 1.0)], [(2, 3.0)]]
     assert less.names is graph.names
-    assert rows(graph.remove_edges([2], [2]))[2] == [(1, 2.0)]
-    with pytest.raises(GraphError, match=r"got the pair \(0, 2\) in row 1"):
-        graph.remove_edges([0, 0], [1, 2])
-    assert rows(graph.remove_edges([0, 0], [1, 2], missing="ignore"))[0] == []
+    assert rows(graph.remove_edges(["c"], ["c"]))[2] == [(1, 2.0)]
+    with pytest.raises(GraphError, match=r"got the pair \('a', 'c'\) in row 1"):
+        graph.remove_edges(["a", "a"], ["b", "c"])
+    assert rows(graph.remove_edges([0, 0], [1, 2], missing="ignore", ids=True))[0] == []
 
 
 @settings(max_examples=100, deadline=None)

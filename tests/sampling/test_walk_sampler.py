@@ -42,7 +42,7 @@ def test_every_step_is_an_edge_and_only_dead_ends_end(name, p, q):
     assert (out[:, 0] >= 0).all()
     heads, tails = out[:, :-1].ravel(), out[:, 1:].ravel()
     went = tails >= 0
-    assert graph.has_edges(heads[went], tails[went]).all()
+    assert graph.has_edges(heads[went], tails[went], ids=True).all()
     stopped = ~went & (heads >= 0)
     assert (graph.degrees[heads[stopped]] == 0).all()
     assert (tails[heads < 0] < 0).all()  # nothing comes after an end
@@ -107,7 +107,7 @@ def test_p_and_q_steer():
     def spread(q):
         # Share of third nodes that are neither the first nor a neighbour of it.
         out = walks(graph, 20_000, 2, p=1.0, q=q)
-        return (~graph.has_edges(out[:, 0], out[:, 2]) & (out[:, 0] != out[:, 2])).mean()
+        return (~graph.has_edges(out[:, 0], out[:, 2], ids=True) & (out[:, 0] != out[:, 2])).mean()
 
     assert returns(0.05, 1.0) > 2 * returns(1.0, 1.0) > 4 * returns(50.0, 1.0)
     assert spread(0.1) > spread(1.0) > spread(10.0)

@@ -65,7 +65,7 @@ def register(app: typer.Typer) -> None:
         hub = int(graph.degrees.argmax())
         ids, scores = nearest(run.model.vectors_, hub, 5)
         found = list(zip(names.take(ids[0]), (float(score) for score in scores[0]), strict=True))
-        linked = graph.has_edges([hub] * len(found), ids[0])
+        linked = graph.has_edges([hub] * len(found), ids[0], ids=True)
         session.result["nearest"] = {str(names[hub]): [{"name": name, "score": score} for name, score in found]}
         rows = [
             (str(name), score, "yes" if friend else "no") for (name, score), friend in zip(found, linked, strict=True)

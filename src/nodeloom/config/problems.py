@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import types
 import typing
 from collections.abc import Callable, Iterable
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from nodeloom.errors import ConfigError, describe
+from nodeloom.keywords import near_miss
 
 Path = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -29,12 +29,6 @@ _PLAIN = {int: "an integer", float: "a number", bool: "true or false", str: "tex
 def join(path: Iterable[str | int]) -> str:
     """Return a key path as written by users: ``evaluate.0.times``."""
     return ".".join(str(part) for part in path)
-
-
-def near_miss(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that `word` was probably meant to be."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return found[0] if found else None
 
 
 def allowed(annotation: Any, metadata: Iterable[Any] = ()) -> str:

@@ -6,13 +6,21 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from nodeloom.errors import ConfigError
+from nodeloom.keywords import check_names
 
 Self = TypeVar("Self", bound="Parameters")
 
 
 class Parameters:
     """``get_params``, ``set_params`` and ``repr`` from the signature of ``__init__``; scikit-learn's ``clone`` works with it."""
+
+    def __new__(cls: type[Self], *args: Any, **parameters: Any) -> Self:
+        """Refuse a parameter that there is not, before ``__init__`` does so without saying which there are."""
+        del args
+        known = inspect.signature(cls.__init__).parameters
+        if not any(p.kind is p.VAR_KEYWORD for p in known.values()):
+            check_names(cls.__name__, parameters, [name for name in known if name != "self"])
+        return super().__new__(cls)
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
@@ -35,13 +43,11 @@ class Parameters:
 
         Raises
         ------
-        ConfigError
-            If there is no such parameter.
+        ParameterError
+            If there is no such parameter; then none is changed.
         """
-        known = self._defaults()
+        check_names(type(self).__name__, params, self._defaults())
         for name, value in params.items():
-            if name not in known:
-                raise ConfigError(f"{type(self).__name__}.{name}: unknown parameter. Allowed: {', '.join(known)}.")
             setattr(self, name, value)
         return self
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from nodeloom.errors import GraphError
 from nodeloom.graph.fingerprint import fingerprint
-from nodeloom.graph.rows import GraphRows
+from nodeloom.graph.queries import GraphQueries
 from nodeloom.graph.sources import GraphSources
-from nodeloom.kernels.cpu import adjacency
-from nodeloom.kernels.cpu.parallel import available_threads
-from nodeloom.typing import FloatArray, IndexArray, OffsetArray
+from nodeloom.keywords import check_names
+from nodeloom.typing import FloatArray, IndexArray
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -26,12 +23,13 @@ if TYPE_CHECKING:
     from nodeloom.graph.compile import FileKeywords, Report
 
 
-class Graph(GraphRows, GraphSources):
+class Graph(GraphQueries, GraphSources):
     """Nodes, edges, weights and names, in compressed sparse rows. Immutable.
 
-    Make one with :meth:`from_file`, :meth:`from_edges`, the other ``from_...`` or :meth:`open`. The neighbours of
-    node ``u`` are ``indices[indptr[u]:indptr[u + 1]]``, in ascending order. An undirected edge is entered in the rows
-    of both of its ends, a self-loop once.
+    Make one with :meth:`from_file`, :meth:`from_edges`, the other ``from_...`` or :meth:`open`. Methods take the names
+    of nodes; with ``ids=True`` their ids, which are the numbers of the rows. The neighbours of the node with the id ``u``
+    are ``indices[indptr[u]:indptr[u + 1]]``, in ascending order. An undirected edge is entered in the rows of both of its
+    ends, a self-loop once.
 
     Parameters
     ----------
@@ -69,14 +67,8 @@ class Graph(GraphRows, GraphSources):
     array([0, 1, 3], dtype=int32)
     """
 
-    def neighbors(self, node: int) -> IndexArray:
-        """Return the neighbours of a node in ascending order; int32 or int64 [degree], read-only."""
-        if not 0 <= node < self.num_nodes:
-            raise GraphError(f"node: expected a number from 0 to {self.num_nodes - 1}, got {node!r}")
-        return self.indices[self.indptr[node] : self.indptr[node + 1]]
-
     def edge_columns(self) -> tuple[IndexArray, IndexArray, FloatArray | None]:
-        """Return all edges as columns: heads [E], tails [E] and weights [E] or None.
+        """Return all edges as columns: ids of heads [E] and of tails [E], and weights [E] or None.
 
         An undirected edge comes once, with its smaller end as the head. The order is that of the rows.
         """
@@ -85,97 +77,6 @@ class Graph(GraphRows, GraphSources):
             return heads, self.indices.copy(), None if self.weights is None else self.weights.copy()
         once = heads <= self.indices
         return heads[once], self.indices[once], None if self.weights is None else self.weights[once]
-
-    def has_edges(self, heads: npt.ArrayLike, tails: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Tell for each pair of nodes whether there is an edge from the head to the tail.
-
-        Parameters
-        ----------
-        heads, tails : integers [k]
-            Node ids.
-
-        Returns
-        -------
-        bool [k]
-
-        Raises
-        ------
-        GraphError
-            The columns differ in length, or an id is not a node.
-        """
-        return self._find(heads, tails)[0] >= 0
-
-    def remove_edges(
-        self, heads: npt.ArrayLike, tails: npt.ArrayLike, *, missing: Literal["raise", "ignore"] = "raise"
-    ) -> Graph:
-        """Return the graph without these edges, on the same nodes with the same names.
-
-        All parallel entries of a pair go; in an undirected graph both directions go, whichever way round the pair is
-        given.
-
-        Parameters
-        ----------
-        heads, tails : integers [k]
-            Node ids.
-        missing : {"raise", "ignore"}
-            What to do with a pair that is not an edge.
-
-        Raises
-        ------
-        GraphError
-            A pair is not an edge and `missing` is "raise", or an id is not a node.
-        """
-        positions, h, t = self._find(heads, tails)
-        if missing == "raise" and (positions < 0).any():
-            i = int(np.flatnonzero(positions < 0)[0])
-            raise GraphError(
-                f"remove_edges: expected edges of the graph, got the pair ({int(h[i])}, {int(t[i])}) in row {i}. "
-                'Pass missing="ignore" to pass over pairs that are not edges.'
-            )
-        keep = np.ones(len(self.indices), np.bool_)
-        self._drop(keep, positions, h, t)
-        if not self.directed:
-            self._drop(keep, self._find(t, h)[0], t, h)
-        kept = np.zeros(self.num_nodes + 1, np.int64)
-        if len(keep):
-            # reduceat gives a row without entries its next entry instead of 0, so only the others are asked.
-            rows = np.flatnonzero(self.degrees)
-            kept[rows + 1] = np.add.reduceat(keep, self.indptr[rows], dtype=np.int64)
-        weights = None if self.weights is None else self.weights[keep]
-        return Graph._of_rows(np.cumsum(kept), self.indices[keep], weights, self.names, self.directed)
-
-    def _find(
-        self, heads: npt.ArrayLike, tails: npt.ArrayLike
-    ) -> tuple[OffsetArray, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return the position of the first entry of each pair, or -1, and the pairs as int64."""
-        h, t = (np.atleast_1d(np.asarray(column)) for column in (heads, tails))
-        if h.shape != t.shape or h.ndim != 1:
-            raise GraphError(f"pairs: expected two columns of one length, got shapes {h.shape} and {t.shape}")
-        for column, what in ((h, "head"), (t, "tail")):
-            if len(column) and column.dtype.kind not in "iu":
-                raise GraphError(f"pairs: expected integer node ids, got {what}s of type {column.dtype}")
-            if len(column) and not (column.min() >= 0 and column.max() < self.num_nodes):
-                wrong = column[(column < 0) | (column >= self.num_nodes)][0]
-                raise GraphError(f"pairs: expected node ids from 0 to {self.num_nodes - 1}, got {what} {int(wrong)}")
-        h, t = np.ascontiguousarray(h, np.int64), np.ascontiguousarray(t, np.int64)
-        return adjacency.find_edges(self.indptr, self.indices, h, t, num_thread=available_threads()), h, t
-
-    def _drop(
-        self,
-        keep: npt.NDArray[np.bool_],
-        positions: OffsetArray,
-        heads: npt.NDArray[np.int64],
-        tails: npt.NDArray[np.int64],
-    ) -> None:
-        """Clear `keep` at the first entries of the pairs and at the parallel ones that follow."""
-        here = positions >= 0
-        place, end, tail = positions[here], self.indptr[heads[here] + 1], tails[here]
-        while len(place):
-            keep[place] = False
-            place = place + 1
-            more = place < end
-            more[more] = self.indices[place[more]] == tail[more]
-            place, end, tail = place[more], end[more], tail[more]
 
     def fingerprint(self) -> str:
         """Return a hash of structure and weights (not of the names), by which a model recognises its graph.
@@ -278,8 +179,9 @@ class Graph(GraphRows, GraphSources):
             The file cannot be written, or the disk has too little space: 8 bytes (weighted: 12) for each edge and for
             each entry of the graph.
         """
-        from nodeloom.graph.compile import compile_files
+        from nodeloom.graph.compile import FileKeywords, compile_files
 
+        check_names("Graph.compile", options, ["memory_limit", "report", *FileKeywords.__annotations__])
         compile_files(edges, path, memory_limit, report, **options)
         return cls.open(path)
 

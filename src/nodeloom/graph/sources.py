@@ -16,6 +16,7 @@ from nodeloom.io.columns import EdgeColumns
 from nodeloom.io.edgelist import COMMENT, DELIMITERS, EdgeFormat, read_edges
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.io.weights import check_weights
+from nodeloom.keywords import known_keywords
 from nodeloom.typing import Auto, NodeName
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class GraphSources:
         return cls._of_rows(indptr, indices, weights, names, options.directed)  # type: ignore[attr-defined]
 
     @classmethod
+    @known_keywords()
     def from_edges(
         cls,
         edges: npt.ArrayLike | Iterable[tuple[NodeName, NodeName]],
@@ -132,6 +134,7 @@ class GraphSources:
         return cls._from_columns(columns, options)
 
     @classmethod
+    @known_keywords()
     def from_file(
         cls,
         path: str | Path | Iterable[str | Path],
@@ -193,6 +196,7 @@ class GraphSources:
         return cls._from_columns(read_edges(path, form, num_thread=num_thread), options)
 
     @classmethod
+    @known_keywords(BuildKeywords)
     def from_scipy(
         cls,
         matrix: scipy.sparse.sparray | scipy.sparse.spmatrix,
@@ -227,6 +231,7 @@ class GraphSources:
         return cls._from_columns(adapters.from_scipy(matrix, names, weighted, build_options), build_options)
 
     @classmethod
+    @known_keywords(BuildKeywords)
     def from_networkx(
         cls,
         graph: networkx.Graph,
@@ -255,6 +260,7 @@ class GraphSources:
         )
 
     @classmethod
+    @known_keywords(BuildKeywords)
     def from_igraph(
         cls,
         graph: igraph.Graph,
@@ -282,6 +288,7 @@ class GraphSources:
         )
 
     @classmethod
+    @known_keywords(BuildKeywords)
     def from_pyg(
         cls,
         data: Any,
@@ -314,6 +321,7 @@ class GraphSources:
         return cls._from_columns(columns, build_options)
 
     @classmethod
+    @known_keywords(BuildKeywords)
     def from_arrow(
         cls,
         table: Any,
@@ -351,6 +359,7 @@ class GraphSources:
         return cls._from_columns(read_table(table, columns, weighted), BuildOptions(directed, **options))
 
     @classmethod
+    @known_keywords(BuildKeywords)
     def from_polars(
         cls,
         frame: polars.DataFrame,
@@ -364,6 +373,7 @@ class GraphSources:
         return cls.from_arrow(frame, columns, weighted=weighted, directed=directed, **options)
 
     @classmethod
+    @known_keywords(BuildKeywords)
     def from_pandas(
         cls,
         frame: pandas.DataFrame,

@@ -221,7 +221,7 @@ class Vocabulary:
 
         Raises
         ------
-        DataError
+        UnknownNodeError
             Names are unknown and `missing` is not given; the first five are told.
         """
         queries = name_array(names)
@@ -231,21 +231,13 @@ class Vocabulary:
         absent = found < 0
         if absent.any():
             if missing is None:
-                unknown = [queries[int(i)].as_py() for i in np.flatnonzero(absent)[:5]]
-                count = int(absent.sum())
-                raise DataError(
-                    f"expected names of nodes of the graph ({self._describe()}), got {count:,} unknown "
-                    f"name{'s' if count > 1 else ''}: {', '.join(map(repr, unknown))}{', ...' if count > 5 else ''}"
-                )
+                import pyarrow as pa
+
+                from nodeloom.io.unknown_names import unknown_names
+
+                raise unknown_names(self, queries.filter(pa.array(absent)))
             found[absent] = missing
         return found
-
-    def _describe(self) -> str:
-        if self._count == 0:
-            return "which has none"
-        if self._array is None:
-            return f"0 to {self._count - 1}"
-        return f"such as {self[0]!r}" if self._count == 1 else f"such as {self[0]!r} and {self[1]!r}"
 
     def _find_integers(self, queries: pa.Array) -> OffsetArray:
         values, usable = _integers(queries)

@@ -138,7 +138,7 @@ def draw_non_edges(
             heads, tails = np.minimum(heads, tails), np.maximum(heads, tails)
         allowed = heads != tails
         for graph in graphs:
-            allowed &= ~graph.has_edges(heads, tails)
+            allowed &= ~graph.has_edges(heads, tails, ids=True)
         drawn = np.concatenate([keys, heads[allowed] * n + tails[allowed]])
         # Keep the first time a pair was drawn, in the order of drawing: sorting would favour low ids when cut.
         keys = drawn[np.sort(np.unique(drawn, return_index=True)[1])]
@@ -172,7 +172,7 @@ def _count_distinct(graphs: Sequence[Graph]) -> int:
         heads, tails = ends_of(graph, distinct_edges(graph))
         fresh = np.ones(len(heads), dtype=bool)
         for earlier in graphs[:index]:
-            fresh &= ~earlier.has_edges(heads, tails)
+            fresh &= ~earlier.has_edges(heads, tails, ids=True)
         total += int(np.count_nonzero(fresh))
     return total
 

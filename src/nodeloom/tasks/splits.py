@@ -28,7 +28,7 @@ class LinkSplit:
     train_graph : Graph
         The graph without the hidden edges. It has all nodes.
     heads, tails : ndarray, int64 [k]
-        Pairs: first the hidden edges, then the pairs that are none.
+        Pairs of ids: first the hidden edges, then the pairs that are none.
     labels : ndarray, bool [k]
         True for a hidden edge.
     """
@@ -96,7 +96,7 @@ def split_edges(
     false_heads, false_tails = draw_non_edges([graph], round(num_negative * count), rng, "split_edges", hint)
     labels = np.zeros(count + len(false_heads), dtype=bool)
     labels[:count] = True
-    train_graph = graph.remove_edges(heads, tails)
+    train_graph = graph.remove_edges(heads, tails, ids=True)
     all_heads, all_tails = np.concatenate([heads, false_heads]), np.concatenate([tails, false_tails])
     return LinkSplit(train_graph, all_heads, all_tails, labels)
 
@@ -117,11 +117,11 @@ def find_leaks(graph: Graph, split: LinkSplit) -> Ids:
         Positions of pairs that should be hidden but are edges of the graph trained on (in either direction, if it is
         undirected), that are called an edge but are none of the full graph, or that are called none but are one.
     """
-    seen = split.train_graph.has_edges(split.heads, split.tails)
-    real = graph.has_edges(split.heads, split.tails)
+    seen = split.train_graph.has_edges(split.heads, split.tails, ids=True)
+    real = graph.has_edges(split.heads, split.tails, ids=True)
     if not graph.directed:
-        seen = seen | split.train_graph.has_edges(split.tails, split.heads)
-        real = real | graph.has_edges(split.tails, split.heads)
+        seen = seen | split.train_graph.has_edges(split.tails, split.heads, ids=True)
+        real = real | graph.has_edges(split.tails, split.heads, ids=True)
     return np.flatnonzero(seen | (real != split.labels))
 
 
