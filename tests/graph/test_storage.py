@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from nodeloom.errors import DataError, OutputError
 from nodeloom.graph import Graph
@@ -115,7 +117,7 @@ def test_parts_that_do_not_fit(tmp_path):
     start = 8 + int.from_bytes(content[:8], "little")
     content[start + 24 : start + 32] = (9).to_bytes(8, "little")  # the last offset
     path.write_bytes(content)
-    with pytest.raises(DataError, match="parts do not fit together"):
+    with pytest.raises(DataError, match=r"tensor 'indptr' with the checksum .* The file is damaged"):
         Graph.open(path)
 
 
@@ -156,11 +158,41 @@ def forged(folder):
 
 
 def test_of_another_version(tmp_path):
-    path = tmp_path / "graph"
-    Graph.from_edges([[0, 1]]).save(path)
-    path.write_bytes(path.read_bytes().replace(b'"format_version":"1"', b'"format_version":"9"'))
+    arrays, metadata = forged(tmp_path)
+    write_tensors(tmp_path / "graph", arrays, metadata | {"format_version": "9"})
     with pytest.raises(DataError, match="got one of version '9': use a newer nodeloom"):
+        Graph.open(tmp_path / "graph")
+
+
+def test_of_the_first_version_whose_only_checksum_is_the_fingerprint(tmp_path):
+    arrays, metadata = forged(tmp_path)
+    path = tmp_path / "old"
+    save_file(arrays, path, metadata | {"format_version": "1"})
+    assert Graph.open(path).fingerprint() == Graph.open(tmp_path / "graph").fingerprint()
+    arrays["weights"] *= 2
+    save_file(arrays, path, metadata | {"format_version": "1"})
+    with pytest.raises(DataError, match=r"fingerprint: .* is told, and that of the arrays is"):
         Graph.open(path)
+    save_file(arrays, path, metadata)
+    with pytest.raises(DataError, match="got one without checksums"):
+        Graph.open(path)
+
+
+def test_any_flipped_bit_is_noticed(tmp_path):
+    path = tmp_path / "graph"
+    graph = Graph.from_edges([["b", "a"], ["a", "c"], ["c", "c"]], weights=[1, 2, 3])
+    graph.save(path)
+    whole = path.read_bytes()
+    for bit in range(0, 8 * len(whole), 5):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        with contextlib.suppress(DataError):
+            found = Graph.open(path)
+            assert found.fingerprint() == graph.fingerprint()
+            assert found.names == graph.names
+            assert whole[:8] == content[:8]  # such as a blank of the header that became a tab
+            assert bit // 8 < 8 + int.from_bytes(whole[:8], "little")
 
 
 def test_missing_and_folder(tmp_path):

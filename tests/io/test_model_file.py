@@ -187,16 +187,59 @@ def test_cut_anywhere_is_one_clear_message(tmp_path, mmap):
 
 @settings(deadline=None, max_examples=150)
 @given(position=st.integers(0, 10**6), value=st.integers(0, 255))
-def test_a_flipped_byte_never_crashes(tmp_path_factory, position, value):
+def test_a_changed_byte_is_noticed(tmp_path_factory, position, value):
     path = tmp_path_factory.mktemp("m") / "m.safetensors"
-    write_model(path, model())
+    before = model()
+    write_model(path, before)
     whole = bytearray(path.read_bytes())
     whole[position % len(whole)] = value
     path.write_bytes(whole)
     try:
-        list(read_model(path).names)
+        same(read_model(path), before)
     except ModelError as error:
         assert str(path) in str(error)
+
+
+def test_every_bit_of_tables_and_names_is_under_a_checksum(tmp_path):
+    path = tmp_path / "m.safetensors"
+    write_model(path, model(state={"num_pair": 3}))
+    whole = path.read_bytes()
+    start = 8 + int.from_bytes(whole[:8], "little")
+    for bit in range(8 * start, 8 * len(whole), 3):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        with pytest.raises(ModelError, match=r"with the checksum .* The file is damaged: copy it again"):
+            read_model(path)
+    path.write_bytes(whole.replace(b'num_pair\\": 3', b'num_pair\\": 2'))
+    with pytest.raises(ModelError, match="metadata with the checksum"):
+        read_model(path)
+
+
+def test_the_first_version_has_no_checksums(tmp_path):
+    before = model()
+    write_model(tmp_path / "m.safetensors", before)
+    file = read_tensors(tmp_path / "m.safetensors")
+    old = file.metadata | {"format_version": "1"}
+    safetensors.numpy.save_file(dict(file.tensors), tmp_path / "old.safetensors", old)
+    same(read_model(tmp_path / "old.safetensors"), before)
+    safetensors.numpy.save_file(dict(file.tensors), tmp_path / "new.safetensors", file.metadata)
+    with pytest.raises(ModelError, match="expected checksums in its metadata, got 'none'"):
+        read_model(tmp_path / "new.safetensors")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_tables_that_are_not_finite_are_neither_written_nor_read(tmp_path, value):
+    bad = model()
+    bad.tensors["context"][3, 1] = value
+    with pytest.raises(ModelError, match=rf"finite numbers in tensor 'context', got '{value} in row 3'.*diverged"):
+        write_model(tmp_path / "m.safetensors", bad)
+    assert not (tmp_path / "m.safetensors").exists()
+    write_tensors(
+        tmp_path / "m.safetensors", {**bad.tensors, "names": np.frombuffer(bad.names.to_bytes(), np.uint8)}, META
+    )
+    with pytest.raises(ModelError, match=r"m.safetensors: expected finite numbers in tensor 'context'"):
+        read_model(tmp_path / "m.safetensors")
 
 
 FOREIGN = {
@@ -254,7 +297,7 @@ META = {"format": "nodeloom", "format_version": "1"}
 BAD_MODELS = {
     "foreign": ({"vertex": table(2, 2)}, {"format": "pt"}, "something else"),
     "no metadata": ({"vertex": table(2, 2)}, {}, "something else"),
-    "future": ({"vertex": table(2, 2)}, META | {"format_version": "2"}, "newer nodeloom"),
+    "future": ({"vertex": table(2, 2)}, META | {"format_version": "3"}, "newer nodeloom"),
     "no version": ({"vertex": table(2, 2)}, {"format": "nodeloom"}, "newer nodeloom"),
     "no table": ({"context": table(2, 2)}, META, "a tensor 'vertex'"),
     "dtype": ({"vertex": table(2, 2).astype(np.float64)}, META, "float64"),

@@ -59,7 +59,7 @@ class TestEvery:
 
     def test_equality_pickle_and_bytes(self, vocabulary):
         assert pickle.loads(pickle.dumps(vocabulary)) == vocabulary
-        assert Vocabulary.from_bytes(vocabulary.to_bytes()) == vocabulary
+        assert Vocabulary.from_bytes(vocabulary.to_bytes(), len(vocabulary)) == vocabulary
         assert Vocabulary.from_arrow(vocabulary.to_arrow()) == vocabulary
         assert Vocabulary.from_names(vocabulary.to_list()) == vocabulary
         assert vocabulary != Vocabulary.from_names(["other"])
@@ -133,7 +133,7 @@ def test_arrow_refused():
     with pytest.raises(DataError, match="got values of type double"):
         Vocabulary.from_arrow(pa.array([1.5]))
     with pytest.raises(ValueError, match="names"):
-        Vocabulary.from_bytes(b"no Arrow stream")
+        Vocabulary.from_bytes(b"no Arrow stream", 3)
 
 
 def test_repr():

@@ -22,7 +22,7 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True) -> NodeEmbedding:
     path : path
         The file.
     mmap : bool
-        Map the vectors (read-only) instead of reading them: opens in milliseconds at any size.
+        Map the vectors (read-only) instead of keeping them in memory. The file is read once in either case, to compare checksums.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True) -> NodeEmbedding:
     Raises
     ------
     ModelError
-        If the file is cut, damaged or no model.
+        If the file is cut, damaged, no model, or holds NaN.
     """
     from nodeloom.io.graphvite_pickle import read_graphvite
     from nodeloom.io.model_file import read_model

@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError, ModelError
-from nodeloom.io.tensors import read_tensors, write_tensors
+from nodeloom.io.tensors import DamagedError, read_tensors, write_tensors
 from nodeloom.io.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from nodeloom.graph.graph import Graph
 
 FORMAT = "nodeloom-graph"
-VERSION = "1"
+VERSION = "2"
 _DTYPES = {"indptr": ("int64",), "indices": ("int32", "int64"), "weights": ("float32",), "names": ("uint8",)}
 
 
@@ -52,21 +52,28 @@ def read(path: str | Path) -> Graph:
     _check_there(path)
     try:
         file = read_tensors(path)
+    except DamagedError as error:
+        raise DataError(f"{error} Or write it again with 'nodeloom convert' or Graph.save.") from error
     except ModelError as error:
         raise _foreign(path, "another kind of file, or one that is cut or damaged") from error
     arrays, metadata = file.tensors, file.metadata
     if metadata.get("format") != FORMAT:
         raise _foreign(path, "another kind of file")
-    if metadata.get("format_version") != VERSION:
-        raise _foreign(path, f"one of version {metadata.get('format_version')!r}: use a newer nodeloom")
+    version = metadata.get("format_version")
+    if version not in ("1", VERSION):
+        raise _foreign(path, f"one of version {version!r}: use a newer nodeloom")
+    if version == VERSION and not file.has_checksums:
+        raise _foreign(path, "one without checksums", damaged=True)
     try:
         _check_kinds(arrays)
         directed, num_loops, fingerprint = _facts(metadata)
         indptr, indices, weights = arrays["indptr"], arrays["indices"], arrays.get("weights")
-        names = Vocabulary.from_bytes(arrays["names"]) if "names" in arrays else None
+        names = Vocabulary.from_bytes(arrays["names"], len(indptr) - 1) if "names" in arrays else None
         graph = Graph(indptr, indices, weights, names, directed)
         if graph.num_loops != num_loops:
             raise ValueError(f"num_loops: {num_loops} are told, and {graph.num_loops} are there")
+        if version == "1" and graph.fingerprint() != fingerprint:  # all the checksum that there was
+            raise ValueError(f"fingerprint: {fingerprint} is told, and that of the arrays is {graph.fingerprint()}")
     except (KeyError, ValueError) as error:
         got = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise _foreign(path, f"one whose parts do not fit together ({got})", damaged=True) from None

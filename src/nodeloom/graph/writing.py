@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,6 +12,9 @@ import numpy.typing as npt
 
 from nodeloom.graph.fingerprint import ArrayHash, fingerprint_of
 from nodeloom.graph.storage import FORMAT, VERSION
+from nodeloom.io.checksum import ArrayChecksum
+from nodeloom.io.name_stream import write_stream
+from nodeloom.io.tensors import with_checksums
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.typing import FloatArray, IndexArray, OffsetArray
 
@@ -50,6 +52,7 @@ class GraphWriter:
         self._rows = path.open("r+b")
         self._weights: BinaryIO | None = self.weights_path.open("xb") if weighted else None
         self._hashes = {"indptr": ArrayHash("int64"), "indices": ArrayHash("int32"), "weights": ArrayHash("float32")}
+        self._checksums = {name: ArrayChecksum(part.dtype) for name, part in self._hashes.items()}
         self._indptr.seek(_HEAD)
         self._rows.seek(self.indices_at)
         self._put(self._indptr, "indptr", np.zeros(1, np.int64))
@@ -108,19 +111,22 @@ class GraphWriter:
                 self._put(self._rows, "weights", part)
             kinds["weights"] = ("F32", 4, self.num_entry)
         if names is not None:
+            self._checksums["names"] = ArrayChecksum("uint8")
             with names.open("rb") as file:
-                shutil.copyfileobj(file, self._rows, _COPY)
+                while len(part := np.fromfile(file, np.uint8, _COPY)):
+                    self._checksums["names"].update(part)
+                    self._rows.write(part.data)
             kinds["names"] = ("U8", 1, names.stat().st_size)
         hashes = [self._hashes[name] for name in ("indptr", "indices", "weights") if name in kinds]
-        header: dict[str, Any] = {
-            "__metadata__": {
-                "format": FORMAT,
-                "format_version": VERSION,
-                "directed": json.dumps(directed),
-                "num_loops": str(self.num_loops),
-                "fingerprint": fingerprint_of(hashes, directed),
-            }
+        metadata = {
+            "format": FORMAT,
+            "format_version": VERSION,
+            "directed": json.dumps(directed),
+            "num_loops": str(self.num_loops),
+            "fingerprint": fingerprint_of(hashes, directed),
         }
+        checksums = {name: self._checksums[name].finish() for name in kinds}
+        header: dict[str, Any] = {"__metadata__": with_checksums(metadata, checksums)}
         start = 0
         for name, (code, width, length) in kinds.items():
             end = start + width * length
@@ -140,6 +146,7 @@ class GraphWriter:
     def _put(self, file: BinaryIO, name: str, array: npt.NDArray[Any]) -> None:
         array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
         self._hashes[name].update(array)
+        self._checksums[name].update(array)
         file.write(array.data)
 
 
@@ -147,6 +154,5 @@ def write_names(names: Vocabulary, path: Path) -> None:
     """Write names as :meth:`~nodeloom.io.vocabulary.Vocabulary.to_bytes` gives them, without a copy in memory."""
     import pyarrow as pa
 
-    batch = pa.record_batch([names.to_arrow()], names=["name"])
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, batch.schema) as writer:
-        writer.write_batch(batch)
+    with pa.OSFile(str(path), "wb") as file:
+        write_stream(names.to_arrow(), file)

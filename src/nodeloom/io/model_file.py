@@ -2,9 +2,9 @@
 
 Tensors: ``vertex`` float32 [N, D]; ``context`` float32 [N, D], absent when a model has one table only; in checkpoints
 the moments of the optimizer (``vertex_moment1``, ...); ``names`` uint8, an Arrow IPC stream with one column of N node
-names, absent when nodes are called 0 ... N - 1. Metadata, all text: ``format`` ("nodeloom"), ``format_version``, and
-as JSON ``config``, ``state`` and ``graph``. Any safetensors reader in any language opens the tables. There is no
-pickle in it.
+names, absent when nodes are called 0 ... N - 1. Metadata, all text: ``format`` ("nodeloom"), ``format_version``, as JSON
+``config``, ``state``, ``graph``, and from version 2 on ``checksums``. Any safetensors reader in any language opens the tables. There
+is no pickle in it.
 """
 
 from __future__ import annotations
@@ -13,22 +13,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from nodeloom.errors import ModelError, OutputError, describe
-from nodeloom.io.tensors import Tensor, read_tensors, write_tensors
+from nodeloom.io.tensors import Tensor, TensorFile, read_tensors, write_tensors
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.log import logger
 from nodeloom.typing import FloatArray
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 SUFFIX = ".safetensors"
 FORMAT = "nodeloom"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _EXPORT_SUFFIXES = {".txt", ".bin", ".npz", ".npy", ".tsv", ".csv", ".parquet", ".vec", ".w2v", ".word2vec"}
 
@@ -126,12 +123,16 @@ def write_model(path: str | Path, model: ModelData) -> None:
 
     Raises
     ------
+    ModelError
+        If a table holds NaN or infinity.
     OutputError
         If it cannot be written; what was at ``path`` stays.
     """
+    for name, tensor in model.tensors.items():
+        check_finite(path, name, tensor)
     tensors: dict[str, Tensor] = {}
     if not model.names.is_range:
-        tensors["names"] = _names_to_bytes(model.names.to_arrow())
+        tensors["names"] = np.frombuffer(model.names.to_bytes(), np.uint8)
     tensors.update({name: tensor for name, tensor in model.tensors.items() if name != "names"})
     metadata = {
         "format": FORMAT,
@@ -151,7 +152,8 @@ def read_model(path: str | Path, *, mmap: bool = True) -> ModelData:
     path : str or Path
         A file written by :func:`write_model`.
     mmap : bool
-        Map the tables (read-only; opening takes milliseconds at any size) instead of reading them into memory.
+        Map the tables (read-only, without memory at any size) instead of keeping them in memory. The file is read once in either case,
+        to compare checksums and to look for NaN.
 
     Returns
     -------
@@ -161,18 +163,23 @@ def read_model(path: str | Path, *, mmap: bool = True) -> ModelData:
     Raises
     ------
     ModelError
-        If there is no such file, it is cut or damaged, is not a model of nodeloom, or is of a newer version of the
-        format.
+        If there is no such file, it is cut or damaged, is not a model of nodeloom, holds NaN or infinity, or is of a newer
+        version of the format.
     """
     path = Path(path)
     file = read_tensors(path, mmap=mmap)
-    _check_format(path, file.metadata)
+    _check_format(path, file)
+    for name in file.not_finite:
+        check_finite(path, name, file.tensors[name])
     tensors = dict(file.tensors)
     raw_names = tensors.pop("names", None)
     num_nodes = _check_shapes(path, tensors)[0]
-    names = Vocabulary.range(num_nodes) if raw_names is None else _names_from_bytes(path, raw_names)
-    if len(names) != num_nodes:
-        raise ModelError(describe(path, expected=f"{num_nodes} node names", got=len(names), hint="It is damaged."))
+    names = Vocabulary.range(num_nodes)
+    if raw_names is not None:
+        try:
+            names = Vocabulary.from_bytes(raw_names, num_nodes)
+        except ValueError as error:
+            raise ModelError(f"{path}: {error}. The file is damaged.") from error
     sections = {key: _from_json(path, key, file.metadata.get(key, "{}")) for key in ("config", "state", "graph")}
     return ModelData(tensors, names, **sections)
 
@@ -204,14 +211,40 @@ def _in_words(graph: Mapping[str, Any]) -> str:
     return f"the {kind} graph {str(graph.get('fingerprint', '?'))[:12]} ({counts})"
 
 
-def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
+def check_finite(where: str | Path, name: str, tensor: Tensor) -> None:
+    """Refuse a table that holds NaN or infinity.
+
+    Raises
+    ------
+    ModelError
+        With the first such row.
+    """
+    if tensor.dtype.kind != "f" or not tensor.size:
+        return
+    rows = tensor.reshape(len(tensor) if tensor.ndim else 1, -1)
+    step = max(1, (1 << 18) // rows.shape[1])
+    for first in range(0, len(rows), step):
+        finite = np.isfinite(rows[first : first + step])
+        if not finite.all():
+            row, column = (int(i[0]) for i in np.nonzero(~finite))
+            expected = f"finite numbers in tensor {name!r}"
+            hint = "Its training has diverged, or the file is damaged: train again, or go back to an earlier one."
+            got = f"{rows[first + row, column]} in row {first + row}"
+            raise ModelError(describe(where, expected=expected, got=got, hint=hint))
+
+
+def _check_format(path: Path, file: TensorFile) -> None:
+    metadata = file.metadata
     if metadata.get("format") != FORMAT:
         got = f"a safetensors file of something else (format {metadata.get('format')!r})"
         raise ModelError(describe(path, expected="a model written by nodeloom", got=got))
     version = metadata.get("format_version", "")
-    if not version.isdecimal() or int(version) > FORMAT_VERSION:
+    if version not in map(str, range(1, FORMAT_VERSION + 1)):
         expected = f"format version {FORMAT_VERSION} or older"
         raise ModelError(describe(path, expected=expected, got=version, hint="Read it with a newer nodeloom."))
+    if version != "1" and not file.has_checksums:
+        hint = "The file is damaged: copy it again, or go back to an earlier one."
+        raise ModelError(describe(path, expected="checksums in its metadata", got="none", hint=hint))
 
 
 def _check_shapes(where: str | Path, tensors: Mapping[str, Tensor]) -> tuple[int, int]:
@@ -229,35 +262,6 @@ def _check_shapes(where: str | Path, tensors: Mapping[str, Tensor]) -> tuple[int
             expected = f"a tensor {name!r} float32 {list(vertex.shape)} like 'vertex'"
             raise ModelError(describe(where, expected=expected, got=f"{tensor.dtype} {list(tensor.shape)}"))
     return int(vertex.shape[0]), int(vertex.shape[1])
-
-
-def _names_to_bytes(names: pa.Array) -> Tensor:
-    """Return an Arrow IPC stream with the column ``name``."""
-    import pyarrow as pa
-
-    sink = pa.BufferOutputStream()
-    batch = pa.record_batch([names], names=["name"])
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return np.frombuffer(sink.getvalue(), dtype=np.uint8)
-
-
-def _names_from_bytes(path: Path, raw: Tensor) -> Vocabulary:
-    """Read names without a copy: they stay in the mapped file."""
-    import pyarrow as pa
-
-    try:
-        with pa.ipc.open_stream(pa.py_buffer(np.ascontiguousarray(raw, dtype=np.uint8))) as reader:
-            column = reader.read_all().column("name").combine_chunks()
-        # Offsets of strings are used unchecked later on; a forged file must not read beyond its buffer.
-        column.validate(full=True)
-    except (pa.ArrowException, KeyError, OSError, ValueError) as error:
-        got = f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
-        hint = "The file is damaged."
-        raise ModelError(describe(path, expected="node names as an Arrow stream", got=got, hint=hint)) from error
-    if isinstance(column, pa.ChunkedArray):  # one chunk of zero rows stays chunked in old versions of Arrow
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-    return Vocabulary.from_arrow(column, check=False)
 
 
 def _to_json(section: Mapping[str, Any]) -> str:

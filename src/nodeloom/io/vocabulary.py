@@ -88,7 +88,7 @@ class Vocabulary:
                 return cls.range(len(values))
         vocabulary = cls(array, len(array))
         if check:
-            vocabulary._search_index(check=True)
+            vocabulary._search_index()
         return vocabulary
 
     @property
@@ -177,33 +177,24 @@ class Vocabulary:
         """Return the names as an Arrow IPC stream."""
         import pyarrow as pa
 
+        from nodeloom.io.name_stream import write_stream
+
         sink = pa.BufferOutputStream()
-        batch = pa.record_batch([self.to_arrow()], names=["name"])
-        with pa.ipc.new_stream(sink, batch.schema) as writer:
-            writer.write_batch(batch)
+        write_stream(self.to_arrow(), sink)
         return sink.getvalue()
 
     @classmethod
-    def from_bytes(cls, data: npt.NDArray[np.uint8] | bytes | pa.Buffer) -> Vocabulary:
-        """Return the names in an Arrow IPC stream as :meth:`to_bytes` gives it; they stay in the memory of `data`.
+    def from_bytes(cls, data: npt.NDArray[np.uint8] | bytes | pa.Buffer, count: int) -> Vocabulary:
+        """Return the `count` names in an Arrow IPC stream as :meth:`to_bytes` gives it; they stay in the memory of `data`.
 
         Raises
         ------
         ValueError
             It is not such a stream.
         """
-        import pyarrow as pa
+        from nodeloom.io.name_stream import read_stream
 
-        try:
-            with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
-                table = reader.read_all()
-            # Offsets of text are used unchecked later on; a forged file must not read beyond its buffer.
-            table.validate(full=True)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise ValueError(f"names: {error}") from None
-        if table.column_names != ["name"]:
-            raise ValueError(f"names: expected a column 'name', got {table.column_names}")
-        return cls.from_arrow(table.column(0), check=False)
+        return cls.from_arrow(read_stream(data, count), check=False)
 
     def find(self, names: Iterable[NodeName] | npt.NDArray[Any], missing: int | None = None) -> OffsetArray:
         """Return the node of each name.
@@ -265,7 +256,7 @@ class Vocabulary:
             found[first : first + _PART] = out[0]
         return found
 
-    def _search_index(self, *, check: bool = False) -> tuple[Any, ...]:
+    def _search_index(self) -> tuple[Any, ...]:
         if self._index is not None:
             return self._index
         assert self._array is not None
@@ -276,7 +267,7 @@ class Vocabulary:
             offsets, arena = text_buffers(self._array)
             table = np.zeros(table_size(self._count), np.int64)
             again = kernels.index_text(offsets, arena, self._count, table)
-            if check and again >= 0:
+            if again >= 0:  # where nobody checked, a forged file
                 raise _duplicate(self[again])
             self._index = (table, offsets, arena)
             return self._index
@@ -286,10 +277,9 @@ class Vocabulary:
             return self._index
         order = np.argsort(values, kind="stable")
         ordered = values[order]
-        if check:
-            same = np.flatnonzero(ordered[1:] == ordered[:-1])
-            if len(same):
-                raise _duplicate(int(ordered[same[0]]))
+        same = np.flatnonzero(ordered[1:] == ordered[:-1])
+        if len(same):
+            raise _duplicate(int(ordered[same[0]]))
         self._index = (ordered, order)
         return self._index
 
