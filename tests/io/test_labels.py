@@ -140,7 +140,7 @@ BAD = {
     "empty": ("", "expected lines of the form 'node label', got 'none'"),
     "only comments": ("# a\n# b\n", "got 'none'"),
     "binary": (bytes(range(256)), "a text file, got 'binary data'"),
-    "npz": (b"PK\x03\x04" + bytes(60), "expected lines of text, got a zip or npz archive"),
+    "npz": (b"PK\x03\x04" + bytes(60), "expected lines of text, got a zip archive"),
     "Parquet": (b"PAR1" + bytes(60), "expected a text file, got 'a parquet file'"),
     "latin": ("ann red\nbob bl\xe4u\n".encode("latin1"), r":2: expected text in UTF-8, got .*Set encoding"),
 }

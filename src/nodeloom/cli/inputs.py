@@ -115,6 +115,7 @@ def _reading(config: Config) -> dict[str, Any]:
         "encoding": config.format.encoding,
         "weighted": config.graph.weighted,
         "columns": config.graph.columns,
+        "format": config.graph.format,
         **_building(config),
     }
 

@@ -42,6 +42,10 @@ class GraphConfig(Section):
         "CSV, TSV, Parquet, compressed text (.gz, .bz2, .xz, .zst) or a compiled graph.",
         json_schema_extra={"allowed": "a path or a list of paths"},
     )
+    format: Literal["auto", "edges", "matrix-market"] = Field(
+        "auto",
+        description="What the file is, where its first bytes do not tell. edges: a list of edges, whatever it looks like.",
+    )
     edge_list: tuple[tuple[Name, Name], ...] = Field((), description="Edges in place: [[head, tail], ...].")
     weighted_edge_list: tuple[tuple[Name, Name, Number], ...] = Field(
         (), description="Weighted edges in place: [[head, tail, weight], ...]."

@@ -13,8 +13,9 @@ from nodeloom.errors import DataError
 from nodeloom.graph.build import BuildOptions, check_ids, implied_nodes, index_dtype
 from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.columns import EdgeColumns
+from nodeloom.io.matrices import matrix_edges, once_if_symmetric
 from nodeloom.io.vocabulary import Vocabulary, name_array
-from nodeloom.io.weights import check_weighted, check_weights
+from nodeloom.io.weights import check_weights
 from nodeloom.typing import Auto, FloatArray, IndexArray, NodeName
 
 if TYPE_CHECKING:
@@ -33,27 +34,6 @@ def vocabulary_of(names: Vocabulary | Iterable[NodeName] | None, num_nodes: int)
     if len(vocabulary) != num_nodes:
         raise DataError(f"names: expected a name for each of the {num_nodes:,} nodes, got {len(vocabulary):,} names")
     return vocabulary
-
-
-def once_if_symmetric(
-    heads: IndexArray, tails: IndexArray, weights: FloatArray | None, num_nodes: int
-) -> tuple[IndexArray, IndexArray, FloatArray | None]:
-    """Return each edge once where `heads` and `tails` hold all of them both ways round, else all as they are."""
-    import scipy.sparse
-
-    values = np.ones(len(heads), np.float64) if weights is None else weights.astype(np.float64)
-    matrix = scipy.sparse.coo_array((values, (heads, tails)), shape=(num_nodes, num_nodes)).tocsr()
-    transposed = matrix.T.tocsr()
-    matrix.sum_duplicates()
-    transposed.sum_duplicates()
-    if not (
-        np.array_equal(matrix.indptr, transposed.indptr)
-        and np.array_equal(matrix.indices, transposed.indices)
-        and np.allclose(matrix.data, transposed.data, rtol=1e-6, atol=0)
-    ):
-        return heads, tails, weights
-    once = heads <= tails
-    return heads[once], tails[once], None if weights is None else weights[once]
 
 
 def _once(
@@ -99,24 +79,9 @@ def from_scipy(
         raise DataError(
             f"matrix: expected a SciPy sparse matrix, got {type(matrix).__name__}. Use scipy.sparse.csr_array(...)."
         )
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise DataError(f"matrix: expected a square matrix, got shape {list(matrix.shape)}")
+    heads, tails, weights = matrix_edges(matrix, weighted, "matrix")
     num_nodes = matrix.shape[0]
-    vocabulary = vocabulary_of(names, num_nodes)
-    coo = matrix.tocoo()
-    heads, tails, values = coo.row, coo.col, coo.data
-    if values.dtype.kind == "c":
-        raise DataError("matrix: expected real entries, got complex ones")
-    stored = values != 0
-    if not stored.all():
-        heads, tails, values = heads[stored], tails[stored], values[stored]
-    dtype = index_dtype(num_nodes)
-    heads, tails = heads.astype(dtype), tails.astype(dtype)
-    ones = values.dtype.kind == "b" or bool((values == 1).all())
-    check_weighted(weighted)
-    use = not ones if weighted == "auto" else weighted
-    weights = check_weights(values, len(values)) if use else None
-    return EdgeColumns(*_once(heads, tails, weights, num_nodes, options), vocabulary)
+    return EdgeColumns(*_once(heads, tails, weights, num_nodes, options), vocabulary_of(names, num_nodes))
 
 
 def from_networkx(graph: networkx.Graph, weight: str | Auto | None) -> EdgeColumns:

@@ -41,6 +41,7 @@ class FileKeywords(TypedDict, total=False):
     normalization: bool
     columns: Sequence[str] | None
     encoding: str
+    format: str
     num_thread: int | Auto
 
 
@@ -59,11 +60,12 @@ def compile_files(
     normalization: bool = False,
     columns: Sequence[str] | None = None,
     encoding: str = "utf-8",
+    format: str = "auto",
     num_thread: int | Auto = "auto",
 ) -> None:
     """Compile files of edges; see :meth:`nodeloom.graph.Graph.compile`."""
     options = BuildOptions(directed, duplicates, self_loops, normalization, num_thread)
-    form = EdgeFormat(delimiters, comment, weighted, columns, encoding)
+    form = EdgeFormat(delimiters, comment, weighted, columns, encoding, format, directed)
     files = [edges] if isinstance(edges, str | Path) else list(edges)
     limit = None if memory_limit == "auto" else bytes_of(memory_limit, "memory_limit")
     num_edge = estimate_edges(files, form)

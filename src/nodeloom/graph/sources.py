@@ -148,6 +148,7 @@ class GraphSources:
         normalization: bool = False,
         columns: Sequence[str] | None = None,
         encoding: str = "utf-8",
+        format: str = "auto",
         num_thread: int | Auto = "auto",
     ) -> Self:
         """Build a graph of the edges in one or several files.
@@ -175,6 +176,9 @@ class GraphSources:
             the like, and "weight", are found by themselves.
         encoding : str
             The encoding of text, as Python calls it.
+        format : str
+            What the file is, where its first bytes do not tell: "edges" for a list of edges whatever it looks like, or one
+            of the formats of graphs that are read; see docs/graphs.md. "auto" looks.
         num_thread : int or "auto"
             Threads that read and build.
 
@@ -192,7 +196,7 @@ class GraphSources:
             An option has a value that is not allowed.
         """
         options = BuildOptions(directed, duplicates, self_loops, normalization, num_thread)
-        form = EdgeFormat(delimiters, comment, weighted, columns, encoding)
+        form = EdgeFormat(delimiters, comment, weighted, columns, encoding, format, directed)
         return cls._from_columns(read_edges(path, form, num_thread=num_thread), options)
 
     @classmethod

@@ -34,6 +34,7 @@ class EdgeCollector:
         self._num_thread = num_thread
         self._blocks: deque[npt.NDArray] = deque()
         self._weights: deque[FloatArray] = deque()
+        self._nodes: deque[npt.NDArray[np.int64]] = deque()
         self._text: TextInterner | None = None
         self.num_edges = 0
         self.num_weights = 0
@@ -42,6 +43,20 @@ class EdgeCollector:
     def is_text(self) -> bool:
         """Whether a name that is not an integer has come."""
         return self._text is not None
+
+    def add_nodes(self, names: pa.Array) -> None:
+        """Add nodes that may have no edges: int64, string or large_string, without nulls."""
+        import pyarrow as pa
+
+        if not len(names):
+            return
+        if self._text is None and names.type == pa.int64():
+            # A copy, which can be written to: one kind of array, one compilation.
+            self._nodes.append(np.array(names.to_numpy()))
+            return
+        text = self._to_text()
+        for first in range(0, len(names), _ROWS):
+            self._intern_names(text, names[first : first + _ROWS])
 
     def add_integers(self, ends: npt.NDArray[np.integer], weights: FloatArray | None = None) -> None:
         """Add edges between integer names: int64 or int32 [2, E], heads then tails."""
@@ -103,9 +118,19 @@ class EdgeCollector:
 
     def _to_text(self) -> TextInterner:
         if self._text is None:
+            import pyarrow as pa
+
             self._text = TextInterner(self._num_thread)
+            while self._nodes:
+                self._intern_names(self._text, pa.array(self._nodes.popleft()))
             self._name_blocks(self._text)
         return self._text
+
+    @staticmethod
+    def _intern_names(text: TextInterner, names: pa.Array) -> None:
+        offsets, data = text_buffers(names)
+        tokens = (offsets[:-1] - offsets[0]) << 32 | np.diff(offsets)
+        text.add(data[offsets[0] :], tokens.reshape(1, -1))
 
     def _name_blocks(self, text: TextInterner) -> None:
         """Turn the integers that were put away into ids of names."""
@@ -148,13 +173,16 @@ class EdgeCollector:
 
     def _number_integers(self) -> Vocabulary:
         """Turn the integers of all blocks into node ids; return the vocabulary."""
-        if not self._blocks:
+        if not self._blocks and not self._nodes:
             return Vocabulary.range(0)
-        low = min(int(block.min()) for block in self._blocks)
-        high = max(int(block.max()) for block in self._blocks)
-        if low < 0 or high >= _SPREAD * 2 * self.num_edges + 1024:
+        low = min(int(block.min()) for block in (*self._blocks, *self._nodes))
+        high = max(int(block.max()) for block in (*self._blocks, *self._nodes))
+        num_name = 2 * self.num_edges + sum(map(len, self._nodes))
+        if low < 0 or high >= _SPREAD * num_name + 1024:
             return self._number_sparse()
         present = np.zeros(high + 1, np.bool_)
+        while self._nodes:
+            present[self._nodes.popleft()] = True
         for block in self._blocks:
             present[block[0]] = True
             present[block[1]] = True
@@ -169,6 +197,8 @@ class EdgeCollector:
 
     def _number_sparse(self) -> Vocabulary:
         interner = IntegerInterner()
+        while self._nodes:
+            interner.add(self._nodes.popleft().reshape(1, -1))
         for _ in range(len(self._blocks)):
             self._blocks.append(interner.add(np.ascontiguousarray(self._blocks.popleft(), np.int64)))
         names = interner.names()

@@ -10,6 +10,7 @@ from nodeloom.errors import ConfigError, DataError
 from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.columns import EdgeColumns
 from nodeloom.io.edgelist_text import TextFormat, TextReader
+from nodeloom.io.formats.recognise import FORMATS, reader_of
 from nodeloom.io.source import open_source
 from nodeloom.io.weights import check_weighted
 from nodeloom.kernels.cpu.parallel import available_threads
@@ -34,6 +35,8 @@ class EdgeFormat:
     weighted: bool | Auto = "auto"
     columns: Sequence[str] | None = None
     encoding: str = "utf-8"
+    format: str = "auto"
+    directed: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.delimiters, str) or not self.delimiters.strip("\r\n"):
@@ -47,6 +50,8 @@ class EdgeFormat:
                 f"format.comment: expected a prefix without delimiters ('' for no comments), got {self.comment!r}"
             )
         check_weighted(self.weighted)
+        if self.format not in FORMATS:
+            raise ConfigError(f"graph.format: expected one of {', '.join(FORMATS)}, got {self.format!r}")
         if self.columns is not None and (
             isinstance(self.columns, str)
             or len(self.columns) not in (2, 3)
@@ -114,7 +119,10 @@ def collect_edges(
     for path in files:
         with open_source(path) as source:
             before, weights_before = collector.num_edges, collector.num_weights
-            if source.kind == "text" and form.columns is None:
+            reader = reader_of(source, form)
+            if reader is not None:
+                reader(source, collector, form)
+            elif source.kind == "text" and form.columns is None:
                 text.read(source)
             else:
                 from nodeloom.io.tables import read_table_file

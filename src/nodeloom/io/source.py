@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from nodeloom.errors import DataError
+from nodeloom.io.formats.refused import refusal
 
 BLOCK = 1 << 22
 # A line may span blocks, but this much without a line end is no list of edges.
@@ -21,13 +22,6 @@ EDGES = "a list of edges"
 
 _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 _KINDS = {b"PAR1": "parquet", b"ARROW1": "arrow"}
-# What people pass by mistake, and what to do with it instead.
-_OTHERS = (
-    (b'"format":"nodeloom-graph"', "a compiled graph", "Open it with Graph.open."),
-    (b'"format":"nodeloom"', "a model", "Read it with nodeloom.load."),
-    (b"\x93NUMPY", "a NumPy file", "Load it with numpy.load and pass the array to Graph.from_edges."),
-    (b"PK\x03\x04", "a zip or npz archive", "Unpack it, or load it with numpy.load and use Graph.from_edges."),
-)
 
 
 class Source:
@@ -50,6 +44,13 @@ class Source:
         self.stream = stream
         self.kind = kind
         self.compression = compression
+        self._held = b""
+
+    def peek(self, size: int) -> bytes:
+        """Return the next `size` bytes, fewer only at the end, which :meth:`read` gives again."""
+        if len(self._held) < size:
+            self._held += self._read(size - len(self._held))
+        return self._held[:size]
 
     def read(self, size: int) -> bytes:
         """Read up to `size` bytes, fewer only at the end.
@@ -59,6 +60,12 @@ class Source:
         DataError
             The file cannot be read or decompressed.
         """
+        if not self._held:
+            return self._read(size)
+        data, self._held = self._held[:size], self._held[size:]
+        return data if len(data) == size else data + self._read(size - len(data))
+
+    def _read(self, size: int) -> bytes:
         import lzma
 
         import pyarrow as pa
@@ -118,14 +125,23 @@ def _sniff(name: str, file: io.BufferedReader, content: str) -> Source:
         start = file.peek(1024)[:1024]
     except OSError as error:
         raise unreadable(name, error) from None
-    for magic, what, hint in _OTHERS:
-        if magic in start:
-            raise DataError(f"{name}: expected {content}, got {what}." + (f" {hint}" if content == EDGES else ""))
+    _refuse(name, start, content)
     compression = next((c for magic, c in _COMPRESSIONS.items() if start.startswith(magic)), "")
     if not compression:
-        kind = next((k for magic, k in _KINDS.items() if start.startswith(magic)), "text")
+        # A node may be called PAR1: a gene is.
+        named = start[4:5] in b" \t,;|\r\n"
+        kind = next((k for magic, k in _KINDS.items() if start.startswith(magic) and not named), "text")
         return Source(name, cast(BinaryIO, file), kind, "")
-    return Source(name, _decompress(file, compression), "text", compression)
+    source = Source(name, _decompress(file, compression), "text", compression)
+    _refuse(name, source.peek(1024), content)
+    return source
+
+
+def _refuse(name: str, start: bytes, content: str) -> None:
+    found = refusal(start)
+    if found is not None:
+        what, hint = found
+        raise DataError(f"{name}: expected {content}, got {what}." + (f" {hint}" if content == EDGES else ""))
 
 
 def _decompress(file: io.BufferedReader, compression: str) -> BinaryIO:

@@ -92,6 +92,8 @@ class EdgeSpool(EdgeCollector):
             names = Vocabulary.from_arrow(self._text.to_arrow(), check=False)
             self._text = None
             return names, _as_int32
+        for nodes in self._nodes:
+            self._low, self._high = min(self._low, int(nodes.min())), max(self._high, int(nodes.max()))
         # A bit for each number between the smallest and the largest, and a count for each 64 of them.
         num_word = (self._high - self._low) // 64 + 1
         if 16 * num_word <= self._room // 2:
@@ -101,6 +103,8 @@ class EdgeSpool(EdgeCollector):
     def _number_dense(self, num_word: int) -> tuple[Vocabulary, Numbering]:
         low = self._low
         words, ranks = np.zeros(num_word, np.uint64), np.empty(num_word, np.int64)
+        for nodes in self._nodes:
+            kernels.set_bits(nodes, low, words)
         for heads, tails, _ in self.blocks(_ROWS):
             kernels.set_bits(heads, low, words)
             kernels.set_bits(tails, low, words)
@@ -121,6 +125,8 @@ class EdgeSpool(EdgeCollector):
 
     def _number_scattered(self) -> tuple[Vocabulary, Numbering]:
         interner = IntegerInterner()
+        for nodes in self._nodes:
+            interner.add(nodes.reshape(1, -1))
         for heads, tails, _ in self.blocks(_ROWS):
             interner.add(np.stack([heads, tails]).astype(np.int64, copy=False))
             # To put the names in order takes 20 bytes of each.

@@ -1,0 +1,68 @@
+"""MatrixMarket: the sparse matrices of SuiteSparse and networkrepository, read by SciPy."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nodeloom.errors import DataError, describe
+from nodeloom.io.collector import EdgeCollector
+from nodeloom.io.formats.elements import Elements, hand_over
+from nodeloom.io.formats.text import whole
+from nodeloom.io.matrices import matrix_edges
+from nodeloom.io.source import Source
+
+if TYPE_CHECKING:
+    from nodeloom.io.edgelist import EdgeFormat
+
+# An entry has two digits, a blank and a line end at least.
+_BYTES = 4
+_MORE_NODES = 10_000_000  # than edges allow: sizes are believed up to here
+
+
+def read_matrix_market(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None:
+    """Hand the entries of a matrix to a collector; nodes are named as rows are, 1 to N.
+
+    Raises
+    ------
+    DataError
+        It is damaged, dense, complex, skew-symmetric or not square, or an entry is no weight.
+    """
+    import pyarrow as pa
+    from scipy.io import mminfo, mmread
+
+    content = whole(source)
+    where = source.name
+    try:
+        rows, columns, entries, kind, field, symmetry = mminfo(io.BytesIO(content))
+        if kind != "coordinate":
+            raise DataError(
+                f"{where}: expected a sparse matrix (coordinate), got a dense one ({kind}). "
+                "Read it with scipy.io.mmread, and use Graph.from_scipy(scipy.sparse.csr_array(...))."
+            )
+        if symmetry == "skew-symmetric":
+            raise DataError(
+                f"{where}: expected weights, got a skew-symmetric matrix, of which one of two entries is negative. "
+                "Use Graph.from_scipy(abs(scipy.io.mmread(path)))."
+            )
+        if entries * _BYTES > len(content) or max(rows, columns) > _MORE_NODES + 100 * entries:
+            raise DataError(
+                describe(
+                    where,
+                    expected=f"sizes that fit a file of {len(content):,} bytes",
+                    got=f"{rows} rows, {columns} columns, {entries} entries",
+                    hint="Fetch the file again.",
+                )
+            )
+        matrix = mmread(io.BytesIO(content))
+    except (ValueError, TypeError, OverflowError, IndexError, StopIteration, MemoryError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{where}: expected a whole MatrixMarket file, got: {' '.join(str(error).split())}") from None
+    del content
+    heads, tails, weights = matrix_edges(matrix, False if field == "pattern" else form.weighted, where)
+    # SciPy has given the entries of a symmetric matrix both ways round.
+    names = pa.array(np.arange(1, rows + 1))
+    hand_over(Elements(names, heads, tails, weights, "perhaps both"), source, collector, form)
