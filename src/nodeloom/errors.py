@@ -19,16 +19,22 @@
 
 ``ConfigError``, ``DataError``, ``GraphError`` and ``ModelError`` are also ``ValueError``.
 
-Every message says what, where, got, expected and what to do; :func:`describe` puts it together.
+Every message says what, where, got, expected and what to do; :func:`describe` puts it together, and
+:func:`~nodeloom.words.setting` names what to set in the words of the interface that the user is at.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from nodeloom.words import in_words
+
 
 class NodeloomError(Exception):
-    """Base of all errors that nodeloom raises on purpose."""
+    """Base of all errors that nodeloom raises on purpose. Its text names settings as the interface at hand writes them."""
+
+    def __str__(self) -> str:
+        return in_words(super().__str__())
 
 
 class ConfigError(NodeloomError, ValueError):
@@ -104,10 +110,13 @@ class TrainingInterrupted(NodeloomError):  # noqa: N818  an event more than an e
 def describe(where: str | Path, *, expected: str, got: object, hint: str = "") -> str:
     """Put an error message together: ``where: expected ..., got ... . hint``.
 
-    >>> describe("edges.txt:1834", expected="'head tail [weight]'", got="a", hint="Set format.delimiters.")
-    "edges.txt:1834: expected 'head tail [weight]', got 'a'. Set format.delimiters."
+    >>> describe("edges.txt:1834", expected="'head tail [weight]'", got="a", hint="A line lacks an end.")
+    "edges.txt:1834: expected 'head tail [weight]', got 'a'. A line lacks an end."
     """
-    text = repr(got)
+    try:
+        text = repr(got)
+    except (ValueError, RecursionError):  # an integer of more digits than Python writes, or nested without end
+        text = f"a value of type {type(got).__name__} that is too large to write"
     if len(text) > 120:
         text = text[:100] + "..." + text[-1]
     message = f"{where}: expected {expected}, got {text}"

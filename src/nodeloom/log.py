@@ -4,5 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from nodeloom.words import InWords
+
 logger = logging.getLogger("nodeloom")
 logger.addHandler(logging.NullHandler())
+logger.addFilter(InWords())

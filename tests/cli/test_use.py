@@ -122,7 +122,10 @@ def test_convert_within_a_limit_of_memory(cli, edges, tmp_path, monkeypatch):
         assert line in answer.err
     assert Graph.open(limited).fingerprint() == Graph.open(plain).fingerprint()
     assert cli("convert", edges, "-o", limited, "--memory-limit", "2GB", "--quiet").err == ""
-    for size, words in (("3", "memory_limit: expected at least"), ("x", "memory_limit: expected a number of bytes")):
+    for size, words in (
+        ("3", "--memory-limit: expected at least"),
+        ("x", "--memory-limit: expected a number of bytes"),
+    ):
         answer = cli("convert", edges, "-o", limited, "--memory-limit", size)
         assert answer.code != 0
         assert words in answer.err

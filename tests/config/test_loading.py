@@ -6,6 +6,7 @@ import pytest
 
 from nodeloom.config import Config, config_from_dict, load_config
 from nodeloom.errors import ConfigError
+from nodeloom.words import of_yaml, spoken
 
 MINIMAL = """\
 application:
@@ -14,6 +15,13 @@ application:
 graph:
   file_name: edges.txt
 """
+
+
+@pytest.fixture(autouse=True)
+def yaml():
+    """Messages as 'nodeloom run' gives them."""
+    with spoken(of_yaml):
+        yield
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def test_threads_come_from_either_key():
     ("train", "optimizer", "resource", "message"),
     [
         ({"augmentation_step": 5, "random_walk_length": 3}, {}, {}, r"augmentation_step: expected at most random_walk"),
-        ({"order": 1}, {}, {}, r"order: expected 2, since train.model is DeepWalk, got 1"),
+        ({"order": 1}, {}, {}, r"order: expected 2, since model is DeepWalk, got 1"),
         ({"deterministic": True}, {}, {"num_thread": 2}, r"num_thread: expected 1 thread"),
         ({"deterministic": True}, {}, {"cpu_per_gpu": 2}, r"num_thread: expected 1 thread"),
         ({"deterministic": True}, {}, {"device": "cuda:1"}, r"device: expected 'auto' or 'cpu'.*, got 'cuda:1'"),

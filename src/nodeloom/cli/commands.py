@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from nodeloom.cli.help import GENERAL, HelpCommand
+from nodeloom.cli.options import Option, parameter_of, words_of
 from nodeloom.cli.session import active
+from nodeloom.words import Words, speak
 
 Function = TypeVar("Function", bound=Callable[..., None])
 
@@ -36,7 +38,12 @@ _COMMON = [
 
 
 def command(
-    app: typer.Typer, name: str, *, extra: Sequence[inspect.Parameter] = (), **settings: Any
+    app: typer.Typer,
+    name: str,
+    *,
+    options: Sequence[Option] = (),
+    names: Mapping[str, str] | Words | None = None,
+    **settings: Any,
 ) -> Callable[[Function], Function]:
     """Register a function as a command.
 
@@ -46,11 +53,16 @@ def command(
         Where to register it.
     name : str
         Name of the command.
-    extra : sequence of inspect.Parameter
-        Further options; the function gets their values as the dict ``options``, without those that were not given.
+    options : sequence of Option
+        Options made from the configuration; the function gets their values as the dict ``options``, without those that were not
+        given.
+    names : mapping or callable, optional
+        What messages call settings that have an option of their own, see :func:`~nodeloom.cli.options.words_of`; or other words.
     **settings
         Passed to ``app.command``.
     """
+    extra = [parameter_of(option) for option in options]
+    words = names if callable(names) else words_of(options, names or {})
 
     def register(function: Function) -> Function:
         signature = inspect.signature(function, eval_str=True)
@@ -59,6 +71,7 @@ def command(
         @functools.wraps(function)
         def call(**values: Any) -> None:
             session = active()
+            speak(words)
             session.enter(**{p.name: values.pop(p.name) for p in _COMMON})
             given = {p.name: values.pop(p.name) for p in extra}
             if "options" in signature.parameters:

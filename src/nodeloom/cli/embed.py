@@ -9,11 +9,21 @@ from typing import Annotated, Any
 import typer
 
 from nodeloom.cli.commands import command
-from nodeloom.cli.options import RESTART, config_of, options_of_config, parameter_of
+from nodeloom.cli.options import RESTART, config_of, options_of_config
 from nodeloom.cli.session import active
 from nodeloom.errors import ConfigError, describe
 
-_EXTRA = [parameter_of(option) for option in options_of_config()]
+WORDS = {
+    "graph.file_name": "EDGES",
+    "graph.as_undirected=false": "--directed",
+    "graph.as_undirected": "--directed",
+    "save.file_name": "--output",
+    'save.checkpoint="none"': "--no-checkpoint",
+    "train.resume": "--resume",
+    "train.resume=true": "--resume",
+    'train.model="propagation"': "--fast",
+}
+"""What messages call settings that have an option of their own."""
 
 Edges = Annotated[
     list[str],
@@ -50,7 +60,7 @@ NoCheckpoint = Annotated[
 def register(app: typer.Typer) -> None:
     """Add the command."""
 
-    @command(app, "embed", extra=_EXTRA, rich_help_panel="Train")
+    @command(app, "embed", options=options_of_config(), names=WORDS, rich_help_panel="Train")
     def embed(
         edges: Edges,
         output: Output,

@@ -9,15 +9,15 @@ from typing import Annotated, Any
 import typer
 
 from nodeloom.cli.commands import command
-from nodeloom.cli.embed import Edges
-from nodeloom.cli.options import config_of, options_of_config, parameter_of
+from nodeloom.cli.embed import WORDS, Edges
+from nodeloom.cli.options import config_of, options_of_config
 from nodeloom.cli.session import active
 from nodeloom.cli.tables import escape, facts, text_of
 from nodeloom.errors import DataError
 from nodeloom.units import size
 
-_EXTRA = [
-    parameter_of(option)
+_SETTINGS = [
+    option
     for option in options_of_config()
     if option.path[0] in ("graph", "format") or option.path == ("resource", "num_thread")
 ]
@@ -26,7 +26,13 @@ _EXTRA = [
 def register(app: typer.Typer) -> None:
     """Add the commands."""
 
-    @command(app, "convert", extra=_EXTRA, rich_help_panel="Files")
+    @command(
+        app,
+        "convert",
+        options=_SETTINGS,
+        names=WORDS | {"resource.memory_limit": "--memory-limit"},
+        rich_help_panel="Files",
+    )
     def convert(
         edges: Edges,
         output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where the compiled graph goes.")],

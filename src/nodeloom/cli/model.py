@@ -21,13 +21,22 @@ TableName = Annotated[
     Literal["vertex", "context"],
     typer.Option("--table", metavar="vertex|context", help="Which of the two vectors of a node."),
 ]
+_WORDS = {
+    **{f"evaluate.{key}": f"--{key}" for key in ("portions", "times", "C", "seed", "normalization")},
+    "evaluate.num_negative": "--num-negative",
+    "evaluate.filter_file": "--filter",
+    'evaluate.unknown_nodes="skip"': "--skip-unknown",
+    "graph.file_name": "--graph",
+    **{f"format.{key}": f"--{key}" for key in ("delimiters", "comment", "encoding")},
+    "resource.num_thread": "--num-thread",
+}
 NumThread = Annotated[str, typer.Option(help="Number of threads.", metavar="INT|auto")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
 
-    @command(app, "evaluate", rich_help_panel="Use a model")
+    @command(app, "evaluate", names=_WORDS, rich_help_panel="Use a model")
     def evaluate(
         model: Model,
         labels: Annotated[
@@ -87,7 +96,7 @@ def register(app: typer.Typer) -> None:
         from nodeloom.cli.judging import judge_labels, judge_links
         from nodeloom.cli.pipeline import num_threads
         from nodeloom.config import config_from_dict
-        from nodeloom.config.yaml_tree import scalar
+        from nodeloom.config.yaml_tree import COMMAND_LINE, scalar
 
         session = active()
         if labels is None and links is None:
@@ -130,7 +139,7 @@ def register(app: typer.Typer) -> None:
                 "format": {"delimiters": delimiters.replace("\\t", "\t"), "comment": comment, "encoding": encoding},
                 "evaluate": tasks,
             },
-            "command line",
+            COMMAND_LINE,
             {f"evaluate.{i}.{key}": f"--{key}" for i in range(2) for key in ("portions", "times", "C", "seed")}
             | {f"evaluate.{i}.num_negative": "--num-negative" for i in range(2)}
             | {"resource.num_thread": "--num-thread"},
@@ -149,7 +158,12 @@ def register(app: typer.Typer) -> None:
                 results.append(judge_links(task, data.vertex, data.context, pairs, session, control=control))
         session.result["evaluation"] = results
 
-    @command(app, "export", rich_help_panel="Use a model")
+    @command(
+        app,
+        "export",
+        names={"resource.num_thread": "--num-thread", "export.format": "--format"},
+        rich_help_panel="Use a model",
+    )
     def export(
         model: Model,
         output: Annotated[
@@ -174,13 +188,13 @@ def register(app: typer.Typer) -> None:
         """
         from nodeloom.cli.pipeline import num_threads
         from nodeloom.config import config_from_dict
-        from nodeloom.config.yaml_tree import scalar
+        from nodeloom.config.yaml_tree import COMMAND_LINE, scalar
         from nodeloom.io.export import export_vectors
 
         session = active()
         config = config_from_dict(
             {"graph": {"file_name": model}, "resource": {"num_thread": scalar(num_thread)}},
-            "command line",
+            COMMAND_LINE,
             {"resource.num_thread": "--num-thread"},
         )
         data = read_any(model)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+import json
+import shlex
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, NamedTuple, get_args
 
 import typer
@@ -11,8 +13,9 @@ from pydantic.fields import FieldInfo
 
 from nodeloom.config import Config, config_from_dict
 from nodeloom.config.notices import WITHOUT_EFFECT
-from nodeloom.config.problems import allowed_in
-from nodeloom.config.yaml_tree import scalar
+from nodeloom.config.problems import allowed_in, with_settings
+from nodeloom.config.yaml_tree import COMMAND_LINE, scalar
+from nodeloom.words import Words, in_words
 
 Path = tuple[str, ...]
 
@@ -100,7 +103,9 @@ def _fields(model: Any, prefix: Path) -> list[tuple[Path, FieldInfo]]:
 def parameter_of(option: Option) -> inspect.Parameter:
     """Return the parameter of a command for an option; None stands for "not given"."""
     hidden = option.path[:2] in WITHOUT_EFFECT
-    text = f"{option.field.description} [default: {_default(option.field)}]"
+    words = words_of(options_of_config(), {"save.file_name": "--output", "train.resume": "--resume"})
+    text = in_words(with_settings(option.field.description or ""), words)
+    text = f"{text} [default: {_default(option.field)}]"
     if option.is_switch:
         flags = f"{option.flag}/--no-{option.flag[2:]}"
         settings = typer.Option(flags, help=text, rich_help_panel=option.panel, hidden=hidden, show_default=False)
@@ -112,6 +117,33 @@ def parameter_of(option: Option) -> inspect.Parameter:
         )
         annotation = Annotated[str | None, settings]
     return inspect.Parameter(option.parameter, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def words_of(options: Iterable[Option], own: Mapping[str, str]) -> Words:
+    """Return the words of a command for messages: settings as its options.
+
+    Parameters
+    ----------
+    options : iterable of Option
+        The options of the command that stand for keys of the configuration.
+    own : mapping
+        What a key, or one value of a key (``graph.as_undirected=false``, in JSON), is called by an option of the command's own.
+    """
+    known = {".".join(option.path): option for option in options}
+
+    def write(path: str, value: tuple[Any, ...]) -> str | None:
+        if value and f"{path}={json.dumps(value[0])}" in own:
+            return own[f"{path}={json.dumps(value[0])}"]
+        option = known.get(path)
+        flag = own.get(path) or (option.flag if option else None)
+        if flag is None or not value:
+            return flag
+        if option is not None and option.is_switch and isinstance(value[0], bool):
+            return option.flag if value[0] else f"--no-{option.flag[2:]}"
+        item = ",".join(map(str, value[0])) if isinstance(value[0], list) else str(value[0])
+        return f"{flag} {shlex.quote(item.replace(chr(9), chr(92) + 't'))}"
+
+    return write
 
 
 def _default(field: FieldInfo) -> str:
@@ -181,7 +213,7 @@ def config_of(options: Mapping[str, Any], more: Mapping[str, Any], places: Mappi
             names[".".join(option.path)] = option.flag
     for path, value in more.items():
         _put(values, tuple(path.split(".")), value)
-    return config_from_dict(values, "command line", names)
+    return config_from_dict(values, COMMAND_LINE, names)
 
 
 def _put(values: dict[str, Any], path: Path, value: Any) -> None:

@@ -12,10 +12,11 @@ import typer
 
 from nodeloom.cli.commands import CONTROL_HELP, command
 from nodeloom.cli.embed import NoCheckpoint, Resume, resume_command
-from nodeloom.cli.options import options_of_config, parameter_of
+from nodeloom.cli.options import options_of_config
 from nodeloom.cli.session import active
 from nodeloom.errors import ConfigError, describe
 from nodeloom.log import logger
+from nodeloom.words import of_yaml
 
 Set = Annotated[
     list[str] | None,
@@ -37,17 +38,13 @@ NoEval = Annotated[bool, typer.Option("--no-eval", help="Leave the evaluation ou
 Control = Annotated[bool, typer.Option("--control/--no-control", help=CONTROL_HELP)]
 
 _OPTIONS = ("device", "table_dtype", "sampler", "num_worker", "worker_tables", "max_restart")
-_EXTRA = [
-    parameter_of(option)
-    for option in options_of_config()
-    if option.path[0] == "resource" and option.path[1] in _OPTIONS
-]
+_SETTINGS = [option for option in options_of_config() if option.path[0] == "resource" and option.path[1] in _OPTIONS]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
 
-    @command(app, "run", extra=_EXTRA, rich_help_panel="Train")
+    @command(app, "run", options=_SETTINGS, names=of_yaml, rich_help_panel="Train")
     def run(
         config: Annotated[str, typer.Argument(help="YAML file, in the schema of GraphVite.", show_default=False)],
         overrides: Set = None,
@@ -70,7 +67,7 @@ def register(app: typer.Typer) -> None:
         """
         _run(config, overrides, epoch, cpu, gpu, no_eval, resume, no_checkpoint, control, options)
 
-    @command(app, "baseline", extra=_EXTRA, rich_help_panel="Train")
+    @command(app, "baseline", options=_SETTINGS, names=of_yaml, rich_help_panel="Train")
     def baseline(
         keywords: Annotated[
             list[str], typer.Argument(help="Words of its name, such as: line youtube.", show_default=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nodeloom.words import setting
+
 if TYPE_CHECKING:
     from nodeloom.config.section import Section
     from nodeloom.config.tree import Config
@@ -52,17 +54,18 @@ def notices(config: Config) -> list[str]:
     found = []
     for (section, key), reason in WITHOUT_EFFECT.items():
         if _changed(getattr(config, section), key):
-            found.append(f"{section}.{key} has no effect: {reason}.")
+            found.append(f"{setting(f'{section}.{key}')} has no effect: {reason}.")
     found += _of_gpus(config)
     train = config.train
     found += [
-        f"train.{key} has no effect: the model is {train.model}."
+        f"{setting(f'train.{key}')} has no effect: the model is {train.model}."
         for key in type(train).model_fields
         if key in OF_MODELS and train.model not in OF_MODELS[key] and _changed(train, key)
     ]
     if train.model != "node2vec" and (train.p, train.q) != (1.0, 1.0):
         found.append(
-            f"train.p and train.q have no effect: only node2vec walks are steered, and the model is {train.model}."
+            f"{setting('train.p')} and {setting('train.q')} have no effect: "
+            f"only node2vec walks are steered, and the model is {train.model}."
         )
     for index, task in enumerate(config.evaluate):
         if task.task == "node classification" and "patience" in task.model_fields_set:
@@ -81,17 +84,17 @@ def _of_gpus(config: Config) -> list[str]:
     """Return sentences about keys of GPUs: all when training goes to the CPU for sure, else what is not done yet."""
     resource = config.resource
     reason = (
-        "resource.device is cpu"
+        f"{setting('resource.device')} is cpu"
         if resource.device == "cpu"
-        else "train.deterministic trains on the CPU"
+        else f"{setting('train.deterministic')} trains on the CPU"
         if config.train.deterministic
         else ""
     )
     if reason:
-        return [f"resource.{key} has no effect: {reason}." for key in OF_GPUS if _changed(resource, key)]
+        return [f"{setting(f'resource.{key}')} has no effect: {reason}." for key in OF_GPUS if _changed(resource, key)]
     if len(resource.gpus) > 1 and ":" not in resource.device and resource.num_worker in ("auto", 1):
         return [
-            f"resource.gpus names {len(resource.gpus)} GPUs, of which the first that can be used is trained on: several "
-            "workers (resource.num_worker) take them in turn."
+            f"{setting('resource.gpus')} names {len(resource.gpus)} GPUs, of which the first that can be used is trained on: several "
+            f"workers ({setting('resource.num_worker')}) take them in turn."
         ]
     return []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import types
 import typing
 from collections.abc import Callable, Iterable
@@ -13,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from nodeloom.errors import ConfigError, describe
 from nodeloom.keywords import near_miss
+from nodeloom.words import setting
 
 Path = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -171,7 +174,27 @@ def _other_task(task: object) -> str:
 
 
 def _help(field: FieldInfo | None) -> str:
-    return (field.description or "") if field else ""
+    return with_settings(field.description or "") if field else ""
+
+
+def with_settings(text: str) -> str:
+    """Return a text of ours, the description of a field, with the keys in it marked as settings."""
+    homes = _homes()
+    return _KEY.sub(lambda found: setting(homes[found[0]]) if found[0] in homes else found[0], text)
+
+
+_KEY = re.compile(r"[a-z]+\.[a-z_]+|\b[a-z]+(?:_[a-z]+)+\b")
+
+
+@functools.cache
+def _homes() -> dict[str, str]:
+    from nodeloom.config.tree import Config
+
+    found: dict[str, str] = {}
+    for path in key_paths(Config):
+        for name in (join(path), path[-1]):
+            found.setdefault(name, join(path))
+    return found
 
 
 def _literals(annotation: Any) -> list[str]:

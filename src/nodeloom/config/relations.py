@@ -9,6 +9,7 @@ from nodeloom.config.optimizer import OWN_KEYS, OptimizerConfig
 from nodeloom.config.resource import ResourceConfig
 from nodeloom.config.train import SPECTRAL, TrainConfig
 from nodeloom.errors import ConfigError, describe
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.config.evaluate import LinkPrediction, NodeClassification
@@ -44,9 +45,9 @@ def of_training(
     if alone and resource is not None and resource.threads not in ("auto", 1):
         yield Problem(
             ("resource", "num_thread"),
-            "1 thread, since train.deterministic is set",
+            f"1 thread, since {setting('train.deterministic')} is set",
             resource.threads,
-            "Leave num_thread out, or give up determinism.",
+            f"Leave {setting('resource.num_thread')} out, or give up determinism.",
         )
     if resource is not None:
         yield from _of_device(resource, deterministic=train is not None and train.deterministic)
@@ -61,7 +62,7 @@ def of_workers(train: TrainConfig, resource: ResourceConfig, num_worker: int) ->
     if train.model in SPECTRAL:
         yield Problem(
             ("resource", "num_worker"),
-            f"1, since train.model is {train.model}",
+            f"1, since {setting('train.model')} is {train.model}",
             num_worker,
             "It is computed in one process, in seconds.",
         )
@@ -78,7 +79,7 @@ def of_workers(train: TrainConfig, resource: ResourceConfig, num_worker: int) ->
             ("train", "hub_threshold"),
             "0 or 'auto' with several workers that have parts of the tables",
             train.hub_threshold,
-            "Pairs of hubs are left out where tables are whole: set resource.num_worker to 1, or train on GPUs.",
+            f"Pairs of hubs are left out where tables are whole: give {setting('resource.num_worker', 1)}, or train on GPUs.",
         )
 
 
@@ -87,14 +88,14 @@ def _of_device(resource: ResourceConfig, *, deterministic: bool) -> Iterator[Pro
     if kind == "cuda" and deterministic:
         yield Problem(
             ("resource", "device"),
-            "'auto' or 'cpu', since train.deterministic is set",
+            f"'auto' or 'cpu', since {setting('train.deterministic')} is set",
             resource.device,
-            "Only the CPU repeats a training to the last bit: leave device out, or give up determinism.",
+            f"Only the CPU repeats a training to the last bit: leave {setting('resource.device')} out, or give up determinism.",
         )
     if number and resource.gpus and int(number) not in resource.gpus:
         yield Problem(
             ("resource", "device"),
-            f"a device among gpus ({', '.join(f'cuda:{gpu}' for gpu in resource.gpus)})",
+            f"a device among {setting('resource.gpus')} ({', '.join(f'cuda:{gpu}' for gpu in resource.gpus)})",
             resource.device,
             "Give one of the two.",
         )
@@ -105,13 +106,17 @@ def _of_train(train: TrainConfig) -> Iterator[Problem]:
     if step != "auto" and length != "auto" and step > length:
         yield Problem(
             ("train", "augmentation_step"),
-            f"at most random_walk_length ({length})",
+            f"at most {setting('train.random_walk_length')} ({length})",
             step,
-            "No two nodes of a walk are further apart than it is long: raise random_walk_length or lower the step.",
+            "No two nodes of a walk are further apart than it is long. "
+            f"Raise {setting('train.random_walk_length')} or lower {setting('train.augmentation_step')}.",
         )
     if train.order != 2 and train.model != "LINE":
         yield Problem(
-            ("train", "order"), f"2, since train.model is {train.model}", train.order, "Only LINE has other orders."
+            ("train", "order"),
+            f"2, since {setting('train.model')} is {train.model}",
+            train.order,
+            "Only LINE has other orders.",
         )
 
 
@@ -136,7 +141,8 @@ def of_config(config: Config) -> Iterator[Problem]:
             ("train", "resume"),
             "a checkpoint to go on from",
             True,
-            "Set save.checkpoint, save.file_name or load.file_name, or set train.resume to false.",
+            f"Give {setting('save.checkpoint')}, {setting('save.file_name')} or {setting('load.file_name')}, or leave "
+            f"{setting('train.resume')} out.",
         )
     if config.train.model in SPECTRAL:
         yield from _of_spectral(config)
@@ -153,16 +159,16 @@ def _of_spectral(config: Config) -> Iterator[Problem]:
     if config.train.resume:
         yield Problem(
             ("train", "resume"),
-            f"false, since train.model is {model}",
+            f"false, since {setting('train.model')} is {model}",
             True,
             "It is computed in seconds and keeps no checkpoint: start it again.",
         )
     if config.load.file_name is not None:
         yield Problem(
             ("load", "file_name"),
-            f"none, since train.model is {model}",
+            f"none, since {setting('train.model')} is {model}",
             config.load.file_name,
-            "It starts from random vectors. nodeloom.enhance filters vectors of another model.",
+            "It starts from random vectors. In Python nodeloom.enhance filters vectors of another model.",
         )
 
 
@@ -178,7 +184,9 @@ def _of_graph(graph: GraphConfig) -> Iterator[Problem]:
     if graph.columns is not None and graph.columns[0] == graph.columns[1]:
         yield Problem(("graph", "columns"), "different columns for head and tail", graph.columns)
     if graph.columns is not None and not graph.file_name:
-        yield Problem(("graph", "columns"), "a file whose columns these are", graph.columns, "Set graph.file_name.")
+        yield Problem(
+            ("graph", "columns"), "a file whose columns these are", graph.columns, f"Give {setting('graph.file_name')}."
+        )
 
 
 def _of_node_classification(task: NodeClassification, path: tuple[str | int, ...]) -> Iterator[Problem]:

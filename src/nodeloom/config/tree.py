@@ -14,6 +14,7 @@ from nodeloom.config.resource import ResourceConfig
 from nodeloom.config.section import Section
 from nodeloom.config.train import TrainConfig
 from nodeloom.errors import ConfigError
+from nodeloom.words import in_words
 
 LATER_APPLICATIONS = ("word graph", "knowledge graph", "visualization")
 
@@ -51,7 +52,7 @@ class Config(Section):
         return template(application)
 
     def notices(self) -> list[str]:
-        """Return one sentence for each key that was set but has no effect here."""
+        """Return one sentence for each key that was set but has no effect here, in the words of the interface at hand."""
         from nodeloom.config.notices import notices
 
-        return notices(self)
+        return [in_words(sentence) for sentence in notices(self)]

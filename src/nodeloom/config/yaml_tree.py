@@ -9,6 +9,10 @@ import yaml
 
 from nodeloom.config.problems import Path, join
 from nodeloom.errors import ConfigError
+from nodeloom.words import setting
+
+COMMAND_LINE = "command line"
+"""Where settings come from that are given as options."""
 
 _MERGE = "tag:yaml.org,2002:merge"
 
@@ -45,6 +49,8 @@ class RawTree:
         place = self.places.get(known, self.origin)
         if place.startswith("--") and "=" not in place and all(isinstance(part, int) for part in path[len(known) :]):
             return place  # an option of the command line is its own name
+        if place == COMMAND_LINE and path:
+            return setting(".".join(part for part in path if isinstance(part, str)))
         return f"{place}: {join(path)}" if path else place
 
 

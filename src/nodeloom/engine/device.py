@@ -22,6 +22,7 @@ from typing import Any
 from nodeloom.config import ResourceConfig
 from nodeloom.errors import ConfigError, DeviceError, describe
 from nodeloom.log import logger
+from nodeloom.words import setting
 
 OLDEST_TORCH = (2, 6)
 OLDEST_CAPABILITY = (7, 0)  # of NVIDIA's GPUs; Triton compiles for no older ones
@@ -123,7 +124,14 @@ def resolve_device(resource: ResourceConfig, *, deterministic: bool) -> str:
         return "cpu"
     if deterministic:
         hint = "Only the CPU repeats a training to the last bit."
-        raise ConfigError(describe("device", expected="'auto' or 'cpu' with deterministic", got=asked, hint=hint))
+        raise ConfigError(
+            describe(
+                setting("resource.device"),
+                expected=f"'auto' or 'cpu' with {setting('train.deterministic')}",
+                got=asked,
+                hint=hint,
+            )
+        )
     torch, reason = _library()
     problems: list[str] = []
     if torch is not None:
@@ -139,8 +147,8 @@ def resolve_device(resource: ResourceConfig, *, deterministic: bool) -> str:
         if problems or (reason != HIDDEN and Path(_NVIDIA_FILE).exists()):
             _tell_once(f"training on the CPU, since no GPU can be used: {reason}.")
         return "cpu"
-    hint = f"Reason: {reason}. 'nodeloom info' tells what there is; device auto falls back on the CPU."
-    raise DeviceError(describe("device", expected="a GPU that can be used", got=asked, hint=hint))
+    hint = f"Reason: {reason}. 'nodeloom info' tells what there is; {setting('resource.device', 'auto')} falls back on the CPU."
+    raise DeviceError(describe(setting("resource.device"), expected="a GPU that can be used", got=asked, hint=hint))
 
 
 def is_installed(library: str) -> bool:

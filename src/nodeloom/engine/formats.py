@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodeloom.engine import choose
 from nodeloom.errors import ConfigError, describe
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.engine.device import Gpu
@@ -36,7 +37,13 @@ def in_formats(plan: Plan, settings: Settings) -> list[Plan]:
     dtypes: list[Any] = ["fp32", "bf16"] if resource.table_dtype == "auto" else [resource.table_dtype]
     if max(part.row for part in plan.parts) > WIDEST_BF16:
         if dtypes == ["bf16"]:
-            raise ConfigError(describe("table_dtype", expected=f"fp32 with dim above {WIDEST_BF16}", got="bf16"))
+            raise ConfigError(
+                describe(
+                    setting("resource.table_dtype"),
+                    expected=f"fp32 with {setting('resource.dim')} above {WIDEST_BF16}",
+                    got="bf16",
+                )
+            )
         dtypes = ["fp32"]
     samplers: list[Any] = ["device", "host"] if resource.sampler == "auto" else [resource.sampler]
     choices = [(dtype, where) for dtype in dtypes for where in samplers]

@@ -8,6 +8,7 @@ from typing import Literal
 from nodeloom.errors import ConfigError, describe
 from nodeloom.kernels.cpu.simd import ROW_ALIGNMENT
 from nodeloom.rng import MASK, mix
+from nodeloom.words import setting
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ def parts_of(model: str, order: Literal[1, 2, "both"], dim: int, seed: int) -> t
     """
     if model == "LINE" and order == "both":
         if dim < 2:
-            raise ConfigError(describe("dim", expected="at least 2, one half for each order of LINE", got=dim))
+            raise ConfigError(
+                describe(setting("resource.dim"), expected="at least 2, one half for each order of LINE", got=dim)
+            )
         shares = [(1, 0, dim // 2), (2, dim // 2, dim - dim // 2)]
     else:
         shares = [(1 if model == "LINE" and order == 1 else 2, 0, dim)]

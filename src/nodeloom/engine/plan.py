@@ -23,6 +23,7 @@ from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.log import logger
 from nodeloom.units import size
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.engine.workers.group import Workers
@@ -312,8 +313,9 @@ def _with_workers(plan: Plan, graph: Graph, settings: Settings, workers: Workers
             return found
         plan = dataclasses.replace(plan, device="cpu")
     if settings.resource.worker_tables == "copies":
-        hint = "The CPUs of a host share its memory: one process with more threads is as fast. Leave worker_tables out."
-        raise ConfigError(describe("worker_tables", expected="'auto' or 'split' on CPUs", got="copies", hint=hint))
+        where = setting("resource.worker_tables")
+        hint = f"The CPUs of a host share its memory: one process with more threads is as fast. Leave {where} out."
+        raise ConfigError(describe(where, expected="'auto' or 'split' on CPUs", got="copies", hint=hint))
     from nodeloom.engine.workers.shape import grid_of_workers
 
     return grid_of_workers(_with_pools(plan, TILES_PER_POOL), graph, settings, workers)
@@ -341,7 +343,7 @@ def _within_memory(plan: Plan, settings: Settings) -> Plan:
                 "plan",
                 expected=f"at most {size(limit)} of memory",
                 got=sizes(plan.memory),
-                hint="Lower dim, use SGD (other optimizers keep more tables), or use a machine with more memory.",
+                hint=f"Lower {setting('resource.dim')}, use SGD (other optimizers keep more tables), or use a machine with more memory.",
             )
         )
     return plan
@@ -371,14 +373,16 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:
             plan.device, size(plans[-1].num_device_bytes), size(limit),
         )  # fmt: skip
         return _on_cpu(dataclasses.replace(plan, device="cpu"), graph, settings)
-    free = "" if resource.table_dtype == resource.sampler == "auto" else ", leave table_dtype and sampler to auto"
-    free += "" if wanted(settings) is None else ", change num_partition"
+    asked = [key for key in ("table_dtype", "sampler") if getattr(resource, key) != "auto"]
+    free = "".join(f", leave {setting(f'resource.{key}')} to auto" for key in asked)
+    free += "" if wanted(settings) is None else f", change {setting('build.num_partition')}"
     raise MemoryLimitError(
         describe(
             "plan",
             expected=f"at most {size(limit)} on {plan.device} ({gpu.name})",
             got=f"{sizes(plans[-1].device_memory)} with {plans[-1].table_dtype} tables",
-            hint=f"Lower dim, use SGD (other optimizers keep more tables){free}, or use device cpu.",
+            hint=f"Lower {setting('resource.dim')}, use SGD (other optimizers keep more tables){free}, or give "
+            f"{setting('resource.device', 'cpu')}.",
         )
     )
 

@@ -19,6 +19,7 @@ from nodeloom.kernels.cpu.parallel import collect, slices
 from nodeloom.kernels.cpu.skipgram import train_walks
 from nodeloom.sampling import NegativeSampler, WalkSampler
 from nodeloom.typing import FloatArray
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -182,5 +183,6 @@ def diverged(plan: Plan, epoch: float) -> TrainingError:
     """Return the error that says that values have become infinite or NaN."""
     return TrainingError(
         f"training diverged at epoch {epoch:.1f} of {plan.num_epoch}: the vectors grew without bound at lr {plan.lr:g} "
-        f"({plan.optimizer.name}). Lower lr (auto is safe), or raise weight_decay."
+        f"({plan.optimizer.name}). Lower {setting('build.optimizer.lr')} (auto is safe), "
+        f"or raise {setting('build.optimizer.weight_decay')}."
     )

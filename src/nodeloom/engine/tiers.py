@@ -15,6 +15,7 @@ from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.partition import Grid, Placement, assign, choose_grid
 from nodeloom.typing import DoubleArray
 from nodeloom.units import size
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.engine.plan import Plan
@@ -226,7 +227,7 @@ def _choose(plan: Plan, settings: Settings, fixed: int, unit_bytes: int, free: i
                 "plan",
                 expected=f"at most {size(free)} of {where}, in parts",
                 got=f"{size(fixed)} beside the tables; {error}",
-                hint="Lower dim, use SGD (other optimizers keep more tables), or allow more memory.",
+                hint=f"Lower {setting('resource.dim')}, use SGD (other optimizers keep more tables), or allow more memory.",
             )
         ) from error
 
@@ -241,10 +242,10 @@ def refuse_hub_weights(plan: Plan, reason: str) -> None:
     if plan.hub_threshold:
         raise ConfigError(
             describe(
-                "hub_threshold",
+                setting("train.hub_threshold"),
                 expected="0, since tables are trained in a grid",
                 got=plan.hub_threshold,
-                hint=f"{reason} Leave hub_threshold out, or let one worker have memory for whole tables.",
+                hint=f"{reason} Leave {setting('train.hub_threshold')} out, or let one worker have memory for whole tables.",
             )
         )
 
@@ -258,6 +259,6 @@ def _check_disk(needed: int) -> None:
                 f"plan: temporary files in {folder}",
                 expected=f"at most the {size(free)} that are free",
                 got=size(needed),
-                hint="Set TMPDIR to a folder on a larger disk, or raise memory_limit.",
+                hint=f"Set TMPDIR to a folder on a larger disk, or raise {setting('resource.memory_limit')}.",
             )
         )

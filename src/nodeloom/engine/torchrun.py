@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from nodeloom.config import ResourceConfig
 from nodeloom.errors import ConfigError, describe
+from nodeloom.words import setting
 
 SPAWNED = "nodeloom-"
 """With this begins the name of a run whose workers nodeloom itself has started."""
@@ -80,7 +81,7 @@ def num_workers(resource: ResourceConfig, where: str = "num_worker") -> int:
         raise ConfigError(
             describe(where, expected="1 or 'auto' in a program that torchrun has not started", got=asked, hint=hint)
         )
-    hint = "Leave num_worker out: torchrun says how many there are."
+    hint = f"Leave {setting('resource.num_worker')} out: torchrun says how many there are."
     raise ConfigError(
         describe(where, expected=f"{started}, the number of workers that torchrun has started", got=asked, hint=hint)
     )

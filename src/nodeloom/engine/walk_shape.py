@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nodeloom.engine import choose
 from nodeloom.engine.settings import Settings
 from nodeloom.errors import ConfigError, describe
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -38,5 +39,11 @@ def walk_shape(settings: Settings, directed: bool, sinks: float) -> tuple[int, i
     elif asked_length == "auto":
         length = max(step, length)
     if step > length:
-        raise ConfigError(describe("augmentation_step", expected=f"at most random_walk_length ({length})", got=step))
+        raise ConfigError(
+            describe(
+                setting("train.augmentation_step"),
+                expected=f"at most {setting('train.random_walk_length')} ({length})",
+                got=step,
+            )
+        )
     return step, length

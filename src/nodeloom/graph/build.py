@@ -12,6 +12,7 @@ from nodeloom.errors import ConfigError, DataError, GraphError, MemoryLimitError
 from nodeloom.kernels.cpu import adjacency, csr
 from nodeloom.kernels.cpu.parallel import available_threads, run_slices
 from nodeloom.typing import Auto, FloatArray, IndexArray, OffsetArray
+from nodeloom.words import setting
 
 Duplicates: TypeAlias = Literal["auto", "sum", "first", "max", "keep"]
 """What becomes of parallel edges."""
@@ -45,9 +46,11 @@ class BuildOptions:
             value = getattr(self, name)
             if value not in get_args(kind):
                 allowed = ", ".join(map(repr, get_args(kind)))
-                raise ConfigError(f"graph.{name}: expected one of {allowed}, got {value!r}")
+                raise ConfigError(f"{setting(f'graph.{name}')}: expected one of {allowed}, got {value!r}")
         if self.num_thread != "auto" and not (isinstance(self.num_thread, int) and self.num_thread >= 1):
-            raise ConfigError(f"num_thread: expected 'auto' or a whole number of at least 1, got {self.num_thread!r}")
+            raise ConfigError(
+                f"{setting('resource.num_thread')}: expected 'auto' or a whole number of at least 1, got {self.num_thread!r}"
+            )
 
     @property
     def threads(self) -> int:

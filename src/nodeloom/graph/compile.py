@@ -21,6 +21,7 @@ from nodeloom.log import logger
 from nodeloom.memory import resident_memory, total_memory
 from nodeloom.typing import Auto, FloatArray, IndexArray
 from nodeloom.units import bytes_of, size
+from nodeloom.words import setting
 
 Report = Callable[[str, int, int | None], None]
 """Called with what is done now, how many edges or entries are done, and of how many (None if that is not known)."""
@@ -67,7 +68,7 @@ def compile_files(
     options = BuildOptions(directed, duplicates, self_loops, normalization, num_thread)
     form = EdgeFormat(delimiters, comment, weighted, columns, encoding, format, directed)
     files = [edges] if isinstance(edges, str | Path) else list(edges)
-    limit = None if memory_limit == "auto" else bytes_of(memory_limit, "memory_limit")
+    limit = None if memory_limit == "auto" else bytes_of(memory_limit, setting("resource.memory_limit"))
     num_edge = estimate_edges(files, form)
     if limit is None:
         limit = automatic_limit(num_edge, total_memory())
@@ -136,7 +137,7 @@ def compile_within(
     """
     with atomic_path(path) as temporary:
         if not temporary.is_file():
-            hint = "Give the path of a file; without memory_limit a pipe will do."
+            hint = f"Give the path of a file; without {setting('resource.memory_limit')} a pipe will do."
             raise OutputError(
                 describe(path, expected="a file, to be written in parts", got="a device or a pipe", hint=hint)
             )
@@ -209,8 +210,9 @@ def _capacity(num_nodes: int, options: BuildOptions, shares: Budget) -> int:
     held = (16 if options.directed else 8) * num_nodes if options.normalization else 0
     if held > shares.room:
         raise MemoryLimitError(
-            f"graph: normalization needs {size(held)} of memory for {num_nodes:,} nodes alone, and memory_limit leaves "
-            f"{size(shares.room)} for it. Raise it, or leave normalization out."
+            f"graph: normalization needs {size(held)} of memory for {num_nodes:,} nodes alone, and "
+            f"{setting('resource.memory_limit')} leaves "
+            f"{size(shares.room)} for it. Raise it, or leave {setting('graph.normalization')} out."
         )
     return shares.capacity - held
 

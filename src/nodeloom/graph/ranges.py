@@ -10,6 +10,7 @@ import numpy.typing as npt
 from nodeloom.errors import MemoryLimitError
 from nodeloom.typing import OffsetArray
 from nodeloom.units import size
+from nodeloom.words import setting
 
 # What loads with the first use of kernels and of pyarrow, and what the allocator keeps.
 _FIXED = 96 << 20
@@ -67,8 +68,8 @@ def budget(limit: int, held: int, num_thread: int) -> Budget:
     free = limit - held - _FIXED
     if free < _LEAST:
         raise MemoryLimitError(
-            f"memory_limit: expected at least {size(held + _FIXED + _LEAST)}, of which this process holds {size(held)} "
-            f"already, got {size(limit)}. Raise it."
+            f"{setting('resource.memory_limit')}: expected at least {size(held + _FIXED + _LEAST)}, of which this process holds "
+            f"{size(held)} already, got {size(limit)}. Raise it."
         )
     # Blocks that are cut, one that waits, one that is being read.
     threads = min(num_thread, max(1, free // 2 // _BYTES_BLOCK - 2))

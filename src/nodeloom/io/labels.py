@@ -16,6 +16,7 @@ from nodeloom.errors import DataError, describe
 from nodeloom.io.tokens import COMMENT, DELIMITERS, TokenTable, read_tokens
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.log import logger
+from nodeloom.words import setting
 
 Unknown = Literal["error", "skip"]
 
@@ -191,7 +192,7 @@ def known_rows(
     example = ", ".join(map(repr, shown)) + (", ..." if len(lost) > len(shown) else "")
     got = f"{len(lost)} of {len(known)} lines name nodes that it lacks: {example}"
     if unknown == "error":
-        hint = "Is it the file of another graph? To leave such lines out, set unknown_nodes to skip (evaluate: --skip-unknown)."
+        hint = f"Is it the file of another graph? To leave such lines out, give {setting('evaluate.unknown_nodes', 'skip')}."
         raise DataError(f"{table.where(int(lost[0]))}: expected nodes of the graph, but {got}. {hint}")
     if not len(rows):
         hint = "It seems to be the file of another graph."

@@ -15,6 +15,7 @@ from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.kernels.cpu import runs as kernels
 from nodeloom.typing import FloatArray, IndexArray
 from nodeloom.units import size
+from nodeloom.words import setting
 
 Numbering = Callable[[npt.NDArray[np.integer]], IndexArray]
 """From integers as they were read, of any shape, to int32 ids of nodes."""
@@ -145,7 +146,7 @@ class EdgeSpool(EdgeCollector):
     def _check(self, need: int, count: int) -> None:
         if need > self._room:
             raise MemoryLimitError(
-                f"graph: the names of {count:,} nodes alone need {size(need)} of memory, and memory_limit leaves "
+                f"graph: the names of {count:,} nodes alone need {size(need)} of memory, and {setting('resource.memory_limit')} leaves "
                 f"{size(self._room)} for them. Raise it, or number the nodes 0 to N - 1."
             )
 

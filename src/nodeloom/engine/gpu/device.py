@@ -13,6 +13,7 @@ from nodeloom.errors import MemoryLimitError, TrainingError, describe
 from nodeloom.kernels.gpu._triton import INTERPRETED
 from nodeloom.log import logger
 from nodeloom.units import size
+from nodeloom.words import setting
 
 
 class Device:
@@ -134,8 +135,9 @@ def explained(name: str) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         hint = (
-            "Another program may have taken it since the plan was made. Lower gpu_memory_limit or dim, "
-            "set table_dtype to bf16 or sampler to host, or use device cpu."
+            "Another program may have taken it since the plan was made. "
+            f"Lower {setting('resource.gpu_memory_limit')} or {setting('resource.dim')}, give {setting('resource.table_dtype', 'bf16')} or "
+            f"{setting('resource.sampler', 'host')}, or {setting('resource.device', 'cpu')}."
         )
         raise MemoryLimitError(
             describe(name, expected="the memory of the plan", got=str(error).partition(".")[0], hint=hint)

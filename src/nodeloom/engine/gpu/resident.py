@@ -28,6 +28,7 @@ from nodeloom.engine.schedule import factors
 from nodeloom.errors import ConfigError, GraphError, describe
 from nodeloom.kernels.gpu._triton import OutOfResources
 from nodeloom.kernels.gpu.skipgram import train_walks
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -338,9 +339,9 @@ class GpuEngine:
         plan = self.plan
         return ConfigError(
             describe(
-                "augmentation_step, num_shared_negative",
+                f"{setting('train.augmentation_step')}, {setting('train.num_shared_negative')}",
                 expected=f"a tile that fits the shared memory of {plan.device}",
                 got=f"{plan.augmentation_step} and {plan.num_shared_negative}",
-                hint="Lower them, or walks of at most 63 edges, or use device cpu.",
+                hint=f"Lower them, or walks of at most 63 edges, or give {setting('resource.device', 'cpu')}.",
             )
         )

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from nodeloom.errors import OutputError, describe
 from nodeloom.typing import FloatArray
 from nodeloom.units import size
+from nodeloom.words import setting
 
 
 class HostTable:
@@ -99,7 +100,8 @@ def _open(folder: str, length: int) -> IO[bytes]:
                 folder,
                 expected=f"room for a table of {size(length)}",
                 got=os.strerror(error.errno or 0),
-                hint="Set TMPDIR to a folder on a larger disk, raise memory_limit, or lower dim.",
+                hint="Set TMPDIR to a folder on a larger disk, "
+                f"raise {setting('resource.memory_limit')}, or lower {setting('resource.dim')}.",
             )
         ) from error
     return file

@@ -16,6 +16,7 @@ from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.log import logger
 from nodeloom.units import duration, size
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -169,7 +170,11 @@ def make_spectral_plan(graph: Graph, settings: Settings) -> SpectralPlan:
     prone = train.model == "ProNE"
     scales = 1 if prone else train.num_scale
     if scales > resource.dim:
-        raise ConfigError(describe("num_scale", expected=f"at most dim ({resource.dim})", got=scales))
+        raise ConfigError(
+            describe(
+                setting("train.num_scale"), expected=f"at most {setting('resource.dim')} ({resource.dim})", got=scales
+            )
+        )
     connected = int(np.count_nonzero(graph.strengths + graph.in_strengths))
     auto = train.tolerance == "auto"
     tolerance = (choose.TOLERANCE if train.num_iteration == "auto" else 0.0) if auto else float(train.tolerance)
@@ -221,7 +226,7 @@ def _placed(plan: SpectralPlan, graph: Graph, settings: Settings) -> SpectralPla
                         "plan",
                         expected=f"at most {size(limit)} on {plan.device} ({gpu.name})",
                         got=f"{sizes(plan.device_memory)}, even with one column at a time",
-                        hint="Set device cpu.",
+                        hint=f"Give {setting('resource.device', 'cpu')}.",
                     )
                 )
             logger.warning(
@@ -237,7 +242,8 @@ def _placed(plan: SpectralPlan, graph: Graph, settings: Settings) -> SpectralPla
                 "plan",
                 expected=f"at most {size(limit_here)} of memory",
                 got=sizes(plan.memory),
-                hint="Lower dim, raise memory_limit if it is set, or use a machine with more memory.",
+                hint=f"Lower {setting('resource.dim')}, raise {setting('resource.memory_limit')} if it is set, "
+                "or use a machine with more memory.",
             )
         )
     return plan

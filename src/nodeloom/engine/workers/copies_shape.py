@@ -16,6 +16,7 @@ from nodeloom.engine.workers.merges import extra_memory, merged_bytes, num_merge
 from nodeloom.engine.workers.shape import check_memory, memory_limits
 from nodeloom.errors import MemoryLimitError, describe
 from nodeloom.units import size
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -50,7 +51,8 @@ def copies_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Worker
     plans = [_with_merges(p, graph, workers.num_worker) for p in in_formats(plan, settings)]
     fitting = [p for p in plans if p.num_device_bytes <= limit]
     if not fitting:
-        hint = "Lower dim, use SGD (other optimizers keep more tables), let workers have parts (worker_tables split), or use device cpu."
+        hint = f"Lower {setting('resource.dim')}, use SGD (other optimizers keep more tables), let workers have parts "
+        hint += f"({setting('resource.worker_tables', 'split')}), or give {setting('resource.device', 'cpu')}."
         raise MemoryLimitError(
             describe(
                 f"plan, worker {worker}",

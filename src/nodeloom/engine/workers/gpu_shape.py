@@ -30,6 +30,7 @@ from nodeloom.log import logger
 from nodeloom.partition import Grid
 from nodeloom.partition.budget import MAX_PART, PASS_BYTES, VISIT_BYTES
 from nodeloom.units import size
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -69,7 +70,12 @@ def tables_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Worker
     if tables == "copies" and parts is not None:
         hint = "Leave one of the two out."
         raise ConfigError(
-            describe("num_partition", expected="1 or 'auto', since worker_tables is copies", got=parts, hint=hint)
+            describe(
+                setting("build.num_partition"),
+                expected=f"1 or 'auto', since {setting('resource.worker_tables')} is copies",
+                got=parts,
+                hint=hint,
+            )
         )
     needs_whole = plan.hub_threshold > 0 or any(part.order == 1 for part in plan.parts)
     try:
@@ -145,8 +151,9 @@ def split_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Workers
                 f"plan, worker {worker}",
                 expected=f"at most {size(limit)} on {device}, for parts of the tables",
                 got=f"{least.table_dtype} tables, {sizes(least.device_memory)}",
-                hint=("Leave num_partition out. " if asked is not None else "")
-                + "Use more workers, lower dim, use SGD (other optimizers keep more tables), or use device cpu.",
+                hint=(f"Leave {setting('build.num_partition')} out. " if asked is not None else "")
+                + f"Use more workers, lower {setting('resource.dim')}, use SGD (other optimizers keep more tables), or give "
+                f"{setting('resource.device', 'cpu')}.",
             )
         )
     found = fitting[0]

@@ -17,6 +17,7 @@ from typing import Any
 from nodeloom.engine.torchrun import SPAWNED
 from nodeloom.errors import ConfigError, describe
 from nodeloom.kernels.cpu.parallel import available_threads
+from nodeloom.words import setting
 
 STOPPING = 3600
 """Seconds that workers get to end their round and to write a checkpoint after Ctrl-C; a second Ctrl-C does not wait."""
@@ -105,8 +106,11 @@ def start_workers(command: Sequence[str], num_worker: int, *, max_restart: int =
 
 def without_torch(num_worker: int) -> ConfigError:
     """Return the error of a machine without torch."""
-    hint = "pip install 'nodeloom[workers]', or torch alone."
-    return ConfigError(describe("num_worker", expected="torch, to train with workers", got=num_worker, hint=hint))
+    hint = (
+        f"Install torch (pip install torch), or leave {setting('resource.num_worker')} out: one process uses all cores."
+    )
+    expected = "1 or 'auto' on a machine without torch, with which workers speak to each other"
+    return ConfigError(describe(setting("resource.num_worker"), expected=expected, got=num_worker, hint=hint))
 
 
 @contextlib.contextmanager

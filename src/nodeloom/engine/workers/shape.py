@@ -17,6 +17,7 @@ from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.partition import Grid, Handovers, Placement, assign, communities, rounds
 from nodeloom.partition.communities import MAX_PART
 from nodeloom.units import size
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -111,7 +112,9 @@ def refuse_what_parts_cannot(plan: Plan, settings: Settings, num_worker: int) ->
     """Raise ConfigError if tables are tied or hubs are weighted: workers that have parts of the tables do not train that."""
     if any(part.order == 1 for part in plan.parts):
         hint = "Train order 2 with workers, or order 1 with one worker."
-        raise ConfigError(describe("order", expected="2 with several workers", got=settings.train.order, hint=hint))
+        raise ConfigError(
+            describe(setting("train.order"), expected="2 with several workers", got=settings.train.order, hint=hint)
+        )
     refuse_hub_weights(plan, f"{num_worker} workers train it.")
 
 
@@ -119,10 +122,10 @@ def check_parts(plan: Plan, num_worker: int, num_part: int) -> None:
     """Raise ConfigError if the workers cannot have equally many context parts, or some of them none of the nodes."""
     if num_part % num_worker:
         expected = f"a multiple of the {num_worker} workers, or auto"
-        raise ConfigError(describe("num_partition", expected=expected, got=num_part))
+        raise ConfigError(describe(setting("build.num_partition"), expected=expected, got=num_part))
     if plan.num_nodes < num_part:
         expected = f"a graph of at least {num_part} nodes"
-        raise ConfigError(describe("num_worker", expected=expected, got=f"{plan.num_nodes} nodes"))
+        raise ConfigError(describe(setting("resource.num_worker"), expected=expected, got=f"{plan.num_nodes} nodes"))
 
 
 def num_episodes(plan: Plan, moved: int, pairs_per_second: float, bytes_per_second: float) -> int:
@@ -187,7 +190,8 @@ def check_memory(memory: dict[str, int], limits: list[int | None], result: int) 
         also = result if worker == 0 else 0
         if limit is not None and needed + also > limit:
             text = size(needed + also) + (f", {size(result)} of it to put the result together" if also else "")
-            hint = "Use more workers, give this one more memory (memory_limit is that of each worker), or lower dim."
+            hint = "Use more workers, give this one more memory "
+            hint += f"({setting('resource.memory_limit')} is that of each worker), or lower {setting('resource.dim')}."
             raise MemoryLimitError(
                 describe(f"plan, worker {worker}", expected=f"at most {size(limit)} of memory", got=text, hint=hint)
             )
