@@ -59,6 +59,8 @@ class TestLines:
             ("a b 2\nc d .5\n", [("a", "b", 2.0), ("c", "d", 0.5)]),
             ("a b +1.5e1\nc d 25E-2\n", [("a", "b", 15.0), ("c", "d", 0.25)]),
             ("é 漢字\n", [("é", "漢字")]),
+            ("a b\rb c\r# note\rc a", [("a", "b"), ("b", "c"), ("c", "a")]),
+            ("a b\rb c\r\nc a\n", [("a", "b"), ("b", "c"), ("c", "a")]),
         ],
     )
     def test_text(self, tmp_path, text, edges):
@@ -82,7 +84,7 @@ class TestLines:
             ("1 2\n2 3\n", [1, 2, 3]),
             ("-3 2\n2 -1\n", [-3, -1, 2]),
             ("3000000000 5\n", [5, 3000000000]),
-            ("9223372036854775807 -9223372036854775807\n", [-9223372036854775807, 9223372036854775807]),
+            ("9223372036854775807 -9223372036854775808\n", [-9223372036854775808, 9223372036854775807]),
         ],
     )
     def test_other_integers_are_names_in_ascending_order(self, tmp_path, text, names):
@@ -90,7 +92,9 @@ class TestLines:
         assert columns.names.to_list() == names
         assert named(columns) == [tuple(map(int, line.split())) for line in text.splitlines()]
 
-    @pytest.mark.parametrize("odd", ["x", "07", "+7", "-0", "1.0", "9223372036854775808", "18446744073709551616", "-"])
+    @pytest.mark.parametrize(
+        "odd", ["x", "07", "+7", "-0", "1.0", "9223372036854775808", "-9223372036854775809", "1_0", "１", "-"]
+    )
     def test_with_one_name_that_is_no_integer_all_are_text(self, tmp_path, odd):
         columns = read(tmp_path, f"5 3\n3 {odd}\n")
         assert columns.names.to_list() == ["5", "3", odd]
@@ -149,8 +153,8 @@ class TestFormat:
             ({"delimiters": "é"}, "format.delimiters: expected ASCII"),
             ({"comment": "a b"}, "format.comment: expected a prefix without delimiters"),
             ({"weighted": "yes"}, "weighted: expected True, False or 'auto', got 'yes'"),
-            ({"columns": "ab"}, "columns: expected the names of two or three columns"),
-            ({"columns": ["a"]}, "columns: expected the names of two or three columns"),
+            ({"columns": "ab"}, "columns: expected the names, or the numbers, of two or three"),
+            ({"columns": ["a"]}, "columns: expected the names, or the numbers, of two or three"),
         ],
     )
     def test_refused(self, form, message):
@@ -158,7 +162,7 @@ class TestFormat:
             EdgeFormat(**form)
 
     def test_unknown_encoding(self, tmp_path):
-        with pytest.raises(DataError, match=r"encoding: expected one that Python knows.*got 'utf-9'"):
+        with pytest.raises(DataError, match=r"encoding: expected an encoding of text that Python knows.*got 'utf-9'"):
             read(tmp_path, "a b\n", encoding="utf-9")
 
 
@@ -236,7 +240,6 @@ class TestFiles:
         (b"a b\n\xe9 c\n", r"edges.txt:2: expected text in UTF-8, got b'\\xe9 c'\. Set encoding \(such as 'latin-1'\)"),
         (b"a b\nc d\x00\n", r"edges.txt:2: expected lines of text, got b'c d\\x00'\. .*is this file binary"),
         (bytes(range(256)) * 20, r"edges.txt:1: expected lines of text, got .*is this file binary"),
-        (codecs.BOM_UTF16_LE + "a b\n".encode("utf-16-le"), r"got UTF-16\. Set encoding to 'utf-16'"),
         (gzip.compress(b"a b\n" * 99)[:-9], r"expected a whole gzip file, got a truncated or damaged one"),
         (bz2.compress(b"a b\n" * 99)[:-9], r"expected a whole bz2 file, got a truncated or damaged one"),
         (lzma.compress(b"a b\n" * 99)[:-9], r"expected a whole xz file, got a truncated or damaged one"),

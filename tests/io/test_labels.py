@@ -118,7 +118,7 @@ def test_standard_input(monkeypatch):
 def test_other_encodings(tmp_path, encoding):
     path = write(tmp_path, "ünï grün\nann rot\n".encode(encoding))
     assert pairs(Labels.from_file(path, NAMES, encoding=encoding)) == [(0, "rot"), (3, "grün")]
-    with pytest.raises(DataError, match="encoding: expected an encoding that Python knows"):
+    with pytest.raises(DataError, match="encoding: expected an encoding of text that Python knows"):
         Labels.from_file(path, NAMES, encoding="klingon")
 
 

@@ -16,8 +16,8 @@ import pytest
 from nodeloom.errors import DataError
 from nodeloom.graph import Graph
 from nodeloom.io.collector import EdgeCollector
+from nodeloom.io.columns import choose_columns
 from nodeloom.io.edgelist import EdgeFormat, collect_edges
-from nodeloom.io.tables import choose_columns
 
 
 def edges_of(graph):
@@ -44,7 +44,7 @@ class TestColumns:
         ],
     )
     def test_chosen(self, available, columns, weighted, chosen):
-        assert choose_columns(available, columns, weighted, "t") == chosen
+        assert [available[i] for i in choose_columns(available, columns, weighted, "t")] == chosen
 
     @pytest.mark.parametrize(
         ("available", "columns", "weighted", "message"),
@@ -142,6 +142,22 @@ def test_pandas():
         Graph.from_pandas(pd.DataFrame({"u": ["a", None], "v": ["b", "c"]}))
     with pytest.raises(DataError, match="expected a pandas data frame, got dict"):
         Graph.from_pandas({})
+
+
+def test_pandas_columns_by_number():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame([[0, 1, 0.5], [1, 2, 0.5]])
+    for columns in ([0, 1, 2], ["0", "1", "2"]):
+        assert edges_of(Graph.from_pandas(frame, columns)) == [(0, 1, 0.5), (1, 2, 0.5)]
+    assert edges_of(Graph.from_pandas(frame, [1, 0])) == [(0, 1, None), (1, 2, None)]
+
+
+def test_pandas_numbers_beyond_64_bits():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"u": [2**70, 1], "v": [1, 2], "weight": [10**30, 1]})
+    graph = Graph.from_pandas(frame)
+    assert graph.names.to_list() == [str(2**70), "1", "2"]
+    assert graph.weights.max() == np.float32(1e30)
 
 
 def test_polars():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from nodeloom.config.section import Number, Section
+from nodeloom.encoding import EXPECTED, text_codec
 from nodeloom.errors import ConfigError
 
 Name = str | int
@@ -26,10 +26,8 @@ class FormatConfig(Section):
     @field_validator("encoding")
     @classmethod
     def _known(cls, value: str) -> str:
-        try:
-            codecs.lookup(value)
-        except LookupError:
-            raise ConfigError("an encoding that Python knows, such as utf-8 or latin-1") from None
+        if text_codec(value) is None:
+            raise ConfigError(EXPECTED)
         return value
 
 
@@ -64,7 +62,7 @@ class GraphConfig(Section):
         description="What to do with an edge listed twice. auto: sum the weights, or count it once if there are none.",
     )
     self_loops: Literal["keep", "drop"] = Field("keep", description="Whether an edge from a node to itself stays.")
-    columns: tuple[str, ...] | None = Field(
+    columns: tuple[str | int, ...] | None = Field(
         None,
         min_length=2,
         max_length=3,

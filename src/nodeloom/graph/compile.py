@@ -40,7 +40,7 @@ class FileKeywords(TypedDict, total=False):
     duplicates: Duplicates
     self_loops: SelfLoops
     normalization: bool
-    columns: Sequence[str] | None
+    columns: Sequence[str | int] | None
     encoding: str
     format: str
     num_thread: int | Auto
@@ -59,7 +59,7 @@ def compile_files(
     duplicates: Duplicates = "auto",
     self_loops: SelfLoops = "keep",
     normalization: bool = False,
-    columns: Sequence[str] | None = None,
+    columns: Sequence[str | int] | None = None,
     encoding: str = "utf-8",
     format: str = "auto",
     num_thread: int | Auto = "auto",

@@ -146,7 +146,7 @@ class GraphSources:
         duplicates: Duplicates = "auto",
         self_loops: SelfLoops = "keep",
         normalization: bool = False,
-        columns: Sequence[str] | None = None,
+        columns: Sequence[str | int] | None = None,
         encoding: str = "utf-8",
         format: str = "auto",
         num_thread: int | Auto = "auto",
@@ -329,7 +329,7 @@ class GraphSources:
     def from_arrow(
         cls,
         table: Any,
-        columns: Sequence[str] | None = None,
+        columns: Sequence[str | int] | None = None,
         *,
         weighted: bool | Auto = "auto",
         directed: bool = False,
@@ -367,7 +367,7 @@ class GraphSources:
     def from_polars(
         cls,
         frame: polars.DataFrame,
-        columns: Sequence[str] | None = None,
+        columns: Sequence[str | int] | None = None,
         *,
         weighted: bool | Auto = "auto",
         directed: bool = False,
@@ -381,7 +381,7 @@ class GraphSources:
     def from_pandas(
         cls,
         frame: pandas.DataFrame,
-        columns: Sequence[str] | None = None,
+        columns: Sequence[str | int] | None = None,
         *,
         weighted: bool | Auto = "auto",
         directed: bool = False,

@@ -33,7 +33,7 @@ class EdgeFormat:
     delimiters: str = DELIMITERS
     comment: str = COMMENT
     weighted: bool | Auto = "auto"
-    columns: Sequence[str] | None = None
+    columns: Sequence[str | int] | None = None
     encoding: str = "utf-8"
     format: str = "auto"
     directed: bool = False
@@ -55,9 +55,11 @@ class EdgeFormat:
         if self.columns is not None and (
             isinstance(self.columns, str)
             or len(self.columns) not in (2, 3)
-            or not all(isinstance(c, str) for c in self.columns)
+            or not all(isinstance(c, str | int) and not isinstance(c, bool) for c in self.columns)
         ):
-            raise ConfigError(f"columns: expected the names of two or three columns, got {self.columns!r}")
+            raise ConfigError(
+                f"columns: expected the names, or the numbers, of two or three columns, got {self.columns!r}"
+            )
 
 
 def read_edges(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -36,8 +37,7 @@ class TextFormat:
         if self.comment:
             kinds[self.comment.encode()[0]] = kernels.COMMENT
         kinds[list(self.delimiters.encode())] = kernels.DELIMITER
-        kinds[ord("\r")] = kernels.DELIMITER
-        kinds[ord("\n")] = kernels.LINE_END
+        kinds[list(b"\r\n")] = kernels.LINE_END
         return kinds
 
 
@@ -107,7 +107,7 @@ class TextReader:
         if b"\0" in text:
             return _Block(text, np.empty((2, 0), np.int64), None, integers, 0, 0, bad_byte=text.index(b"\0"))
         block = np.frombuffer(text, np.uint8)
-        count = text.count(b"\n") + 1
+        count = text.count(b"\n") + text.count(b"\r") + 1
         ends = np.empty((2, count), np.int64)
         weights = np.empty(count if num_column != 2 else 0, np.float32)
         ignore_rest = self._form.weighted is False
@@ -171,7 +171,7 @@ class TextReader:
 
     def _bad_line(self, source: Source, block: _Block, line: int) -> DataError:
         where = f"{source.name}:{line}"
-        text = block.text[block.where :].split(b"\n", 1)[0].decode("utf-8", "replace").rstrip("\r")
+        text = re.split(b"[\r\n]", block.text[block.where :], maxsplit=1)[0].decode("utf-8", "replace")
         tokens = self._split(text)
         if block.status == kernels.BAD_WEIGHT:
             try:

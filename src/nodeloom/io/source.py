@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from nodeloom.errors import DataError
+from nodeloom.encoding import EXPECTED, text_codec
+from nodeloom.errors import DataError, describe
 from nodeloom.io.formats.refused import refusal
 
 BLOCK = 1 << 22
@@ -20,8 +21,19 @@ _MAX_LINE = 1 << 26
 
 EDGES = "a list of edges"
 
+OTHER_ENCODING = "Set encoding (such as 'latin-1') to what the file is written in, or re-encode it."
+
+# Byte order marks; that of UTF-32 begins like that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
 _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
-_KINDS = {b"PAR1": "parquet", b"ARROW1": "arrow"}
+_KINDS = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow stream"}
 
 
 class Source:
@@ -33,7 +45,7 @@ class Source:
         The path, or "standard input"; for messages.
     stream : binary file
         The decompressed bytes.
-    kind : {"text", "parquet", "arrow"}
+    kind : {"text", "parquet", "arrow", "arrow stream"}
         What the first bytes say it is.
     compression : str
         "gzip", "bz2", "xz", "zstd", or "" for none.
@@ -129,7 +141,7 @@ def _sniff(name: str, file: io.BufferedReader, content: str) -> Source:
     compression = next((c for magic, c in _COMPRESSIONS.items() if start.startswith(magic)), "")
     if not compression:
         # A node may be called PAR1: a gene is.
-        named = start[4:5] in b" \t,;|\r\n"
+        named = start.startswith(b"PAR1") and start[4:5] in b" \t,;|\r\n"
         kind = next((k for magic, k in _KINDS.items() if start.startswith(magic) and not named), "text")
         return Source(name, cast(BinaryIO, file), kind, "")
     source = Source(name, _decompress(file, compression), "text", compression)
@@ -165,30 +177,30 @@ def _decompress(file: io.BufferedReader, compression: str) -> BinaryIO:
 def line_blocks(source: Source, encoding: str = "utf-8", size: int = BLOCK) -> Iterator[bytes]:
     """Yield the text of a source as UTF-8 in blocks of whole lines, without a byte order mark.
 
+    Lines end at a line feed, at a carriage return, or at both. A file with the byte order mark of an encoding is in that.
+
     Raises
     ------
     DataError
         The file cannot be read, is not in `encoding`, or has no line ends.
     """
-    decode = _decoder(source, encoding)
+    raw = source.read(size)
+    decode = _decoder(source.name, encoding_of(raw, encoding))
     rest = b""
     first = True
     while True:
-        raw = source.read(size)
         data = decode(raw)
         if first and data:
             first = False
-            if data.startswith(codecs.BOM_UTF8):
-                data = data[3:]
-            elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                raise DataError(
-                    f"{source.name}: expected text in UTF-8, got UTF-16. Set encoding to 'utf-16', or re-encode it."
-                )
+            data = data.removeprefix(codecs.BOM_UTF8)
         if not raw:
             if rest or data:
                 yield rest + data
             return
         end = data.rfind(b"\n") + 1
+        if not end:
+            # Lines that end with a carriage return alone; after the last byte a line feed may follow.
+            end = data.rfind(b"\r", 0, -1) + 1
         if end:
             yield rest + data[:end]
             rest = data[end:]
@@ -199,23 +211,73 @@ def line_blocks(source: Source, encoding: str = "utf-8", size: int = BLOCK) -> I
                     f"{source.name}: expected lines of text, got {len(rest):,} bytes without a line end. "
                     "Is this file binary?"
                 )
+        raw = source.read(size)
 
 
-def _decoder(source: Source, encoding: str) -> Callable[[bytes], bytes]:
+def read_text(source: Source, encoding: str = "utf-8") -> str:
+    """Return the whole text of a source, without a byte order mark.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, or is not in `encoding`.
+    """
+    raw = b"".join(iter(lambda: source.read(BLOCK), b""))
+    codec = encoding_of(raw, encoding)
+    if codec == "utf-8" and b"\0" in raw[: 1 << 16]:
+        raise DataError(describe(source.name, expected="a text file", got="binary data"))
     try:
-        codec = codecs.lookup(encoding)
-    except LookupError:
-        raise DataError(
-            f"encoding: expected one that Python knows, such as 'utf-8' or 'latin-1', got {encoding!r}"
-        ) from None
-    if codec.name in ("utf-8", "ascii"):
+        return raw.decode(codec).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        got = raw[max(0, error.start - 10) : error.start + 10]
+        expected = f"text in {codec.upper()}"
+        raise DataError(describe(f"{source.name}:{line}", expected=expected, got=got, hint=OTHER_ENCODING)) from None
+    except UnicodeError as error:
+        raise DataError(f"{source.name}: expected text in {codec}, got: {error}. {OTHER_ENCODING}") from None
+
+
+def encoding_of(start: bytes, encoding: str) -> str:
+    """Return the codec for a file: that of its byte order mark, else the one that is asked for.
+
+    Parameters
+    ----------
+    start : bytes
+        The first bytes of the file.
+    encoding : str
+        What is asked for. Where it leaves that open (``utf-16``), the zeros among the bytes tell which half comes first;
+        so many that they can only be those of UTF-16 tell it for ``utf-8`` as well.
+
+    Raises
+    ------
+    DataError
+        It is no encoding of text.
+    """
+    codec = text_codec(encoding)
+    if codec is None:
+        raise DataError(f"encoding: expected {EXPECTED}, got {encoding!r}")
+    name = "utf-8" if codec.name == "ascii" else codec.name
+    mark = next((marked for bom, marked in _MARKS if start.startswith(bom)), "")
+    if mark == "utf-8" or (mark and name.startswith("utf-")):
+        return mark
+    if name in ("utf-8", "utf-16"):
+        sample = start[: 1024 & ~1]
+        low, high = sample[::2].count(0), sample[1::2].count(0)
+        if name == "utf-16" or (not (low and high) and max(low, high) > len(sample) // 2 * 0.3):
+            return "utf-16-be" if low > high else "utf-16-le"
+    return name
+
+
+def _decoder(name: str, codec: str) -> Callable[[bytes], bytes]:
+    if codec == "utf-8":
         return lambda raw: raw
-    incremental = codec.incrementaldecoder()
+    incremental = codecs.getincrementaldecoder(codec)()
 
     def decode(raw: bytes) -> bytes:
         try:
             return incremental.decode(raw, final=not raw).encode()
-        except UnicodeDecodeError as error:
-            raise DataError(f"{source.name}: expected text in {encoding}, got {error.reason}") from None
+        except UnicodeError as error:
+            reason = getattr(error, "reason", None) or str(error)
+            raise DataError(f"{name}: expected text in {codec}, got {reason}. {OTHER_ENCODING}") from None
 
     return decode

@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
 from nodeloom.io.collector import EdgeCollector
-from nodeloom.io.columns import EdgeColumns
+from nodeloom.io.columns import EdgeColumns, choose_columns
 from nodeloom.io.source import Source
-from nodeloom.io.vocabulary import name_array, plain
-from nodeloom.io.weights import check_weighted, check_weights
+from nodeloom.io.vocabulary import decoded, name_array, plain
+from nodeloom.io.weights import check_weights
 from nodeloom.typing import Auto
 
 if TYPE_CHECKING:
@@ -24,76 +24,13 @@ if TYPE_CHECKING:
 
     from nodeloom.io.edgelist import EdgeFormat
 
-_PAIRS = (("head", "tail"), ("source", "target"), ("src", "dst"), ("from", "to"), ("u", "v"))
 _BATCH = 1 << 18
 _BUFFER = 1 << 22  # bytes of a column of a Parquet file that are read at a time
 _CSV_DELIMITERS = ",\t;| "
 
 
-def choose_columns(
-    available: Sequence[str], columns: Sequence[str] | None, weighted: bool | Auto, where: str
-) -> list[str]:
-    """Return the names of the columns of heads, tails and, if there are, weights.
-
-    Parameters
-    ----------
-    available : sequence of str
-        The columns of the table.
-    columns : sequence of two or three str, or None
-        What the user asked for. None takes head and tail, source and target, src and dst, from and to, or u and v
-        (whatever their case), or the only two columns; and "weight" where there is such a column.
-    weighted : bool or "auto"
-        Whether a column of weights must, must not, or may be used.
-    where : str
-        What the table is, for the message.
-
-    Raises
-    ------
-    DataError
-        A column is not there, or it is not clear which columns are meant.
-    """
-    check_weighted(weighted)
-    if columns is not None:
-        absent = [c for c in columns if c not in available]
-        if absent:
-            raise DataError(
-                f"{where}: expected the column{'s' if len(absent) > 1 else ''} {', '.join(map(repr, absent))}, "
-                f"got a table with {_listed(available)}"
-            )
-        chosen = list(columns)
-    else:
-        lower = {name.lower(): name for name in reversed(available)}
-        pair = next((p for p in _PAIRS if p[0] in lower and p[1] in lower), None)
-        if pair is not None:
-            chosen = [lower[pair[0]], lower[pair[1]]]
-        elif len(available) == 2:
-            chosen = list(available)
-        else:
-            raise DataError(
-                f"{where}: expected columns 'head' and 'tail' (or 'source' and 'target'), got {_listed(available)}. "
-                "Name them with columns=('...', '...')."
-            )
-        if "weight" in lower:
-            chosen.append(lower["weight"])
-    twice = next((c for c in chosen if list(available).count(c) > 1), None)
-    if twice is not None:
-        raise DataError(f"{where}: expected each column once, got {twice!r} twice. Rename one of them.")
-    if weighted is False:
-        return chosen[:2]
-    if weighted is True and len(chosen) < 3:
-        raise DataError(
-            f"{where}: expected a column of weights, got {_listed(available)}. Name it as the third of columns."
-        )
-    return chosen
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
-    return f"the columns {shown}" if names else "no columns"
-
-
 def read_table(
-    table: Any, columns: Sequence[str] | None = None, weighted: bool | Auto = "auto", where: str = "table"
+    table: Any, columns: Sequence[str | int] | None = None, weighted: bool | Auto = "auto", where: str = "table"
 ) -> EdgeColumns:
     """Return the edges of a table in memory.
 
@@ -125,13 +62,16 @@ def read_table(
         raise DataError(f"{where}: expected an Arrow table, got {type(table).__name__}")
     chosen = choose_columns(reader.schema.names, columns, weighted, where)
     collector = EdgeCollector()
-    collect_batches((batch.select(chosen) for batch in reader), collector, where)
+    try:
+        collect_batches((batch.select(chosen) for batch in reader), collector, where)
+    except pa.ArrowException as error:
+        raise DataError(f"{where}: expected sound columns, got: {' '.join(str(error).split())}") from None
     if not collector.num_edges:
         raise DataError(f"{where}: expected edges, got a table without rows")
     return collector.finish()
 
 
-def arrow_of_pandas(frame: pandas.DataFrame, columns: Sequence[str] | None, weighted: bool | Auto) -> pa.Table:
+def arrow_of_pandas(frame: pandas.DataFrame, columns: Sequence[str | int] | None, weighted: bool | Auto) -> pa.Table:
     """Return the columns of edges of a pandas data frame as an Arrow table.
 
     Raises
@@ -143,18 +83,24 @@ def arrow_of_pandas(frame: pandas.DataFrame, columns: Sequence[str] | None, weig
 
     if not (hasattr(frame, "columns") and hasattr(frame, "iloc")):
         raise DataError(f"frame: expected a pandas data frame, got {type(frame).__name__}")
-    chosen = choose_columns([str(name) for name in frame.columns], columns, weighted, "frame")
+    names = [str(name) for name in frame.columns]
     arrays = []
-    for i, name in enumerate(chosen):
-        column = frame.iloc[:, [str(c) for c in frame.columns].index(name)]
+    chosen = choose_columns(names, columns, weighted, "frame")
+    for i, position in enumerate(chosen):
+        column = frame.iloc[:, position]
         try:
             array = pa.array(column, from_pandas=True)
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            if i == 2 or column.isna().any():
-                raise DataError(f"frame: expected column {name!r} to be of one type, got: {error}") from None
-            array = name_array(column.tolist())
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, ValueError, OverflowError) as error:
+            # Objects that Arrow does not take together: text beside integers, integers beyond 64 bits.
+            try:
+                array = pa.array(column.astype("float64")) if i == 2 else name_array(column.tolist())
+            except (TypeError, ValueError, OverflowError):
+                reason = " ".join(str(error).split())
+                raise DataError(
+                    f"frame: expected column {names[position]!r} to be of one type, got: {reason}"
+                ) from None
         arrays.append(array)
-    return pa.table(arrays, names=chosen)
+    return pa.table(arrays, names=[names[position] for position in chosen])
 
 
 def collect_batches(
@@ -171,6 +117,8 @@ def collect_batches(
     for batch in batches:
         if not batch.num_rows:
             continue
+        # Offsets, indices of dictionaries and text are used unchecked later on.
+        batch.validate(full=True)
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             if column.null_count:
                 at = row + int(np.flatnonzero(np.asarray(column.is_null()))[0])
@@ -185,30 +133,38 @@ def collect_batches(
 
 
 def _names(batch: pa.RecordBatch, i: int, where: str) -> pa.Array:
+    import pyarrow as pa
+
     try:
         return plain(batch.column(i))
-    except DataError:
+    except (DataError, pa.ArrowException) as error:
+        reason = "" if isinstance(error, DataError) else f" ({' '.join(str(error).split())})"
         raise DataError(
             f"{where}: expected names as text or integers in column {batch.schema.names[i]!r}, "
-            f"got values of type {batch.column(i).type}. Convert the column first."
+            f"got values of type {batch.column(i).type}{reason}. Convert the column first."
         ) from None
 
 
 def _weights(column: pa.Array, where: str, row: int) -> npt.NDArray[Any]:
     import pyarrow as pa
 
+    column = decoded(column)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         try:
             return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid:
+            # One by one: blanks do not count, and the first that is no number is told.
+            values = np.empty(len(column), np.float64)
             for i, text in enumerate(column.to_pylist()):
                 try:
-                    float(text)
+                    values[i] = float(text)
                 except ValueError:
                     raise DataError(
                         describe(f"{where}, row {row + i}", expected="a number as the weight", got=text)
                     ) from None
-            raise
+            return values
+    if pa.types.is_decimal(column.type):
+        column = column.cast(pa.float64())
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         raise DataError(f"{where}: expected numbers as weights, got values of type {column.type}")
     return column.to_numpy(zero_copy_only=False)
@@ -225,17 +181,19 @@ def read_table_file(source: Source, collector: EdgeCollector, form: EdgeFormat) 
     import pyarrow as pa
 
     try:
-        if source.kind == "parquet":
-            batches = _parquet(source, form)
-        elif source.kind == "arrow":
-            batches = _arrow(source, form)
-        else:
-            batches = _csv(source, form)
+        batches = {"parquet": _parquet, "arrow": _arrow, "arrow stream": _arrow_stream}.get(source.kind, _csv)(
+            source, form
+        )
         collect_batches(batches, collector, source.name, first_row=1)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeError) as error:
         if isinstance(error, DataError):
             raise
-        what = {"parquet": "a whole Parquet file", "arrow": "a whole Arrow file"}.get(source.kind, "rows of CSV")
+        kinds = {
+            "parquet": "a whole Parquet file",
+            "arrow": "a whole Arrow file",
+            "arrow stream": "a whole Arrow stream",
+        }
+        what = kinds.get(source.kind, "rows of CSV")
         raise DataError(f"{source.name}: expected {what}, got: {' '.join(str(error).split())}") from None
 
 
@@ -251,7 +209,8 @@ def _parquet(source: Source, form: EdgeFormat) -> Iterator[pa.RecordBatch]:
 
     # A buffer for each column, else whole columns are read before the first row is there.
     file = pq.ParquetFile(_seekable(source), buffer_size=_BUFFER, pre_buffer=False)
-    chosen = choose_columns(file.schema_arrow.names, form.columns, form.weighted, source.name)
+    names = file.schema_arrow.names
+    chosen = [names[i] for i in choose_columns(names, form.columns, form.weighted, source.name)]
     for batch in file.iter_batches(_BATCH, columns=chosen):
         yield batch.select(chosen)
 
@@ -260,11 +219,23 @@ def _arrow(source: Source, form: EdgeFormat) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
     file = pa.ipc.open_file(_seekable(source))
-    chosen = choose_columns(file.schema.names, form.columns, form.weighted, source.name)
-    for i in range(file.num_record_batches):
-        batch = file.get_batch(i).select(chosen)
+    yield from _parts(file.schema, (file.get_batch(i) for i in range(file.num_record_batches)), source, form)
+
+
+def _arrow_stream(source: Source, form: EdgeFormat) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    reader = pa.ipc.open_stream(pa.PythonFile(source.stream, "r"))
+    yield from _parts(reader.schema, reader, source, form)
+
+
+def _parts(
+    schema: pa.Schema, batches: Iterable[pa.RecordBatch], source: Source, form: EdgeFormat
+) -> Iterator[pa.RecordBatch]:
+    chosen = choose_columns(schema.names, form.columns, form.weighted, source.name)
+    for batch in batches:
         for start in range(0, batch.num_rows, _BATCH):
-            yield batch.slice(start, _BATCH)
+            yield batch.select(chosen).slice(start, _BATCH)
 
 
 def _csv(source: Source, form: EdgeFormat) -> Iterator[pa.RecordBatch]:
@@ -276,7 +247,7 @@ def _csv(source: Source, form: EdgeFormat) -> Iterator[pa.RecordBatch]:
     if not header:
         return
     delimiter, available = _csv_columns(header, source, form)
-    chosen = choose_columns(available, form.columns, form.weighted, source.name)
+    chosen = [available[i] for i in choose_columns(available, form.columns, form.weighted, source.name)]
 
     def handle(row: Any) -> str:
         return "skip" if form.comment and (row.text or "").lstrip().startswith(form.comment) else "error"

@@ -5,7 +5,6 @@ Edge lists, which are far larger, have a reader of their own; this one takes the
 
 from __future__ import annotations
 
-import codecs
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
-from nodeloom.io.source import BLOCK, open_source
+from nodeloom.io.source import open_source, read_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -133,22 +132,7 @@ def _read_text(path: str | Path, encoding: str) -> tuple[str, str]:
     with open_source(path, content="lines of text") as source:
         if source.kind != "text":
             raise DataError(describe(source.name, expected="a text file", got=f"a {source.kind} file"))
-        raw = b"".join(iter(lambda: source.read(BLOCK), b""))
-    try:
-        codec = codecs.lookup(encoding).name
-    except LookupError:
-        expected = "an encoding that Python knows, such as utf-8 or latin-1"
-        raise DataError(describe("encoding", expected=expected, got=encoding)) from None
-    if codec == "utf-8" and b"\x00" in raw[: 1 << 16]:
-        raise DataError(describe(source.name, expected="a text file", got="binary data"))
-    try:
-        text = raw.decode(codec).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        got = raw[max(0, error.start - 10) : error.start + 10]
-        hint = "Set encoding (latin-1 is a common one), or convert the file."
-        expected = f"text in {codec.upper()}"
-        raise DataError(describe(f"{source.name}:{line}", expected=expected, got=got, hint=hint)) from error
+        text = read_text(source, encoding)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return source.name, text

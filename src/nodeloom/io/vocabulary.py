@@ -300,9 +300,8 @@ def plain(array: Any) -> pa.Array:
         array = array.combine_chunks()
         if isinstance(array, pa.ChunkedArray):
             array = array.chunk(0) if array.num_chunks else pa.array([], array.type)
+    array = decoded(array)
     kind = array.type
-    if pa.types.is_dictionary(kind):
-        return plain(array.dictionary_decode())
     if pa.types.is_uint64(kind):
         largest = pc.max(array).as_py()
         return array.cast(pa.int64() if largest is None or largest <= _INT64[1] else pa.string())
@@ -310,11 +309,31 @@ def plain(array: Any) -> pa.Array:
         return array.cast(pa.int64())
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return array
-    if kind == pa.string_view():
-        return array.cast(pa.large_string() if array.nbytes >= 2**31 else pa.string())
+    if pa.types.is_decimal(kind):
+        # Of databases: whole numbers of any length. Others are refused by the cast.
+        try:
+            return array.cast(pa.int64())
+        except pa.ArrowInvalid:
+            return array.cast(pa.decimal256(76, 0)).cast(pa.string())
     if pa.types.is_null(kind) and len(array) == 0:
         return array.cast(pa.int64())
     raise DataError(f"names: expected text or integers, got values of type {kind}. Convert them to strings first.")
+
+
+def decoded(array: pa.Array) -> pa.Array:
+    """Return an Arrow array without dictionary, runs and views, and with text that is not declared as text as text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = array.type
+    if pa.types.is_run_end_encoded(kind):
+        return decoded(pc.run_end_decode(array))
+    if pa.types.is_dictionary(kind):
+        # Views and the like cannot be taken by their indices.
+        return pa.DictionaryArray.from_arrays(array.indices, decoded(array.dictionary)).dictionary_decode()
+    if kind in (pa.string_view(), pa.binary_view(), pa.binary()) or pa.types.is_fixed_size_binary(kind):
+        return array.cast(pa.large_string() if array.nbytes >= 2**31 else pa.string())
+    return array.cast(pa.large_string()) if pa.types.is_large_binary(kind) else array
 
 
 def name_array(names: Any) -> pa.Array:

@@ -44,7 +44,8 @@ def _integer(block, start, length):
             return np.int64(0), False
         value = value * np.uint64(10) + digit
         i += 1
-    if value > np.uint64(0x7FFFFFFFFFFFFFFF):
+    # The smallest int64 has no positive counterpart.
+    if value > np.uint64(0x7FFFFFFFFFFFFFFF) + np.uint64(negative):
         return np.int64(0), False
     return (-np.int64(value) if negative else np.int64(value)), True
 
@@ -159,7 +160,7 @@ def read_edges(block, kinds, comment, integers, num_column, ignore_rest, ends, w
             if kind == LINE_END:
                 break
             if kind == COMMENT and _is_comment(block, i, comment):
-                while i < size and block[i] != 10:
+                while i < size and kinds[block[i]] != LINE_END:
                     i += 1
                 break
             start = i
@@ -177,6 +178,9 @@ def read_edges(block, kinds, comment, integers, num_column, ignore_rest, ends, w
                 starts[column] = start
                 lengths[column] = end - start
             column += 1
+        # A carriage return ends a line, alone or before a line feed.
+        if i + 1 < size and block[i] == 13 and block[i + 1] == 10:
+            i += 1
         i += 1
         if column > 0:
             if num_column == 0 and column >= 2:

@@ -8,7 +8,7 @@ import re
 def split_line(line: str, delimiters: str, comment: str) -> list[str]:
     """Return the tokens of a line: what stands between delimiters before the comment, blanks at its ends taken off.
 
-    Line ends (the carriage return too) always delimit; delimiters in a row count as one.
+    Delimiters in a row count as one.
     """
     if comment and comment in line:
         line = line[: line.index(comment)]
@@ -17,6 +17,6 @@ def split_line(line: str, delimiters: str, comment: str) -> list[str]:
 
 
 def read_edges(text: str, delimiters: str, comment: str) -> list[list[str]]:
-    """Return the tokens of every line that has any."""
-    lines = (split_line(line, delimiters, comment) for line in text.split("\n"))
+    """Return the tokens of every line that has any; a line ends at a line feed, a carriage return, or both."""
+    lines = (split_line(line, delimiters, comment) for line in re.split("\r\n|\r|\n", text))
     return [tokens for tokens in lines if tokens]
