@@ -13,8 +13,9 @@ import numpy.typing as npt
 from nodeloom.errors import DataError, describe
 from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.columns import EdgeColumns, choose_columns
+from nodeloom.io.decoding import decoded
 from nodeloom.io.source import Source
-from nodeloom.io.vocabulary import decoded, name_array, plain
+from nodeloom.io.vocabulary import name_array, plain
 from nodeloom.io.weights import check_weights
 from nodeloom.typing import Auto
 
