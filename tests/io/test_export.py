@@ -215,3 +215,12 @@ def test_memory_is_bounded(tmp_path):
     command = [sys.executable, "-c", script, str(tmp_path / "out")]
     used = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert max(used.values()) < 90, used
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_vectors_that_are_not_finite_are_refused(tmp_path, value):
+    vectors = np.ones((3, 2), np.float32)
+    vectors[1, 1] = value
+    with pytest.raises(DataError, match=rf"vectors of finite numbers, got \"{value} for node 'b'\""):
+        export_vectors(tmp_path / "v.tsv", vectors, Vocabulary.from_names(["a", "b", "c"]))
+    assert not (tmp_path / "v.tsv").exists()

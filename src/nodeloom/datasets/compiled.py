@@ -6,16 +6,27 @@ Keys: ``edges`` [m, 2] (undirected, each once), ``labels`` [k, 2] rows of node a
 from __future__ import annotations
 
 import hashlib
+import math
+import re
+import zipfile
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nodeloom.datasets import conversion
 from nodeloom.datasets.cache import cache_folder, written
-from nodeloom.errors import DatasetError
+from nodeloom.errors import DatasetError, describe
 
 SPLITS = ("graph", "label", "train", "valid", "test")
 """What can be made of a file: edges, labels, and a split for link prediction."""
+
+_APART = re.compile(r"""[\s,;#"']+""")
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+# No array of edges is packed to a hundredth; two megabytes of zeros unpack to gigabytes.
+_MOST_PACKED, _SMALL = 100, 1 << 26
 
 
 def text_of(file: Path, name: str, split: str) -> Path:
@@ -44,24 +55,93 @@ def text_of(file: Path, name: str, split: str) -> Path:
         with written(*(folder / f"{name}_{part}.txt" for part in names)) as outputs:
             conversion.link_split((100, 1, 1))([text_of(file, name, "graph")], dict(zip(names, outputs, strict=True)))
         return path
-    content = _load(file)
-    key = {"graph": "edges", "label": "labels"}[split]
-    if key not in content:
-        raise DatasetError(f"{file}: expected an array {key!r}, got {sorted(content)}. The split {split!r} needs it.")
+    if split == "label":
+        labels, class_names = _labels(file)
+        with written(path) as (temporary,):
+            if class_names is None:
+                conversion.write_blocks(temporary, [labels])
+            else:
+                with temporary.open("w", encoding="utf-8") as stream:
+                    stream.writelines(f"{node}\t{class_names[label]}\n" for node, label in labels.tolist())
+        return path
+    edges = _pairs(file, "edges", split)
     with written(path) as (temporary,):
-        if split == "label" and "label_names" in content:
-            names_of = content["label_names"]
-            lines = (f"{node}\t{names_of[label]}\n" for node, label in content["labels"].tolist())
-            with temporary.open("w", encoding="utf-8") as stream:
-                stream.writelines(lines)
-        else:
-            conversion.write_blocks(temporary, [content[key]])
+        conversion.write_blocks(temporary, [edges])
     return path
 
 
-def _load(file: Path) -> dict[str, np.ndarray]:
+def _labels(file: Path) -> tuple[npt.NDArray[Any], list[str] | None]:
+    """Return rows of node and label, and the names of the labels if there are any."""
+    labels = _pairs(file, "labels", "label")
+    found = _load(file, "label_names")
+    if found is None:
+        return labels, None
+    if found.ndim != 1 or found.dtype.kind not in "Uiu":
+        got = f"{found.dtype} {list(found.shape)}"
+        raise DatasetError(describe(f"{file}: label_names", expected="text in one dimension", got=got))
+    wrong = (labels[:, 1] < 0) | (labels[:, 1] >= len(found))
+    if wrong.any():
+        row = int(wrong.argmax())
+        expected = f"labels from 0 to {len(found) - 1}, of which label_names has the names"
+        raise DatasetError(describe(f"{file}: labels[{row}]", expected=expected, got=int(labels[row, 1])))
+    # A line of the text file is a node and its label: neither may fall apart.
+    class_names = [_APART.sub("_", str(name)) for name in found.tolist()]
+    if len(set(class_names)) != len(class_names) or "" in class_names:
+        raise DatasetError(describe(f"{file}: label_names", expected="each name once, and none empty", got=class_names))
+    return labels, class_names
+
+
+def _pairs(file: Path, key: str, split: str) -> npt.NDArray[Any]:
+    """Return an array of integers [k, 2]."""
+    array = _load(file, key)
+    if array is None:
+        raise DatasetError(f"{file}: expected an array {key!r}, got none. The split {split!r} needs it.")
+    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu":
+        got = f"{array.dtype} {list(array.shape)}"
+        raise DatasetError(describe(f"{file}: {key}", expected="integers [k, 2]", got=got))
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise DatasetError(describe(f"{file}: {key}", expected="numbers below 2^63", got=int(array.max())))
+    return array.astype(np.int64, copy=False)
+
+
+def _load(file: Path, key: str) -> npt.NDArray[Any] | None:
+    """Return an array, or None if there is none of this name. Its size is looked at before there is room for it."""
+    import lzma
+
     try:
-        with np.load(file, allow_pickle=False) as content:
-            return {key: content[key] for key in content.files}
-    except (OSError, ValueError, EOFError) as error:
+        with zipfile.ZipFile(file) as archive:
+            if f"{key}.npy" not in archive.namelist():
+                return None
+            member = archive.getinfo(f"{key}.npy")
+            if member.file_size > max(_SMALL, _MOST_PACKED * member.compress_size):
+                got = f"{member.file_size:,} bytes in {member.compress_size:,}"
+                expected = f"an array that is packed to a {_MOST_PACKED}th at most"
+                raise DatasetError(
+                    describe(f"{file}: {key}", expected=expected, got=got, hint="It is damaged or forged.")
+                )
+            with archive.open(member) as stream:
+                version = np.lib.format.read_magic(stream)
+                if version not in _HEADERS:
+                    raise ValueError(f"an array of version {version}")
+                shape, _, dtype = _HEADERS[version](stream)
+                if dtype.hasobject:
+                    raise ValueError("an array of objects")
+                size = math.prod(shape) * dtype.itemsize
+                if size > member.file_size:
+                    raise ValueError(f"an array of {size:,} bytes in {member.file_size:,}")
+            with archive.open(member) as stream:
+                return np.lib.format.read_array(stream, allow_pickle=False)
+    except DatasetError:
+        raise
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        RuntimeError,
+        SyntaxError,
+        TypeError,
+    ) as error:
         raise DatasetError(f"{file}: expected NumPy's npz format, got something else ({error}).") from None

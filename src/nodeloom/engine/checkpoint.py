@@ -6,9 +6,10 @@ import dataclasses
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nodeloom.engine.place import AnyStore
 from nodeloom.engine.plan import Plan
@@ -17,7 +18,7 @@ from nodeloom.engine.settings import Settings, differences
 from nodeloom.engine.torchrun import place
 from nodeloom.errors import ConfigError, ModelError, OutputError, describe
 from nodeloom.io.atomic import check_writable
-from nodeloom.io.model_file import ModelData, check_same_graph, read_model, write_model
+from nodeloom.io.model_file import ModelData, check_same_graph, in_words, read_model, write_model
 from nodeloom.log import logger
 from nodeloom.typing import FloatArray
 
@@ -90,6 +91,23 @@ class Tables:
                         got=sorted(self.tensors),
                     )
                 )
+
+
+_Count = Annotated[int, Field(ge=0, le=2**48)]
+
+
+class _State(BaseModel):
+    """What a checkpoint tells of its training: the fields of a position, and the part that it is of."""
+
+    model_config = ConfigDict(strict=True)
+
+    part: _Count
+    num_pair: Annotated[int, Field(ge=0, le=2**62)]
+    num_tile: _Count
+    loss: float
+    lr: float
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    episode: dict[str, _Count]
 
 
 class Checkpoints:
@@ -182,6 +200,24 @@ class Checkpoints:
             raise ConfigError(
                 describe(path, expected="a checkpoint of the same settings", got="; ".join(changed), hint=hint)
             )
-        known = {field.name for field in dataclasses.fields(Position)}
-        position = Position(**{key: value for key, value in data.state.items() if key in known})
-        return Tables(self.plan, dict(data.tensors)), int(data.state["part"]), position
+        shape = (self.plan.num_nodes, self.plan.dim)
+        if data.vertex.shape != shape:
+            raise ModelError(describe(path, expected=f"tables {list(shape)}", got=list(data.vertex.shape)))
+        index, position = self._position(path, data.state)
+        return Tables(self.plan, dict(data.tensors)), index, position
+
+    def _position(self, path: str | Path, state: dict[str, Any]) -> tuple[int, Position]:
+        """Return the part and the position that a checkpoint tells of."""
+        try:
+            known = {key: value for key, value in state.items() if key in _State.model_fields}
+            checked = _State.model_validate(known)
+        except ValidationError as error:
+            raise ModelError(f"{path}: {in_words(error, 'state')}. The checkpoint is damaged.") from error
+        if checked.part >= len(self.plan.parts):
+            expected = f"a part below {len(self.plan.parts)}"
+            raise ModelError(describe(f"{path}: state.part", expected=expected, got=checked.part))
+        row, rows = checked.episode.get("row", 0), checked.episode.get("vertex_parts", 1)
+        if row >= rows * max(1, checked.episode.get("context_parts", 1)):
+            raise ModelError(describe(f"{path}: state.episode", expected="a row of its grid", got=checked.episode))
+        position = checked.model_dump(exclude={"part"})
+        return checked.part, Position(**position)

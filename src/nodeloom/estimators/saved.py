@@ -6,10 +6,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from nodeloom.errors import ModelError, describe
+from pydantic import ValidationError
+
+from nodeloom.config.optimizer import OptimizerConfig
+from nodeloom.config.section import Section
+from nodeloom.errors import ConfigError, ModelError, describe
 from nodeloom.estimators.base import NodeEmbedding
 from nodeloom.estimators.models import LINE, DeepWalk, Node2Vec
 from nodeloom.estimators.spectral import ProNE, Propagation
+from nodeloom.io.model_file import in_words, read_model
 
 _MODELS: dict[str, type[NodeEmbedding]] = {kind._model: kind for kind in (DeepWalk, LINE, Node2Vec, Propagation, ProNE)}
 
@@ -35,14 +40,13 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True) -> NodeEmbedding:
         If the file is cut, damaged, no model, or holds NaN.
     """
     from nodeloom.io.graphvite_pickle import read_graphvite
-    from nodeloom.io.model_file import read_model
 
     path = Path(path)
     data = read_graphvite(path) if path.suffix.lower() in (".pkl", ".pickle") else read_model(path, mmap=mmap)
     name = data.config.get("train", {}).get("model", "DeepWalk")
-    if name not in _MODELS:
+    if not isinstance(name, str) or name not in _MODELS:
         raise ModelError(describe(path, expected=f"a model among {', '.join(_MODELS)}", got=name))
-    model = _MODELS[name](**_parameters(data.config, _MODELS[name]))
+    model = _MODELS[name](**_parameters(path, data.config, _MODELS[name]))
     model.vectors_ = data.vertex
     model.context_vectors_ = data.vertex if data.context is None else data.context
     model.graph_names_ = data.names
@@ -52,22 +56,48 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True) -> NodeEmbedding:
     return model
 
 
-def _parameters(config: dict[str, Any], kind: type[NodeEmbedding]) -> dict[str, Any]:
-    """Return the parameters of an estimator from the sections of a configuration; keys it does not know are left out."""
-    optimizer = dict(config.get("build", {}).get("optimizer", {}))
-    flat = {**config.get("resource", {}), **config.get("build", {}), **config.get("train", {})}
-    for key in ("lr", "weight_decay", "schedule"):
-        if key in optimizer:
-            flat[key] = optimizer.pop(key)
-    if isinstance(flat.get("gpus"), list):  # JSON has no tuples
-        flat["gpus"] = tuple(flat["gpus"])
-    if str(flat.get("schedule", "linear")) not in ("linear", "constant"):
-        flat["schedule"] = "linear"
+def _parameters(path: Path, config: dict[str, Any], kind: type[NodeEmbedding]) -> dict[str, Any]:
+    """Return the parameters of an estimator from the sections of a configuration; keys it does not know are left out.
+
+    Raises
+    ------
+    ModelError
+        A value is not one that the key may have.
+    """
+    from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig
+    from nodeloom.config.optimizer import OWN_KEYS
+
     known = kind._defaults()
+    build = config.get("build", {})
+    optimizer = _checked(path, "build.optimizer", OptimizerConfig, _plain_schedule(build.get("optimizer", {})))
+    flat: dict[str, Any] = {
+        **_checked(path, "resource", ResourceConfig, config.get("resource", {})),
+        **_checked(path, "build", BuildConfig, {key: value for key, value in build.items() if key != "optimizer"}),
+        **_checked(path, "train", TrainConfig, config.get("train", {})),
+        **{key: optimizer.pop(key) for key in ("lr", "weight_decay", "schedule") if key in optimizer},
+    }
     parameters = {name: value for name, value in flat.items() if name in known and name != "optimizer"}
     if optimizer and "optimizer" in known:
-        from nodeloom.config.optimizer import OWN_KEYS
-
-        own = {key: optimizer[key] for key in OWN_KEYS[optimizer["type"]] if key in optimizer}
-        parameters["optimizer"] = {"type": optimizer["type"], **own} if own else optimizer["type"]
+        name = optimizer.get("type", OptimizerConfig().type)
+        own = {key: optimizer[key] for key in OWN_KEYS[name] if key in optimizer}
+        parameters["optimizer"] = {"type": name, **own} if own else name
     return parameters
+
+
+def _plain_schedule(optimizer: Any) -> Any:
+    """Return the keys of an optimizer with a schedule that a file can hold: functions are kept as their names only."""
+    if isinstance(optimizer, dict) and str(optimizer.get("schedule", "linear")) not in ("linear", "constant"):
+        return {**optimizer, "schedule": "linear"}
+    return optimizer
+
+
+def _checked(path: Path, where: str, section: type[Section], values: Any) -> dict[str, Any]:
+    """Return those keys of a section that are given and known, checked."""
+    if isinstance(values, dict):
+        values = {key: value for key, value in values.items() if key in section.model_fields}
+    try:
+        return section.model_validate(values).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        raise ModelError(f"{path}: {in_words(error, f'config.{where}')}. The file is damaged.") from error
+    except ConfigError as error:
+        raise ModelError(f"{path}: config.{where}: {error}. The file is damaged.") from error

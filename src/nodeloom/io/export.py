@@ -16,6 +16,7 @@ import numpy as np
 
 from nodeloom.errors import ConfigError, DataError, describe
 from nodeloom.io.atomic import atomic_path
+from nodeloom.io.finite import first_not_finite
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.typing import FloatArray
 
@@ -80,8 +81,8 @@ def export_vectors(
     ConfigError
         If the format is unknown.
     DataError
-        If there are not as many names as vectors, or a name cannot be told apart in the format: word2vec separates by
-        blanks, so names with blanks, and the empty name, need another format.
+        If there are not as many names as vectors, a number is NaN or infinite, or a name cannot be told apart in the format:
+        word2vec separates by blanks, so names with blanks, and the empty name, need another format.
     OutputError
         If the file cannot be written; what was at ``path`` stays.
     """
@@ -90,6 +91,12 @@ def export_vectors(
     if vectors.ndim != 2 or vectors.dtype != np.float32 or len(vectors) != len(names):
         got = f"{vectors.dtype} {list(vectors.shape)}"
         raise DataError(describe("export", expected=f"vectors float32 [{len(names)}, D], one for each name", got=got))
+    wrong = first_not_finite(vectors)
+    if wrong is not None:
+        got = f"{wrong[1]} for node {names[wrong[0]]!r}"
+        raise DataError(
+            describe("export", expected="vectors of finite numbers", got=got, hint="Train the model again.")
+        )
     if chosen.startswith("word2vec"):
         _refuse_blanks(path, names)
     with atomic_path(path) as temporary:

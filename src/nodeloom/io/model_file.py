@@ -13,11 +13,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nodeloom.errors import ModelError, OutputError, describe
+from nodeloom.io.finite import first_not_finite
 from nodeloom.io.tensors import Tensor, TensorFile, read_tensors, write_tensors
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.log import logger
@@ -27,6 +29,32 @@ SUFFIX = ".safetensors"
 FORMAT = "nodeloom"
 FORMAT_VERSION = 2
 
+
+class _Section(BaseModel):
+    """JSON of a file: of the stated types if it is there. Writers may keep more."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class _Config(_Section):
+    resource: dict[str, Any] = {}
+    build: dict[str, Any] = {}
+    train: dict[str, Any] = {}
+
+
+class _State(_Section):
+    finished: bool = False
+    report: dict[str, Any] = {}
+
+
+class _Graph(_Section):
+    fingerprint: str | None = None
+    num_nodes: Annotated[int, Field(ge=0)] | None = None
+    num_edges: Annotated[int, Field(ge=0)] | None = None
+    directed: bool | None = None
+
+
+_SCHEMAS: dict[str, type[_Section]] = {"config": _Config, "state": _State, "graph": _Graph}
 _EXPORT_SUFFIXES = {".txt", ".bin", ".npz", ".npy", ".tsv", ".csv", ".parquet", ".vec", ".w2v", ".word2vec"}
 
 
@@ -129,7 +157,7 @@ def write_model(path: str | Path, model: ModelData) -> None:
         If it cannot be written; what was at ``path`` stays.
     """
     for name, tensor in model.tensors.items():
-        check_finite(path, name, tensor)
+        _check_finite(path, name, tensor)
     tensors: dict[str, Tensor] = {}
     if not model.names.is_range:
         tensors["names"] = np.frombuffer(model.names.to_bytes(), np.uint8)
@@ -170,7 +198,7 @@ def read_model(path: str | Path, *, mmap: bool = True) -> ModelData:
     file = read_tensors(path, mmap=mmap)
     _check_format(path, file)
     for name in file.not_finite:
-        check_finite(path, name, file.tensors[name])
+        _check_finite(path, name, file.tensors[name])
     tensors = dict(file.tensors)
     raw_names = tensors.pop("names", None)
     num_nodes = _check_shapes(path, tensors)[0]
@@ -180,7 +208,7 @@ def read_model(path: str | Path, *, mmap: bool = True) -> ModelData:
             names = Vocabulary.from_bytes(raw_names, num_nodes)
         except ValueError as error:
             raise ModelError(f"{path}: {error}. The file is damaged.") from error
-    sections = {key: _from_json(path, key, file.metadata.get(key, "{}")) for key in ("config", "state", "graph")}
+    sections = {key: _from_json(path, key, file.metadata.get(key, "{}")) for key in _SCHEMAS}
     return ModelData(tensors, names, **sections)
 
 
@@ -211,26 +239,14 @@ def _in_words(graph: Mapping[str, Any]) -> str:
     return f"the {kind} graph {str(graph.get('fingerprint', '?'))[:12]} ({counts})"
 
 
-def check_finite(where: str | Path, name: str, tensor: Tensor) -> None:
-    """Refuse a table that holds NaN or infinity.
-
-    Raises
-    ------
-    ModelError
-        With the first such row.
-    """
-    if tensor.dtype.kind != "f" or not tensor.size:
-        return
-    rows = tensor.reshape(len(tensor) if tensor.ndim else 1, -1)
-    step = max(1, (1 << 18) // rows.shape[1])
-    for first in range(0, len(rows), step):
-        finite = np.isfinite(rows[first : first + step])
-        if not finite.all():
-            row, column = (int(i[0]) for i in np.nonzero(~finite))
-            expected = f"finite numbers in tensor {name!r}"
-            hint = "Its training has diverged, or the file is damaged: train again, or go back to an earlier one."
-            got = f"{rows[first + row, column]} in row {first + row}"
-            raise ModelError(describe(where, expected=expected, got=got, hint=hint))
+def _check_finite(where: str | Path, name: str, tensor: Tensor) -> None:
+    """Refuse a table that holds NaN or infinity."""
+    found = first_not_finite(tensor)
+    if found is not None:
+        row, value = found
+        expected = f"finite numbers in tensor {name!r}"
+        hint = "Its training has diverged, or the file is damaged: train again, or go back to an earlier one."
+        raise ModelError(describe(where, expected=expected, got=f"{value} in row {row}", hint=hint))
 
 
 def _check_format(path: Path, file: TensorFile) -> None:
@@ -287,4 +303,19 @@ def _from_json(path: Path, key: str, text: str) -> dict[str, Any]:
         raise ModelError(describe(path, expected=f"JSON under {key!r}", got=text, hint=hint)) from error
     if not isinstance(value, dict):
         raise ModelError(describe(path, expected=f"a JSON object under {key!r}", got=value))
+    try:
+        _SCHEMAS[key].model_validate(value)
+    except ValidationError as error:
+        raise ModelError(f"{path}: {in_words(error, key)}. The file is damaged.") from error
     return value
+
+
+def in_words(error: ValidationError, where: str) -> str:
+    """Return the first problem that pydantic has found in values of a file: where, what was got, and what was expected."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join([where, *map(str, first["loc"])])
+    return describe(
+        place,
+        expected=first["msg"].lower().removeprefix("input should be ").removeprefix("value error, "),
+        got=first["input"],
+    )
