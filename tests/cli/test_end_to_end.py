@@ -1,4 +1,4 @@
-"""The whole way with the real estimators, each in a process of its own: what a user sees."""
+"""The whole way with the real estimators: what a user sees. One in a process of its own, the others in this one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nodeloom.datasets import load_lastfm_asia, planted_partition
+from nodeloom.datasets import planted_partition
 from nodeloom.io.model_file import read_model
 
 
@@ -70,20 +71,24 @@ def test_quickstart(program, tmp_path):
     assert "Nearest to 7" in text
 
 
-def test_embed_evaluate_export_warm_start(program, tmp_path):
-    edges, labels = load_lastfm_asia()
-    common = ("--num-epoch", "1000", "--dim", "32", "--seed", "1")
-    out, _ = program("embed", edges, "-o", "m", *common, "--labels", labels)
-    for part in ("Read  Graph(7,624 nodes", "Plan", "Trained", "Saved", "Node classification"):
-        assert part in out
-    result = json.loads(program("evaluate", "m.safetensors", "--labels", labels, "--json")[0])
-    assert result["evaluation"][0]["metrics"]["micro-F1@50%"] > 0.5
-    program("export", "m.safetensors", "-o", "v.txt")
-    assert (tmp_path / "v.txt").read_text().startswith("7624 32\n")
-    (tmp_path / "new.txt").write_text("0\t1\n0\tnew\n")
-    program("embed", edges, "new.txt", "-o", "grown", *common, "--init", "m.safetensors", "--quiet")
-    grown = read_model(tmp_path / "grown.safetensors")
-    assert grown.num_nodes == 7625
+def test_embed_evaluate_export_warm_start(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    edges, community = planted_partition(400, 2400, 4, seed=1)
+    np.savetxt("e.txt", edges, fmt="%d")
+    Path("labels.txt").write_text("".join(f"{node} {label}\n" for node, label in enumerate(community)))
+    common = ("--num-epoch", 200, "--dim", 16, "--seed", 1)
+    answer = cli("embed", "e.txt", "-o", "m", *common, "--labels", "labels.txt")
+    assert answer.code == 0
+    for part in ("Read  Graph(400 nodes", "Plan", "Trained", "Saved", "Node classification"):
+        assert part in answer.out
+    result = cli("evaluate", "m.safetensors", "--labels", "labels.txt", "--json").json
+    assert result["evaluation"][0]["metrics"]["micro-F1@50%"] > 0.8
+    assert cli("export", "m.safetensors", "-o", "v.txt").code == 0
+    assert Path("v.txt").read_text().startswith("400 16\n")
+    Path("new.txt").write_text("0\t1\n0\tnew\n")
+    assert cli("embed", "e.txt", "new.txt", "-o", "grown", *common, "--init", "m.safetensors", "--quiet").code == 0
+    grown = read_model("grown.safetensors")
+    assert grown.num_nodes == 401
     assert np.isfinite(grown.vertex).all()
 
 
@@ -101,13 +106,12 @@ def test_deterministic_runs_agree_to_the_bit(program, tmp_path, model):
 
 
 @pytest.mark.parametrize("text", ["a b\n", "a a\n", "a b\nc d\n", "a b\na c\na d\na e\n", "a b\nb c\nc d\n"])
-def test_small_and_odd_graphs(program, tmp_path, text):
+def test_small_and_odd_graphs(cli, tmp_path, text):
     (tmp_path / "e.txt").write_text(text)
-    process = program.start("embed", "e.txt", "-o", "m", "--num-epoch", "20", "--dim", "4")
-    _, err = process.communicate(timeout=100)
-    assert process.returncode in (0, 2), err
-    if process.returncode:
-        assert err.splitlines()[-1].startswith("error: ")
+    answer = cli("embed", tmp_path / "e.txt", "-o", tmp_path / "m", "--num-epoch", "20", "--dim", "4")
+    assert answer.code in (0, 2), answer.err
+    if answer.code:
+        assert answer.err.splitlines()[-1].startswith("error: ")
     else:
         assert np.isfinite(read_model(tmp_path / "m.safetensors").vertex).all()
 

@@ -192,7 +192,7 @@ def test_others_hold_out_the_same_edges_and_read_no_more():
 @pytest.fixture(scope="module")
 def large_graph(tmp_path_factory):
     path = tmp_path_factory.mktemp("large") / "edges.txt"
-    edges, _ = planted_partition(5_000, 40_000, 10)
+    edges, _ = planted_partition(1_500, 12_000, 10)
     np.savetxt(path, edges, fmt="%d")
     return path
 
@@ -216,7 +216,7 @@ def auc_of(process):
 @pytest.mark.skipif(os.name == "nt", reason="signals are a matter of POSIX")
 class TestWorkers:
     def test_the_result_is_that_of_one_process(self, large_graph, tmp_path):
-        arguments = ("-o", "m", "--num-epoch", "200", "--hold-out", "0.05", "--json")
+        arguments = ("-o", "m", "--num-epoch", "100", "--hold-out", "0.05", "--json")
         several = auc_of(start(tmp_path, "embed", large_graph, *arguments, *TRAINING))
         assert {path.name for path in tmp_path.iterdir()} == {"m.safetensors"}  # no compiled graph, no checkpoint
         alone = auc_of(start(tmp_path, "embed", large_graph, *arguments, *TRAINING[:-2]))
@@ -230,8 +230,9 @@ class TestWorkers:
         Graph.from_file(large_graph).save(tmp_path / "graph")
         whole = start(tmp_path, "embed", "graph", "-o", "w", "--num-epoch", "2", "-q", *TRAINING)
         assert whole.communicate(timeout=100) == ("", "")
-        assert len(read_model(tmp_path / "w.safetensors").vertex) == 5_000
+        assert len(read_model(tmp_path / "w.safetensors").vertex) == 1_500
 
+    @pytest.mark.slow
     def test_a_file_that_is_not_there(self, tmp_path):
         process = start(tmp_path, "embed", "nowhere.txt", "-o", "m", *TRAINING)
         out, err = process.communicate(timeout=100)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from backends import FAMILIES, REFERENCE, having
+from backends import FAMILIES, GPU, REFERENCE, having
+from covering import thin
+from gpu_calls import INTERPRETED
 
 FIXTURES = {
     "backend": FAMILIES,  # each family, the reference too: for what the contract says
@@ -30,3 +32,8 @@ def pytest_generate_tests(metafunc):
         ]
         assert values, f"{metafunc.function.__name__}: no family of kernels has {needed}"
         metafunc.parametrize(fixture, values, ids=repr)
+
+
+def pytest_collection_modifyitems(items):
+    if INTERPRETED:
+        thin(items, lambda item: GPU in item.callspec.params.values() or item.module.__name__.endswith("_gpu"))

@@ -22,6 +22,7 @@ def few(backend, **how):
     return how if backend.name == "gpu" else {}
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("cosine", [False, True])
 @pytest.mark.parametrize("dim", [1, 16, 37, 100])
 @pytest.mark.parametrize(("rows", "k"), [(1, 1), (9, 9), (150, 5)])
@@ -81,6 +82,7 @@ def test_vectors_of_zeros_have_the_cosine_zero(backend):
     np.testing.assert_allclose(scores, [[0.5**0.5, 0, 0, -1], [0, 0, 0, 0]], atol=1e-6)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("cosine", [False, True])
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_nan_shows(backend, cosine, sign):

@@ -50,6 +50,7 @@ def test_steps_computed_by_hand(backend, name, p, m, v):
     np.testing.assert_array_equal(gradient, real(0.4))
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("dim", [16, 32, 48, 112, 128, 256])
 @pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize("decay", [0.0, 0.3])

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from backends import GPU, REFERENCE
+from covering import launches
 from gpu_calls import device
 from pair_cases import Case, Problem, compare, moves, train
 from test_pairs import listed, some_walks
@@ -30,13 +31,15 @@ LAYOUTS = [
 ]
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
-@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+@pytest.mark.parametrize("layout", launches(LAYOUTS))
 @pytest.mark.parametrize("case", [FEW_HEADS, MANY_HEADS], ids=str)
 def test_layouts(case, layout, optimizer):
     compare(replace(case, optimizer=optimizer), GPU, launch=GPU.pairs.Launch(**layout))
 
 
+@pytest.mark.covering(1)
 @pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") != "1", reason="programs of a card run in any order")
 @pytest.mark.parametrize("number", [1, 3, 10**6])
 @pytest.mark.parametrize("case", [FEW_HEADS, MANY_HEADS], ids=str)
@@ -109,6 +112,7 @@ def test_without_a_unit_or_a_walk_nothing_is_done():
     assert not counts.any()
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("optimizer", ["SGD", "SGD with a largest step", "Momentum", "AdaGrad", "RMSprop", "Adam"])
 @pytest.mark.parametrize("heads", [4, 16])
 def test_columns_of_zeros_stay_zeros(optimizer, heads):
@@ -171,6 +175,7 @@ def moved_like_float64(case):
     return [t - b for t, b in zip(problem.tables[:2], before, strict=True)]
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("heads", [4, 16])
 @pytest.mark.parametrize("optimizer", ["SGD", "Momentum"])
 def test_bf16_tables_round_by_chance_and_right_on_average(optimizer, heads):
@@ -222,7 +227,7 @@ def test_products_on_a_card(heads, dim, optimizer, product, limit):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+@pytest.mark.parametrize("layout", launches(LAYOUTS))
 @pytest.mark.parametrize("heads", [8, 32])
 def test_layouts_on_a_card(heads, layout):
     case = replace(APART, heads=heads, num_context=520)

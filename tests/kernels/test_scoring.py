@@ -8,6 +8,7 @@ import pytest
 NEEDS = ("scoring",)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("dim", [1, 3, 64, 65, 128])
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
 def test_scores_are_dot_products(backend, dim, dtype):

@@ -47,6 +47,7 @@ def transition_pvalue(graph, walks, p, q, least=150):
     return stats.chi2.sf(statistic, freedom), number
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("hubs", [[], [0, 3]], ids=["search", "hub bits"])
 @pytest.mark.parametrize(("weighted", "fold"), [(False, False), (False, True), (True, False)])
 @pytest.mark.parametrize(("p", "q"), CORNERS)
@@ -58,6 +59,7 @@ def test_walks_equal_the_reference(fast, p, q, weighted, fold, hubs):
     np.testing.assert_array_equal(got, graph.second_order(REFERENCE, 21, length, p, q, **options))
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("walk", range(4))
 def test_a_chance_on_the_edge_is_refused(fast, walk):
     # 1/q is the chance that the first trial of a walk's second step draws: accepted is what is below.
@@ -69,6 +71,7 @@ def test_a_chance_on_the_edge_is_refused(fast, walk):
     np.testing.assert_array_equal(got, graph.second_order(REFERENCE, 5, 3, 1.0 / chance, 1.0 / chance))
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
 def test_directed_walks_equal_the_reference(fast, weighted, dtype):
@@ -107,6 +110,7 @@ def test_the_chi_square_test_notices_wrong_parameters(p, q, other, fold):
     assert pvalue < 1e-6
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("hubs", [[], range(5)], ids=["search", "hub bits"])
 def test_steps_that_rejection_never_ends_are_drawn_exactly(fast, weighted, hubs, monkeypatch):

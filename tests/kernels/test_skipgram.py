@@ -33,12 +33,11 @@ def assert_same_bits(got, want, family):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("two_sided", [True, False], ids=["both sides", "one side"])
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 5, 6, 7])
 @pytest.mark.parametrize("nodes", LENGTHS)
 def test_lengths_and_steps(fast, nodes, step, two_sided):
-    if fast is GPU and (nodes + step) % 4 != two_sided:
-        pytest.skip("the GPU takes its time: a quarter of the steps of every length")
     # Short walks: several to a tile, and a last tile that is not full.
     num_walk = 2 if nodes > 32 else 64 // nodes + 2
     case = Case(nodes=nodes, num_walk=num_walk, step=step, num_negative=3, two_sided=two_sided, dead=0.2, seed=step)
@@ -46,12 +45,14 @@ def test_lengths_and_steps(fast, nodes, step, two_sided):
     assert num_pair > 0 or nodes == 1
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("num_negative", [1, 3, 4, 5, 16, 33])
 @pytest.mark.parametrize("dim", [16, 32, 48, 112, 128, 256])
 def test_dims_and_negatives(fast, dim, num_negative):
     changes(Case(nodes=9, num_walk=12, dim=dim, num_negative=num_negative, scale=0.3 if dim < 100 else 0.1), fast)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("weight_decay", [0.0, 0.01])
 @pytest.mark.parametrize("shared_table", [False, True], ids=["two tables", "one table"])
 @pytest.mark.parametrize(
@@ -63,6 +64,7 @@ def test_optimizers(fast, optimizer, shared_table, weight_decay):
     changes(Case(nodes=7, num_walk=20, dead=0.3, dim=32, two_sided=False, **options), fast)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("shared_table", [False, True], ids=["two tables", "one table"])
 @pytest.mark.parametrize("optimizer", ["SGD with a largest step", "Momentum", "AdaGrad", "RMSprop", "Adam"])
 def test_optimizers_where_no_node_stands_in_two_places(fast, optimizer, shared_table):
@@ -75,12 +77,14 @@ def test_optimizers_where_no_node_stands_in_two_places(fast, optimizer, shared_t
     changes(case, fast)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
 @pytest.mark.parametrize("aligned", [True, False])
 def test_ids_and_addresses(fast, dtype, aligned):
     changes(Case(nodes=20, num_walk=7, dtype=dtype, aligned=aligned, dead=0.3, dim=48), fast)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("num_nodes", [2, 3, 8])
 @pytest.mark.parametrize("shared_table", [False, True])
 def test_few_nodes_stand_in_many_places(fast, num_nodes, shared_table):
@@ -164,6 +168,7 @@ def test_any_shape_of_the_gpu(case):
     compare(case, GPU)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("nodes", [3, 40, 64, 100])
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
 def test_tiles_leave_nothing_behind_in_buffers(backend, nodes, optimizer):

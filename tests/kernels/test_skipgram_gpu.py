@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import skipgram_units
 from backends import GPU, REFERENCE
+from covering import launches
 from skipgram_cases import Case, Problem, check, train
 from test_optimizer import SETTINGS
 
@@ -62,7 +63,8 @@ LAYOUTS = [
 ]
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+@pytest.mark.covering(1)
+@pytest.mark.parametrize("layout", launches(LAYOUTS))
 @pytest.mark.parametrize("case", SHAPES, ids=str)
 def test_layouts(case, layout):
     agrees(case, layout)
@@ -73,6 +75,7 @@ def test_layouts_of_walks_of_several_units(layout):
     agrees(SEVERAL_UNITS, {"num_program": 1, **layout})
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("layout", [{"block": 16}, {"keep": 0}, {"num_program": 2}, {"reload": False}], ids=str)
 @pytest.mark.parametrize("case", STORED, ids=str)
 def test_layouts_that_store(case, layout):
@@ -81,6 +84,7 @@ def test_layouts_that_store(case, layout):
     agrees(case, layout)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("layout", [{}, {"add": False}], ids=str)
 @pytest.mark.parametrize("dim", [300, 304, 2048])
 def test_wide_rows(dim, layout):
@@ -99,6 +103,7 @@ def test_more_nodes_than_a_tile_would_draw_twice():
     agrees(case, {})
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("layout", [{}, {"add": False}, {"keep": 0}, {"fold": False}], ids=str)
 @pytest.mark.parametrize("case", [SHAPES[1], SHAPES[3], SHAPES[4], SEVERAL_UNITS], ids=str)
 def test_no_node_exceeds_its_largest_rate(case, layout):
@@ -130,6 +135,7 @@ REPEATED = [
 ]
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("case", REPEATED, ids=str)
 @pytest.mark.parametrize("name", SETTINGS)
 def test_stores_add_up_the_places_of_a_node(name, case):
@@ -204,6 +210,7 @@ def test_the_witnesses_agree_without_a_mistake():
     assert noticed(skipgram_units.train_walks) == []
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("product", ["fp32", "bf16"])
 @pytest.mark.parametrize("layout", [{"add": False}, {"add": False, "reload": False}, {"add": True}], ids=str)
 def test_a_rate_of_zero_changes_nothing(layout, product):
@@ -215,6 +222,7 @@ def test_a_rate_of_zero_changes_nothing(layout, product):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("nodes", [10, 64, 70])
 @pytest.mark.parametrize("two_sided", [False, True])
 def test_hub_weights_that_are_all_1_need_not_be_read(nodes, two_sided):
@@ -227,6 +235,7 @@ def test_hub_weights_that_are_all_1_need_not_be_read(nodes, two_sided):
     np.testing.assert_allclose(read.statistics, unread.statistics, rtol=1e-6)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("nodes", [10, 64, 70])
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
 def test_walks_of_any_strides(nodes, dtype):

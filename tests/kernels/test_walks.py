@@ -14,6 +14,7 @@ from walk_graphs import chi_square, from_adjacency, random_graph
 NEEDS = ("walks",)
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("directed", [False, True])
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
