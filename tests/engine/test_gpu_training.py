@@ -137,13 +137,23 @@ KERNELS = {
     "a longer walk than a tile": ({"random_walk_length": 70, "augmentation_step": 3}, 0.1),
     "edges": ({"graph": near, "random_walk_length": 1, "augmentation_step": 1, "num_epoch": 3}, 0.1),
 }
+INTERPRETED = (
+    "SGD, clipped",
+    "Adam",
+    "sinks",
+    "node2vec, weighted",
+    "both orders",
+    "hubs, reuse",
+)  # the others on a card
 
 
 def change(tables, start, name):
     return getattr(tables, name).astype(np.float64) - getattr(start, name)
 
 
-@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in INTERPRETED else pytest.mark.gpu) for name in KERNELS]
+)
 def test_rows_move_like_those_of_the_cpu(on_gpu, name):
     # Kernels differ in what a tile with a node in several places does: to second order in the rate with SGD, to first with the
     # others, which take the changes of a node together. So steps are short, and most graphs here are wide.

@@ -109,9 +109,13 @@ def on_gpu(graph, **options):
     return dataclasses.replace(plan, device="cuda:0")
 
 
-@pytest.mark.parametrize("width", [1, 3, 8])
-@pytest.mark.parametrize("model", ["propagation", "ProNE", "scales"])
-@pytest.mark.parametrize("directed", [False, True], ids=["undirected", "directed"])
+@pytest.mark.parametrize(
+    ("model", "directed", "width"),
+    [
+        ("propagation", False, 3), ("propagation", True, 1), ("ProNE", False, 8), ("ProNE", True, 3),
+        ("scales", False, 1), ("scales", True, 8),
+    ],
+)  # fmt: skip
 def test_vectors_in_blocks_are_those_of_whole_tables(graph, arcs, model, directed, width):
     options = {"model": "propagation", "num_scale": 2, "residual": 0.3} if model == "scales" else {"model": model}
     subject = arcs if directed else graph
@@ -212,7 +216,14 @@ def test_tables_go_in_blocks_where_they_do_not_fit(placed, large, model, dim):
         before = plan.block_columns
 
 
-@pytest.mark.parametrize(("model", "share"), [("propagation", 0.8), ("propagation", 0.3), ("ProNE", 0.4)])
+@pytest.mark.parametrize(
+    ("model", "share"),
+    [
+        pytest.param("propagation", 0.8, marks=pytest.mark.slow),
+        ("propagation", 0.3),
+        pytest.param("ProNE", 0.4, marks=pytest.mark.slow),
+    ],
+)
 def test_memory_stays_within_the_limit(placed, large, monkeypatch, model, share):
     limit = int(placed(large, model=model, dim=32).num_device_bytes * share)
     plan = placed(large, gpu_memory_limit=limit, model=model, dim=32, num_iteration=2)
