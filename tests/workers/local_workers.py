@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 from types import SimpleNamespace
@@ -31,6 +32,10 @@ class LocalWorkers(Workers):
         self.waiting = []
 
     def gather(self, value):
+        return self.exact(json.loads(json.dumps(value)))  # as over a connection
+
+    def exact(self, value):
+        """Return the values of all, of any kind."""
         self.shared.values[self.rank] = value
         self.shared.barrier.wait(120)
         found = list(self.shared.values)
@@ -38,15 +43,15 @@ class LocalWorkers(Workers):
         return found
 
     def total(self, values):
-        return np.sum(self.gather(np.array(values)), axis=0)
+        return np.sum(self.exact(np.array(values)), axis=0)
 
     def from_first(self, values):
-        values[:] = self.gather(values)[0]
+        values[:] = self.exact(values)[0]
         return values
 
     def share(self, values):
         rows = values.reshape(self.num_worker, -1)
-        for number, found in enumerate(self.gather(rows[self.rank].copy())):
+        for number, found in enumerate(self.exact(rows[self.rank].copy())):
             rows[number] = found
 
     def exchange(self, outgoing, incoming):

@@ -18,7 +18,7 @@ from nodeloom.engine.torchrun import Place
 from nodeloom.engine.workers import nearby
 from nodeloom.engine.workers.nearby import Memory, Neighbours
 
-ANY = ctypes.c_ulong(-1).value
+LAUNCHER = os.getppid()
 NAME = np.frombuffer(bytearray(b"0123456789abcdef"), np.uint8)
 
 
@@ -98,7 +98,7 @@ HERE = Place(0, 3, 0, 2, 0, 0, "test")
 
 @copies
 def test_both_must_know():
-    offer = (os.getpid(), NAME.ctypes.data, NAME.tobytes())
+    offer = (os.getpid(), NAME.ctypes.data, NAME.tobytes().hex())
     near = Neighbours.meet(Alone([(0, *offer), (1, *offer)], [[], [0, 1]]), HERE)
     assert [near.reads(rank) for rank in (1, 2)] == [True, False]  # 2 is on another host
     assert [near.is_read_by(rank) for rank in (1, 2)] == [False, True]
@@ -110,7 +110,7 @@ def test_both_must_know():
     strange = (
         os.getpid(),
         NAME.ctypes.data,
-        b"x" * 16,
+        "78" * 16,
     )  # another namespace, where the number is that of another process
     near = Neighbours.meet(Alone([(0, *offer), (0, *strange)], [[0, 2], [1, 0]]), HERE)
     assert near.reads(1) and not near.reads(2) and not near.are_all
@@ -123,7 +123,7 @@ def test_it_can_be_turned_off(monkeypatch, switch, is_near):
     monkeypatch.setenv("NODELOOM_NEARBY", switch)
     allowed = []
     monkeypatch.setattr(nearby, "_allow", allowed.append)
-    offer = (os.getpid(), NAME.ctypes.data, NAME.tobytes())
+    offer = (os.getpid(), NAME.ctypes.data, NAME.tobytes().hex())
     near = Neighbours.meet(Alone([(0, *offer), (0, *offer)], [[2], [1]]), HERE)
     assert near.reads(1) is near.reads(2) is is_near
     assert bool(allowed) is is_near  # nobody is let in who is not wanted
@@ -149,14 +149,14 @@ class Library:
 
 @pytest.mark.parametrize(
     ("num_local", "found", "expected"),
-    [(2, [[0], []], [[ANY], [0]]), (2, [[], []], [[ANY, 0], []]), (1, [[], []], [[], []])],
+    [(2, [[0], []], [[LAUNCHER], [0]]), (2, [[], []], [[LAUNCHER, 0], []]), (1, [[], []], [[], []])],
     ids=["read", "not read", "alone on its host"],
 )
 def test_who_may_read_is_said_while_there_are_workers(monkeypatch, num_local, found, expected):
     library = Library()
     monkeypatch.setattr(nearby, "_libc", lambda: library)
     place = Place(0, 3, 0, num_local, 0, 0, "test")
-    near = Neighbours.meet(Alone([(1, 1, 0, b"")] * 2, found), place)
+    near = Neighbours.meet(Alone([(1, 1, 0, "")] * 2, found), place)
     assert library.allowed == expected[0]
     library.allowed.clear()
     near.part()
@@ -167,7 +167,7 @@ def test_who_may_read_is_said_while_there_are_workers(monkeypatch, num_local, fo
 def test_a_system_that_does_not_have_it(monkeypatch, library):
     monkeypatch.setattr(nearby, "_libc", lambda: library)
     assert not own_memory().is_open()
-    offer = (0, os.getpid(), NAME.ctypes.data, NAME.tobytes())
+    offer = (0, os.getpid(), NAME.ctypes.data, NAME.tobytes().hex())
     near = Neighbours.meet(Alone([offer, offer], [[], []]), HERE)
     assert not any(near.reads(rank) or near.is_read_by(rank) for rank in (1, 2))
     near.part()

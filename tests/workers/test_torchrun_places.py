@@ -39,7 +39,7 @@ def test_among_others(second_of_four):
     here = place()
     assert (here.rank, here.num_worker, here.local_rank, here.num_local, here.host) == (1, 4, 1, 2, 0)
     assert not here.spawned
-    assert here._replace(run="nodeloom-12").spawned
+    assert here._replace(folder="/nodeloom").spawned
     assert num_workers(ResourceConfig()) == num_workers(ResourceConfig(num_worker=4)) == 4
     with pytest.raises(ConfigError, match="expected 4, the number of workers that torchrun has started, got 2"):
         num_workers(ResourceConfig(num_worker=2))

@@ -39,8 +39,8 @@ class Store(dict):
         return [self[key] for key in keys]
 
 
-def place(rank, *, run="test", host=0):
-    return Place(rank, 3, rank, 3, host, 0, run)
+def place(rank, *, host=0, folder=""):
+    return Place(rank, 3, rank, 3, host, 0, "test", launcher=int(bool(folder)), folder=folder)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_no_store(watch, store, monkeypatch):
     store.is_closed = True
     cause = watch.cause(3.0)
     assert cause[:2] == ("store", -1)
-    assert "does not reach the store of torchrun at host:1: it has gone: Broken pipe" in cause.text
+    assert "does not reach host:1: it has gone (Broken pipe). The launcher has ended" in cause.text
 
 
 def test_a_store_that_does_not_answer(store, monkeypatch):
@@ -138,7 +138,7 @@ def test_one_on_each_host_speaks(watch, store):
     assert watch.is_told_by_others(cause)  # by worker 0
     watch._signs[0] = dataclasses.replace(watch._signs[0], group=1)
     assert not watch.is_told_by_others(cause)
-    watch.place = place(1, run="nodeloom-12")
+    watch.place = place(1, folder="/nodeloom")
     assert watch.is_told_by_others(cause)  # by the process that has started us
     failed = cause._replace(kind="failed")
     assert watch.is_told_by_others(failed)  # by the one that has failed
@@ -247,4 +247,4 @@ class TestProcesses:
     def test_the_launcher_is_killed(self, crew):
         crew[0].kill()
         _, err = crew[0].communicate(timeout=30)  # until the workers have closed it
-        assert "worker 0 (process " in err and "does not reach the store of torchrun at localhost:" in err
+        assert "worker 0 (process " in err and "does not reach the process that has started it: it has gone (" in err

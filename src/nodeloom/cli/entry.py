@@ -45,6 +45,10 @@ def run(arguments: list[str]) -> int:
         return _tell(error, session)
     except (KeyboardInterrupt, typer.Abort):
         session.close()
+        if session.led:
+            from nodeloom.engine.workers.launcher import ECHO
+
+            return ECHO
         if not session.silent:
             _error("interrupted.")
         return INTERRUPTED

@@ -47,6 +47,8 @@ class Session:
         Command that goes on with an interrupted training.
     silent : bool
         Another process says everything: true in all workers but the first.
+    led : bool
+        Another process of nodeloom has started this worker, and says what has become of all.
     """
 
     quiet: bool = False
@@ -55,6 +57,7 @@ class Session:
     result: dict[str, Any] = dataclasses.field(default_factory=dict)
     resume_hint: str = ""
     silent: bool = dataclasses.field(default_factory=_is_helper)
+    led: bool = dataclasses.field(default_factory=lambda: os.environ.get("NODELOOM_WORKERS", "") != "")
     _stack: contextlib.ExitStack = dataclasses.field(default_factory=contextlib.ExitStack)
 
     @cached_property

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from nodeloom.graph import Graph
 
 
+_FILES = {"save", "load", "file_name", "filter_file", "filter_H", "filter_T", "X", "Y", "H", "T"}
+"""Keys whose values may differ between hosts: what is read is compared, and one worker writes."""
+
+
 def started(config: Config, session: Session) -> bool:
     """Do the whole command with workers if several are asked for, and torchrun has not started this process.
 
@@ -44,12 +48,10 @@ def started(config: Config, session: Session) -> bool:
     number = config.resource.num_worker
     if number == "auto" or number == 1 or place() is not None:
         return False
-    ended = start_workers(
-        this_program(sys.argv[1:]), number, max_restart=config.resource.max_restart, chatty=session.verbose
-    )
+    ended = start_workers(this_program(sys.argv[1:]), number, max_restart=config.resource.max_restart)
     session.silent = True  # the workers have said it all
-    if ended.signal:
-        raise WorkersEnded("", 130)
+    if ended.signal and ended.code:  # else they were done by then
+        raise WorkersEnded("" if ended.is_told else "interrupted.", 130)
     if ended.is_told:
         raise WorkersEnded("", ended.code if ended.code > 0 else 1)
     if ended.code < 0:
@@ -88,6 +90,7 @@ def together(config: Config, session: Session) -> Iterator[tuple[Config, Workers
     """
     from nodeloom.engine.torchrun import num_workers, place
     from nodeloom.engine.workers import membership
+    from nodeloom.engine.workers.agreement import check_same, of_sections
 
     here = place()
     number = num_workers(config.resource, "resource.num_worker")
@@ -107,6 +110,8 @@ def together(config: Config, session: Session) -> Iterator[tuple[Config, Workers
     if here.restart and path is not None:
         config = config.model_copy(update={"train": config.train.model_copy(update={"resume": True})})
     with membership.together(config.resource.worker_timeout, checkpoint=path, command=session.resume_hint) as workers:
+        if workers is not None:
+            check_same(workers, of_sections(config.model_dump(mode="json"), _FILES))
         yield config, workers
 
 

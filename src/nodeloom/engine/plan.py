@@ -234,21 +234,20 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
         If the machine has less memory than the plan needs.
     """
     train, build, resource = settings.train, settings.build, settings.resource
+    workers = None
+    if num_workers(resource) > 1:
+        from nodeloom.engine.workers.agreement import agreed
+
+        workers = agreed(settings, graph)
     if graph.num_edges - graph.num_loops == 0:
-        raise GraphError(
-            describe(
-                "graph",
-                expected="an edge between two different nodes",
-                got=repr(graph),
-                hint="There is nothing to learn from.",
-            )
-        )
+        hint = "There is nothing to learn from."
+        raise GraphError(describe("graph", expected="an edge between two different nodes", got=repr(graph), hint=hint))
     sinks = sink_share(graph)
     step, length = walk_shape(settings, graph.directed, sinks)
     optimizer = build.optimizer
     connected = int(np.count_nonzero(graph.strengths + graph.in_strengths))
     walks_per_tile = max(1, TILE // (length + 1))
-    device, workers = _place_of(settings)
+    device = _device_of(settings, workers)
     plan = Plan(
         model=train.model,
         device=device,
@@ -290,27 +289,24 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
     return _on_cpu(plan, graph, settings)
 
 
-def _place_of(settings: Settings) -> tuple[str, Workers | None]:
-    """Return the device of this process, and all workers if there are several."""
-    resource, deterministic = settings.resource, settings.train.deterministic
-    if num_workers(resource) == 1:
-        return resolve_device(resource, deterministic=deterministic), None
-    from nodeloom.engine.workers import join
+def _device_of(settings: Settings, workers: Workers | None) -> str:
+    if workers is None:
+        return resolve_device(settings.resource, deterministic=settings.train.deterministic)
     from nodeloom.engine.workers.devices import device_of_worker
 
-    workers = join()
-    assert workers is not None
-    return device_of_worker(resource, workers, deterministic=deterministic), workers
+    return device_of_worker(settings.resource, workers, deterministic=settings.train.deterministic)
 
 
 def _with_workers(plan: Plan, graph: Graph, settings: Settings, workers: Workers) -> Plan:
     """Return the plan for several workers: whole tables or parts for each on GPUs, and parts on CPUs."""
+    from nodeloom.engine.workers.agreement import check_plan
+
     if plan.device != "cpu":
         from nodeloom.engine.workers.gpu_shape import tables_on_gpus
 
         found = tables_on_gpus(_with_pools(plan, TILES_PER_GPU_POOL), graph, settings, workers)
         if found is not None:
-            return found
+            return check_plan(workers, found)
         plan = dataclasses.replace(plan, device="cpu")
     if settings.resource.worker_tables == "copies":
         where = setting("resource.worker_tables")
@@ -318,7 +314,7 @@ def _with_workers(plan: Plan, graph: Graph, settings: Settings, workers: Workers
         raise ConfigError(describe(where, expected="'auto' or 'split' on CPUs", got="copies", hint=hint))
     from nodeloom.engine.workers.shape import grid_of_workers
 
-    return grid_of_workers(_with_pools(plan, TILES_PER_POOL), graph, settings, workers)
+    return check_plan(workers, grid_of_workers(_with_pools(plan, TILES_PER_POOL), graph, settings, workers))
 
 
 def _on_cpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:

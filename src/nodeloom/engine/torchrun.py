@@ -1,4 +1,4 @@
-"""What torchrun tells the processes that it starts, by the environment."""
+"""What torchrun, or nodeloom itself, tells the workers that it starts, by the environment."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from nodeloom.config import ResourceConfig
 from nodeloom.errors import ConfigError, describe
 from nodeloom.words import setting
 
-SPAWNED = "nodeloom-"
-"""With this begins the name of a run whose workers nodeloom itself has started."""
+FOLDER = "NODELOOM_WORKERS"
+"""The variable by which nodeloom tells workers that it has started its process, and the folder where they meet: ``pid:folder``."""
 
 
 class Place(NamedTuple):
@@ -28,6 +28,10 @@ class Place(NamedTuple):
         How often the workers have been started again.
     run : str
         Name of the run.
+    launcher : int
+        The process of nodeloom that has started the workers; 0 if torchrun has.
+    folder : str
+        Where they meet then.
     """
 
     rank: int
@@ -37,11 +41,13 @@ class Place(NamedTuple):
     host: int
     restart: int
     run: str
+    launcher: int = 0
+    folder: str = ""
 
     @property
     def spawned(self) -> bool:
         """Whether nodeloom has started the workers, and speaks for those that cannot."""
-        return self.run.startswith(SPAWNED)
+        return bool(self.folder)
 
 
 def place() -> Place | None:
@@ -51,7 +57,8 @@ def place() -> Place | None:
         return None
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "TORCHELASTIC_RESTART_COUNT")
     rank, num_worker, local_rank, num_local, host, restart = (int(os.environ[name]) for name in names)
-    return Place(rank, num_worker, local_rank, num_local, host, restart, run)
+    launcher, _, folder = os.environ.get(FOLDER, "0:").partition(":")
+    return Place(rank, num_worker, local_rank, num_local, host, restart, run, int(launcher), folder)
 
 
 def num_workers(resource: ResourceConfig, where: str = "num_worker") -> int:

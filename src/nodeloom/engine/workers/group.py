@@ -6,7 +6,8 @@ Arrays are NumPy's and stay where they are; torch sends and receives their memor
 from __future__ import annotations
 
 import datetime
-import os
+import json
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.engine.torchrun import Place, place
+from nodeloom.engine.torchrun import place
 from nodeloom.engine.workers.launcher import without_torch
+from nodeloom.engine.workers.meeting import ARRIVAL, meeting_point, name_of_point
 from nodeloom.engine.workers.nearby import Neighbours
 from nodeloom.engine.workers.watch import Watch
 from nodeloom.errors import WorkerError
@@ -23,8 +25,8 @@ from nodeloom.errors import WorkerError
 TIMEOUT = 86400.0
 """Seconds that a worker waits for another one that is alive. Those that are not are noticed by the watch, much sooner."""
 
-ARRIVAL = 300.0
-"""Seconds within which all workers must have come."""
+PATIENCE = 10.0
+"""Seconds after which it is said that some have not."""
 
 Array = npt.NDArray[Any]
 
@@ -72,12 +74,32 @@ class Workers:
         )
 
     def gather(self, value: object) -> list[Any]:
-        """Return the values of all workers, by rank."""
+        """Return the values of all workers, by rank: what JSON can say, so tuples come as lists. Nothing that comes is run as code.
+
+        Raises
+        ------
+        WorkerError
+            If another worker says something else: it runs another version of nodeloom.
+        """
+        import torch
         import torch.distributed as dist
 
-        found: list[Any] = [None] * self.num_worker
-        dist.all_gather_object(found, value)
-        return found
+        own = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
+        sizes = [torch.zeros(1, dtype=torch.int64) for _ in range(self.num_worker)]
+        dist.all_gather(sizes, torch.tensor([own.numel()]))
+        most = max(int(size) for size in sizes)
+        padded = torch.zeros(most, dtype=torch.uint8)
+        padded[: own.numel()] = own
+        found = [torch.empty(most, dtype=torch.uint8) for _ in range(self.num_worker)]
+        dist.all_gather(found, padded)
+        texts = [text[: int(size)].numpy().tobytes() for text, size in zip(found, sizes, strict=True)]
+        values = []
+        for rank, text in enumerate(texts):
+            try:
+                values.append(json.loads(text))
+            except ValueError:
+                raise WorkerError(f"worker {rank} cannot be understood: it runs another version of nodeloom.") from None
+        return values
 
     def any(self, flag: bool) -> bool:
         """Tell whether the flag of any worker is set."""
@@ -184,15 +206,14 @@ def join(timeout: float = 15.0) -> Workers | None:
         except ImportError:
             raise without_torch(here.num_worker) from None
         _times += 1
-        prefix = f"nodeloom/{here.run}/{here.restart}/{_times}"
-        _watch = Watch(here, dist.PrefixStore(f"{prefix}/watch", _connect(here)), _address(), timeout)
+        board, store = meeting_point(here, _times)
+        _watch = Watch(here, board, name_of_point(here), timeout)
         _watch.start()
         try:
             _arrive(_watch)
         except WorkerError as error:
             leave(str(error), is_relayed=True)
             raise
-        store = dist.PrefixStore(f"{prefix}/group", _connect(here))
         wait = datetime.timedelta(seconds=TIMEOUT)
         _is_ours = not dist.is_initialized()
         if _is_ours:
@@ -231,30 +252,16 @@ def leave(error: str = "", *, is_relayed: bool = False) -> None:
             dist.destroy_process_group()
 
 
-def _address() -> str:
-    return f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
-
-
-def _connect(here: Place) -> Any:
-    """Return a connection to the store of the launcher; where that keeps none, worker 0 does."""
-    import torch.distributed as dist
-
-    ours = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True" and here.rank == 0
-    return dist.TCPStore(
-        os.environ["MASTER_ADDR"],
-        int(os.environ["MASTER_PORT"]),
-        is_master=ours,
-        timeout=datetime.timedelta(seconds=ARRIVAL),
-        wait_for_workers=False,
-        multi_tenant=True,
-    )
-
-
 def _arrive(watch: Watch) -> None:
     """Wait until all workers have given a sign of life."""
-    end = time.monotonic() + ARRIVAL
+    begin = time.monotonic()
+    end, is_told = begin + ARRIVAL, False
     while missing := watch.missing():
         cause = watch.cause(0.2)
+        if time.monotonic() > begin + PATIENCE and watch.place.local_rank == 0 and not is_told:
+            is_told = True
+            who = ", ".join(map(str, missing))
+            sys.stderr.write(f"note: worker {watch.place.rank} waits for {who}, up to {ARRIVAL:.0f} s.\n")
         if cause is not None or time.monotonic() > end:
             text = f"{ARRIVAL:.0f} s have passed without a sign of workers {', '.join(map(str, missing))}."
             raise WorkerError(text if cause is None else cause.text)

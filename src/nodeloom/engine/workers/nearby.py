@@ -25,7 +25,7 @@ SWITCH = "NODELOOM_NEARBY"
 """The variable of the environment that makes a worker neither read nor be read, if it is 0."""
 
 _PR_SET_PTRACER = 0x59616D61
-_ANY, _NOBODY = ctypes.c_ulong(-1), ctypes.c_ulong(0)
+_NOBODY = ctypes.c_ulong(0)
 _TAGS = 1 << 29  # pairs of tags, of 31 bits
 
 Bytes = npt.NDArray[np.uint8]
@@ -129,12 +129,12 @@ class Neighbours:
         name = np.frombuffer(bytearray(secrets.token_bytes(16)), np.uint8)
         is_wanted = here.num_local > 1 and os.environ.get(SWITCH) != "0"
         if is_wanted:
-            _allow(_ANY)
-        offers = workers.gather((here.host if is_wanted else None, os.getpid(), name.ctypes.data, name.tobytes()))
+            _allow(ctypes.c_ulong(os.getppid()))  # the launcher, and so the workers that it has started
+        offers = workers.gather((here.host if is_wanted else None, os.getpid(), name.ctypes.data, name.tobytes().hex()))
         memories = {}
-        for rank, (host, *where) in enumerate(offers):
+        for rank, (host, pid, address, its_name) in enumerate(offers):
             if is_wanted and rank != workers.rank and host == here.host:
-                memory = Memory(*where)
+                memory = Memory(pid, address, bytes.fromhex(its_name))
                 if memory.is_open():
                     memories[rank] = memory
         found = [set(ranks) for ranks in workers.gather(list(memories))]

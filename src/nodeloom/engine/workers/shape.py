@@ -64,6 +64,7 @@ def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, workers: Worke
     room = None if least is None else least - sum(memory.values())
     if room is not None and room > 0:
         most = max(1, min(most, int(room * _WALK_SHARE / pair_bytes)))
+    most = min(workers.gather(most))  # hosts may differ in threads and memory
     memory["walks"] = round(most * walk_bytes)
     if not whole:
         memory["pairs"] = round(most * (pair_bytes - walk_bytes))

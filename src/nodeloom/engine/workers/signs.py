@@ -57,8 +57,22 @@ class Sign:
 
     @classmethod
     def read(cls, text: bytes) -> Sign:
-        """Return what :meth:`write` wrote."""
-        return cls(**json.loads(text))
+        """Return what :meth:`write` wrote.
+
+        Raises
+        ------
+        ValueError
+            If it did not write that.
+        """
+        values = json.loads(text)
+        kinds = {"int": int, "bool": bool}
+        fields = {field.name: kinds.get(str(field.type), str) for field in dataclasses.fields(cls)}
+        is_sign = isinstance(values, dict) and values.keys() == fields.keys()
+        if not is_sign or any(type(values[name]) is not kind for name, kind in fields.items()):
+            raise ValueError("this is no sign of life")
+        for name in ("host", "message"):  # they are printed
+            values[name] = "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in values[name])
+        return cls(**values)
 
     def write(self) -> str:
         """Return the sign as text."""
@@ -79,8 +93,11 @@ class Sign:
         return self.is_visible and _born(self.pid) != self.born
 
     def kill(self) -> None:
-        """End the process if it can be seen and is the one that it was."""
-        if self.is_visible and not self.is_gone:
+        """End the process if it can be seen, is the one that it was, and was started by the same launcher as this one.
+
+        Signs come from a store that others may be able to write: they must not choose whom to end.
+        """
+        if self.is_visible and not self.is_gone and _parent(self.pid) == os.getppid():
             with contextlib.suppress(OSError):
                 os.kill(self.pid, signal.SIGKILL)
 
@@ -96,8 +113,19 @@ def _world() -> str:
 
 def _born(pid: int) -> str:
     """Return when a process began; empty if there is none, or it has ended and only its parent does not know yet."""
+    found = _status(pid)
+    return found[19] if found and found[0] not in "ZX" else ""
+
+
+def _parent(pid: int) -> int:
+    """Return the parent of a process; -1 if there is no such process."""
+    found = _status(pid)
+    return int(found[1]) if found else -1
+
+
+def _status(pid: int) -> list[str]:
+    """Return the fields of ``/proc/PID/stat`` after the name; none if there is no such process."""
     try:
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return ""
-    return "" if after_name[0] in "ZX" else after_name[19]
+        return []

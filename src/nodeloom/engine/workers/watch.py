@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from nodeloom.engine.torchrun import Place
 from nodeloom.engine.workers.launcher import ECHO
+from nodeloom.engine.workers.meeting import Board
 from nodeloom.engine.workers.signs import Sign, State
 
 BEAT = 2.0
@@ -34,7 +35,7 @@ class Cause(NamedTuple):
     Attributes
     ----------
     kind : {"silent", "gone", "failed", "left", "store"}
-        No signs of life; the process is no more; it has failed; it has ended already; the store of the launcher does not answer.
+        No signs of life; the process is no more; it has failed; it has ended already; the launcher or its store does not answer.
     rank : int
         Of the worker; -1 for the store.
     text : str
@@ -53,10 +54,10 @@ class Watch:
     ----------
     place : Place
         This worker.
-    store : torch.distributed.Store
-        A connection of its own to the store of the launcher, under a prefix of this run.
+    board : Board
+        Where signs are left, of this run alone; with a connection of its own.
     address : str
-        The store, in words.
+        The same in words.
     timeout : float
         Seconds of silence after which a worker is lost.
 
@@ -68,11 +69,11 @@ class Watch:
         The command that goes on from there.
     """
 
-    def __init__(self, place: Place, store: Any, address: str, timeout: float) -> None:
+    def __init__(self, place: Place, board: Board, address: str, timeout: float) -> None:
         self.place, self.timeout = place, timeout
         self.checkpoint: Path | None = None
         self.command = ""
-        self._store, self._address = store, address
+        self._board, self._address = board, address
         self._own = Sign.own(place.host)
         self._signs: dict[int, Sign] = {}
         self._heard: dict[int, float] = {}
@@ -168,10 +169,10 @@ class Watch:
             own = self._own
             self._beats += 1
             try:
-                self._store.set(str(self.place.rank), dataclasses.replace(own, beat=self._beats).write())
+                self._board.set(str(self.place.rank), dataclasses.replace(own, beat=self._beats).write())
                 self._listen()
             except RuntimeError as error:  # all errors of torch.distributed are of this kind
-                self._cause = self._cause or self._no_store(f"it has gone: {str(error).splitlines()[0][:120]}")
+                self._cause = self._cause or self._no_store(f"it has gone ({str(error).splitlines()[0][:120]})")
             self._calls += 1
             if self._own is own:
                 self._said.set()
@@ -180,11 +181,16 @@ class Watch:
 
     def _listen(self) -> None:
         keys = [rank for rank in range(self.place.num_worker) if rank != self.place.rank]
-        known = [rank for rank in keys if rank in self._signs or self._store.check([str(rank)])]
-        texts = self._store.multi_get([str(rank) for rank in known]) if known else []
+        known = [rank for rank in keys if rank in self._signs or self._board.check([str(rank)])]
+        texts = self._board.multi_get([str(rank) for rank in known]) if known else []
         now = time.monotonic()
         for rank, text in zip(known, texts, strict=True):
-            sign = Sign.read(text)
+            try:
+                sign = Sign.read(text)
+            except ValueError:
+                why = f"worker {rank} cannot be understood: it runs another version of nodeloom."
+                self._cause = self._cause or Cause("failed", rank, why)
+                continue
             if rank not in self._signs or self._signs[rank].beat != sign.beat:
                 self._heard[rank] = now
             self._signs[rank] = sign
@@ -259,8 +265,10 @@ class Watch:
         return Cause("silent", rank, f"{self._name(rank)} has given no sign of life for {seconds:.0f} s: {why}.")
 
     def _no_store(self, why: str) -> Cause:
-        text = f"{self._own.name(self.place.rank)} does not reach the store of torchrun at {self._address}: {why}. "
-        return Cause("store", -1, text + "The launcher has ended, or its host or the link to it is down.")
+        text = f"{self._own.name(self.place.rank)} does not reach {self._address}: {why}."
+        if not self.place.spawned:
+            text += " The launcher has ended, or its host or the link to it is down."
+        return Cause("store", -1, text)
 
     def _until(self, done: Any, seconds: float) -> bool:
         end = time.monotonic() + seconds
