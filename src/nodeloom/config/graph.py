@@ -40,7 +40,21 @@ class GraphConfig(Section):
         "CSV, TSV, Parquet, compressed text (.gz, .bz2, .xz, .zst) or a compiled graph.",
         json_schema_extra={"allowed": "a path or a list of paths"},
     )
-    format: Literal["auto", "edges", "matrix-market"] = Field(
+    format: Literal[
+        "auto",
+        "edges",
+        "matrix-market",
+        "graphml",
+        "gexf",
+        "gml",
+        "pajek",
+        "metis",
+        "adjlist",
+        "multiline-adjlist",
+        "konect",
+        "ogb",
+        "neo4j",
+    ] = Field(
         "auto",
         description="What the file is, where its first bytes do not tell. edges: a list of edges, whatever it looks like.",
     )

@@ -31,7 +31,7 @@ class EdgeCollector:
     """
 
     def __init__(self, num_thread: int = 1) -> None:
-        self._num_thread = num_thread
+        self.num_thread = num_thread
         self._blocks: deque[npt.NDArray] = deque()
         self._weights: deque[FloatArray] = deque()
         self._nodes: deque[npt.NDArray[np.int64]] = deque()
@@ -120,7 +120,7 @@ class EdgeCollector:
         if self._text is None:
             import pyarrow as pa
 
-            self._text = TextInterner(self._num_thread)
+            self._text = TextInterner(self.num_thread)
             while self._nodes:
                 self._intern_names(self._text, pa.array(self._nodes.popleft()))
             self._name_blocks(self._text)

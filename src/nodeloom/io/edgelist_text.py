@@ -29,6 +29,7 @@ class TextFormat:
     comment: str
     weighted: bool | Auto
     encoding: str
+    ignore_rest: bool = False
 
     def kinds(self) -> npt.NDArray[np.uint8]:
         """Return what each byte is; uint8 [256]."""
@@ -110,7 +111,7 @@ class TextReader:
         count = text.count(b"\n") + text.count(b"\r") + 1
         ends = np.empty((2, count), np.int64)
         weights = np.empty(count if num_column != 2 else 0, np.float32)
-        ignore_rest = self._form.weighted is False
+        ignore_rest = self._form.weighted is False or self._form.ignore_rest
 
         def cut(integers: bool) -> tuple[int, int, int, int, int]:
             return kernels.read_edges(

@@ -77,6 +77,10 @@ class Source:
         data, self._held = self._held[:size], self._held[size:]
         return data if len(data) == size else data + self._read(size - len(data))
 
+    def unread(self, data: bytes) -> None:
+        """Put bytes back that :meth:`read` has given; it gives them again."""
+        self._held = data + self._held
+
     def _read(self, size: int) -> bytes:
         import lzma
 

@@ -6,8 +6,14 @@ import codecs
 import re
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from nodeloom.errors import DataError
+from nodeloom.io.formats.columns import KONECT, is_ogb, neo4j_header
+from nodeloom.io.formats.foreign import foreign_text
+from nodeloom.io.formats.shapes import looks_like_adjacency, looks_like_metis, looks_like_multiline
+from nodeloom.io.formats.text import whole
 from nodeloom.io.source import Source
 
 if TYPE_CHECKING:
@@ -18,6 +24,16 @@ Reader = Callable[[Source, "EdgeCollector", "EdgeFormat"], None]
 
 READERS: dict[str, str] = {
     "matrix-market": "matrix_market.read_matrix_market",
+    "graphml": "markup.read_graphml",
+    "gexf": "markup.read_gexf",
+    "gml": "gml.read_gml",
+    "pajek": "pajek.read_pajek",
+    "metis": "metis.read_metis",
+    "adjlist": "adjacency.read_adjlist",
+    "multiline-adjlist": "adjacency.read_multiline_adjlist",
+    "konect": "columns.read_konect",
+    "ogb": "columns.read_ogb",
+    "neo4j": "columns.read_neo4j",
 }
 """Formats that are read, and the function of this package that does."""
 
@@ -25,7 +41,14 @@ FORMATS = ("auto", "edges", *READERS)
 """What the option `format` may be: "edges" is a list of edges whatever it looks like."""
 
 _HEAD = 4096
+_COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 _MATRIX_MARKET = re.compile(rb"%%?matrixmarket\b", re.IGNORECASE)
+_XML = re.compile(
+    rb"\s*(?:<\?xml\b[^>]*>\s*|<!--.*?-->\s*|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>\s*)*<([\w.-]+:)?([\w.-]+)", re.DOTALL
+)
+_GML = re.compile(rb"(?:\s*(?:#[^\n]*\n|[A-Za-z]\w*\s+(?:\"[^\"]*\"|[^\s\"\[\]]+)(?=\s)))*?\s*graph\s*\[")
+_PAJEK = re.compile(rb"(?:\s*(?:%[^\n]*|/\*[^\n]*)\n)*\s*\*(?:vertices\s+\d|network\b)", re.IGNORECASE)
+_SUFFIXES = {".adjlist": "adjlist", ".adj": "adjlist", ".metis": "metis", ".gml": "gml"}
 
 
 def reader_of(source: Source, form: EdgeFormat) -> Reader | None:
@@ -36,10 +59,10 @@ def reader_of(source: Source, form: EdgeFormat) -> Reader | None:
     DataError
         It is of a format that is not read; with the way out.
     """
-    if source.kind != "text":
+    if source.kind != "text" or form.format == "edges":
         return None
     name = form.format if form.format != "auto" else _recognise(source, form)
-    if name in ("", "edges"):
+    if not name:
         return None
     module, function = READERS[name].split(".")
     reader: Reader = getattr(import_module(f"nodeloom.io.formats.{module}"), function)
@@ -52,6 +75,66 @@ def _recognise(source: Source, form: EdgeFormat) -> str:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         head = head[: len(head) // 2 * 2].decode("utf-16", "ignore").encode()
     head = head.removeprefix(codecs.BOM_UTF8)
-    if _MATRIX_MARKET.match(head):
+    name = _by_first_bytes(head, source.name)
+    # Named columns are those of CSV; only these have attributes or columns as well.
+    if form.columns is not None and name not in ("", "graphml", "gexf", "gml", "multiline-adjlist", "neo4j"):
+        raise DataError(
+            f"{source.name}: expected a table with columns, got {name}. Leave columns out, or set format to edges."
+        )
+    if name or form.columns is not None:
+        return name
+    suffix = _suffix(source.name)
+    foreign = foreign_text(head, suffix)
+    if foreign is not None:
+        what, hint = foreign
+        raise DataError(f"{source.name}: expected a list of edges, got {what}. {hint}")
+    return _by_shape(head, suffix, source, form)
+
+
+def _by_first_bytes(head: bytes, name: str) -> str:
+    first = head[:1]
+    if first == b"%" and _MATRIX_MARKET.match(head):
         return "matrix-market"
+    if first == b"%" and KONECT.match(head):
+        return "konect"
+    markup = _XML.match(head) if head.lstrip()[:1] == b"<" else None
+    if markup is not None and markup[2].lower() in (b"graphml", b"gexf"):
+        return markup[2].decode().lower()
+    if markup is None and first == b"<" and name.endswith((".graphml", ".gexf")):  # after a long comment
+        return name.rpartition(".")[2]
+    if b"*" in head and _PAJEK.match(head):
+        return "pajek"
+    if b"graph" in head and _GML.match(head):
+        return "gml"
+    if neo4j_header(head.partition(b"\n")[0]) is not None:
+        return "neo4j"
+    if name.endswith((".csv", ".csv.gz")) and is_ogb(name):
+        return "ogb"
     return ""
+
+
+def _by_shape(head: bytes, suffix: str, source: Source, form: EdgeFormat) -> str:
+    """Return the format that a file has by its suffix, or by the shape of its first lines."""
+    lines = head.split(b"\n")
+    is_whole = len(head) < _HEAD - len(codecs.BOM_UTF8)
+    if not is_whole:
+        lines.pop()
+    if looks_like_multiline(lines, form.comment.encode()):
+        return "multiline-adjlist"
+    if suffix in _SUFFIXES:
+        return _SUFFIXES[suffix]
+    if form.weighted == "auto" and looks_like_metis(lines, suffix, is_whole=is_whole):
+        return "metis" if suffix == ".graph" or is_whole or _has_lines(source, int(lines[0].split()[0])) else ""
+    return "adjlist" if looks_like_adjacency(lines) else ""
+
+
+def _has_lines(source: Source, num_nodes: int) -> bool:
+    """Tell whether there are as many lines as METIS says. Rare: edges begin with a loop at a node of a high number."""
+    content = whole(source)
+    source.unread(content)
+    return 0 <= content.rstrip(b"\n").count(b"\n") <= num_nodes <= content.count(b"\n")
+
+
+def _suffix(name: str) -> str:
+    path = PurePath(name.lower())
+    return PurePath(path.stem).suffix if path.suffix in _COMPRESSIONS else path.suffix
