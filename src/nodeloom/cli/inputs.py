@@ -137,7 +137,7 @@ def is_compiled(path: str) -> bool:
 
 def _warn_of_options_for_text(config: Config) -> None:
     graph, fresh = config.graph, type(config.graph)()
-    for key in ("as_undirected", "normalization", "weighted", "duplicates", "self_loops", "columns"):
+    for key in ("as_undirected", "normalization", "weighted", "duplicates", "self_loops", "columns", "format"):
         if getattr(graph, key) != getattr(fresh, key):
             logger.warning("graph.%s has no effect: the compiled graph was built already.", key)
 

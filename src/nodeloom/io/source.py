@@ -143,6 +143,8 @@ def _sniff(name: str, file: io.BufferedReader, content: str) -> Source:
         raise unreadable(name, error) from None
     _refuse(name, start, content)
     compression = next((c for magic, c in _COMPRESSIONS.items() if start.startswith(magic)), "")
+    if compression == "bz2" and start[4:10] not in (b"1AY&SY", b"\x17rE8P\x90"):  # a name may begin like that
+        compression = ""
     if not compression:
         # A node may be called PAR1: a gene is.
         named = start.startswith(b"PAR1") and start[4:5] in b" \t,;|\r\n"

@@ -109,7 +109,7 @@ def test_names_are_ids_where_labels_repeat(tmp_path, caplog):
 def test_gml_of_newman_has_a_value(tmp_path, caplog):
     text = GML.replace("weight", "value")
     assert not read(tmp_path, text).is_weighted
-    assert "give source, target, value as columns" in caplog.text
+    assert "give columns=['source', 'target', 'value']" in caplog.text
     assert edges_of(read(tmp_path, text, columns=("source", "target", "value"))) == [("A é", "B", 4.0)]
 
 
@@ -154,7 +154,7 @@ class TestMetis:
         ],
     )
     def test_refused(self, tmp_path, text, message):
-        with pytest.raises(DataError, match=message + ".*If the file is a list of edges, set format to edges"):
+        with pytest.raises(DataError, match=message + ".*If the file is a list of edges, give format='edges'"):
             read(tmp_path, text, "g.graph")
 
     @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from nodeloom.io.matrices import once_if_symmetric
 from nodeloom.io.source import Source
 from nodeloom.io.weights import check_weights
 from nodeloom.log import logger
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,7 +63,7 @@ def hand_over(elements: Elements, source: Source, collector: EdgeCollector, form
     if not len(heads):
         raise DataError(f"{source.name}: expected edges, got {len(elements.names):,} nodes without any.")
     if weights is None and form.weighted is True:
-        hint = "Set weighted to False, or name their attribute as the third of columns."
+        hint = f"Give {setting('graph.weighted', False)}, or the name of their attribute as the third of {setting('graph.columns')}."
         raise DataError(f"{source.name}: expected edges with weights, got edges without. {hint}")
     if form.directed:
         if elements.ways == "once":  # an arc each way
@@ -83,9 +84,9 @@ def hand_over(elements: Elements, source: Source, collector: EdgeCollector, form
 def tell_of_direction(source: Source) -> None:
     """Say in one line that edges which the file says are directed will be followed both ways."""
     logger.warning(
-        "%s says that its edges are directed; they are followed both ways. To follow them from head to tail only, "
-        "ask for directed.",
+        "%s says that its edges are directed; they are followed both ways. To follow them from head to tail only, give %s.",
         source.name,
+        setting("graph.as_undirected", False),
     )
 
 

@@ -14,6 +14,7 @@ from nodeloom.io.formats.gathered import Gathered
 from nodeloom.io.formats.text import text_of
 from nodeloom.io.source import Source
 from nodeloom.log import logger
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.io.edgelist import EdgeFormat
@@ -58,9 +59,9 @@ def read_gml(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None
         and all("value" in e and weight not in e for e in edges)
     ):
         logger.warning(
-            "%s is read without weights: edges have a value. If that is their weight, give source, target, value as "
-            "columns.",
+            "%s is read without weights: edges have a value. If that is their weight, give %s.",
             source.name,
+            setting("graph.columns", ["source", "target", "value"]),
         )
     hand_over(gathered.finish(), source, collector, form)
 

@@ -14,12 +14,13 @@ from nodeloom.io.formats.elements import Elements, hand_over
 from nodeloom.io.formats.text import whole
 from nodeloom.io.source import Source
 from nodeloom.io.weights import check_weights
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.io.edgelist import EdgeFormat
 
 Integers = npt.NDArray[np.int64]
-_HINT = "If the file is a list of edges, set format to edges."
+_HINT = f"If the file is a list of edges, give {setting('graph.format', 'edges')}."
 
 
 def read_metis(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None:

@@ -14,7 +14,8 @@ from nodeloom.io.formats.columns import KONECT, is_ogb, neo4j_header
 from nodeloom.io.formats.foreign import foreign_text
 from nodeloom.io.formats.shapes import looks_like_adjacency, looks_like_metis, looks_like_multiline
 from nodeloom.io.formats.text import whole
-from nodeloom.io.source import Source
+from nodeloom.io.source import Source, encoding_of
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.io.collector import EdgeCollector
@@ -72,14 +73,15 @@ def reader_of(source: Source, form: EdgeFormat) -> Reader | None:
 def _recognise(source: Source, form: EdgeFormat) -> str:
     """Return the format that the first bytes tell; "" for none."""
     head = source.peek(_HEAD)
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        head = head[: len(head) // 2 * 2].decode("utf-16", "ignore").encode()
+    codec = encoding_of(head, form.encoding)
+    if codec != "utf-8":
+        head = head.decode(codec, "ignore").encode()
     head = head.removeprefix(codecs.BOM_UTF8)
     name = _by_first_bytes(head, source.name)
     # Named columns are those of CSV; only these have attributes or columns as well.
     if form.columns is not None and name not in ("", "graphml", "gexf", "gml", "multiline-adjlist", "neo4j"):
         raise DataError(
-            f"{source.name}: expected a table with columns, got {name}. Leave columns out, or set format to edges."
+            f"{source.name}: expected a table with columns, got {name}. Leave {setting('graph.columns')} out."
         )
     if name or form.columns is not None:
         return name
