@@ -110,6 +110,9 @@ class FakeEstimator:
         given = locals()
         self.parameters = {key: given[key] for key in inspect.signature(FakeEstimator).parameters}
 
+    def node_vectors(self) -> Any:
+        return self.vectors_
+
     def get_params(self) -> dict[str, Any]:
         return self.parameters
 

@@ -271,7 +271,7 @@ def test_stores_beyond_32_bits(table_dtype):
         initial.uniform_rows(key, first, 120, scale, rows)
         found = store.vertex[first : first + 16].float().cpu().numpy()
         np.testing.assert_allclose(found, rows, rtol=0 if table_dtype == "fp32" else 2**-8)
-    assert store.is_finite()
+    assert store.is_sound()
     values = np.zeros((NUM_NODES, 1), np.float32)
     values[NODES, 0] = np.arange(len(NODES)) % 256
     store.write("context", values, values[:, 0] > 0)
@@ -279,4 +279,4 @@ def test_stores_beyond_32_bits(table_dtype):
     np.testing.assert_array_equal(found, values[NODES, 0])
     assert int(torch.count_nonzero(store.context[:, 0])) == np.count_nonzero(values)
     store.context[-1, -1] = float("nan")
-    assert not store.is_finite()
+    assert not store.is_sound()

@@ -13,10 +13,11 @@ import weakref
 import numpy as np
 import pytest
 
-from nodeloom import Graph
+from nodeloom import DeepWalk, Graph
 from nodeloom.engine import training
+from nodeloom.engine.choose import LARGEST_VALUE
 from nodeloom.engine.store import Store
-from nodeloom.errors import ConfigError, TrainingError, TrainingInterrupted
+from nodeloom.errors import ConfigError, ModelError, TrainingError, TrainingInterrupted
 
 
 class Recorder:
@@ -174,12 +175,35 @@ def test_sgd_bears_twenty_times_its_rate(engine, graph):
 
 
 def test_nan_in_a_table_without_a_nan_loss_is_found(engine, graph, monkeypatch):
-    real = Store.is_finite
+    real = Store.is_sound
     asked = []
-    monkeypatch.setattr(Store, "is_finite", lambda store: asked.append(real(store)) or False)
+    monkeypatch.setattr(Store, "is_sound", lambda store: asked.append(real(store)) or False)
     with pytest.raises(TrainingError, match=r"diverged at epoch 100\.\d of 100"):
         engine.train(graph)
     assert asked == [True]
+
+
+@pytest.mark.parametrize("values", [{}, {"num_partition": 2}], ids=["whole", "parts"])
+def test_values_that_grow_without_end_are_divergence(engine, graph, values):
+    # Regression: Momentum at lr 0.5 came to 1e14 and no error, since nothing was infinite yet.
+    with pytest.raises(TrainingError, match=r"diverged at epoch .* at lr 0\.5 \(Momentum\)\. Lower lr"):
+        engine.train(graph, optimizer="Momentum", lr=0.5, num_epoch=100, **values)
+
+
+@pytest.mark.parametrize(("optimizer", "lr"), [("SGD", 1.0), ("AdaGrad", 1.0), ("RMSprop", 1.0), ("Adam", 1.0)])
+@pytest.mark.parametrize("dim", [1, 16])
+def test_rates_far_too_high_are_no_divergence_where_values_stay(engine, graph, optimizer, lr, dim):
+    tables = engine.train(
+        graph, optimizer=optimizer, lr=lr, num_epoch=300, dim=dim, negative_weight=1.0, weight_decay=0.0
+    )
+    assert np.abs(tables.vertex).max() < LARGEST_VALUE / 2
+
+
+def test_first_values_that_are_too_large_are_refused(graph):
+    first = DeepWalk(dim=8, num_epoch=1, num_thread=1).fit(graph)
+    first.vectors_ = first.vectors_ * np.float32(1e5)
+    with pytest.raises(ModelError, match=r"init: expected values up to 1000, got .* in the vertex table\. Scale"):
+        DeepWalk(dim=8, num_epoch=1, num_thread=1).fit(graph, init=first)
 
 
 def test_other_threads_may_train(engine, graph):

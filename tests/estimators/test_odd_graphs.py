@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from nodeloom import LINE, DeepWalk, Graph, Node2Vec
-from nodeloom.engine import choose
 from nodeloom.errors import GraphError
 
 LOOPS = [[i, i] for i in range(10)]
@@ -63,20 +62,19 @@ def test_nothing_to_learn_from(edges, directed):
 
 
 @pytest.mark.parametrize("directed", [False, True])
-def test_isolated_nodes_keep_their_first_values(directed):
+def test_isolated_nodes_have_zeros(directed):
     graph = Graph.from_edges([[1, 3], [3, 5], [5, 1]], num_nodes=8, directed=directed)
     isolated = [0, 2, 4, 6, 7]
     few, many = (DeepWalk(dim=10, num_epoch=n).fit(graph) for n in (1, 500))
-    assert (few.vectors_[isolated] == many.vectors_[isolated]).all()
+    assert not many.vectors_[isolated].any()
     assert not many.context_vectors_[isolated].any()
-    assert 0 < np.abs(many.vectors_[isolated]).max() <= choose.initial_scale(10)
     assert (few.vectors_[[1, 3, 5]] != many.vectors_[[1, 3, 5]]).all()
 
 
 def test_sinks_are_contexts_and_sources_are_vertices():
     graph = Graph.from_edges([[i, 10 + (i * 3 + k) % 7] for i in range(10) for k in (0, 1)], directed=True)
     few, many = (LINE(dim=10, num_epoch=n).fit(graph) for n in (1, 500))
-    assert (few.vectors_[10:] == many.vectors_[10:]).all()  # no pair has a sink as its vertex
+    assert not many.vectors_[10:].any()  # no pair has a sink as its vertex
     assert (few.vectors_[:10] != many.vectors_[:10]).any(axis=1).all()
     assert not many.context_vectors_[:10].any()  # sources are nobody's context, nor negatives
     assert many.context_vectors_[10:].any(axis=1).all()

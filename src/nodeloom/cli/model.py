@@ -5,21 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 import typer
 
 from nodeloom.cli.commands import CONTROL_HELP, command
 from nodeloom.cli.session import active
 from nodeloom.cli.tables import table
 from nodeloom.errors import ConfigError, ModelError, describe
+from nodeloom.log import logger
 
 if TYPE_CHECKING:
     from nodeloom.io.model_file import ModelData
+    from nodeloom.tasks.tables import Table
     from nodeloom.typing import FloatArray
 
 Model = Annotated[str, typer.Argument(help="A model: .safetensors, or a .pkl of GraphVite.", show_default=False)]
 TableName = Annotated[
-    Literal["vertex", "context"],
-    typer.Option("--table", metavar="vertex|context", help="Which of the two vectors of a node."),
+    Literal["auto", "vertex", "context", "joined"],
+    typer.Option(
+        "--table",
+        metavar="auto|vertex|context|joined",
+        help="Which vector of a node. joined: vertex and context side by side. auto: vertex; joined for directed graphs "
+        "with nodes that no edge leaves, which have no vertex vectors.",
+    ),
 ]
 _WORDS = {
     **{f"evaluate.{key}": f"--{key}" for key in ("portions", "times", "C", "seed", "normalization")},
@@ -82,6 +90,7 @@ def register(app: typer.Typer) -> None:
         comment: Annotated[str, typer.Option(metavar="TEXT", help="Start of comments.")] = "#",
         encoding: Annotated[str, typer.Option(metavar="TEXT", help="Encoding of the files.")] = "utf-8",
         control: Annotated[bool, typer.Option("--control/--no-control", help=CONTROL_HELP)] = True,
+        table_name: TableName = "auto",
         num_thread: NumThread = "auto",
     ) -> None:
         """Judge a saved model, without training.
@@ -149,8 +158,8 @@ def register(app: typer.Typer) -> None:
         for task in config.evaluate:
             if task.task == "node classification":
                 found = read_labels(task, data.names, config.format, session)
-                threads = num_threads(config)
-                results.append(judge_labels(task, data.vertex, found, session, control=control, num_thread=threads))
+                threads, vectors = num_threads(config), vectors_of(data, table_name, model)
+                results.append(judge_labels(task, vectors, found, session, control=control, num_thread=threads))
             else:
                 directed = bool(data.graph.get("directed", False))
                 trained = None if graph is None else read_graph_of(data.names, config, directed, session)
@@ -172,7 +181,7 @@ def register(app: typer.Typer) -> None:
                 "--output", "-o", metavar="FILE", help="Where to: .txt, .bin (word2vec), .tsv, .npz, .parquet."
             ),
         ],
-        table_name: TableName = "vertex",
+        table_name: TableName = "auto",
         format_: Annotated[
             str,
             typer.Option("--format", metavar="NAME", help="word2vec, word2vec-binary, tsv, csv, npz or parquet."),
@@ -198,15 +207,17 @@ def register(app: typer.Typer) -> None:
             {"resource.num_thread": "--num-thread"},
         )
         data = read_any(model)
+        vectors = vectors_of(data, table_name, model)
         export_vectors(
             output,
-            vectors_of(data, table_name, model),
+            vectors,
             data.names,
             format=format_,  # type: ignore[arg-type]  # checked there
             num_thread=num_threads(config),
         )
-        session.result.update(written=output, num_nodes=data.num_nodes, dim=data.dim)
-        session.show(f"Wrote {data.num_nodes:,} vectors of {data.dim} values to {output}.")
+        dim = vectors.shape[1]
+        session.result.update(written=output, num_nodes=data.num_nodes, dim=dim)
+        session.show(f"Wrote {data.num_nodes:,} vectors of {dim} values to {output}.")
 
     @command(app, "nearest", rich_help_panel="Use a model")
     def nearest(
@@ -216,7 +227,7 @@ def register(app: typer.Typer) -> None:
         metric: Annotated[
             Literal["cosine", "dot", "euclidean"], typer.Option(metavar="cosine|dot|euclidean", help="What near means.")
         ] = "cosine",
-        table_name: TableName = "vertex",
+        table_name: TableName = "auto",
     ) -> None:
         """Find the nodes whose vectors are nearest to that of a node.
 
@@ -259,19 +270,38 @@ def read_any(path: str) -> ModelData:
     return read_model(path)
 
 
-def vectors_of(data: ModelData, name: str, where: str) -> FloatArray:
-    """Return a table of a model, float32 [N, D].
+def vectors_of(data: ModelData, name: Table, where: str) -> FloatArray:
+    """Return the vectors of a model that stand for its nodes, float32 [N, D or 2 D], and say so if they are not the vertex table.
 
     Raises
     ------
     ModelError
-        The model does not have it.
+        The model does not have the table.
     """
-    vectors = data.vertex if name == "vertex" else data.context
-    if vectors is None:
+    from nodeloom.tasks import node_vectors
+
+    if name in ("context", "joined") and data.context is None:
         raise ModelError(
             describe(
                 where, expected="a model with context vectors", got=sorted(data.tensors), hint="Use --table vertex."
             )
         )
+    directed = data.graph.get("directed", True)
+    vectors = data.vertex if name == "auto" and not directed else node_vectors(data.vertex, data.context, name)
+    say_table(vectors, data.vertex, name)
     return vectors
+
+
+def say_table(vectors: FloatArray, vertex: FloatArray, name: Table = "auto") -> None:
+    """Say in one line that vectors are others than the vertex table though nobody asked for them, or that some are zeros."""
+    if name == "auto" and vectors.shape[1] != vertex.shape[1]:
+        empty = int(np.count_nonzero(~vertex.any(axis=1)))
+        logger.warning(
+            "%s of %s nodes have no vertex vector, since no edge leaves them: vertex and context vectors are joined, %d values. "
+            "--table vertex or --table context takes one of them.",
+            f"{empty:,}", f"{len(vertex):,}", vectors.shape[1],
+        )  # fmt: skip
+    elif empty := int(np.count_nonzero(~vectors.any(axis=1))):
+        logger.warning(
+            "%s of %s vectors are zeros: these nodes were not trained in this table.", f"{empty:,}", f"{len(vertex):,}"
+        )

@@ -318,12 +318,15 @@ def save(run: Run, path: Path, session: Session) -> None:
         If that fails. A training is not lost for it: the model goes to the folder for temporary files, and the message
         says so.
     """
+    from nodeloom.cli.model import say_table
     from nodeloom.io.export import SUFFIXES, export_vectors
 
     model = run.model
     try:
         if path.suffix.lower() in SUFFIXES:
-            export_vectors(path, model.vectors_, model.graph_names_, num_thread=num_threads(run.config))
+            vectors = model.node_vectors()
+            say_table(vectors, model.vectors_)
+            export_vectors(path, vectors, model.graph_names_, num_thread=num_threads(run.config))
         else:
             model.save(path)
     except (DataError, OutputError) as error:
@@ -363,9 +366,8 @@ def judge(run: Run, session: Session, *, control: bool) -> None:
             results.append(judge_links(task, vertex, context, data, session, control=control))
         else:
             assert not isinstance(data, Pairs)
-            results.append(
-                judge_labels(task, run.model.vectors_, data, session, control=control, num_thread=num_thread)
-            )
+            vectors = run.model.node_vectors()
+            results.append(judge_labels(task, vectors, data, session, control=control, num_thread=num_thread))
     if results:
         session.result["evaluation"] = results
 

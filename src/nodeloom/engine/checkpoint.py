@@ -164,7 +164,7 @@ class Checkpoints:
         """
         if not self.wanted:
             return None
-        if not store.is_finite():  # never over a good one
+        if not store.is_sound():  # never over a good one
             raise diverged(self.plan, position.num_pair / self.graph.num_edges)
         tables.put(index, store)
         self._last = time.monotonic()

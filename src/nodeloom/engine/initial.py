@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from nodeloom.engine.checkpoint import Tables
+from nodeloom.engine.choose import LARGEST_VALUE
 from nodeloom.engine.plan import Plan
 from nodeloom.errors import ModelError, describe
 from nodeloom.io.vocabulary import Vocabulary
@@ -92,6 +93,10 @@ def warm_tables(graph: Graph, plan: Plan, model: Vectors) -> Tables:
         table[known] = source[rows[known]]
         if not np.isfinite(table).all():
             raise ModelError(describe("init", expected="finite vectors", got=f"NaN or infinity in the {name} table"))
+        if (largest := float(np.abs(table).max(initial=0.0))) > LARGEST_VALUE:  # training would take it as diverged
+            hint = "Scale the vectors: rows of length 1 to 3 are a good start."
+            expected = f"values up to {LARGEST_VALUE:g}"
+            raise ModelError(describe("init", expected=expected, got=f"{largest:.3g} in the {name} table", hint=hint))
         if new is not None:
             table[~known] = (new @ table) / np.maximum(weight, np.finfo(np.float32).tiny)[:, None]
         tables.tensors[name] = table

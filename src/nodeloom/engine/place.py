@@ -38,8 +38,8 @@ class AnyStore(Protocol):
     def write(self, name: str, values: FloatArray, rows: npt.NDArray[np.bool_] | None = None) -> None:
         """Set the first columns of a table, of all rows or of those where the mask `rows` is true."""
 
-    def is_finite(self) -> bool:
-        """Tell whether no table holds NaN or infinity."""
+    def is_sound(self) -> bool:
+        """Tell whether all values are finite, and none of a table is beyond :data:`nodeloom.engine.choose.LARGEST_VALUE`."""
 
 
 class AnyEngine(Protocol):

@@ -6,14 +6,13 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from nodeloom.engine import choose
 from nodeloom.engine.budget import device_memory, host_memory, main_memory, sizes
 from nodeloom.engine.device import find_gpu, resolve_device
 from nodeloom.engine.formats import gpu_limit, in_formats
 from nodeloom.engine.optimizer import Optimizer, optimizer_of
 from nodeloom.engine.parts import Part, parts_of
+from nodeloom.engine.reach import Reach
 from nodeloom.engine.schedule import Schedule
 from nodeloom.engine.settings import Settings
 from nodeloom.engine.tiers import grid_on_cpu, grid_on_gpu, wanted
@@ -61,6 +60,8 @@ class Plan:
         Walks that share negatives; tiles between two looks at the progress.
     sink_share : float
         Share of the edge weight that leads to nodes without edges out of them, where walks end (directed graphs).
+    reach : Reach
+        Nodes that training does not reach.
     two_sided : bool
         Whether both directions of a pair are trained (undirected graphs).
     negative_weight : float
@@ -118,6 +119,7 @@ class Plan:
     tiles_per_pool: int
     two_sided: bool
     sink_share: float
+    reach: Reach
     negative_weight: float
     negative_sample_exponent: float
     hub_threshold: float
@@ -202,6 +204,7 @@ class Plan:
         """Return the plan as JSON types."""
         plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         plain["parts"] = [dataclasses.asdict(part) for part in self.parts]
+        plain["reach"] = dataclasses.asdict(self.reach)
         plain["optimizer"] = self.optimizer.name
         plain["grid"] = None if self.grid is None else dataclasses.asdict(self.grid)
         if not isinstance(self.schedule, str):
@@ -245,7 +248,7 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
     sinks = sink_share(graph)
     step, length = walk_shape(settings, graph.directed, sinks)
     optimizer = build.optimizer
-    connected = int(np.count_nonzero(graph.strengths + graph.in_strengths))
+    reach = Reach.of(graph)
     walks_per_tile = max(1, TILE // (length + 1))
     device = _device_of(settings, workers)
     plan = Plan(
@@ -268,13 +271,14 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
         tiles_per_pool=1,
         two_sided=not graph.directed,
         sink_share=sinks,
+        reach=reach if train.model != "LINE" or train.order != 1 else dataclasses.replace(reach, num_sink=0),
         negative_weight=float(build.num_negative * train.negative_weight),
         negative_sample_exponent=train.negative_sample_exponent,
         hub_threshold=choose.HUB_THRESHOLD if train.hub_threshold == "auto" else train.hub_threshold,
         p=train.p if train.model == "node2vec" else 1.0,
         q=train.q if train.model == "node2vec" else 1.0,
         lr=choose.learning_rate(optimizer.type, train.num_epoch) if optimizer.lr == "auto" else optimizer.lr,
-        weight_decay=choose.weight_decay(optimizer.type, connected, graph.num_edges)
+        weight_decay=choose.weight_decay(optimizer.type, graph.num_nodes - reach.num_isolated, graph.num_edges)
         if optimizer.weight_decay == "auto"
         else optimizer.weight_decay,
         optimizer=optimizer_of(optimizer),

@@ -43,6 +43,7 @@ def plan_rows(plan: Plan) -> list[tuple[str, str]]:
         ("optimizer", f"{plan.optimizer.name}, lr {plan.lr:.3g} {schedule}, weight decay {plan.weight_decay:.2g}"),
         ("training", f"{plan.num_epoch:,} epochs = {plan.total_pair:,} positive pairs"),
     ]
+    rows += [("not trained", sentence) for sentence in plan.reach.sentences()]
     if plan.grid is not None:
         where = "in temporary files" if plan.in_files else "in main memory"
         rows.append(("grid", plan.reason if plan.num_worker > 1 else f"tables {where}. {plan.reason}"))

@@ -180,7 +180,7 @@ class ResidentEngine:
 
 
 def diverged(plan: Plan, epoch: float) -> TrainingError:
-    """Return the error that says that values have become infinite or NaN."""
+    """Return the error that says that values have become infinite, NaN or larger than any that mean something."""
     return TrainingError(
         f"training diverged at epoch {epoch:.1f} of {plan.num_epoch}: the vectors grew without bound at lr {plan.lr:g} "
         f"({plan.optimizer.name}). Lower {setting('build.optimizer.lr')} (auto is safe), "

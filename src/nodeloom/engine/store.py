@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.engine.choose import initial_scale
+from nodeloom.engine.choose import LARGEST_VALUE, initial_scale
 from nodeloom.engine.plan import Part
 from nodeloom.kernels.cpu.initial import uniform_rows
 from nodeloom.kernels.cpu.parallel import run_slices
@@ -22,6 +22,11 @@ def aligned_zeros(num_rows: int, row: int) -> FloatArray:
     raw = np.zeros(num_rows * row * 4 + _LINE, np.uint8)
     skip = -raw.ctypes.data % _LINE
     return raw[skip : skip + num_rows * row * 4].view(np.float32).reshape(num_rows, row)
+
+
+def within(values: FloatArray, most: float) -> bool:
+    """Tell whether no value of a table with rows is NaN or beyond `most`."""
+    return bool(values.min() >= -most and values.max() <= most)
 
 
 @dataclass
@@ -90,11 +95,11 @@ class Store:
         else:
             target[rows] = values[rows]
 
-    def is_finite(self) -> bool:
-        """Tell whether no table holds NaN or infinity."""
+    def is_sound(self) -> bool:
+        """Tell whether all values are finite, and none of a table is beyond :data:`nodeloom.engine.choose.LARGEST_VALUE`."""
         block = max(1, (1 << 22) // self.vertex.shape[1])
         return all(
-            bool(np.isfinite(table[first : first + block]).all())
+            within(table[first : first + block], LARGEST_VALUE)
             for table in (self.vertex, self.context)
             for first in range(0, len(table), block)
         )

@@ -14,11 +14,13 @@ from nodeloom.engine.checkpoint import Checkpoints, Tables
 from nodeloom.engine.initial import Vectors, warm_tables
 from nodeloom.engine.interrupt import StopRequest
 from nodeloom.engine.place import AnyStore, allocate, engine_of, peak_device_memory, sent_by, waited_by
-from nodeloom.engine.plan import Plan
+from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.progress import Progress, Report, peak_memory, tell
+from nodeloom.engine.reach import isolated, untrained
 from nodeloom.engine.resident import Position, diverged
 from nodeloom.engine.settings import Settings
 from nodeloom.errors import ConfigError, NodeloomError, TrainingInterrupted
+from nodeloom.log import logger
 from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -103,6 +105,8 @@ def train(
             run.tables.tensors = {name: np.array(table) for name, table in run.tables.tensors.items()}
     elif init is not None:
         run.tables = warm_tables(graph, plan, init)
+    for sentence in plan.reach.sentences():
+        logger.warning("%s", sentence)
     tell(run.callbacks, "on_train_begin", plan)
     with StopRequest() as stop:
         for index in range(first, len(plan.parts)):
@@ -138,6 +142,7 @@ class _Run:
         else:
             store.initialize(part, plan.num_thread)
             _fill(store, self.tables, index)
+            _clear(store, self.graph, part)
         if len(plan.parts) == 1:
             self.tables.tensors.clear()  # they are in the store now
         engine = engine_of(self.graph, plan, part, store)
@@ -165,8 +170,9 @@ class _Run:
                 raise self._interrupted(progress, self.checkpoints.write(self.tables, index, store, position))
             if due and position.num_pair < engine.total_pair:
                 self.checkpoints.write_or_warn(self.tables, index, store, position)
-        if not store.is_finite():
+        if not store.is_sound():
             raise diverged(plan, position.num_pair / self.graph.num_edges)
+        _clear(store, self.graph, part)
         self.sent += sent_by(store)
         self.waited += waited_by(store)
         self.tables.put(index, store, moments=False)
@@ -226,6 +232,13 @@ class _Run:
         if path is None:
             return TrainingInterrupted(f"{where}; nothing was written, since no checkpoint was asked for.")
         return TrainingInterrupted(f"{where}; it can go on from {path}.", path)
+
+
+def _clear(store: AnyStore, graph: Graph, part: Part) -> None:
+    """Set the rows that no pair reaches to 0: first values, or what negatives alone made of them, would pass for vectors."""
+    for name, rows in (("vertex", untrained(graph, part.order)), ("context", isolated(graph))):
+        if rows.any() and not (name == "context" and store.tied):
+            store.write(name, np.broadcast_to(np.float32(0.0), (graph.num_nodes, part.dim)), rows)
 
 
 def _fill(store: AnyStore, tables: Tables, index: int) -> None:

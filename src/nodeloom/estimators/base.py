@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nodeloom.engine.initial import Vectors
     from nodeloom.graph import Graph
     from nodeloom.io.vocabulary import Vocabulary
+    from nodeloom.tasks.tables import Table
 
 Self = TypeVar("Self", bound="NodeEmbedding")
 Schedule = str | Callable[[int, int], float]
@@ -261,6 +262,22 @@ class NodeEmbedding(Parameters):
     def __len__(self) -> int:
         return len(self._fitted("vectors_"))
 
+    def node_vectors(self, table: Table = "auto") -> FloatArray:
+        """Return the vectors that stand for the nodes in search, classification and export, float32 [N, dim] or [N, 2 dim].
+
+        Parameters
+        ----------
+        table : {"auto", "vertex", "context", "joined"}
+            vertex: ``vectors_``. context: ``context_vectors_``. joined: both side by side. auto: vertex; joined for a directed graph with
+            nodes that no edge leaves, whose vertex vectors are not trained and are zeros.
+        """
+        from nodeloom.tasks import node_vectors
+
+        vectors = self._fitted("vectors_")
+        if table == "auto" and not self._graph_record.get("directed", True):
+            return cast("FloatArray", vectors)
+        return node_vectors(vectors, self.context_vectors_, table)
+
     def nearest(self, name: NodeName, k: int = 10, *, metric: str = "cosine") -> list[tuple[NodeName, float]]:
         """Return the `k` nodes nearest to a node, nearest first, as (name, score).
 
@@ -271,11 +288,11 @@ class NodeEmbedding(Parameters):
         k : int
             How many.
         metric : {"cosine", "dot", "euclidean"}
-            Score of vertex vectors; for euclidean a distance.
+            Score of :meth:`node_vectors`; for euclidean a distance.
         """
         from nodeloom.tasks import nearest
 
-        vectors = self._fitted("vectors_")
+        vectors = self.node_vectors()
         node = int(self.graph_names_.find([name])[0])
         ids, scores = nearest(vectors, node, k, metric=metric)  # type: ignore[arg-type]
         return [(self.graph_names_[int(i)], float(score)) for i, score in zip(ids[0], scores[0], strict=True)]

@@ -6,6 +6,7 @@ from nodeloom.tasks.links import LinkPrediction, filter_pairs, link_prediction, 
 from nodeloom.tasks.negatives import sample_negatives
 from nodeloom.tasks.neighbors import nearest
 from nodeloom.tasks.splits import LinkSplit, find_leaks, split_edges
+from nodeloom.tasks.tables import node_vectors
 
 __all__ = [
     "ClassificationScore",
@@ -17,6 +18,7 @@ __all__ = [
     "link_prediction",
     "nearest",
     "node_classification",
+    "node_vectors",
     "random_control",
     "sample_negatives",
     "score_pairs",

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nodeloom.engine.choose import initial_scale
+from nodeloom.engine.choose import LARGEST_VALUE, initial_scale
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.plan import Part
 from nodeloom.kernels.gpu.initial import uniform_rows
@@ -18,6 +18,12 @@ from nodeloom.typing import FloatArray
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 _BLOCK = 1 << 24  # values that are copied or looked at together: beside the tables there is little room
+
+
+def within(values: torch.Tensor, most: float) -> bool:
+    """Tell whether no value of a table with rows is NaN or beyond `most`, without a copy of it."""
+    low, high = torch.aminmax(values)
+    return bool(low >= -most) and bool(high <= most)
 
 
 @dataclass
@@ -113,12 +119,12 @@ class GpuStore:
                     mask = self.device.upload(np.ascontiguousarray(rows[first : first + block]))
                     target[mask] = piece[mask].to(table.dtype)
 
-    def is_finite(self) -> bool:
-        """Tell whether no table holds NaN or infinity."""
+    def is_sound(self) -> bool:
+        """Tell whether all values are finite, and none of a table is beyond :data:`nodeloom.engine.choose.LARGEST_VALUE`."""
         block = max(1, _BLOCK // self.vertex.shape[1])
         with explained(self.device.name):
             return all(
-                bool(torch.isfinite(table[first : first + block]).all())
+                within(table[first : first + block], LARGEST_VALUE)
                 for table in (self.vertex, self.context)
                 for first in range(0, len(table), block)
             )

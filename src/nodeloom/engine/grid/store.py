@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.engine.choose import initial_scale
+from nodeloom.engine.choose import LARGEST_VALUE, initial_scale
 from nodeloom.engine.grid.tables import FileTable, HostTable, packed, unpacked
 from nodeloom.engine.plan import Part
+from nodeloom.engine.store import within
 from nodeloom.kernels.cpu.initial import uniform_rows
 from nodeloom.kernels.cpu.parallel import run_slices
 from nodeloom.kernels.cpu.permute import permute_rows
@@ -138,15 +139,16 @@ class GridStore:
             else:
                 table[places[rows[first:last]], : values.shape[1]] = block[rows[first:last]]
 
-    def is_finite(self) -> bool:
-        """Tell whether no table holds NaN or infinity."""
-        for table in self._tables().values():
+    def is_sound(self) -> bool:
+        """Tell whether all values are finite, and none of a table is beyond :data:`nodeloom.engine.choose.LARGEST_VALUE`."""
+        for name, table in self._tables().items():
+            most = float(np.finfo(np.float32).max) if "moment" in name else LARGEST_VALUE
             shape = table.array.shape
             buffer = np.empty((max(1, _BLOCK // shape[1]), shape[1]), table.array.dtype)  # files are read, not mapped
             for first, last in _blocks(0, *shape):
                 rows = buffer[: last - first]
                 table.load(first, rows)
-                if not np.isfinite(unpacked(rows)).all():
+                if not within(unpacked(rows), most):
                     return False
         return True
 

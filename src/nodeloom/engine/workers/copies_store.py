@@ -95,9 +95,9 @@ class CopiesStore(GpuStore):
         """Return a copy of a table in main memory, float32 [N, row], to worker 0, and None to the others: theirs are the same."""
         return super().read(name) if self.workers.rank == 0 else None
 
-    def is_finite(self) -> bool:
+    def is_sound(self) -> bool:
         """Tell whether no table of any worker holds NaN or infinity; all workers have to call it."""
-        return not self.workers.any(not super().is_finite())
+        return not self.workers.any(not super().is_sound())
 
     def prepare(self) -> None:
         """Compile what is not in the cache, on a row that nobody has changed. All workers have to call it."""

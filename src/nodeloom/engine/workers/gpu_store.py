@@ -10,7 +10,7 @@ import torch
 
 from nodeloom.engine.choose import initial_scale
 from nodeloom.engine.gpu.device import Device, explained
-from nodeloom.engine.gpu.store import DTYPES
+from nodeloom.engine.gpu.store import DTYPES, within
 from nodeloom.engine.plan import Part
 from nodeloom.engine.workers.group import Workers
 from nodeloom.engine.workers.links import Links
@@ -54,10 +54,10 @@ class GpuPartTable(PartTable):
         rows = self._device.upload(values).to(self._dtype)
         self._parts[number][:, : values.shape[1]].index_copy_(0, self._device.upload(places).long(), rows)
 
-    def is_finite(self) -> bool:
-        """Tell whether no part that is there holds NaN or infinity."""
+    def is_within(self, most: float) -> bool:
+        """Tell whether no value of a part that is there is NaN or beyond `most`."""
         rows = max(1, _BLOCK // self._shape[1])
-        return all(bool(torch.isfinite(block).all()) for part in self._parts.values() for block in part.split(rows))
+        return all(within(block, most) for part in self._parts.values() for block in part.split(rows))
 
 
 class GpuWorkerStore(WorkerStore):
@@ -132,10 +132,10 @@ class GpuWorkerStore(WorkerStore):
             super().write(name, values, rows)
             self.device.synchronize()
 
-    def is_finite(self) -> bool:
+    def is_sound(self) -> bool:
         """Tell whether no table of any worker holds NaN or infinity; all workers have to call it."""
         with explained(self.device.name):
-            return super().is_finite()
+            return super().is_sound()
 
 
 class _OnStream:

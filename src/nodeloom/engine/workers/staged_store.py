@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from nodeloom.engine.grid.tables import packed, unpacked
 from nodeloom.engine.plan import Part
+from nodeloom.engine.store import within
 from nodeloom.engine.workers.group import Workers
 from nodeloom.engine.workers.store import WorkerStore
 from nodeloom.engine.workers.table import PartTable
@@ -49,11 +50,11 @@ class StagedTable(PartTable):
         """Set the first columns of some rows of a part, `values` being float32 [len(places), at most row]."""
         self._parts[number][places, : values.shape[1]] = packed(values, self.array.dtype)
 
-    def is_finite(self) -> bool:
-        """Tell whether no part that is there holds NaN or infinity."""
+    def is_within(self, most: float) -> bool:
+        """Tell whether no value of a part that is there is NaN or beyond `most`."""
         rows = max(1, _BLOCK // self._shape[1])
         return all(
-            bool(np.isfinite(unpacked(part[first : first + rows])).all())
+            within(unpacked(part[first : first + rows]), most)
             for part in self._parts.values()
             for first in range(0, len(part), rows)
         )

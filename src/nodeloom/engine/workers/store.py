@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.engine.choose import initial_scale
+from nodeloom.engine.choose import LARGEST_VALUE, initial_scale
 from nodeloom.engine.plan import Part
 from nodeloom.engine.workers.group import Pending, Workers
 from nodeloom.engine.workers.table import PartTable
@@ -218,10 +218,14 @@ class WorkerStore:
                     here, places = here[wanted], places[wanted]
                 table.put(number, places, block[here])
 
-    def is_finite(self) -> bool:
+    def is_sound(self) -> bool:
         """Tell whether no table of any worker holds NaN or infinity; all workers have to call it."""
         self._arrive()
-        return not self.workers.any(not all(table.is_finite() for _, table in self._names().values()))
+        most = float(np.finfo(np.float32).max)
+        tables = ((name, table) for name, (_, table) in self._names().items())
+        return not self.workers.any(
+            not all(table.is_within(most if "moment" in name else LARGEST_VALUE) for name, table in tables)
+        )
 
     def _places(self, side: str, first: int, last: int) -> Iterator[tuple[int, IndexArray, IndexArray]]:
         """Yield each part that is here, and of the nodes ``first ... last`` those that it has and in which rows."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from nodeloom.engine.grid.tables import HostTable
-from nodeloom.engine.store import aligned_zeros
+from nodeloom.engine.store import aligned_zeros, within
 from nodeloom.typing import FloatArray, IndexArray
 
 
@@ -53,9 +51,9 @@ class PartTable(HostTable):
         """Set the first columns of some rows of a part, `values` being float32 [len(places), at most row]."""
         self._parts[number][places, : values.shape[1]] = values
 
-    def is_finite(self) -> bool:
-        """Tell whether no part that is there holds NaN or infinity."""
-        return all(bool(np.isfinite(part).all()) for part in self._parts.values())
+    def is_within(self, most: float) -> bool:
+        """Tell whether no value of a part that is there is NaN or beyond `most`."""
+        return all(within(part, most) for part in self._parts.values())
 
     def _new(self) -> Any:
         return aligned_zeros(*self._shape)
