@@ -175,8 +175,8 @@ def test_bad_edges(arguments, message):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ({"duplicates": "merge"}, "graph.duplicates: expected one of 'auto', 'sum'"),
-        ({"self_loops": "no"}, "graph.self_loops: expected one of 'keep', 'drop', got 'no'"),
+        ({"duplicates": "merge"}, "duplicates: expected one of 'auto', 'sum'"),
+        ({"self_loops": "no"}, "self_loops: expected one of 'keep', 'drop', got 'no'"),
         ({"num_thread": 0}, "num_thread: expected 'auto' or a whole number of at least 1, got 0"),
     ],
 )

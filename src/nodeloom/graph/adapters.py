@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from nodeloom.errors import DataError
 from nodeloom.graph.build import BuildOptions, check_ids, implied_nodes, index_dtype
+from nodeloom.io.arrays import to_numpy
 from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.columns import EdgeColumns
 from nodeloom.io.matrices import matrix_edges, once_if_symmetric
@@ -46,21 +48,88 @@ def _once(
     return once_if_symmetric(heads, tails, weights, num_nodes)
 
 
-def pair_array(edges: Any) -> npt.NDArray[Any]:
-    """Return edges in whatever form as an array, which may still have a wrong shape or type."""
-    if not isinstance(edges, np.ndarray):
-        edges = list(edges) if not hasattr(edges, "__array__") else np.asarray(edges)
-    try:
-        array = np.asarray(edges)
-    except ValueError as error:  # rows of different length
-        raise DataError(f"edges: expected pairs of nodes, got rows of different length ({error})") from None
-    return array
+def from_edges(
+    edges: Any, weights: Any, num_nodes: int | None, names: Vocabulary | Iterable[NodeName] | None
+) -> EdgeColumns:
+    """Return pairs of node ids, or of names, as edge columns; see :meth:`nodeloom.graph.Graph.from_edges`."""
+    if num_nodes is not None:
+        num_nodes = _count(num_nodes)
+    array = _pairs(edges)
+    if array.size == 0:
+        array = np.empty((0, 2), np.int32)
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise DataError(
+            f"edges: expected an array of shape [E, 2], got shape {list(array.shape)}. "
+            "Pass the weights separately as weights=..., and a PyTorch Geometric edge_index to from_pyg."
+        )
+    checked = None if weights is None else check_weights(weights, len(array))
+    if array.dtype.kind in "USO":
+        if names is not None:
+            raise DataError("edges: expected node ids where names are given, got edges of names. Leave out names.")
+        if num_nodes is not None:
+            raise DataError("num_nodes: expected edges of node ids beside it, got edges of names. Leave it out.")
+        columns = _intern_pairs(array)
+        columns.weights = checked
+        return columns
+    if array.dtype.kind not in "iu":
+        raise DataError(f"edges: expected integer node ids or names as text, got values of type {array.dtype}")
+    vocabulary = None
+    if names is not None:
+        vocabulary = names if isinstance(names, Vocabulary) else Vocabulary.from_names(names)
+        if num_nodes is not None and num_nodes != len(vocabulary):
+            raise DataError(f"names: expected {num_nodes:,} names (num_nodes), got {len(vocabulary):,}")
+        num_nodes = len(vocabulary)
+    largest = max(check_ids(array[:, 0], num_nodes, "head"), check_ids(array[:, 1], num_nodes, "tail"))
+    if num_nodes is None:
+        num_nodes = implied_nodes(largest, len(array))
+    return EdgeColumns(array[:, 0], array[:, 1], checked, vocabulary or Vocabulary.range(num_nodes))
 
 
-def intern_pairs(array: npt.NDArray[Any]) -> EdgeColumns:
+def _count(num_nodes: Any) -> int:
+    if isinstance(num_nodes, bool) or not isinstance(num_nodes, int | np.integer) or num_nodes < 0:
+        raise DataError(f"num_nodes: expected a whole number of at least 0, got {num_nodes!r}")
+    return int(num_nodes)
+
+
+def _pairs(edges: Any) -> npt.NDArray[Any]:
+    """Return edges as an array, which may still have a wrong shape: of integers, or of objects as they were given.
+
+    NumPy alone would make text of whatever stands beside text: "nan" of a missing name, "1.0" of a number.
+    """
+    if hasattr(edges, "__array__") or hasattr(edges, "detach"):
+        return to_numpy(edges, "edges")
+    if isinstance(edges, str | bytes | Mapping) or not isinstance(edges, Iterable):
+        raise DataError(f"edges: expected pairs of nodes, got {type(edges).__name__}. Give a list of pairs.")
+    rows = list(edges)
+    integers = True
+    if all(isinstance(row, list | tuple) for row in rows):
+        lengths = sorted(set(map(len, rows)))
+        if len(lengths) > 1:
+            raise DataError(
+                f"edges: expected pairs of nodes, got rows of different length ({lengths[0]}, {lengths[1]})"
+            )
+        kinds = set(map(type, chain.from_iterable(rows)))
+        integers = all(issubclass(kind, int | np.integer) and kind is not bool for kind in kinds)
+        if lengths == [2] and not integers and not kinds <= {float, np.float64, int}:
+            return _objects(rows)
+    array = to_numpy(rows, "edges")
+    # Integers beyond 64 bits are names.
+    return _objects(rows) if integers and array.ndim == 2 and array.dtype.kind in "fO" else array
+
+
+def _objects(rows: list[Any]) -> npt.NDArray[Any]:
+    columns = [np.fromiter((row[i] for row in rows), object, len(rows)) for i in (0, 1)]
+    return np.stack(columns, axis=1)
+
+
+def _intern_pairs(array: npt.NDArray[Any]) -> EdgeColumns:
     """Return edges between names (text, or Python objects that are text or integers) [E, 2] as edge columns."""
-    if array.dtype.kind == "S":
-        array = np.char.decode(array, "utf-8")
+    kinds = set(map(type, array.ravel())) if array.dtype.kind == "O" else set()
+    if len(kinds) > 1 and all(issubclass(kind, str | int | np.integer) for kind in kinds):
+        items = set(array.ravel())
+        both = next((item for item in items if not isinstance(item, str) and str(item) in items), None)
+        if both is not None:
+            raise DataError(f"names: expected every node in one form, got {both!r} and {str(both)!r}.")
     collector = EdgeCollector()
     collector.add_arrow(name_array(array[:, 0]), name_array(array[:, 1]))
     return collector.finish()
@@ -79,18 +148,18 @@ def from_scipy(
         raise DataError(
             f"matrix: expected a SciPy sparse matrix, got {type(matrix).__name__}. Use scipy.sparse.csr_array(...)."
         )
-    heads, tails, weights = matrix_edges(matrix, weighted, "matrix")
+    # What becomes of entries that are there again, the caller may say.
+    heads, tails, weights = matrix_edges(matrix, weighted, "matrix", add=options.duplicates in ("auto", "sum"))
     num_nodes = matrix.shape[0]
     return EdgeColumns(*_once(heads, tails, weights, num_nodes, options), vocabulary_of(names, num_nodes))
 
 
 def from_networkx(graph: networkx.Graph, weight: str | Auto | None) -> EdgeColumns:
     """Return the edges of a NetworkX graph as edge columns; see :meth:`nodeloom.graph.Graph.from_networkx`."""
-    if not (hasattr(graph, "edges") and hasattr(graph, "nodes") and hasattr(graph, "is_directed")):
+    if isinstance(graph, type) or not all(hasattr(graph, name) for name in ("edges", "nodes", "is_directed")):
         raise DataError(f"graph: expected a NetworkX graph, got {type(graph).__name__}")
     nodes = list(graph.nodes)
-    plain = all(isinstance(n, str) or (isinstance(n, int) and not isinstance(n, bool)) for n in nodes)
-    names = Vocabulary.from_names(nodes if plain else [str(node) for node in nodes])
+    names = Vocabulary.from_names(_node_names(nodes))
     number = {node: i for i, node in enumerate(nodes)}
     num_edges = graph.number_of_edges()
     dtype = index_dtype(len(nodes))
@@ -98,13 +167,27 @@ def from_networkx(graph: networkx.Graph, weight: str | Auto | None) -> EdgeColum
     for e, (head, tail) in enumerate(graph.edges()):
         heads[e], tails[e] = number[head], number[tail]
     weights = None
+    weights = None
+    there = set().union(*(data for *_, data in graph.edges(data=True)))
     if weight == "auto":
-        weight = "weight" if any("weight" in data for *_, data in graph.edges(data=True)) else None
+        weight = "weight" if "weight" in there else None
     if weight is not None:
+        if weight not in there and num_edges:
+            raise DataError(f"graph: expected an edge attribute {weight!r}, got {sorted(map(str, there))}")
         # As everywhere in NetworkX, an edge without the attribute weighs 1.
         values = [value for *_, value in graph.edges(data=weight, default=1)]
         weights = check_weights(_numbers(values, weight), num_edges)
     return EdgeColumns(heads, tails, weights, names)
+
+
+def _node_names(nodes: list[Any]) -> list[Any]:
+    """Return nodes as names: text and integers as they are, if all are such, else the text of each."""
+    if all(isinstance(n, str | bytes | int | np.integer) and not isinstance(n, bool) for n in nodes):
+        return nodes
+    missing = next((node for node in nodes if isinstance(node, float | np.floating) and node != node), None)
+    if missing is not None:
+        raise DataError(f"graph: expected a name for every node, got {missing!r}. Remove the node, or name it.")
+    return [node if isinstance(node, str) else str(node) for node in nodes]
 
 
 def from_igraph(graph: igraph.Graph, weight: str | Auto | None) -> EdgeColumns:
@@ -137,9 +220,10 @@ def from_pyg(
         if weights is None:
             weights = getattr(data, "edge_weight", None)
         num_nodes = getattr(data, "num_nodes", None) if num_nodes is None else num_nodes
+    num_nodes = None if num_nodes is None else _count(num_nodes)
     if edge_index is None:
         raise DataError("data: expected a PyTorch Geometric graph with an edge_index, got one without")
-    ends = _to_numpy(edge_index)
+    ends = to_numpy(edge_index, "edge_index")
     if ends.ndim != 2 or ends.shape[0] != 2 or ends.dtype.kind not in "iu":
         raise DataError(f"edge_index: expected integers of shape [2, E], got {ends.dtype} of shape {list(ends.shape)}")
     if names is not None:
@@ -151,23 +235,27 @@ def from_pyg(
     dtype = index_dtype(num_nodes)
     heads: IndexArray = ends[0].astype(dtype)
     tails: IndexArray = ends[1].astype(dtype)
-    checked = None if weights is None else check_weights(_to_numpy(weights).reshape(-1), len(heads))
+    checked = None if weights is None else check_weights(_flat(to_numpy(weights, "weights")), len(heads))
     return EdgeColumns(*_once(heads, tails, checked, num_nodes, options), vocabulary)
 
 
 def _numbers(values: list[Any], attribute: str) -> npt.NDArray[np.float64]:
-    """Return the values of an edge attribute as float64."""
-    try:
-        return np.array(values, np.float64).reshape(len(values))
-    except (ValueError, TypeError) as error:
-        raise DataError(f"edge attribute {attribute!r}: expected numbers, got: {error}") from None
+    """Return the values of an edge attribute as float64; text that is a number counts as one."""
+    result = np.empty(len(values))
+    for row, value in enumerate(values):
+        try:
+            result[row] = float(value)
+        except OverflowError:
+            result[row] = np.inf
+        except (ValueError, TypeError):
+            raise DataError(
+                f"edge attribute {attribute!r}: expected numbers, got {value!r} of type {type(value).__name__}"
+            ) from None
+    return result
 
 
-def _to_numpy(tensor: Any) -> npt.NDArray[Any]:
-    """Return a torch tensor, on whatever device, or an array as a NumPy array."""
-    if hasattr(tensor, "detach"):
-        tensor = tensor.detach().cpu().numpy()
-    return np.asarray(tensor)
+def _flat(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
 
 
 def to_networkx(graph: Graph) -> networkx.Graph:

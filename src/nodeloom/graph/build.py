@@ -42,6 +42,9 @@ class BuildOptions:
     num_thread: int | Auto = "auto"
 
     def __post_init__(self) -> None:
+        for name, value in (("directed", self.directed), (setting("graph.normalization"), self.normalization)):
+            if not isinstance(value, bool | int | np.bool_) or value not in (True, False):
+                raise ConfigError(f"{name}: expected True or False, got {value!r}")
         for name, kind in (("duplicates", Duplicates), ("self_loops", SelfLoops)):
             value = getattr(self, name)
             if value not in get_args(kind):

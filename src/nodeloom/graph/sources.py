@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.errors import DataError
 from nodeloom.graph import adapters
-from nodeloom.graph.build import BuildOptions, Duplicates, SelfLoops, build, check_ids, implied_nodes
+from nodeloom.graph.build import BuildOptions, Duplicates, SelfLoops, build
 from nodeloom.io.columns import EdgeColumns
 from nodeloom.io.edgelist import COMMENT, DELIMITERS, EdgeFormat, read_edges
 from nodeloom.io.vocabulary import Vocabulary
-from nodeloom.io.weights import check_weights
 from nodeloom.keywords import known_keywords
 from nodeloom.typing import Auto, NodeName
 
@@ -103,34 +101,8 @@ class GraphSources:
             There are no nodes.
         """
         options = BuildOptions(directed, duplicates, self_loops, normalization, num_thread)
-        array = adapters.pair_array(edges)
-        if array.size == 0:
-            array = np.empty((0, 2), np.int32)
-        if array.ndim != 2 or array.shape[1] != 2:
-            raise DataError(
-                f"edges: expected an array of shape [E, 2], got shape {list(array.shape)}. "
-                "Pass the weights separately as weights=..., and a PyTorch Geometric edge_index to from_pyg."
-            )
-        checked = None if weights is None else check_weights(weights, len(array))
-        if array.dtype.kind in "USO" and names is None:
-            columns = adapters.intern_pairs(array)
-            columns.weights = checked
-            return cls._from_columns(columns, options)
-        if array.dtype.kind not in "iu":
-            if array.dtype.kind in "USO":
-                raise DataError("edges: expected node ids where names are given, got edges of names. Leave out names.")
-            raise DataError(f"edges: expected integer node ids or names as text, got values of type {array.dtype}")
-        vocabulary = None
-        if names is not None:
-            vocabulary = names if isinstance(names, Vocabulary) else Vocabulary.from_names(names)
-            if num_nodes is not None and num_nodes != len(vocabulary):
-                raise DataError(f"names: expected {num_nodes:,} names (num_nodes), got {len(vocabulary):,}")
-            num_nodes = len(vocabulary)
-        largest = max(check_ids(array[:, 0], num_nodes, "head"), check_ids(array[:, 1], num_nodes, "tail"))
-        if num_nodes is None:
-            num_nodes = implied_nodes(largest, len(array))
-        columns = EdgeColumns(array[:, 0], array[:, 1], checked, vocabulary or Vocabulary.range(num_nodes))
-        del edges, array, checked  # what only this call holds can be freed while the rows are built
+        columns = adapters.from_edges(edges, weights, num_nodes, names)
+        del edges, weights  # what only this call holds can be freed while the rows are built
         return cls._from_columns(columns, options)
 
     @classmethod
@@ -215,7 +187,7 @@ class GraphSources:
         Parameters
         ----------
         matrix : sparse matrix or array [N, N]
-            Positive entries; stored zeros are no edges.
+            Positive entries; stored zeros are no edges, entries that are stored again are added up.
         names : Vocabulary or iterable, optional
             Names of the nodes.
         directed : bool

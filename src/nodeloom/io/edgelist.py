@@ -15,6 +15,7 @@ from nodeloom.io.source import open_source
 from nodeloom.io.weights import check_weighted
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.typing import Auto
+from nodeloom.words import setting
 
 DELIMITERS = " \t\r\n"
 COMMENT = "#"
@@ -51,7 +52,7 @@ class EdgeFormat:
             )
         check_weighted(self.weighted)
         if self.format not in FORMATS:
-            raise ConfigError(f"graph.format: expected one of {', '.join(FORMATS)}, got {self.format!r}")
+            raise ConfigError(f"{setting('graph.format')}: expected one of {', '.join(FORMATS)}, got {self.format!r}")
         if self.columns is not None and (
             isinstance(self.columns, str)
             or len(self.columns) not in (2, 3)

@@ -18,7 +18,9 @@ Edges = tuple[IndexArray, IndexArray, FloatArray | None]
 _INT32 = 2**31 - 1
 
 
-def matrix_edges(matrix: scipy.sparse.sparray | scipy.sparse.spmatrix, weighted: bool | Auto, where: str) -> Edges:
+def matrix_edges(
+    matrix: scipy.sparse.sparray | scipy.sparse.spmatrix, weighted: bool | Auto, where: str, *, add: bool = True
+) -> Edges:
     """Return the entries of a square sparse matrix: rows, columns and values.
 
     Parameters
@@ -29,6 +31,8 @@ def matrix_edges(matrix: scipy.sparse.sparray | scipy.sparse.spmatrix, weighted:
         Whether entries are weights; by default unless all of them are 1.
     where : str
         What the matrix is, for messages.
+    add : bool
+        Whether entries that are stored more than once are added up, as SciPy understands them, before they are looked at.
 
     Returns
     -------
@@ -44,7 +48,13 @@ def matrix_edges(matrix: scipy.sparse.sparray | scipy.sparse.spmatrix, weighted:
         hint = "The nodes of rows and columns of another matrix differ: join them with scipy.sparse.block_array."
         raise DataError(f"{where}: expected a square matrix, got shape {list(matrix.shape)}. {hint}")
     check_weighted(weighted)
-    coo = matrix.tocoo()
+    try:
+        coo = matrix.tocoo()
+    except (ValueError, IndexError) as error:
+        raise DataError(f"{where}: expected rows and columns within its shape, got: {error}") from None
+    if add and not getattr(matrix, "has_canonical_format", False) and coo.data.dtype.kind in "biufc":
+        coo = coo.copy()
+        coo.sum_duplicates()
     heads, tails, values = coo.row, coo.col, _real(coo.data, where)
     stored = values != 0
     if not stored.all():

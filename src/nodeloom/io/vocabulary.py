@@ -340,12 +340,18 @@ def name_array(names: Any) -> pa.Array:
             return pa.array([int(i) for i in items], pa.int64())
         return pa.array([str(int(i)) for i in items], pa.string())
     for item in items:
-        if isinstance(item, bool) or not isinstance(item, str | int | np.integer):
+        if isinstance(item, bool) or not isinstance(item, str | bytes | int | np.integer):
             raise DataError(
                 f"names: expected text or integers, got {item!r} of type {type(item).__name__}. "
                 "Convert the names to strings first."
             )
-    return plain(pa.array([str(item) for item in items]))
+    try:
+        return plain(pa.array([i.decode() if isinstance(i, bytes) else str(i) for i in items], pa.string()))
+    except (
+        UnicodeEncodeError,
+        UnicodeDecodeError,
+    ) as error:  # bytes of another encoding, or what errors="surrogateescape" makes of these
+        raise DataError(f"names: expected text in UTF-8, got {error.object!r}. Decode the names as they are.") from None
 
 
 def _integers(queries: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import ConfigError, DataError
+from nodeloom.io.arrays import numbers
 from nodeloom.typing import FloatArray
 
 # Checks look at this many values at a time, so that their temporaries stay small beside the graph.
@@ -31,9 +32,7 @@ def check_weights(weights: npt.ArrayLike, num_edges: int, *, where: str = "weigh
     DataError
         With the first wrong weight and its row.
     """
-    given = np.asarray(weights)
-    if given.dtype.kind not in "iufb":
-        raise DataError(f"{where}: expected numbers, got values of type {given.dtype}")
+    given = numbers(weights, where)
     if given.shape != (num_edges,):
         raise DataError(f"{where}: expected one weight for each of {num_edges:,} edges, got shape {list(given.shape)}")
     with np.errstate(over="ignore", under="ignore"):

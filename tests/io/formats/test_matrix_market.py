@@ -92,7 +92,7 @@ def test_refused(tmp_path, text, message):
 
 
 def test_option_format(tmp_path):
-    with pytest.raises(ConfigError, match=r"graph\.format: expected one of auto, edges,"):
+    with pytest.raises(ConfigError, match=r"format: expected one of auto, edges,"):
         read(tmp_path, W, format="mtx")
     assert edges_of(read(tmp_path, "%matrixmarket a\n", format="edges")) == [("%matrixmarket", "a")]
 
