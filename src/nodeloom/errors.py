@@ -15,7 +15,7 @@
     ├── MemoryLimitError   the plan does not fit the memory
     ├── WorkerError        another worker of the training has failed, or cannot be reached any more
     ├── TrainingError      training cannot go on (values diverged)
-    └── TrainingInterrupted  training was stopped by the user; carries the checkpoint from which to go on
+    └── TrainingInterrupted  training was stopped by the user; carries the checkpoint from which to go on; also a KeyboardInterrupt
 
 ``ConfigError``, ``DataError``, ``GraphError`` and ``ModelError`` are also ``ValueError``.
 
@@ -52,7 +52,8 @@ class DataError(NodeloomError, ValueError):
 class UnknownNodeError(DataError, KeyError):
     """There is no node of this name."""
 
-    __str__ = Exception.__str__  # that of KeyError puts the message in quotes
+    def __str__(self) -> str:
+        return in_words(Exception.__str__(self))  # that of KeyError puts the message in quotes
 
 
 class GraphError(NodeloomError, ValueError):
@@ -91,8 +92,10 @@ class TrainingError(NodeloomError):
     """Training cannot go on, for example because values diverged."""
 
 
-class TrainingInterrupted(NodeloomError):  # noqa: N818  an event more than an error
+class TrainingInterrupted(NodeloomError, KeyboardInterrupt):  # noqa: N818  an event more than an error
     """Training was stopped by the user (Ctrl-C or SIGTERM) after its last step was finished.
+
+    It is a ``KeyboardInterrupt`` too, as programs expect after Ctrl-C.
 
     Parameters
     ----------

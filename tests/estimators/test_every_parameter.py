@@ -58,7 +58,7 @@ OPTIMIZERS = [
 # These say how, not what: they are followed below.
 HOW = {
     "num_thread", "deterministic", "device", "gpus", "gpu_memory_limit", "table_dtype", "sampler", "memory_limit", "num_worker",
-    "worker_tables",
+    "worker_tables", "verbose",
 }  # fmt: skip
 
 MODELS = {DeepWalk: "DeepWalk", LINE: "LINE", Node2Vec: "node2vec"}

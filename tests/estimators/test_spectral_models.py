@@ -35,7 +35,7 @@ CHANGES = [
     (ProNE, {"row_length": 1.0}),
     (ProNE, {"seed": 4}),
 ]
-HOW = {"num_thread", "deterministic", "device", "gpus", "gpu_memory_limit", "memory_limit"}
+HOW = {"verbose", "num_thread", "deterministic", "device", "gpus", "gpu_memory_limit", "memory_limit"}
 ON_ARCS = {"direction"}
 MODELS = {Propagation: "propagation", ProNE: "ProNE"}
 IDS = [f"{model.__name__} {key}={value}" for model, change in CHANGES for key, value in change.items()]

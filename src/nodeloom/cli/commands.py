@@ -12,6 +12,7 @@ import typer
 from nodeloom.cli.help import GENERAL, HelpCommand
 from nodeloom.cli.options import Option, parameter_of, words_of
 from nodeloom.cli.session import active
+from nodeloom.errors import TrainingInterrupted
 from nodeloom.words import Words, speak
 
 Function = TypeVar("Function", bound=Callable[..., None])
@@ -76,7 +77,11 @@ def command(
             given = {p.name: values.pop(p.name) for p in extra}
             if "options" in signature.parameters:
                 values["options"] = {key: value for key, value in given.items() if value is not None}
-            function(**values)
+            try:
+                function(**values)
+            except TrainingInterrupted as error:
+                session.interrupted = error
+                raise
             session.finish()
 
         parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]

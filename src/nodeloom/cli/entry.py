@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> int:
         with activate(session), _terminate_as_interrupt():
             code = app(arguments or ["--help"], prog_name="nodeloom", standalone_mode=False)
         if code == INTERRUPTED:  # typer turns Ctrl-C into this code
-            raise KeyboardInterrupt
+            raise session.interrupted or KeyboardInterrupt
     except NodeloomError as error:
         session.close()
         return _tell(error, session)

@@ -118,10 +118,20 @@ def describe_file(path: str) -> tuple[str, dict[str, Any]]:
             "names": "0, 1, ..." if data.names.is_range else ", ".join(str(name) for name in data.names[:3]) + ", ...",
             "size": size(file.stat().st_size),
             "config": data.config,
+            **_stopped(data.state, data.config),
             "state": data.state,
             "graph": data.graph,
         }
     return f"Edge list {path}", _facts_of_graph(Graph.from_file(path))
+
+
+def _stopped(state: dict[str, Any], config: dict[str, Any]) -> dict[str, str]:
+    """Say of a model whose training was stopped early how far it had come; of a checkpoint the state tells more."""
+    if state.get("finished", True) or "num_pair" in state:
+        return {}
+    if "epoch" not in state:
+        return {"stopped": "early"}
+    return {"stopped": f"after {state['epoch']:,.1f} of {config.get('train', {}).get('num_epoch', 0):,} epochs"}
 
 
 def _in_words(key: str, value: Any) -> Any:

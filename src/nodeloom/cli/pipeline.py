@@ -252,7 +252,7 @@ def alternative(config: Config, graph: Graph) -> tuple[str, float | None]:
 def train(run: Run, session: Session, *, compare: bool = False, workers: Workers | None = None) -> None:
     """Show the plan (with what another model would take, if `compare`), train, and show what came of it."""
     config = run.config
-    model = estimator_of(config)
+    model = estimator_of(config).set_params(verbose=False)  # the session shows the progress
     plan = model.plan(run.train_graph)
     session.result["plan"] = as_dict(plan)
     rows = plan.rows()

@@ -7,13 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nodeloom.cli.session import Session
-from nodeloom.units import duration, rate
+from nodeloom.estimators.progress import SECONDS_BETWEEN_LINES, bar_on, done_of, state_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
-
-SECONDS_BETWEEN_LINES = 5.0
 
 
 def callback(session: Session, pairs_between_lines: int | None = None) -> ProgressBar | ProgressLines | None:
@@ -33,16 +31,6 @@ def callback(session: Session, pairs_between_lines: int | None = None) -> Progre
     return ProgressLines(session, pairs_between_lines)
 
 
-def state_of(progress: Any) -> str:
-    """Say where training is: epoch, rate, loss and time left; of a model that is computed: step and time left."""
-    if hasattr(progress, "num_step"):
-        return f"step {progress.step}/{progress.num_step}  {duration(progress.seconds_left)} left"
-    loss = f"  loss {progress.loss:.4f}" if progress.loss is not None and progress.loss == progress.loss else ""
-    left = f"  {duration(progress.seconds_left)} left" if progress.seconds_left is not None else ""
-    digits = 0 if progress.num_epoch >= 100 else 1
-    return f"epoch {progress.epoch:,.{digits}f}/{progress.num_epoch:,}  {rate(progress.rate)}{loss}{left}"
-
-
 class ProgressBar:
     """A bar that is redrawn in place and leaves nothing behind."""
 
@@ -53,26 +41,13 @@ class ProgressBar:
 
     def on_train_begin(self, plan: Any) -> None:
         """Draw the empty bar."""
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-        from rich.table import Column
-
-        self.bar = self.session.keep(
-            Progress(
-                BarColumn(bar_width=max(5, min(40, self.session.err.width - 68))),  # room for the ^C of a terminal
-                TaskProgressColumn(),
-                TextColumn("{task.fields[state]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
-                console=self.session.err,
-                transient=True,
-            )
-        )
+        self.bar = self.session.keep(bar_on(self.session.err, transient=True))
         self.task = self.bar.add_task("training", total=1.0, state="compiling")
 
     def on_pool_end(self, progress: Any) -> None:
         """Move the bar."""
         if self.bar is not None and self.task is not None:
-            steps = getattr(progress, "num_step", 0)
-            done = progress.step / steps if steps else progress.num_pair / max(progress.total_pair, 1)
-            self.bar.update(self.task, completed=done, state=state_of(progress))
+            self.bar.update(self.task, completed=done_of(progress), state=state_of(progress))
 
     def on_train_end(self, report: Any) -> None:
         """Take the bar away: the summary follows."""

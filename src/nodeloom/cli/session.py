@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nodeloom.errors import NodeloomError
+from nodeloom.errors import NodeloomError, TrainingInterrupted
 from nodeloom.log import logger
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class Session:
         What is printed at the end with ``--json``.
     resume_hint : str
         Command that goes on with an interrupted training.
+    interrupted : TrainingInterrupted or None
+        What stopped a training: typer knows Ctrl-C only.
     silent : bool
         Another process says everything: true in all workers but the first.
     led : bool
@@ -56,6 +58,7 @@ class Session:
     verbose: bool = False
     result: dict[str, Any] = dataclasses.field(default_factory=dict)
     resume_hint: str = ""
+    interrupted: TrainingInterrupted | None = None
     silent: bool = dataclasses.field(default_factory=_is_helper)
     led: bool = dataclasses.field(default_factory=lambda: os.environ.get("NODELOOM_WORKERS", "") != "")
     _stack: contextlib.ExitStack = dataclasses.field(default_factory=contextlib.ExitStack)

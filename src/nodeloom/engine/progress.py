@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
+import inspect
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from nodeloom.engine.plan import Plan
+from nodeloom.errors import ParameterError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,27 +102,96 @@ class Report:
 
 
 class Callback(Protocol):
-    """Is told about a training; may raise :class:`~nodeloom.errors.TrainingInterrupted` to end it.
+    """Is told about a training, by any of these methods.
 
-    Exceptions of a callback end the training and reach the caller of ``fit``.
+    An exception of a callback ends the training and reaches the caller of ``fit``, whose model keeps what was learned.
     """
 
     def on_train_begin(self, plan: Plan) -> None:
         """Before the first pool."""
 
-    def on_pool_end(self, progress: Progress) -> None:
-        """After every pool of walks."""
+    def on_pool_end(self, progress: Progress) -> bool | None:
+        """After every pool of walks. What returns True ends the training in good order: ``fit`` returns what was learned."""
 
     def on_train_end(self, report: Report) -> None:
         """After the last pool."""
 
 
-def tell(callbacks: tuple[Any, ...], event: str, argument: object) -> None:
-    """Call the method `event` of every callback that has it."""
+EVENTS = {"on_train_begin": "plan", "on_pool_end": "progress", "on_train_end": "report"}
+"""The methods of a callback, each with what it is given."""
+
+
+def checked_callbacks(callbacks: Iterable[Any] | None) -> tuple[Any, ...]:
+    """Return the callbacks, after making sure that each can be told something, and means nothing else.
+
+    Raises
+    ------
+    ParameterError
+        It is no list, or a callback is a function or a class, has a method ``on_...`` that is never called, none that is, or
+        one that cannot be given what it is called with.
+    """
+    if callbacks is None:
+        return ()
+    if any(hasattr(callbacks, event) for event in EVENTS) or not isinstance(callbacks, Iterable):
+        raise _no_callback("callbacks", "a list of objects", callbacks)
+    found = tuple(callbacks)
+    for number, callback in enumerate(found):
+        _check_callback(f"callbacks[{number}]", callback)
+    return found
+
+
+def _check_callback(where: str, callback: Any) -> None:
+    if isinstance(callback, type):
+        raise _no_callback(where, "an object", callback, f" Make one: {callback.__name__}().")
+    others = [name for name in dir(callback) if name not in EVENTS and not name.startswith("_")]
+    for name in others:
+        if name.startswith("on_") and callable(inspect.getattr_static(callback, name, None)):
+            raise _no_callback(where, "methods among them only", callback, _meant(name))
+    methods = {event: getattr(callback, event, None) for event in EVENTS}
+    if not any(map(callable, methods.values())):
+        meant = next((text for name in others if (text := _meant(name))), "")
+        raise _no_callback(where, "an object with such a method", callback, meant)
+    for event, method in methods.items():
+        if method is None:
+            continue
+        try:
+            inspect.signature(method).bind(None)
+        except TypeError:
+            raise ParameterError(
+                f"{where}: expected the method {event}(self, {EVENTS[event]}), got {event}{_signature(method)}."
+            ) from None
+        except ValueError:  # a builtin does not tell
+            pass
+
+
+def _meant(name: str) -> str:
+    close = difflib.get_close_matches(name, EVENTS, n=1, cutoff=0.6)
+    if close:
+        return f" Did you mean {close[0]}, and not {name}?"
+    return f" {name} would never be called." if name.startswith("on_") else ""
+
+
+def _signature(method: Any) -> str:
+    return str(inspect.signature(method)) if callable(method) else f" = {method!r}"
+
+
+def _no_callback(where: str, expected: str, got: object, hint: str = "") -> ParameterError:
+    kind = f"the class {got.__name__}" if isinstance(got, type) else f"{type(got).__name__!r}"
+    name = getattr(got, "__name__", "")
+    kind = f"the function {name}" if inspect.isroutine(got) else kind
+    methods = ", ".join(f"{event}({argument})" for event, argument in EVENTS.items())
+    return ParameterError(f"{where}: expected {expected}, got {kind}.{hint} Callbacks have any of {methods}.")
+
+
+def tell(callbacks: tuple[Any, ...], event: str, argument: object) -> bool:
+    """Call the method `event` of every callback that has it; return whether any of them returned True."""
+    asked = False
     for callback in callbacks:
         method = getattr(callback, event, None)
         if method is not None:
-            method(argument)
+            answer = method(argument)
+            asked = asked or answer is True or (isinstance(answer, np.bool_) and bool(answer))
+    return asked
 
 
 def peak_memory() -> int:

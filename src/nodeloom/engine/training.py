@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from nodeloom.engine.initial import Vectors, warm_tables
 from nodeloom.engine.interrupt import StopRequest
 from nodeloom.engine.place import AnyStore, allocate, engine_of, peak_device_memory, sent_by, waited_by
 from nodeloom.engine.plan import Part, Plan
-from nodeloom.engine.progress import Progress, Report, peak_memory, tell
+from nodeloom.engine.progress import Progress, Report, checked_callbacks, peak_memory, tell
 from nodeloom.engine.reach import isolated, untrained
 from nodeloom.engine.resident import Position, diverged
 from nodeloom.engine.settings import Settings
@@ -44,12 +44,18 @@ class TrainedTables:
         Time, rate, loss, memory.
     history : list of dict
         About a hundred points of progress, as JSON types.
+    num_epoch : float
+        Epochs that were trained: fewer than planned if the training was stopped.
+    is_partial : bool
+        Whether it was.
     """
 
     vertex: FloatArray | None
     context: FloatArray | None
     report: Report
     history: list[dict[str, Any]]
+    num_epoch: float
+    is_partial: bool = False
 
 
 def train(
@@ -62,6 +68,7 @@ def train(
     checkpoint: str | Path | None = None,
     checkpoint_interval: float = CHECKPOINT_INTERVAL,
     resume: str | Path | None = None,
+    keep: Callable[[TrainedTables], object] | None = None,
 ) -> TrainedTables:
     """Train a model on a graph.
 
@@ -81,6 +88,8 @@ def train(
         Seconds between two of them.
     resume : path, optional
         Go on from this checkpoint.
+    keep : callable, optional
+        Is given what was learned before an interruption, or an exception of a callback, is raised.
 
     Raises
     ------
@@ -95,9 +104,8 @@ def train(
     """
     if init is not None and resume is not None:
         raise ConfigError("init, resume: expected at most one of them, got both. A checkpoint brings its own vectors.")
-    run = _Run(
-        graph, plan, settings, tuple(callbacks), Checkpoints(graph, plan, settings, checkpoint, checkpoint_interval)
-    )
+    told = checked_callbacks(callbacks)
+    run = _Run(graph, plan, settings, told, Checkpoints(graph, plan, settings, checkpoint, checkpoint_interval), keep)
     first, position = 0, Position()
     if resume is not None:
         run.tables, first, position = run.checkpoints.read(resume)
@@ -108,24 +116,32 @@ def train(
     for sentence in plan.reach.sentences():
         logger.warning("%s", sentence)
     tell(run.callbacks, "on_train_begin", plan)
+    ended_early = False
     with StopRequest() as stop:
         for index in range(first, len(plan.parts)):
-            run.part(index, position, resume, stop)
+            ended_early = run.part(index, position, resume, stop)
+            if ended_early:
+                break
             position = Position(seconds=run.last.seconds)
-    report = run.report()
-    tell(run.callbacks, "on_train_end", report)
-    vertex = run.tables.tensors.get("vertex")
-    return TrainedTables(vertex, run.tables.tensors.get("context", vertex), report, run.history)
+    result = run.result(is_partial=ended_early)
+    tell(run.callbacks, "on_train_end", result.report)
+    return result
 
 
 class _Run:
     """One training: what :func:`train` carries from part to part."""
 
     def __init__(
-        self, graph: Graph, plan: Plan, settings: Settings, callbacks: tuple[Any, ...], checkpoints: Checkpoints
+        self,
+        graph: Graph,
+        plan: Plan,
+        settings: Settings,
+        callbacks: tuple[Any, ...],
+        checkpoints: Checkpoints,
+        keep: Callable[[TrainedTables], object] | None,
     ) -> None:
         self.graph, self.plan, self.settings = graph, plan, settings
-        self.callbacks, self.checkpoints = callbacks, checkpoints
+        self.callbacks, self.checkpoints, self.keep = callbacks, checkpoints, keep
         self.tables = Tables(plan)
         self.history: list[dict[str, Any]] = []
         self.pairs_before = 0
@@ -133,8 +149,8 @@ class _Run:
         self.sent: tuple[int, ...] = ()
         self.waited = 0.0
 
-    def part(self, index: int, position: Position, resume: str | Path | None, stop: StopRequest) -> None:
-        """Train one part from `position`, and put its tables with the others."""
+    def part(self, index: int, position: Position, resume: str | Path | None, stop: StopRequest) -> bool:
+        """Train one part from `position`, and put its tables with the others; return whether a callback has ended it early."""
         plan, part = self.plan, self.plan.parts[index]
         store = allocate(plan, part, self.graph)
         if position.num_pair or position.num_tile:  # in the first episode of a grid there are no tiles yet
@@ -148,34 +164,56 @@ class _Run:
         engine = engine_of(self.graph, plan, part, store)
         self.pairs_before = index * engine.total_pair
         self.last = position
+        enough, finished = False, True
         for _ in engine.run(position):
-            progress = self._progress(index, position)
-            ended: TrainingInterrupted | None = None
-            try:
-                tell(self.callbacks, "on_pool_end", progress)
-            except TrainingInterrupted as error:
-                ended = error
-            stopping, due = self._agreed(stop.requested or ended is not None, self.checkpoints.due())
-            if stopping or due:
+            ended: BaseException | bool | None = self._tell(self._progress(index, position), stop)
+            stopping, enough, due = self._agreed(
+                stop.requested or isinstance(ended, BaseException), ended is True, self.checkpoints.due()
+            )
+            if stopping or enough or due:
                 engine.settle()
                 progress = self._progress(index, position)  # what was under way has ended too
-            if ended is not None:
-                ended.checkpoint = self.checkpoints.write(self.tables, index, store, position)
+            finished = position.num_pair >= engine.total_pair and index == len(plan.parts) - 1
+            if isinstance(ended, BaseException) or (stopping and not finished):  # what is finished is given back
+                path = self.checkpoints.write(self.tables, index, store, position)
+                self._keep(index, part, store)
                 try:
-                    raise ended
+                    raise ended if isinstance(ended, BaseException) else self._interrupted(progress, path)
+                except TrainingInterrupted as error:
+                    error.checkpoint = path
+                    raise
                 finally:
                     ended = None  # else it would keep this frame, and with it the memory of the device
-            finished = position.num_pair >= engine.total_pair and index == len(plan.parts) - 1
-            if stopping and not finished:  # what is finished is given back, not thrown away
-                raise self._interrupted(progress, self.checkpoints.write(self.tables, index, store, position))
-            if due and position.num_pair < engine.total_pair:
+            if (due or enough) and position.num_pair < engine.total_pair:
                 self.checkpoints.write_or_warn(self.tables, index, store, position)
+            if enough and not finished:
+                break
         if not store.is_sound():
             raise diverged(plan, position.num_pair / self.graph.num_edges)
         _clear(store, self.graph, part)
         self.sent += sent_by(store)
         self.waited += waited_by(store)
         self.tables.put(index, store, moments=False)
+        return enough and not finished
+
+    def _tell(self, progress: Progress, stop: StopRequest) -> BaseException | bool:
+        """Tell the callbacks where training is; return what one of them raised, or whether one wants to end the training."""
+        try:
+            return tell(self.callbacks, "on_pool_end", progress)
+        except TrainingInterrupted as error:
+            return error
+        except (Exception, KeyboardInterrupt) as error:
+            second = isinstance(error, KeyboardInterrupt) and stop.requested  # and should end at once
+            if second or self.plan.num_worker > 1:  # the other workers would wait for the tables of this one
+                raise
+            return error
+
+    def _keep(self, index: int, part: Part, store: AnyStore) -> None:
+        """Give away what was learned so far, if it is sound."""
+        if self.keep is not None and store.is_sound():
+            _clear(store, self.graph, part)
+            self.tables.put(index, store, moments=False)
+            self.keep(self.result(is_partial=True))
 
     def _agreed(self, *flags: bool) -> tuple[bool, ...]:
         """Return the flags, each set if it is that of any worker: all of them do the same."""
@@ -208,11 +246,11 @@ class _Run:
             self.history.append(dataclasses.asdict(progress))
         return progress
 
-    def report(self) -> Report:
-        """Return what the training came to."""
+    def result(self, *, is_partial: bool) -> TrainedTables:
+        """Return the tables and what the training came to."""
         pairs = self.pairs_before + self.last.num_pair
         seconds = self.last.seconds
-        return Report(
+        report = Report(
             seconds=seconds,
             num_pair=pairs,
             rate=pairs / max(seconds, 1e-9),
@@ -226,6 +264,10 @@ class _Run:
             num_sent=len(self.sent),
             waited_seconds=self.waited,
         )
+        done = min(1.0, pairs / self.plan.total_pair) if is_partial else 1.0
+        vertex = self.tables.tensors.get("vertex")
+        context = self.tables.tensors.get("context", vertex)
+        return TrainedTables(vertex, context, report, self.history, done * self.plan.num_epoch, is_partial)
 
     def _interrupted(self, progress: Progress, path: Path | None) -> NodeloomError:
         where = f"training stopped at epoch {progress.epoch:,.1f} of {progress.num_epoch:,}"

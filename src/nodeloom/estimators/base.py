@@ -3,43 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-import numpy as np
-
-from nodeloom.errors import ConfigError, DataError, GraphError, ModelError, NodeloomError, describe
-from nodeloom.estimators.parameters import Parameters
-from nodeloom.typing import Auto, DoubleArray, FloatArray, NodeName
+from nodeloom.errors import ConfigError, GraphError, ModelError, describe
+from nodeloom.estimators.fitted import FITTED, FittedVectors, NotFittedError
+from nodeloom.typing import Auto, FloatArray
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeIs
-
-    from nodeloom.engine import Plan, Settings
+    from nodeloom.engine import Plan, Settings, TrainedTables
     from nodeloom.engine.initial import Vectors
     from nodeloom.graph import Graph
-    from nodeloom.io.vocabulary import Vocabulary
-    from nodeloom.tasks.tables import Table
 
 Self = TypeVar("Self", bound="NodeEmbedding")
 Schedule = str | Callable[[int, int], float]
 
 
-class NotFittedError(NodeloomError, AttributeError):
-    """A result was asked for before ``fit``."""
-
-
-class NodeEmbedding(Parameters):
+class NodeEmbedding(FittedVectors):
     """Base of the estimators; see :class:`nodeloom.DeepWalk` for parameters and attributes."""
 
     _model: ClassVar[str]
-
-    vectors_: FloatArray
-    context_vectors_: FloatArray
-    graph_names_: Vocabulary
-    report_: dict[str, Any]
-    history_: list[dict[str, Any]]
+    verbose: bool | Auto
 
     # ------------------------------------------------------------------------------------------------ training
 
@@ -77,10 +63,14 @@ class NodeEmbedding(Parameters):
         from nodeloom.config.relations import of_workers
         from nodeloom.engine import Settings
         from nodeloom.engine.torchrun import num_workers
+        from nodeloom.estimators.progress import checked_verbose
 
         where = type(self).__name__
+        checked_verbose(where, self.verbose)
         sections: dict[str, dict[str, Any]] = {"train": {"model": self._model}, "build": {}, "resource": {}}
         for name, value in params.items():
+            if name == "verbose":
+                continue
             home = next(
                 key
                 for key, section in (("train", TrainConfig), ("build", BuildConfig), ("resource", ResourceConfig))
@@ -135,7 +125,7 @@ class NodeEmbedding(Parameters):
         y: object = None,
         *,
         init: Vectors | None = None,
-        callbacks: Iterable[Any] = (),
+        callbacks: Iterable[Any] | None = (),
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_interval: float = 60.0,
         resume: str | os.PathLike[str] | None = None,
@@ -153,7 +143,8 @@ class NodeEmbedding(Parameters):
             few epochs. A :class:`nodeloom.Propagation` or :class:`nodeloom.ProNE` that is not fitted yet is fitted to the graph first;
             the vectors of either are scaled to what skip-gram starts well from.
         callbacks : iterable
-            Objects with any of ``on_train_begin(plan)``, ``on_pool_end(progress)``, ``on_train_end(report)``.
+            Objects with any of ``on_train_begin(plan)``, ``on_pool_end(progress)``, ``on_train_end(report)``. If ``on_pool_end``
+            returns True, training ends there and the model is `partial_`.
         checkpoint : path, optional
             File to write checkpoints to.
         checkpoint_interval : float
@@ -173,165 +164,76 @@ class NodeEmbedding(Parameters):
             If there is nothing to learn from.
         TrainingError
             If the vectors diverge. NaN is never returned.
+        ParameterError
+            If a callback could not be told anything.
         TrainingInterrupted
-            After Ctrl-C or SIGTERM, with the checkpoint written.
+            After Ctrl-C or SIGTERM; it is a KeyboardInterrupt. The checkpoint is written, and the model has the vectors as they
+            were then, and is `partial_`; so it is after an exception of a callback. A second Ctrl-C ends at once.
         WorkerError
             If another worker has failed, or cannot be reached.
         """
         del y
         from nodeloom.engine import make_plan, train
-        from nodeloom.engine.checkpoint import graph_record
+        from nodeloom.engine.progress import checked_callbacks
         from nodeloom.engine.workers.membership import together
+        from nodeloom.estimators.progress import shown_progress
 
         settings = self._settings()
+        told = checked_callbacks(callbacks)
         kept = None if checkpoint is None else Path(checkpoint)
         with together(settings.resource.worker_timeout, checkpoint=kept):
             plan = make_plan(checked_graph(graph), settings)
             if init is not None and resume is None:
                 init = _start(init, graph)
-            result = train(
-                graph,
-                plan,
-                settings,
-                init=init,
-                callbacks=callbacks,
-                checkpoint=kept,
-                checkpoint_interval=checkpoint_interval,
-                resume=None if resume is None else Path(resume),
-            )
-        if result.vertex is None or result.context is None:  # they are at the first worker
-            for name in ("vectors_", "context_vectors_", "graph_names_", "report_", "history_"):
-                vars(self).pop(name, None)
-            self._is_elsewhere = True
-            return self
-        self._is_elsewhere = False
+            with shown_progress(type(self).__name__, self.verbose) as shown, self._keeping() as keep:
+                result = train(
+                    graph,
+                    plan,
+                    settings,
+                    init=init,
+                    callbacks=(*told, *shown),
+                    checkpoint=kept,
+                    checkpoint_interval=checkpoint_interval,
+                    resume=None if resume is None else Path(resume),
+                    keep=lambda result: keep(graph, settings, result),
+                )
+        self._take(graph, settings, result)
+        return self
+
+    def _take(self, graph: Graph, settings: Settings, result: TrainedTables) -> None:
+        """Become the model of a training."""
+        from nodeloom.engine.checkpoint import graph_record
+
+        for name in FITTED:
+            vars(self).pop(name, None)
+        self._is_elsewhere = result.vertex is None or result.context is None  # they are at the first worker
+        if result.vertex is None or result.context is None:
+            return
         self.vectors_, self.context_vectors_ = result.vertex, result.context
         self.graph_names_ = graph.names
         self.report_, self.history_ = result.report.to_dict(), result.history
+        self.partial_, self.num_epoch_ = result.is_partial, result.num_epoch
         self._config, self._graph_record = settings.to_dict(), graph_record(graph)
-        return self
 
-    def transform(self, nodes: Iterable[NodeName] | Graph | None = None) -> FloatArray:
-        """Return the vectors of nodes by name, float32 [k, dim]; of all nodes, in node order, without names.
+    @contextmanager
+    def _keeping(self) -> Iterator[Callable[..., None]]:
+        """Give what takes over a training that is about to end by an error, and say so with the error."""
+        kept = []
 
-        A graph stands for its nodes: a scikit-learn pipeline hands it on as it is.
+        def keep(*training: Any) -> None:
+            self._take(*training)
+            kept.append(True)
 
-        Raises
-        ------
-        DataError
-            If a name is unknown. Vectors exist for the nodes of the fitted graph only; to add nodes, fit the grown graph with
-            ``init=`` this model.
-        """
-        vectors = self._fitted("vectors_")
-        if nodes is None:
-            return vectors
-        if _is_graph(nodes):
-            if nodes.names == self.graph_names_:
-                return vectors
-            nodes = nodes.names
-        return vectors[self.graph_names_.find(nodes)]
+        try:
+            yield keep
+        except BaseException as error:
+            if kept and self.__sklearn_is_fitted__():
+                error.add_note("The model keeps the vectors learned so far: partial_ is True.")
+            raise
 
     def fit_transform(self, graph: Graph, y: object = None, **options: Any) -> FloatArray:
         """Fit and return the vectors of all nodes, float32 [N, dim]; `options` as in :meth:`fit`."""
         return self.fit(graph, y, **options).vectors_
-
-    # ------------------------------------------------------------------------------------------------- results
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return "vectors_" in vars(self)
-
-    def _fitted(self, name: str) -> Any:
-        if getattr(self, "_is_elsewhere", False):
-            raise NotFittedError(
-                f"{type(self).__name__}: the vectors are at worker 0, and this is another one. Use them there, or save them there."
-            )
-        if not self.__sklearn_is_fitted__():
-            raise NotFittedError(f"{type(self).__name__}: not fitted yet. Call fit(graph) first.")
-        return getattr(self, name)
-
-    def __getitem__(self, name: NodeName) -> FloatArray:
-        """Return the vector of a node, float32 [dim]; KeyError if there is no such node."""
-        vectors = self._fitted("vectors_")
-        if name not in self.graph_names_:
-            raise KeyError(name)
-        return vectors[int(self.graph_names_.find([name])[0])]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._fitted("graph_names_")
-
-    def __len__(self) -> int:
-        return len(self._fitted("vectors_"))
-
-    def node_vectors(self, table: Table = "auto") -> FloatArray:
-        """Return the vectors that stand for the nodes in search, classification and export, float32 [N, dim] or [N, 2 dim].
-
-        Parameters
-        ----------
-        table : {"auto", "vertex", "context", "joined"}
-            vertex: ``vectors_``. context: ``context_vectors_``. joined: both side by side. auto: vertex; joined for a directed graph with
-            nodes that no edge leaves, whose vertex vectors are not trained and are zeros.
-        """
-        from nodeloom.tasks import node_vectors
-
-        vectors = self._fitted("vectors_")
-        if table == "auto" and not self._graph_record.get("directed", True):
-            return cast("FloatArray", vectors)
-        return node_vectors(vectors, self.context_vectors_, table)
-
-    def nearest(self, name: NodeName, k: int = 10, *, metric: str = "cosine") -> list[tuple[NodeName, float]]:
-        """Return the `k` nodes nearest to a node, nearest first, as (name, score).
-
-        Parameters
-        ----------
-        name : str or int
-            The node.
-        k : int
-            How many.
-        metric : {"cosine", "dot", "euclidean"}
-            Score of :meth:`node_vectors`; for euclidean a distance.
-        """
-        from nodeloom.tasks import nearest
-
-        vectors = self.node_vectors()
-        node = int(self.graph_names_.find([name])[0])
-        ids, scores = nearest(vectors, node, k, metric=metric)  # type: ignore[arg-type]
-        return [(self.graph_names_[int(i)], float(score)) for i, score in zip(ids[0], scores[0], strict=True)]
-
-    def score_edges(self, heads: Iterable[NodeName], tails: Iterable[NodeName]) -> DoubleArray | FloatArray:
-        """Return the score of edges between named nodes, [k]: vertex vector of the head times context vector of the tail.
-
-        Its sigmoid is the probability that training gave the pair against negatives; scores rank candidates.
-
-        Raises
-        ------
-        DataError
-            If a name is unknown, or there are not as many heads as tails.
-        """
-        from nodeloom.tasks import score_pairs
-
-        vectors = self._fitted("vectors_")
-        h, t = self.graph_names_.find(heads), self.graph_names_.find(tails)
-        if len(h) != len(t):
-            raise DataError(describe("score_edges", expected=f"as many tails as heads ({len(h)})", got=len(t)))
-        return score_pairs(vectors, self.context_vectors_, h, t)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the model to a ``.safetensors`` file, atomically, and return the path; :func:`nodeloom.load` reads it.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written.
-        """
-        from nodeloom.io.model_file import ModelData, model_path, write_model
-
-        tensors = {"vertex": np.ascontiguousarray(self._fitted("vectors_"))}
-        if self.context_vectors_ is not self.vectors_:
-            tensors["context"] = np.ascontiguousarray(self.context_vectors_)
-        target = model_path(Path(path))
-        state = {"finished": True, "report": self.report_}
-        write_model(target, ModelData(tensors, self.graph_names_, self._config, state, self._graph_record))
-        return target
 
 
 def _start(init: Vectors, graph: Graph) -> Vectors:
@@ -343,12 +245,6 @@ def _start(init: Vectors, graph: Graph) -> Vectors:
     if not init.__sklearn_is_fitted__():
         init = type(init)(**init.get_params()).fit(graph)
     return init.start()
-
-
-def _is_graph(value: object) -> TypeIs[Graph]:
-    from nodeloom.graph import Graph
-
-    return isinstance(value, Graph)
 
 
 def checked_graph(graph: object) -> Graph:

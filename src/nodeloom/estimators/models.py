@@ -73,6 +73,8 @@ class DeepWalk(NodeEmbedding):
     worker_tables : {"auto", "copies", "split"}
         What each of several workers has: whole tables on a GPU, whose changes are merged now and then, or a part of them. auto: copies on
         GPUs that have room for them, else split.
+    verbose : bool or "auto"
+        Whether to show a bar while it runs. auto: in a terminal or a notebook, if it takes longer than a second or two.
 
     Attributes
     ----------
@@ -84,6 +86,10 @@ class DeepWalk(NodeEmbedding):
         Names of the nodes.
     report_ : dict
         Seconds, pairs, rate, loss and peak memory of the training.
+    partial_ : bool
+        Whether training was stopped early.
+    num_epoch_ : float
+        Epochs that were trained.
     history_ : list of dict
         Progress, about a hundred points.
 
@@ -129,6 +135,7 @@ class DeepWalk(NodeEmbedding):
         num_partition: int | Auto = "auto",
         num_worker: int | Auto = "auto",
         worker_tables: str = "auto",
+        verbose: bool | Auto = "auto",
     ) -> None:
         self.dim = dim
         self.num_epoch = num_epoch
@@ -156,6 +163,7 @@ class DeepWalk(NodeEmbedding):
         self.num_partition = num_partition
         self.num_worker = num_worker
         self.worker_tables = worker_tables
+        self.verbose = verbose
 
 
 class LINE(DeepWalk):
@@ -203,6 +211,7 @@ class LINE(DeepWalk):
         num_partition: int | Auto = "auto",
         num_worker: int | Auto = "auto",
         worker_tables: str = "auto",
+        verbose: bool | Auto = "auto",
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "order", "__class__")}
         super().__init__(**given)
@@ -256,6 +265,7 @@ class Node2Vec(DeepWalk):
         num_partition: int | Auto = "auto",
         num_worker: int | Auto = "auto",
         worker_tables: str = "auto",
+        verbose: bool | Auto = "auto",
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "p", "q", "__class__")}
         super().__init__(**given)

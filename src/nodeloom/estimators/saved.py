@@ -13,7 +13,7 @@ from nodeloom.config.section import Section
 from nodeloom.errors import ConfigError, ModelError, describe
 from nodeloom.estimators.base import NodeEmbedding
 from nodeloom.estimators.models import LINE, DeepWalk, Node2Vec
-from nodeloom.estimators.spectral import ProNE, Propagation
+from nodeloom.estimators.spectral import ProNE, Propagation, SpectralEmbedding
 from nodeloom.io.model_file import in_words, read_model
 
 _MODELS: dict[str, type[NodeEmbedding]] = {kind._model: kind for kind in (DeepWalk, LINE, Node2Vec, Propagation, ProNE)}
@@ -52,8 +52,34 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True) -> NodeEmbedding:
     model.graph_names_ = data.names
     model.report_ = data.state.get("report", {})
     model.history_ = []
+    model.partial_ = data.state.get("finished", True) is not True
+    if not isinstance(model, SpectralEmbedding):
+        model.num_epoch_ = _epochs_done(path, data.state, model.get_params(), data.graph)
     model._config, model._graph_record = data.config, data.graph
     return model
+
+
+def _epochs_done(path: Path, state: dict[str, Any], parameters: dict[str, Any], graph: dict[str, Any]) -> float:
+    """Return how many epochs a model was trained, of a checkpoint by the position of its training.
+
+    Raises
+    ------
+    ModelError
+        The file says nothing that could be.
+    """
+    num_epoch = float(parameters["num_epoch"])
+    if state.get("finished", True) is True:
+        return num_epoch
+    try:
+        done = float(state["epoch"]) if "epoch" in state else state["num_pair"] / graph["num_edges"]
+        if "epoch" not in state and parameters.get("order") == "both":
+            done = (state["part"] * num_epoch + done) / 2
+        if not 0 <= done < float("inf"):
+            raise ValueError(done)
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        hint = "The file is damaged."
+        raise ModelError(describe(path, expected="how far the training had come", got=state, hint=hint)) from error
+    return done
 
 
 def _parameters(path: Path, config: dict[str, Any], kind: type[NodeEmbedding]) -> dict[str, Any]:

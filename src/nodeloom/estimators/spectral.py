@@ -14,6 +14,7 @@ from nodeloom.typing import Auto, FloatArray
 if TYPE_CHECKING:
     from nodeloom.engine import Settings
     from nodeloom.engine.spectral import SpectralPlan
+    from nodeloom.engine.spectral.training import SpectralResult
     from nodeloom.graph import Graph
     from nodeloom.io.vocabulary import Vocabulary
 
@@ -67,7 +68,7 @@ class SpectralEmbedding(NodeEmbedding):
 
         return with_seconds(make_spectral_plan(checked_graph(graph), self._settings()), graph)
 
-    def fit(self: Self, graph: Graph, y: object = None, *, callbacks: Iterable[Any] = ()) -> Self:  # type: ignore[override]
+    def fit(self: Self, graph: Graph, y: object = None, *, callbacks: Iterable[Any] | None = ()) -> Self:  # type: ignore[override]
         """Compute the vectors of the nodes of a graph.
 
         Parameters
@@ -78,6 +79,7 @@ class SpectralEmbedding(NodeEmbedding):
             For scikit-learn's pipelines; ignored.
         callbacks : iterable
             Objects with any of ``on_train_begin(plan)``, ``on_pool_end(progress)`` (after every step), ``on_train_end(report)``.
+            If ``on_pool_end`` returns True, propagation ends there and the model is `partial_`.
 
         Returns
         -------
@@ -91,23 +93,38 @@ class SpectralEmbedding(NodeEmbedding):
             If there is nothing to learn from.
         TrainingError
             If values overflow. NaN is never returned.
+        ParameterError
+            If a callback could not be told anything.
         TrainingInterrupted
-            After Ctrl-C or SIGTERM.
+            After Ctrl-C or SIGTERM; it is a KeyboardInterrupt. A model of propagation has the vectors of the last step then, and is
+            `partial_`; ProNE has vectors at its end only. A second Ctrl-C ends at once.
         """
         del y
-        from nodeloom.engine.checkpoint import graph_record
+        from nodeloom.engine.progress import checked_callbacks
         from nodeloom.engine.spectral import make_spectral_plan, run_spectral
-        from nodeloom.engine.spectral.training import context_vectors
+        from nodeloom.estimators.progress import shown_progress
 
         settings = self._settings()
+        told = checked_callbacks(callbacks)
         plan = make_spectral_plan(checked_graph(graph), settings)
-        result = run_spectral(graph, plan, callbacks=callbacks)
+        with shown_progress(type(self).__name__, self.verbose) as shown, self._keeping() as keep:
+            result = run_spectral(
+                graph, plan, callbacks=(*told, *shown), keep=lambda result: keep(graph, settings, result, plan)
+            )
+        self._take(graph, settings, result, plan)
+        return self
+
+    def _take(self, graph: Graph, settings: Settings, result: SpectralResult, plan: SpectralPlan) -> None:  # type: ignore[override]
+        """Become the model of a computation."""
+        from nodeloom.engine.checkpoint import graph_record
+        from nodeloom.engine.spectral.training import context_vectors
+
         self.vectors_ = result.vertex
         self.context_vectors_ = context_vectors(graph, result.vertex, plan.num_thread)
         self.graph_names_ = graph.names
         self.report_, self.history_ = result.report.to_dict(), result.history
+        self.partial_ = result.is_partial
         self._config, self._graph_record = settings.to_dict(), graph_record(graph)
-        return self
 
     def start(self, length: float = START_LENGTH) -> Start:
         """Return the vectors as first values for :class:`nodeloom.DeepWalk`, which ``fit(graph, init=this model)`` does by itself.
@@ -128,7 +145,7 @@ class SpectralEmbedding(NodeEmbedding):
         if not length > 0:
             raise ConfigError(describe("start.length", expected="a number > 0", got=length))
         return Start(
-            _of_length(self._fitted("vectors_"), length),
+            _of_length(self.vectors_, length),
             _of_length(self.context_vectors_, length),
             self.graph_names_,
         )
@@ -183,6 +200,8 @@ class Propagation(SpectralEmbedding):
         Bytes to use on a GPU at most. auto: what is free there. Vectors that do not fit pass through it in blocks.
     memory_limit : int, str or "auto"
         Bytes (or "8GB") of main memory to use at most; what needs more is refused. auto: what the machine has.
+    verbose : bool or "auto"
+        Whether to show a bar while it runs. auto: in a terminal or a notebook, if it takes longer than a second or two.
 
     Attributes
     ----------
@@ -194,6 +213,8 @@ class Propagation(SpectralEmbedding):
         Names of the nodes.
     report_ : dict
         Seconds, steps and peak memory.
+    partial_ : bool
+        Whether training was stopped early.
     history_ : list of dict
         Progress after every step.
 
@@ -226,6 +247,7 @@ class Propagation(SpectralEmbedding):
         gpus: Sequence[int] = (),
         gpu_memory_limit: int | str = "auto",
         memory_limit: int | str = "auto",
+        verbose: bool | Auto = "auto",
     ) -> None:
         self.dim = dim
         self.num_iteration = num_iteration
@@ -243,6 +265,7 @@ class Propagation(SpectralEmbedding):
         self.gpus = gpus
         self.gpu_memory_limit = gpu_memory_limit
         self.memory_limit = memory_limit
+        self.verbose = verbose
 
 
 class ProNE(SpectralEmbedding):
@@ -266,7 +289,7 @@ class ProNE(SpectralEmbedding):
         Noise is in proportion to degree to this power.
     row_length : float or "auto"
         Length of every vector. auto: 2.
-    num_thread, deterministic, seed, device, gpus, gpu_memory_limit, memory_limit
+    num_thread, deterministic, seed, device, gpus, gpu_memory_limit, memory_limit, verbose
         As in :class:`Propagation`.
     """
 
@@ -289,6 +312,7 @@ class ProNE(SpectralEmbedding):
         gpus: Sequence[int] = (),
         gpu_memory_limit: int | str = "auto",
         memory_limit: int | str = "auto",
+        verbose: bool | Auto = "auto",
     ) -> None:
         self.dim = dim
         self.theta = theta
@@ -304,3 +328,4 @@ class ProNE(SpectralEmbedding):
         self.gpus = gpus
         self.gpu_memory_limit = gpu_memory_limit
         self.memory_limit = memory_limit
+        self.verbose = verbose

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nodeloom.engine.interrupt import StopRequest
-from nodeloom.engine.progress import peak_memory, tell
+from nodeloom.engine.progress import checked_callbacks, peak_memory, tell
 from nodeloom.engine.spectral.operator import backward
 from nodeloom.engine.spectral.plan import SVD_STEPS, SpectralPlan
 from nodeloom.engine.spectral.progress import SpectralProgress, SpectralReport
@@ -37,11 +37,14 @@ class SpectralResult:
         Time, steps, memory.
     history : list of dict
         Progress after every step, as JSON types.
+    is_partial : bool
+        Whether it was stopped early.
     """
 
     vertex: FloatArray
     report: SpectralReport
     history: list[dict[str, Any]]
+    is_partial: bool = False
 
 
 def backend_of(plan: SpectralPlan) -> AbstractContextManager[Any]:
@@ -57,7 +60,13 @@ def backend_of(plan: SpectralPlan) -> AbstractContextManager[Any]:
     return GpuTables(plan.device).running()
 
 
-def run_spectral(graph: Graph, plan: SpectralPlan, *, callbacks: Iterable[Any] = ()) -> SpectralResult:
+def run_spectral(
+    graph: Graph,
+    plan: SpectralPlan,
+    *,
+    callbacks: Iterable[Any] = (),
+    keep: Callable[[SpectralResult], object] | None = None,
+) -> SpectralResult:
     """Compute the vectors of a graph.
 
     Parameters
@@ -68,6 +77,8 @@ def run_spectral(graph: Graph, plan: SpectralPlan, *, callbacks: Iterable[Any] =
         Its plan.
     callbacks : iterable
         Objects with any of ``on_train_begin(plan)``, ``on_pool_end(progress)`` (after every step) and ``on_train_end(report)``.
+    keep : callable, optional
+        Is given what propagation has reached before an interruption, or an exception of a callback, is raised.
 
     Raises
     ------
@@ -76,7 +87,7 @@ def run_spectral(graph: Graph, plan: SpectralPlan, *, callbacks: Iterable[Any] =
     TrainingError
         If values are NaN or infinite.
     """
-    told = tuple(callbacks)
+    told = checked_callbacks(callbacks)
     tell(told, "on_train_begin", plan)
     begin = time.perf_counter()
     run = _Run(graph, plan, told, begin)
@@ -99,8 +110,16 @@ def run_spectral(graph: Graph, plan: SpectralPlan, *, callbacks: Iterable[Any] =
         device=plan.device,
         peak_device_memory=device_memory,
     )
+    result = SpectralResult(vertex, report, run.history, run.is_partial)
+    if run.ended is not None:
+        if keep is not None:
+            keep(result)
+        try:
+            raise run.ended
+        finally:
+            run.ended = None  # else it would keep this frame, and with it the memory of the device
     tell(told, "on_train_end", report)
-    return SpectralResult(vertex, report, run.history)
+    return result
 
 
 class _Run:
@@ -111,18 +130,28 @@ class _Run:
     def __init__(self, graph: Graph, plan: SpectralPlan, callbacks: tuple[Any, ...], begin: float) -> None:
         self.graph, self.plan, self.callbacks, self.begin = graph, plan, callbacks, begin
         self.history: list[dict[str, Any]] = []
+        self.is_partial = False
+        self.ended: BaseException | None = None
 
-    def after_step(self, num_step: int, change: float | None, stop: StopRequest) -> None:
-        """Tell the callbacks, and end if that was asked for."""
+    def after_step(self, num_step: int, change: float | None, stop: StopRequest) -> bool:
+        """Tell the callbacks; return whether to end here, with what is to be raised then in `ended`."""
         step, seconds = len(self.history) + 1, time.perf_counter() - self.begin
         left = seconds * max(0, num_step - step) / step
         progress = SpectralProgress(step, num_step, change, seconds, left)
         self.history.append(dataclasses.asdict(progress))
-        tell(self.callbacks, "on_pool_end", progress)
-        if stop.requested and step < num_step:
-            raise TrainingInterrupted(
+        try:
+            self.is_partial = tell(self.callbacks, "on_pool_end", progress) and step < num_step
+        except (Exception, KeyboardInterrupt) as error:
+            is_interrupt = isinstance(error, KeyboardInterrupt) and not isinstance(error, TrainingInterrupted)
+            if is_interrupt and stop.requested:  # the second Ctrl-C
+                raise
+            self.ended = error
+        if stop.requested and step < num_step and self.ended is None:
+            self.ended = TrainingInterrupted(
                 f"{self.plan.model} stopped after step {step} of {num_step}; it keeps no checkpoint, start it again."
             )
+        self.is_partial = self.is_partial or self.ended is not None
+        return self.is_partial
 
     def propagation(self, stop: StopRequest) -> FloatArray:
         """Propagate, and return the vectors of all scales side by side."""
@@ -132,12 +161,14 @@ class _Run:
         if plan.num_scale > 1:
             vectors = np.empty((plan.num_nodes, plan.num_scale * plan.width), np.float32)
         for number, change in enumerate(work.steps(plan.num_iteration), 1):
-            self.after_step(plan.num_iteration, change, stop)
+            enough = self.after_step(plan.num_iteration, change, stop)
             if vectors is not None:
-                for scale in (i for i, end in enumerate(ends) if end == number):
+                for scale in (i for i, end in enumerate(ends) if end == number or (enough and end > number)):
                     part = self.backend.download(work.table)
                     vectors[:, scale * plan.width : (scale + 1) * plan.width] = part
             elif change < plan.tolerance:
+                break
+            if enough:
                 break
         if vectors is None:
             return self.backend.download(work.release())
@@ -151,7 +182,10 @@ class _Run:
         """Factorize and filter."""
         work = ProNE(self.graph, self.plan, self.backend)
         for _ in work.steps():
-            self.after_step(SVD_STEPS + self.plan.num_iteration + 1, None, stop)
+            if self.after_step(SVD_STEPS + self.plan.num_iteration + 1, None, stop):
+                raise self.ended or TrainingInterrupted(
+                    "ProNE has vectors at its end only: nothing is kept of one that a callback ends."
+                )
         return self.backend.download(work.table)
 
 
