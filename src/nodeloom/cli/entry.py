@@ -16,6 +16,7 @@ import typer
 
 from nodeloom.cli.session import Session, WorkersEnded, activate
 from nodeloom.errors import EchoError, NodeloomError, TrainingInterrupted, WorkerError
+from nodeloom.words import of_python, spoken
 
 OK = 0
 UNEXPECTED = 1
@@ -32,6 +33,11 @@ def run(arguments: list[str]) -> int:
     0: done. 1: an error that is ours, to be reported. 2: an error of input, configuration or use, told in one line.
     130: stopped by Ctrl-C or SIGTERM. Another worker that has failed is 1 too; its own code says what it was.
     """
+    with spoken(of_python):  # the words of a command end with it: tests, and programs, go on in Python
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     from nodeloom.cli.app import app
 
     session = Session()
