@@ -187,3 +187,25 @@ def test_list(cli):
 def test_version(cli):
     answer = cli("--version")
     assert (answer.code, answer.out) == (0, f"nodeloom {__version__}\n")
+
+
+def test_vectors_of_word2vec_are_used_like_a_model(cli, tmp_path):
+    vectors, labels = tmp_path / "v.txt", tmp_path / "l.txt"
+    vectors.write_text("4 2\na 0.1 0.2\nb 0.3 0.1\nc 0.2 0.2\nd 0.3 0.2\n")
+    labels.write_text("a x\nb y\nc x\nd y\n")
+    assert cli("evaluate", vectors, "--labels", labels, "--portions", "0.5").code == 0
+    assert cli("nearest", vectors, "a", "--json").json["nearest"]["a"][0]["name"] == "c"
+    assert cli("info", vectors, "--json").json["dim"] == 2
+    assert cli("export", vectors, "-o", tmp_path / "v.bin").code == 0
+    assert cli("nearest", tmp_path / "v.bin", "a", "--json").json["nearest"]["a"][0]["name"] == "c"
+
+
+def test_a_graph_of_another_format_is_used_like_a_list_of_edges(cli, tmp_path):
+    (tmp_path / "g.gml").write_text(
+        "graph [ node [ id 1 ] node [ id 2 ] node [ id 3 ] edge [ source 1 target 2 ] edge [ source 2 target 3 ] ]"
+    )
+    assert cli("info", tmp_path / "g.gml", "--json").json["num_nodes"] == 3
+    assert cli("convert", tmp_path / "g.gml", "-o", tmp_path / "g.nlg", "--json").json["num_edges"] == 2
+    (tmp_path / "x.graph").write_text("5 4\n2\n")
+    answer = cli("convert", tmp_path / "x.graph", "-o", tmp_path / "x.nlg")
+    assert (answer.code, "give --format edges" in answer.err) == (2, True)

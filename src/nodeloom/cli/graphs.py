@@ -102,6 +102,7 @@ def describe_file(path: str) -> tuple[str, dict[str, Any]]:
     from nodeloom.cli.inputs import is_compiled
     from nodeloom.cli.model import read_any
     from nodeloom.graph import Graph
+    from nodeloom.io.models import is_model
 
     file = Path(path)
     if not file.is_file():
@@ -109,7 +110,7 @@ def describe_file(path: str) -> tuple[str, dict[str, Any]]:
         raise DataError(f"{path}: expected a model or a graph, got {what}. Check the path.")
     if is_compiled(path):
         return f"Compiled graph {path}", _facts_of_graph(Graph.open(path))
-    if file.suffix.lower() in (".safetensors", ".pkl", ".pickle"):
+    if is_model(path):
         data = read_any(path)
         return f"Model {path}", {
             "num_nodes": data.num_nodes,

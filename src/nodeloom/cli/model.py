@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -19,7 +18,9 @@ if TYPE_CHECKING:
     from nodeloom.tasks.tables import Table
     from nodeloom.typing import FloatArray
 
-Model = Annotated[str, typer.Argument(help="A model: .safetensors, or a .pkl of GraphVite.", show_default=False)]
+Model = Annotated[
+    str, typer.Argument(help="A model (.safetensors, .pkl of GraphVite), or vectors (word2vec).", show_default=False)
+]
 TableName = Annotated[
     Literal["auto", "vertex", "context", "joined"],
     typer.Option(
@@ -254,20 +255,16 @@ def register(app: typer.Typer) -> None:
 
 
 def read_any(path: str) -> ModelData:
-    """Read a model of nodeloom, or the pickle of GraphVite through a reader that runs no code of it.
+    """Read a model of nodeloom or of GraphVite, or vectors of another program.
 
     Raises
     ------
     ModelError
-        It is missing, damaged, or neither.
+        It is missing, damaged, or none of these.
     """
-    from nodeloom.io.model_file import read_model
+    from nodeloom.io.models import open_model
 
-    if Path(path).suffix.lower() in (".pkl", ".pickle") and Path(path).exists():
-        from nodeloom.io.graphvite_pickle import read_graphvite
-
-        return read_graphvite(path)
-    return read_model(path)
+    return open_model(path)
 
 
 def vectors_of(data: ModelData, name: Table, where: str) -> FloatArray:

@@ -14,13 +14,14 @@ from nodeloom.errors import ConfigError, ModelError, describe
 from nodeloom.estimators.base import NodeEmbedding
 from nodeloom.estimators.models import LINE, DeepWalk, Node2Vec
 from nodeloom.estimators.spectral import ProNE, Propagation, SpectralEmbedding
-from nodeloom.io.model_file import in_words, read_model
+from nodeloom.io.model_file import in_words
+from nodeloom.io.models import open_model
 
 _MODELS: dict[str, type[NodeEmbedding]] = {kind._model: kind for kind in (DeepWalk, LINE, Node2Vec, Propagation, ProNE)}
 
 
 def load(path: str | os.PathLike[str], *, mmap: bool = True) -> NodeEmbedding:
-    """Read a model that :meth:`save` or a checkpoint wrote; a GraphVite pickle (``.pkl``) is read too.
+    """Read a model that :meth:`save` or a checkpoint wrote; a GraphVite pickle (``.pkl``) and vectors of word2vec are read too.
 
     Parameters
     ----------
@@ -39,10 +40,8 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True) -> NodeEmbedding:
     ModelError
         If the file is cut, damaged, no model, or holds NaN.
     """
-    from nodeloom.io.graphvite_pickle import read_graphvite
-
     path = Path(path)
-    data = read_graphvite(path) if path.suffix.lower() in (".pkl", ".pickle") else read_model(path, mmap=mmap)
+    data = open_model(path, mmap=mmap)
     name = data.config.get("train", {}).get("model", "DeepWalk")
     if not isinstance(name, str) or name not in _MODELS:
         raise ModelError(describe(path, expected=f"a model among {', '.join(_MODELS)}", got=name))

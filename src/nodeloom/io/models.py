@@ -1,0 +1,54 @@
+"""Models of any kind: of nodeloom, of GraphVite, or vectors of another program; told by the first bytes of the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nodeloom.io.model_file import SUFFIX, ModelData, read_model
+
+_PICKLES = (".pkl", ".pickle")
+
+
+def open_model(path: str | Path, *, mmap: bool = True) -> ModelData:
+    """Read a model of nodeloom, the pickle of GraphVite through a reader that runs no code of it, or vectors of word2vec.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    mmap : bool
+        Whether the tables of a model of nodeloom stay in the file.
+
+    Raises
+    ------
+    ModelError
+        It is missing, damaged, or none of these.
+    """
+    path = Path(path)
+    if not path.is_file() or path.suffix.lower() == SUFFIX or _is_safetensors(path):
+        return read_model(path, mmap=mmap)
+    if path.suffix.lower() in _PICKLES:
+        from nodeloom.io.graphvite_pickle import read_graphvite
+
+        return read_graphvite(path)
+    from nodeloom.io.word2vec import read_word2vec
+
+    return read_word2vec(path)
+
+
+def is_model(path: str | Path) -> bool:
+    """Tell whether a file is a model or vectors, and no list of edges."""
+    path = Path(path)
+    if path.suffix.lower() in (SUFFIX, *_PICKLES) or _is_safetensors(path):
+        return True
+    from nodeloom.io.word2vec import looks_like_word2vec
+
+    return looks_like_word2vec(path)
+
+
+def _is_safetensors(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(9)[8:] == b"{"
+    except OSError:
+        return False
