@@ -30,9 +30,9 @@ class Device:
         self.torch = torch.device("cpu") if INTERPRETED else torch.device(name)
         self.is_real = not INTERPRETED
 
-    def stream(self) -> Any:
-        """Return a new stream."""
-        return torch.cuda.Stream(self.torch) if self.is_real else None
+    def stream(self, first: bool = False) -> Any:
+        """Return a new stream; blocks of a stream that comes `first` start before those of others that wait as well."""
+        return torch.cuda.Stream(self.torch, priority=-1 if first else 0) if self.is_real else None
 
     def on(self, stream: Any) -> AbstractContextManager[Any]:
         """Return a context in which work is put on a stream."""

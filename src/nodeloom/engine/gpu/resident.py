@@ -148,7 +148,7 @@ class GpuEngine:
         self._layout = layout(graph, plan, device.num_multiprocessor)
         rates = largest_rates(graph, plan, self._layout, device.num_multiprocessor)
         self._largest_rate = None if rates is None else device.upload(rates)
-        self._sampling, self._training = device.stream(), device.stream()
+        self._sampling, self._training = device.stream(first=True), device.stream()
 
     def run(self, position: Position) -> Iterator[Position]:
         """Train from `position`, which moves along, to the end; yield it whenever a pool has ended.

@@ -16,6 +16,7 @@ import torch
 import triton
 import triton.language as tl
 from triton import OutOfResources
+from triton.runtime.cache import get_cache_manager
 
 __all__ = [
     "INTERPRETED",
@@ -23,6 +24,7 @@ __all__ = [
     "ceil_div",
     "double",
     "double_bits",
+    "get_cache_manager",
     "jit",
     "key_bits",
     "on_device_of",

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from nodeloom.kernels.gpu import _tile
+from nodeloom.kernels.gpu import _hopper, _tile
 from nodeloom.kernels.gpu._rows import ADD, STORE
 from nodeloom.kernels.gpu._triton import INTERPRETED, on_device_of, tl, triton
 from nodeloom.kernels.gpu.optimizer import SGD
@@ -57,6 +57,9 @@ class Launch:
         Read a row again before it is stored, so that fewer changes of other programs are lost.
     add : bool or None
         Whether rows are changed by atomic additions; None where that is possible.
+    hopper : bool or None
+        Whether the kernel for GPUs of compute capability 9.0 trains, which knows none of `block`, `keep` and `fold`; None where it can:
+        fp32 tables changed by additions, rows of whole 32 columns up to 256, bf16 products, no hub weights, no largest step.
     """
 
     block: int = 64
@@ -66,6 +69,7 @@ class Launch:
     fold: bool = True
     reload: bool = True
     add: bool | None = None
+    hopper: bool | None = None
 
     def smaller(self) -> Launch | None:
         """Return a layout that takes less shared memory; None if there is none."""
@@ -126,6 +130,7 @@ def train_walks(
     ValueError
         If rows of a bf16 table are wider than what is kept of them, or rows that are stored are not kept and read in narrow blocks:
         Triton 3.6 compiles that to accesses out of bounds.
+        Or if ``launch.hopper`` asks for a kernel that cannot train this.
     triton.OutOfResources
         If the device has too little shared memory for this layout.
     """
@@ -146,10 +151,23 @@ def train_walks(
         raise ValueError(
             f"rows that are read twice and stored: expected blocks of {_LEAST_STORED} columns, got {launch.block}"
         )
+    values = [float(value) for value in settings[:3]]
+    hopper = add and product == "bf16" and not hubs and num_chunk == 1 and values[0] <= 0.0 and optimizer == SGD
+    if launch.hopper is not False and hopper and _hopper.can_train(vertex, context, num_negative):
+        with on_device_of(vertex):
+            num_program = launch.num_program or torch.cuda.get_device_properties(
+                vertex.device
+            ).multi_processor_count * (2 if launch.num_warps <= 4 else 1)
+            _hopper.train_tiles(
+                vertex, context, walks, per_tile, negatives, lr, min(step, nodes), bool(two_sided), float(negative_weight),
+                float(weight_decay), statistics, largest_rate, num_pairs, num_program,
+            )  # fmt: skip
+        return num_pairs
+    if launch.hopper:
+        raise ValueError("the kernel for compute capability 9.0 cannot train this: see Launch.hopper")
     tied = vertex.data_ptr() == context.data_ptr()
     block = min(launch.block, max(16, triton.next_power_of_2(row)))
     dtype, precision = _PRODUCTS[product]
-    values = [float(value) for value in settings[:3]]
     num_loss = -(-num_tile // LOSS_EVERY) * num_chunk
     with on_device_of(vertex):
         for loss, count in ((True, num_loss), (False, num_unit - num_loss)):
