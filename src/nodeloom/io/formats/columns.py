@@ -144,7 +144,7 @@ def read_ogb(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None
         raise DataError(describe(source.name, expected="numbers of nodes", got=columns.names[0]))
     largest = int(columns.names[-1])
     num_nodes = int(counts[0]) if counts else largest + 1
-    if largest >= num_nodes or num_nodes > 10_000_000 + 100 * len(columns.heads):
+    if largest >= num_nodes or num_nodes > 1_000_000 + 100 * len(columns.heads):
         raise DataError(describe(source.name, expected=f"nodes below {num_nodes:,}", got=largest))
     collector.add_nodes(pa.array(np.arange(num_nodes)))
     ends = [np.asarray(columns.names.to_arrow().take(pa.array(side))) for side in (columns.heads, columns.tails)]

@@ -80,6 +80,10 @@ class Gathered:
         self._arcs.append(directed)
         self._weights.append(weight)
 
+    def direct(self) -> None:
+        """Say that all edges are arcs."""
+        self._arcs = bytearray(b"\1") * len(self._arcs)
+
     def finish(self, *, ones_are_none: bool = False) -> Elements:
         """Return what was collected. Nodes are named by their labels where all have one and no two the same.
 

@@ -34,8 +34,8 @@ def read_gml(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None
     """
     gathered = Gathered(source.name, form)
     graph: dict[str, str] = {}
-    edges: list[dict[str, str]] = []
-    num_graph = 0
+    weight = gathered.attribute
+    num_edge = num_graph = num_value = 0
     for path, record in _records(text_of(source, form.encoding), source.name):
         if num_graph and path[0] == "graph":
             raise DataError(f"{source.name}: expected one graph, got a second one. Write each to a file of its own.")
@@ -43,21 +43,16 @@ def read_gml(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None
             label = record.get("label")
             gathered.add_node(record.get("id"), None if label is None else html.unescape(label))
         elif path == ["graph", "edge"]:
-            edges.append(record)
+            num_edge += 1
+            num_value += "value" in record and weight not in record
+            gathered.add_edge(record.get("source"), record.get("target"), record.get(weight), False)
         elif path == ["graph"]:
             graph, num_graph = record, num_graph + 1
     if not num_graph:
         raise DataError(f"{source.name}: expected a graph in GML, got none.")
-    directed = graph.get("directed", "0") == "1"
-    weight = gathered.attribute
-    for edge in edges:
-        gathered.add_edge(edge.get("source"), edge.get("target"), edge.get(weight), directed)
-    if (
-        form.columns is None
-        and form.weighted == "auto"
-        and edges
-        and all("value" in e and weight not in e for e in edges)
-    ):
+    if graph.get("directed", "0") == "1":
+        gathered.direct()
+    if form.columns is None and form.weighted == "auto" and num_value == num_edge > 0:
         logger.warning(
             "%s is read without weights: edges have a value. If that is their weight, give %s.",
             source.name,

@@ -166,14 +166,19 @@ def _parse(source: Source, encoding: str, reader: _Reader) -> None:
     parser = expat.ParserCreate(None if encoding.lower() in ("utf-8", "utf8") else encoding)
     path: list[str] = [""]
 
+    within = [0]  # elements of <data>: what programs add about pictures may have the names of others
+
     def start(name: str, attributes: Attributes) -> None:
         path.append(name.rpartition(":")[2])
-        # What programs add about pictures lies within <data>, and may have elements of the same names.
-        if "data" not in path[:-1]:
-            reader.start(path, attributes)
+        if within[0]:
+            within[0] += 1
+            return
+        reader.start(path, attributes)
+        within[0] = path[-1] == "data"
 
     def end(_: str) -> None:
-        if "data" not in path[:-1]:
+        within[0] -= within[0] > 0
+        if not within[0]:
             reader.end(path)
         path.pop()
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # An entry has two digits, a blank and a line end at least.
 _BYTES = 4
-_MORE_NODES = 10_000_000  # than edges allow: sizes are believed up to here
+_MORE_NODES = 1_000_000  # than edges allow: sizes are believed up to here
 
 
 def read_matrix_market(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None:

@@ -110,7 +110,7 @@ class _Network:
         return DataError(describe(f"{self._where}:{self._line}", expected=expected, got=got, hint=hint))
 
     def finish(self) -> Elements:
-        most = 10_000_000 + 100 * len(self._edges)
+        most = 100_000 + 100 * len(self._edges)
         if not 0 <= self._num_nodes <= most:
             raise DataError(
                 describe(self._where, expected="a number of vertices that fits its edges", got=self._num_nodes)
