@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nodeloom.io.exported import has_vectors, kind_of, read_exported
 from nodeloom.io.model_file import SUFFIX, ModelData, read_model
 
 _PICKLES = (".pkl", ".pickle")
 
 
 def open_model(path: str | Path, *, mmap: bool = True) -> ModelData:
-    """Read a model of nodeloom, the pickle of GraphVite through a reader that runs no code of it, or vectors of word2vec.
+    """Read a model of nodeloom or of GraphVite, or vectors: of word2vec, or in what export writes.
+
+    The pickle of GraphVite is read by a reader that runs no code of it.
 
     Parameters
     ----------
@@ -27,6 +30,9 @@ def open_model(path: str | Path, *, mmap: bool = True) -> ModelData:
     path = Path(path)
     if not path.is_file() or path.suffix.lower() == SUFFIX or _is_safetensors(path):
         return read_model(path, mmap=mmap)
+    kind = kind_of(_start(path))
+    if kind:
+        return read_exported(path, kind)
     if path.suffix.lower() in _PICKLES:
         from nodeloom.io.graphvite_pickle import read_graphvite
 
@@ -41,14 +47,21 @@ def is_model(path: str | Path) -> bool:
     path = Path(path)
     if path.suffix.lower() in (SUFFIX, *_PICKLES) or _is_safetensors(path):
         return True
+    kind = kind_of(_start(path))
+    if kind:
+        return kind != "parquet" or has_vectors(path)
     from nodeloom.io.word2vec import looks_like_word2vec
 
     return looks_like_word2vec(path)
 
 
 def _is_safetensors(path: Path) -> bool:
+    return _start(path)[8:9] == b"{"
+
+
+def _start(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(9)[8:] == b"{"
+            return file.read(64)
     except OSError:
-        return False
+        return b""

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nodeloom.errors import DataError, ModelError, describe
+from nodeloom.io.finite import first_not_finite
 from nodeloom.io.model_file import ModelData
 from nodeloom.io.source import BLOCK, Source, open_source
-from nodeloom.io.vocabulary import Vocabulary
+from nodeloom.io.vocabulary import Vocabulary, name_array
 from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -57,16 +58,40 @@ def read_word2vec(path: str | Path) -> ModelData:
             names, vectors = _read(source)
     except DataError as error:
         raise ModelError(str(error)) from None
+    return model_of(path, names, vectors, source="word2vec")
+
+
+def model_of(path: str | Path, names: Any, vectors: FloatArray, *, source: str) -> ModelData:
+    """Return vectors and names of a file of another format as a model.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, for messages.
+    names : array
+        N names, of Arrow or NumPy; text that is written as integers are is integers where all of it is.
+    vectors : float32 [N, D]
+    source : str
+        What the configuration says that the model comes from.
+
+    Raises
+    ------
+    ModelError
+        A vector is not finite, or a name is there twice.
+    """
+    from nodeloom.io.tables import as_integers
+
     try:
-        vocabulary = _vocabulary(names)
+        array = name_array(names)
+        integers = as_integers(array) if array.type != "int64" else None
+        vocabulary = Vocabulary.from_arrow(array if integers is None else integers)
     except DataError as error:
         raise ModelError(f"{path}: {error}") from None
-    # The sum of a row is finite only if all of it is, unless it passes float64.
-    finite = np.isfinite(vectors.sum(axis=1, dtype=np.float64))
-    if not finite.all():
-        name = vocabulary[int(np.flatnonzero(~finite)[0])]
-        raise ModelError(describe(path, expected="finite numbers", got=f"NaN or infinity in the vector of {name}"))
-    config = {"source": "word2vec", "resource": {"dim": vectors.shape[1]}}
+    wrong = first_not_finite(vectors)
+    if wrong is not None:
+        got = f"{wrong[1]} in the vector of {vocabulary[wrong[0]]}"
+        raise ModelError(describe(path, expected="finite numbers", got=got))
+    config = {"source": source, "resource": {"dim": vectors.shape[1]}}
     return ModelData({"vertex": vectors}, vocabulary, config=config, graph={"num_nodes": len(vectors)})
 
 
@@ -247,14 +272,6 @@ def _joined(blocks: list[FloatArray]) -> FloatArray:
         result[first : first + len(block)] = block
         first += len(block)
     return result
-
-
-def _vocabulary(names: pa.ChunkedArray) -> Vocabulary:
-    from nodeloom.io.tables import as_integers
-
-    array = names.combine_chunks()
-    integers = as_integers(array)
-    return Vocabulary.from_arrow(array if integers is None else integers)
 
 
 class _Stream(io.RawIOBase):
