@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import nodeloom
+from nodeloom.datasets import planted_partition
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -64,6 +65,19 @@ def test_readme_runs(tmp_path, monkeypatch):
     exec(compile(code.replace("dim=128", "dim=128, num_epoch=20"), "README.md", "exec"), scope)
     assert scope["model"].vectors_.shape == (len(scope["graph"].names), 128)
     assert Path("model.safetensors").exists()
+
+
+def test_page_on_evaluation_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    edges, groups = planted_partition(120, 900, 3, seed=1)
+    names = ["alice", "bob", *(f"user{i}" for i in range(118))]
+    Path("labels.txt").write_text("".join(f"{name} {group}\n" for name, group in zip(names, groups, strict=True)))
+    graph = nodeloom.Graph.from_edges(edges, names=names)
+    scope = {"nodeloom": nodeloom, "graph": graph, "model": nodeloom.Propagation(dim=16).fit(graph)}
+    for block in blocks(DOCS / "evaluation.md", "python"):
+        exec(compile(block.replace("DeepWalk()", "DeepWalk(dim=16, num_epoch=50)"), "evaluation.md", "exec"), scope)
+    assert [len(found) for found in scope["answers"]] == [10, 10]
+    assert "LinkPrediction(auc=0." in capsys.readouterr().out
 
 
 def test_readme_commands_exist():

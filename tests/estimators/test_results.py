@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 
 import numpy as np
 import pytest
@@ -246,13 +247,28 @@ def test_a_mapped_model_begins_another_training(graph, tmp_path):
     expected = DeepWalk(dim=12, num_epoch=5, deterministic=True).fit(graph, init=model)
     path = model.save(tmp_path / "m")
     loaded = nodeloom.load(path)
-    assert not loaded.vectors_.flags.writeable
     warm = DeepWalk(dim=12, num_epoch=5, deterministic=True).fit(graph, init=loaded)
     warm.save(path)
     assert (warm.vectors_ == expected.vectors_).all()
     assert (nodeloom.load(path).vectors_ == warm.vectors_).all()
     loaded.set_params(num_epoch=5).fit(graph, init=loaded)  # itself
     assert (loaded.vectors_ == expected.vectors_).all()
+
+
+def test_libraries_may_write_to_a_loaded_model(graph, tmp_path):
+    # Regression: faiss.normalize_L2 asks nobody whether it may write, and crashed the process.
+    model = DeepWalk(dim=12, num_epoch=5).fit(graph)
+    path = model.save(tmp_path / "m")
+    before, loaded, other = path.read_bytes(), nodeloom.load(path), nodeloom.load(path)
+    loaded.vectors_ /= np.linalg.norm(loaded.vectors_, axis=1, keepdims=True)
+    ctypes.memset(loaded.context_vectors_.ctypes.data, 0, loaded.context_vectors_.nbytes)
+    assert not loaded.context_vectors_.any()
+    assert (other.vectors_ == model.vectors_).all() and (other.context_vectors_ == model.context_vectors_).all()
+    assert path.read_bytes() == before
+    graph.save(tmp_path / "g")
+    opened = Graph.open(tmp_path / "g")
+    ctypes.memset(opened.indices.ctypes.data, 0, 4)  # no array of a graph says that it may be written to, but it may
+    assert Graph.open(tmp_path / "g").fingerprint() == graph.fingerprint()
 
 
 def test_a_checkpoint_is_a_model_too(graph, tmp_path):

@@ -102,7 +102,7 @@ def test_result_is_json_and_a_table():
         ([], [], "0 edges and 0 non-edges"),
         ([1.0, 2], [1, 2], "labels 0 or 1"),
         ([1.0, np.nan], [1, 0], "NaN"),
-        ([1.0], [1, 0], "one label"),
+        ([1.0], [1, 0], "as many labels as scores"),
     ],
 )
 def test_what_cannot_be_judged(scores, labels, words):

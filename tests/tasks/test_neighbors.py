@@ -105,9 +105,9 @@ def test_zero_vectors_have_cosine_zero():
     [
         ([5], {}, DataError, "0 to 4, got 5"),
         ([-1], {}, DataError, "got -1"),
-        (np.ones((1, 3)), {}, DataError, r"\[q, 2\]"),
+        (np.ones((1, 3)), {}, DataError, r"a vector of 2 numbers, or several of them, got an array of shape \[1, 3\]"),
         (np.array([np.nan, 0]), {}, DataError, "NaN"),
-        ([0], {"k": 0}, ConfigError, "at least 1"),
+        ([0], {"k": 0}, ConfigError, "an integer >= 1"),
         ([0], {"metric": "l2"}, ConfigError, "'cosine'"),
         ([0], {"exclude": np.array([1, 2])}, DataError, "1 node ids"),
     ],

@@ -34,7 +34,7 @@ TILES_PER_GPU_POOL = 1 << 17  # about 10 milliseconds
 POOLS_AT_LEAST = 16
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Plan:
     """What will be done, in numbers.
 
@@ -199,6 +199,8 @@ class Plan:
     def __str__(self) -> str:
         width = max(len(name) for name, _ in self.rows())
         return "\n".join(f"{name:<{width}}  {text}" for name, text in self.rows())
+
+    __repr__ = __str__  # what a notebook shows
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON types."""

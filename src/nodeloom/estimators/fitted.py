@@ -146,7 +146,7 @@ class FittedVectors(Parameters):
         ----------
         query : str, int, float [dim], names [q], or float [q, dim]
             A name, a vector such as :meth:`node_vectors` gives, or several of them. Integers are names, and a node is not its own
-            neighbour. Floats are vectors, of which all nodes are neighbours.
+            neighbour. Floats are vectors, of which all nodes are neighbours; those of `dim` values are compared with ``vectors_``.
         k : int
             How many.
         metric : {"cosine", "dot", "euclidean"}
@@ -165,6 +165,8 @@ class FittedVectors(Parameters):
 
         vectors, names = self.node_vectors(), self.graph_names_
         queries, single = self._queries(query, vectors.shape[1])
+        if queries.dtype.kind == "f" and queries.shape[-1] == self.vectors_.shape[1]:
+            vectors = self.vectors_
         ids, scores = nearest(vectors, queries, k, metric=metric)
         found = [
             list(zip(names.take(near), map(float, score), strict=True)) for near, score in zip(ids, scores, strict=True)

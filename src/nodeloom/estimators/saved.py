@@ -28,7 +28,8 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True) -> NodeEmbedding:
     path : path
         The file.
     mmap : bool
-        Map the vectors (read-only) instead of keeping them in memory. The file is read once in either case, to compare checksums.
+        Map the vectors instead of keeping them in memory; what is written to them does not reach the file. The file is read once in
+        either case, to compare checksums.
 
     Returns
     -------

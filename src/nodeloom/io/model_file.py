@@ -180,13 +180,13 @@ def read_model(path: str | Path, *, mmap: bool = True) -> ModelData:
     path : str or Path
         A file written by :func:`write_model`.
     mmap : bool
-        Map the tables (read-only, without memory at any size) instead of keeping them in memory. The file is read once in either case,
+        Map the tables (without memory at any size) instead of keeping them in memory. The file is read once in either case,
         to compare checksums and to look for NaN.
 
     Returns
     -------
     ModelData
-        The model. Tables are read-only arrays when mapped.
+        The model. What is written to mapped tables does not reach the file.
 
     Raises
     ------

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+import mmap as memory_map
 import os
 import re
 import stat
@@ -25,6 +26,16 @@ import numpy as np
 from nodeloom.errors import ModelError, describe
 from nodeloom.io.atomic import atomic_path
 from nodeloom.io.checksum import checksum_in_file, checksum_of, checksum_of_text
+
+# Only pages that are written to take memory, so the others are not to be counted against it: a file may be larger than that.
+_PRIVATE: dict[str, int] = (
+    {
+        "flags": memory_map.MAP_PRIVATE | getattr(memory_map, "MAP_NORESERVE", 0),
+        "prot": memory_map.PROT_READ | memory_map.PROT_WRITE,
+    }
+    if hasattr(memory_map, "MAP_PRIVATE")
+    else {"access": memory_map.ACCESS_COPY}
+)
 
 Tensor = np.ndarray[Any, np.dtype[Any]]
 
@@ -50,7 +61,7 @@ class TensorFile:
     Attributes
     ----------
     tensors : dict of str to ndarray
-        Read-only maps of the file, or arrays in memory.
+        Private maps of the file, or arrays in memory.
     metadata : dict of str to str
         The text under ``__metadata__``, checksums left out.
     has_checksums : bool
@@ -119,7 +130,7 @@ def read_tensors(path: str | Path, *, mmap: bool = True) -> TensorFile:
     path : str or Path
         The file.
     mmap : bool
-        Map the tensors (read-only) instead of keeping them in memory.
+        Map the tensors instead of keeping them in memory. What is written to them does not reach the file.
 
     Returns
     -------
@@ -208,7 +219,14 @@ def _differs(path: Path, what: str, expected: str | None, found: str) -> Damaged
 
 
 def _map(file: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int) -> Tensor:
-    return np.memmap(file, dtype=dtype, mode="r", offset=offset, shape=shape).view(np.ndarray)
+    """Map a tensor. What is written to it stays in this process: libraries write to vectors without asking whether they may."""
+    start = offset - offset % memory_map.ALLOCATIONGRANULARITY
+    size = offset - start + math.prod(shape) * dtype.itemsize
+    try:
+        area = memory_map.mmap(file.fileno(), size, offset=start, **_PRIVATE)
+    except OSError:  # a system that promises no more than it has, and a file of more than that
+        area = memory_map.mmap(file.fileno(), size, offset=start, access=memory_map.ACCESS_READ)
+    return np.ndarray(shape, dtype, area, offset - start)
 
 
 def _row_major(tensor: Tensor) -> Tensor:

@@ -19,9 +19,10 @@ import numpy.typing as npt
 from scipy import sparse
 
 from nodeloom.errors import ConfigError, DataError, describe
-from nodeloom.io.labels import Labels
+from nodeloom.io.labels import Labels, Unknown
 from nodeloom.log import logger
-from nodeloom.typing import DoubleArray, FloatArray
+from nodeloom.tasks.given import labels_of, vectors_and_names
+from nodeloom.typing import DoubleArray
 
 _MAX_ITER = 1000  # liblinear needs about 10; a limit that is never met keeps results independent of it
 _BLOCK = 1 << 22  # scores computed at a time
@@ -52,7 +53,7 @@ class ClassificationScore:
     macro_f1_std: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NodeClassification:
     """Result of :func:`node_classification`.
 
@@ -70,6 +71,13 @@ class NodeClassification:
     times: int
 
     columns = ("portion", "train", "test", "micro-F1", "±", "macro-F1", "±")
+
+    def __repr__(self) -> str:
+        lines = [f"NodeClassification: {self.num_labelled:,} nodes, {self.num_classes:,} classes, {self.times} splits"]
+        for s in self.scores:
+            micro, macro = f"{s.micro_f1:.4f} ± {s.micro_f1_std:.4f}", f"{s.macro_f1:.4f} ± {s.macro_f1_std:.4f}"
+            lines.append(f"  trained on {s.portion:.4g}: micro-F1 {micro}, macro-F1 {macro}")
+        return "\n".join(lines)
 
     def rows(self) -> list[tuple[Any, ...]]:
         """Return one row of plain values for each portion, under :attr:`columns`. F1 and ± are fractions."""
@@ -92,8 +100,8 @@ class NodeClassification:
 
 
 def node_classification(
-    vectors: FloatArray,
-    labels: Labels,
+    vectors: Any,
+    labels: Any,
     *,
     portions: Sequence[float] = (0.02,),
     times: int = 1,
@@ -101,15 +109,19 @@ def node_classification(
     C: float = 1.0,
     seed: int = 0,
     num_thread: int = 1,
+    unknown: Unknown = "error",
 ) -> NodeClassification:
     """Train and test linear classifiers of nodes on their vectors.
 
     Parameters
     ----------
-    vectors : ndarray, float32 [N, D]
-        The vector of each node.
-    labels : Labels
-        Which nodes have which classes. Nodes without a label are neither trained nor tested on.
+    vectors : model, or ndarray, float32 [N, D]
+        A fitted model, or the vector of each node.
+    labels : Labels, dict, Series, DataFrame, or array_like [N] or [N, C]
+        Which nodes have which classes. By name: a dict ``{name: label}``, a Series or one column of pandas whose index are
+        names, or a table of two columns, names and labels. In the order of the nodes: a label for each, or a matrix of 0 and 1.
+        A list of labels, or several rows of a name, are several labels. Nodes without a label (None, NaN, or left out of the
+        names) are neither trained nor tested on. The names of vectors that come without a model are 0 to N - 1.
     portions : sequence of float
         Shares of the labelled nodes to train on, each above 0 and below 1.
     times : int
@@ -123,6 +135,8 @@ def node_classification(
         Seed of the splits.
     num_thread : int
         Classes trained at a time. The result does not depend on it.
+    unknown : {"error", "skip"}
+        What to do about labels of names that the nodes lack: refuse them, or leave them out.
 
     Returns
     -------
@@ -134,10 +148,15 @@ def node_classification(
     ------
     ConfigError
         If a portion, ``times`` or ``C`` is out of range.
+    UnknownNodeError
+        If a label has the name of no node, and `unknown` is "error".
     DataError
         If there are fewer than two labelled nodes, ``labels`` do not fit ``vectors``, or a vector is not finite.
     """
-    _check_arguments(vectors, labels, portions, times, C)
+    vectors, names = vectors_and_names(vectors)
+    labels = labels_of(labels, names, unknown)
+    portions = [portions] if isinstance(portions, float | int) else list(portions)
+    _check_arguments(labels, portions, times, C)
     labelled = labels.labelled
     features = np.asarray(vectors[labelled], dtype=np.float64)
     if not np.isfinite(features).all():
@@ -251,10 +270,7 @@ def _f1(
     return 2 * float(right.sum()) / max(int(total.sum()), 1), float(each.mean())
 
 
-def _check_arguments(vectors: FloatArray, labels: Labels, portions: Sequence[float], times: int, C: float) -> None:
-    if vectors.ndim != 2 or len(vectors) != labels.num_nodes:
-        expected = f"vectors [{labels.num_nodes}, D], a row for each node that labels are about"
-        raise DataError(describe("vectors", expected=expected, got=list(vectors.shape)))
+def _check_arguments(labels: Labels, portions: Sequence[float], times: int, C: float) -> None:
     if len(labels.labelled) < 2:
         raise DataError(describe("labels", expected="at least 2 labelled nodes", got=len(labels.labelled)))
     for portion in portions:

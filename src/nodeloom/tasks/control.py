@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from nodeloom.io.labels import Labels
+from nodeloom.tasks.given import vectors_and_names
 from nodeloom.typing import FloatArray
 
 
-def random_control(vectors: FloatArray, seed: int = 0) -> FloatArray:
+def random_control(vectors: Any, seed: int = 0) -> FloatArray:
     """Return random vectors of the shape and the size of ``vectors``.
 
     Parameters
     ----------
-    vectors : ndarray, float32 [N, D]
-        The vectors to be compared with.
+    vectors : model, or ndarray, float32 [N, D]
+        The model, or the vectors, to be compared with.
     seed : int
         Seed of the random numbers.
 
@@ -24,6 +27,7 @@ def random_control(vectors: FloatArray, seed: int = 0) -> FloatArray:
         Independent normal numbers with the root mean square of ``vectors``, so that a classifier with a fixed
         strength of regularisation treats both alike.
     """
+    vectors, _ = vectors_and_names(vectors)
     sample = np.asarray(vectors[:: max(1, len(vectors) // 100_000)], dtype=np.float64)
     scale = float(np.sqrt(np.mean(sample**2))) if sample.size else 0.0
     random = np.random.default_rng(seed).standard_normal(vectors.shape, dtype=np.float32)

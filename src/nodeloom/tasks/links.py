@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import ConfigError, DataError, describe
+from nodeloom.tasks.given import is_model
+from nodeloom.tasks.splits import LinkSplit
 from nodeloom.typing import FloatArray, IndexArray
 
 _BLOCK = 1 << 22  # numbers of a table gathered at a time
@@ -52,8 +54,8 @@ class LinkPrediction:
 
 
 def link_prediction(
-    scores: npt.NDArray[np.floating[Any]],
-    labels: npt.NDArray[Any],
+    scores: Any,
+    labels: Any,
     *,
     keep: npt.NDArray[np.bool_] | None = None,
 ) -> LinkPrediction:
@@ -61,10 +63,11 @@ def link_prediction(
 
     Parameters
     ----------
-    scores : ndarray, float [k]
-        Score of each pair; higher means more likely an edge. See :func:`score_pairs`.
-    labels : ndarray, bool or int [k]
-        1 for an edge, 0 for none.
+    scores : model, or array_like, float [k]
+        A model that was fitted to the ``train_graph`` of a split, or the score of each pair; higher means more likely an edge.
+        See :func:`score_pairs`.
+    labels : LinkSplit, or array_like, bool or int [k]
+        A split of :func:`split_edges`, or 1 for an edge, 0 for none.
     keep : ndarray, bool [k], optional
         Pairs to judge, from :func:`filter_pairs`; all by default.
 
@@ -76,14 +79,22 @@ def link_prediction(
     Raises
     ------
     DataError
-        If shapes differ, a label is not 0 or 1, a score is NaN, or there are only edges or only non-edges left.
+        If shapes differ, a label is not 0 or 1, a score is NaN, or there are only edges or only non-edges left; or if a model is of
+        another graph than that of the split, and may have seen what is hidden.
     """
     from sklearn.metrics import average_precision_score, roc_auc_score
 
+    if is_model(scores):
+        scores = _scores_of(scores, labels)
+    if isinstance(labels, LinkSplit):
+        labels = labels.labels
     scores, labels = np.asarray(scores), np.asarray(labels)
+    if scores.dtype.kind not in "fiub":
+        raise DataError(describe("link prediction", expected="scores that are numbers, or a model", got=scores.dtype))
     if scores.ndim != 1 or scores.shape != labels.shape:
-        expected = f"one label for each of {scores.shape} scores"
-        raise DataError(describe("link prediction", expected=expected, got=labels.shape))
+        expected = "as many labels as scores, each [k]"
+        got = f"scores {list(scores.shape)} and labels {list(labels.shape)}"
+        raise DataError(describe("link prediction", expected=expected, got=got))
     if not np.isin(labels, (0, 1)).all():
         got = np.setdiff1d(labels, (0, 1))[:5].tolist()
         raise DataError(describe("link prediction", expected="labels 0 or 1", got=got))
@@ -102,6 +113,24 @@ def link_prediction(
         raise DataError(describe("link prediction", expected="edges and non-edges to compare", got=got, hint=hint))
     auc, ap = float(roc_auc_score(edges, scores)), float(average_precision_score(edges, scores))
     return LinkPrediction(auc, ap, num_positive, num_negative, num_filtered)
+
+
+def _scores_of(model: Any, split: Any) -> FloatArray:
+    """Return the scores that a model gives to the pairs of a split."""
+    if not isinstance(split, LinkSplit):
+        hint = "For pairs of your own give model.score_edges(heads, tails) and whether each is an edge."
+        raise DataError(
+            describe("link prediction", expected="a split of split_edges beside a model", got=split, hint=hint)
+        )
+    vertex, context = model.vectors_, model.context_vectors_
+    graph = split.train_graph
+    fitted = getattr(model, "_graph_record", {}).get("fingerprint")
+    if model.graph_names_ != graph.names or fitted not in (None, graph.fingerprint()):
+        hint = "Fit split.train_graph: a model that has seen the hidden edges knows the answers."
+        raise DataError(
+            describe("link prediction", expected="a model of split.train_graph", got="one of another graph", hint=hint)
+        )
+    return score_pairs(vertex, context, split.heads, split.tails)
 
 
 def score_pairs(

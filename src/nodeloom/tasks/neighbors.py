@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import ConfigError, DataError, describe
+from nodeloom.tasks.given import is_model
 from nodeloom.typing import DoubleArray, FloatArray, IndexArray
 
 Metric = Literal["cosine", "dot", "euclidean"]
@@ -58,8 +59,11 @@ def nearest(
     """
     if metric not in ("cosine", "dot", "euclidean"):
         raise ConfigError(describe("metric", expected="'cosine', 'dot' or 'euclidean'", got=metric))
-    if k < 1:
-        raise ConfigError(describe("k", expected="at least 1", got=k))
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise ConfigError(describe("k", expected="an integer >= 1", got=k))
+    if is_model(vectors):
+        hint = "Use model.nearest, which answers by name, or give model.vectors_."
+        raise DataError(describe("nearest", expected="vectors", got=type(vectors).__name__, hint=hint))
     points, left_out = _queries(vectors, queries, exclude)
     k = min(k, len(vectors) - int((left_out >= 0).any()))
     ids = np.empty((len(points), k), dtype=np.int64)
@@ -75,6 +79,11 @@ def _queries(
 ) -> tuple[FloatArray, npt.NDArray[np.int64]]:
     """Return the vectors of the queries [q, D] and the node to leave out for each, -1 for none [q]."""
     queries = np.asarray(queries)
+    if queries.dtype.kind not in "fiu":
+        hint = "Names are found by model.nearest, or by names.find of a graph."
+        raise DataError(
+            describe("nearest", expected="node ids or vectors", got=f"values of type {queries.dtype}", hint=hint)
+        )
     if np.issubdtype(queries.dtype, np.integer) and queries.ndim < 2:
         own = np.atleast_1d(queries).astype(np.int64)
         if len(own) and not (own.min() >= 0 and own.max() < len(vectors)):
@@ -85,8 +94,9 @@ def _queries(
         points = np.atleast_2d(queries).astype(np.float32)
         own = np.full(len(points), -1, dtype=np.int64)
         if points.ndim != 2 or points.shape[1] != vectors.shape[1]:
-            expected = f"queries [q, {vectors.shape[1]}]"
-            raise DataError(describe("nearest", expected=expected, got=list(queries.shape)))
+            expected = f"a vector of {vectors.shape[1]} numbers, or several of them"
+            shape = f"one of {len(queries)}" if queries.ndim == 1 else f"an array of shape {list(queries.shape)}"
+            raise DataError(f"nearest: expected {expected}, got {shape}")
     if not np.isfinite(points).all():
         raise DataError(describe("nearest", expected="queries of finite numbers", got="NaN or infinity"))
     if exclude is None:

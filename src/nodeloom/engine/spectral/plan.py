@@ -33,7 +33,7 @@ LIBRARY_BYTES = 100 << 20
 """What the matrix library takes on a GPU for itself, 32 MiB on each of three streams."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class SpectralPlan:
     """What will be done, in numbers.
 
@@ -135,6 +135,8 @@ class SpectralPlan:
     def __str__(self) -> str:
         width = max(len(name) for name, _ in self.rows())
         return "\n".join(f"{name:<{width}}  {text}" for name, text in self.rows())
+
+    __repr__ = __str__  # what a notebook shows
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON types."""
