@@ -8,9 +8,9 @@ from pathlib import Path
 
 import gpu_workers
 import pytest
-from gpu_pairs import take_kernels_of_the_cpu
 from test_together import settings_of
 
+from gpu_pairs import take_kernels_of_the_cpu
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
