@@ -196,11 +196,9 @@ class Plan:
 
         return plan_rows(self)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         width = max(len(name) for name, _ in self.rows())
         return "\n".join(f"{name:<{width}}  {text}" for name, text in self.rows())
-
-    __repr__ = __str__  # what a notebook shows
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON types."""
