@@ -78,7 +78,7 @@ def check_names(where: str, given: Iterable[str], known: Iterable[str], kind: st
 
 
 def known_keywords(more: Any = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a classmethod of a graph refuse unknown keywords in words of its own.
+    """Make a method, or what becomes a classmethod, refuse unknown keywords in words of its own.
 
     Parameters
     ----------
@@ -88,12 +88,13 @@ def known_keywords(more: Any = None) -> Callable[[Callable[P, R]], Callable[P, R
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         parameters = inspect.signature(function).parameters.values()
-        known = [p.name for p in parameters if p.name != "cls" and p.kind is not p.VAR_KEYWORD]
+        known = [p.name for p in parameters if p.name not in ("self", "cls") and p.kind is not p.VAR_KEYWORD]
         known += [] if more is None else [name for name in more.__annotations__ if name not in known]
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            check_names(f"Graph.{function.__name__}", kwargs, known)
+            owner = args[0] if isinstance(args[0], type) else type(args[0])
+            check_names(f"{owner.__name__}.{function.__name__}", kwargs, known)
             return function(*args, **kwargs)
 
         return call

@@ -173,7 +173,7 @@ def test_not_fitted(ask, tmp_path, monkeypatch):
 @pytest.mark.parametrize("value", [[[0, 1]], np.eye(3), None, "edges.txt"])
 def test_only_graphs_are_fitted(value):
     for use in (DeepWalk().fit, DeepWalk().plan):
-        with pytest.raises(GraphError, match=r"expected a nodeloom.Graph, got .*Graph.from_file"):
+        with pytest.raises(GraphError, match=r"expected a nodeloom.Graph, got .*Make one with Graph\.from_"):
             use(value)
 
 

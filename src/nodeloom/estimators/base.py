@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from nodeloom.errors import ConfigError, GraphError, ModelError, describe
-from nodeloom.estimators.fitted import FITTED, FittedVectors, NotFittedError
+from nodeloom.estimators.fitted import FITTED, FittedVectors, NotFittedError, path_of
+from nodeloom.keywords import known_keywords
 from nodeloom.typing import Auto, FloatArray
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ class NodeEmbedding(FittedVectors):
         with together(settings.resource.worker_timeout):
             return with_rate(make_plan(checked_graph(graph), settings), compiled_only=compiled_only)
 
+    @known_keywords()
     def fit(
         self: Self,
         graph: Graph,
@@ -180,9 +181,13 @@ class NodeEmbedding(FittedVectors):
 
         settings = self._settings()
         told = checked_callbacks(callbacks)
-        kept = None if checkpoint is None else Path(checkpoint)
+        kept = None if checkpoint is None else path_of("checkpoint", checkpoint)
+        begun = None if resume is None else path_of("resume", resume)
+        if not isinstance(checkpoint_interval, int | float) or not checkpoint_interval >= 0:
+            raise ConfigError(describe("checkpoint_interval", expected="seconds >= 0", got=checkpoint_interval))
+        checked_graph(graph)
         with together(settings.resource.worker_timeout, checkpoint=kept):
-            plan = make_plan(checked_graph(graph), settings)
+            plan = make_plan(graph, settings)
             if init is not None and resume is None:
                 init = _start(init, graph)
             with shown_progress(type(self).__name__, self.verbose) as shown, self._keeping() as keep:
@@ -194,7 +199,7 @@ class NodeEmbedding(FittedVectors):
                     callbacks=(*told, *shown),
                     checkpoint=kept,
                     checkpoint_interval=checkpoint_interval,
-                    resume=None if resume is None else Path(resume),
+                    resume=begun,
                     keep=lambda result: keep(graph, settings, result),
                 )
         self._take(graph, settings, result)
@@ -247,14 +252,28 @@ def _start(init: Vectors, graph: Graph) -> Vectors:
     return init.start()
 
 
+_WAYS = {
+    "igraph": "from_igraph(graph)",
+    "networkx": "from_networkx(graph)",
+    "pandas": "from_pandas(frame)",
+    "polars": "from_polars(frame)",
+    "pyarrow": "from_arrow(table)",
+    "scipy": "from_scipy(matrix)",
+    "torch": "from_pyg(edge_index)",
+    "torch_geometric": "from_pyg(data)",
+}
+
+
 def checked_graph(graph: object) -> Graph:
     """Return a graph, or say what to do with what is none."""
     from nodeloom.graph import Graph
 
-    if not isinstance(graph, Graph):
-        hint = "Make one with Graph.from_file, from_edges, from_scipy, from_networkx, from_pandas or another from_..."
-        raise GraphError(describe("fit", expected="a nodeloom.Graph", got=type(graph).__name__, hint=hint))
-    return graph
+    if isinstance(graph, Graph):
+        return graph
+    home = type(graph).__module__.split(".")[0]
+    way = _WAYS.get(home) or ("from_file(path)" if isinstance(graph, str | os.PathLike) else "from_edges(edges)")
+    kind = type(graph).__qualname__ if home == "builtins" else f"{home}.{type(graph).__qualname__}"
+    raise GraphError(describe("graph", expected="a nodeloom.Graph", got=kind, hint=f"Make one with Graph.{way}."))
 
 
 __all__ = ["Auto", "ModelError", "NodeEmbedding", "NotFittedError"]

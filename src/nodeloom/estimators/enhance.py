@@ -69,11 +69,16 @@ def enhance(
 
     checked_graph(graph)
     for name, value, allowed, holds in (
-        ("theta", theta, "a number > 0", theta > 0),
-        ("mu", mu, "a number from 0 to 2", 0 <= mu <= 2),
-        ("num_term", num_term, "an integer >= 2", num_term >= 2),
-        ("row_length", row_length, "a number > 0", row_length > 0),
-        ("num_thread", num_thread, "an integer >= 1, or 'auto'", num_thread == "auto" or num_thread >= 1),
+        ("theta", theta, "a number > 0", _is_number(theta) and theta > 0),
+        ("mu", mu, "a number from 0 to 2", _is_number(mu) and 0 <= mu <= 2),
+        ("num_term", num_term, "an integer >= 2", _is_number(num_term, int) and num_term >= 2),
+        ("row_length", row_length, "a number > 0", _is_number(row_length) and row_length > 0),
+        (
+            "num_thread",
+            num_thread,
+            "an integer >= 1, or 'auto'",
+            num_thread == "auto" or (_is_number(num_thread, int) and num_thread >= 1),
+        ),
     ):
         if not holds:
             raise ConfigError(describe(f"enhance.{name}", expected=allowed, got=value))
@@ -96,3 +101,7 @@ def enhance(
         result.vectors_ = rescaled(backend, filtered, filtered.shape[1], row_length)
     result.context_vectors_ = context_vectors(graph, result.vectors_, threads)
     return result
+
+
+def _is_number(value: object, *kinds: type) -> bool:
+    return isinstance(value, kinds or (int, float)) and not isinstance(value, bool)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.errors import DataError, NodeloomError, UnknownNodeError, describe
+from nodeloom.errors import ConfigError, DataError, NodeloomError, UnknownNodeError, describe
 from nodeloom.estimators.parameters import Parameters
 from nodeloom.typing import DoubleArray, FloatArray, NodeName
 
@@ -225,12 +225,25 @@ class FittedVectors(Parameters):
         tensors = {"vertex": np.ascontiguousarray(self.vectors_)}
         if self.context_vectors_ is not self.vectors_:
             tensors["context"] = np.ascontiguousarray(self.context_vectors_)
-        target = model_path(Path(path))
+        target = model_path(path_of("save", path))
         state: dict[str, Any] = {"finished": not self.partial_, "report": self.report_}
         if self.partial_ and "num_epoch_" in vars(self):
             state["epoch"] = self.num_epoch_
         write_model(target, ModelData(tensors, self.graph_names_, self._config, state, self._graph_record))
         return target
+
+
+def path_of(where: str, path: object) -> Path:
+    """Return a path that a user gave.
+
+    Raises
+    ------
+    ConfigError
+        It is none.
+    """
+    if isinstance(path, str | os.PathLike) and str(path):
+        return Path(path)
+    raise ConfigError(describe(where, expected="the path of a file", got=path))
 
 
 def _is_graph(value: object) -> TypeIs[Graph]:

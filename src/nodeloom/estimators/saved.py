@@ -12,6 +12,7 @@ from nodeloom.config.optimizer import OptimizerConfig
 from nodeloom.config.section import Section
 from nodeloom.errors import ConfigError, ModelError, describe
 from nodeloom.estimators.base import NodeEmbedding
+from nodeloom.estimators.fitted import path_of
 from nodeloom.estimators.models import LINE, DeepWalk, Node2Vec
 from nodeloom.estimators.spectral import ProNE, Propagation, SpectralEmbedding
 from nodeloom.io.model_file import in_words
@@ -41,7 +42,7 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True) -> NodeEmbedding:
     ModelError
         If the file is cut, damaged, no model, or holds NaN.
     """
-    path = Path(path)
+    path = path_of("load", path)
     data = open_model(path, mmap=mmap)
     name = data.config.get("train", {}).get("model", "DeepWalk")
     if not isinstance(name, str) or name not in _MODELS:

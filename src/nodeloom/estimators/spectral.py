@@ -9,6 +9,7 @@ import numpy as np
 
 from nodeloom.errors import ConfigError, describe
 from nodeloom.estimators.base import NodeEmbedding, checked_graph
+from nodeloom.keywords import known_keywords
 from nodeloom.typing import Auto, FloatArray
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class SpectralEmbedding(NodeEmbedding):
 
         return with_seconds(make_spectral_plan(checked_graph(graph), self._settings()), graph)
 
+    @known_keywords()
     def fit(self: Self, graph: Graph, y: object = None, *, callbacks: Iterable[Any] | None = ()) -> Self:  # type: ignore[override]
         """Compute the vectors of the nodes of a graph.
 

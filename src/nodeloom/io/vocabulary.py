@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.errors import DataError
+from nodeloom.errors import DataError, describe
 from nodeloom.io.decoding import decoded
 from nodeloom.typing import NodeName, OffsetArray
 
@@ -333,6 +333,8 @@ def name_array(names: Any) -> pa.Array:
         return name_array([names])
     if isinstance(names, np.ndarray) and names.dtype.kind in "iu":
         return plain(pa.array(np.ascontiguousarray(names).ravel()))
+    if not isinstance(names, Iterable):
+        raise DataError(describe("names", expected="text or integers", got=names))
     items = names.ravel().tolist() if isinstance(names, np.ndarray) else list(names)
     kinds = set(map(type, items))
     if all(issubclass(k, int | np.integer) and k is not bool for k in kinds):
