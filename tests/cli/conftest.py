@@ -116,6 +116,9 @@ class FakeEstimator:
     def get_params(self) -> dict[str, Any]:
         return self.parameters
 
+    def set_params(self, **parameters: Any) -> FakeEstimator:
+        return self
+
     def plan(self, graph: Any) -> _Plan:
         return _Plan({"num_nodes": graph.num_nodes, "dim": self.parameters["dim"]})
 

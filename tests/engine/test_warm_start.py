@@ -98,7 +98,7 @@ def test_moments_begin_at_zero(engine, graph):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"vectors_": np.ones((4, 8), np.float32)}, "vectors of dim 16, got 'dim 8'. Give the estimator dim=8"),
+        ({"vectors_": np.ones((4, 8), np.float32)}, "vectors of dim 16, got 'dim 8'. Give dim=8"),
         ({"vectors_": np.ones((3, 16), np.float32)}, "a vertex vector for each of its 4 names"),
         ({"vectors_": np.ones(16, np.float32)}, "a vertex vector for each of its 4 names"),
         ({"context_vectors_": np.ones((4, 8), np.float32)}, "vectors of dim 16, got 'dim 8'"),

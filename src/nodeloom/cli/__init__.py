@@ -14,6 +14,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments : sequence of str, optional
         What follows the name of the program; by default what this process was called with.
     """
-    from nodeloom.cli.entry import run
+    try:
+        from nodeloom.cli.entry import run
 
-    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+        code = run(sys.argv[1:] if arguments is None else list(arguments))
+    except KeyboardInterrupt:  # before there was anything to end in order
+        sys.stderr.write("error: interrupted.\n")
+        code = 130
+    sys.exit(code)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +33,11 @@ def checkpoint_path(config: Config) -> Path | None:
     # Only a suffix that says what is written goes: model.1 and model.2 are two models.
     known = {".safetensors", ".pkl", ".pickle", *SUFFIXES}
     stem = result.stem if result.suffix.lower() in known else result.name
-    return result.with_name(f"{stem}.checkpoint.safetensors")
+    end = ".checkpoint.safetensors"
+    if len(os.fsencode(stem + end)) > 255:  # what file systems take
+        mark = hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]
+        stem = f"{os.fsencode(stem)[:200].decode(errors='ignore')}.{mark}"
+    return result.with_name(stem + end)
 
 
 def set_aside(path: Path) -> None:

@@ -30,6 +30,13 @@ Verbose = Annotated[
     ),
 ]
 
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace the output even if it is a file of another kind, or the model of --init."
+    ),
+]
+
 CONTROL_HELP = "Judge random vectors too: a task that they pass does not say anything."
 
 _COMMON = [

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nodeloom.cli.commands import command
+from nodeloom.cli.commands import Overwrite, command
 from nodeloom.cli.options import RESTART, config_of, options_of_config
 from nodeloom.cli.session import active
 from nodeloom.errors import ConfigError, describe
@@ -86,6 +86,7 @@ def register(app: typer.Typer) -> None:
                 help="Propagation instead of training: good vectors in seconds. Short for --model propagation.",
             ),
         ] = False,
+        overwrite: Overwrite = False,
         resume: Resume = False,
         no_checkpoint: NoCheckpoint = False,
     ) -> None:
@@ -134,7 +135,7 @@ def register(app: typer.Typer) -> None:
             },
         )
         if not started(config, session):
-            run_config(config, session, control=True, compare=True)
+            run_config(config, session, control=True, compare=True, overwrite=overwrite)
 
 
 def resume_command(arguments: list[str]) -> str:

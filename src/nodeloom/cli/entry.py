@@ -15,6 +15,8 @@ from typing import Any
 import typer
 
 from nodeloom.cli.session import Session, WorkersEnded, activate
+from nodeloom.cli.starting import is_limited, limits, undisturbed
+from nodeloom.cli.streams import lasting, printable
 from nodeloom.errors import EchoError, NodeloomError, TrainingInterrupted, WorkerError
 from nodeloom.words import of_python, spoken
 
@@ -32,29 +34,38 @@ def run(arguments: list[str]) -> int:
 
     0: done. 1: an error that is ours, to be reported. 2: an error of input, configuration or use, told in one line.
     130: stopped by Ctrl-C or SIGTERM. Another worker that has failed is 1 too; its own code says what it was.
+
+    A reader of the output that leaves (``| head``) ends nothing: the work is done, saved, and the code is that of the work.
     """
-    with spoken(of_python):  # the words of a command end with it: tests, and programs, go on in Python
-        return _run(arguments)
+    with spoken(of_python), lasting() as out:
+        code = _run(arguments)
+        out.flush()
+        if out.problem and code == OK:
+            _error(f"the standard output cannot be written: {out.problem}. What was to be printed there is lost.")
+            return USER_ERROR
+        return code
 
 
 def _run(arguments: list[str]) -> int:
-    from nodeloom.cli.app import app
-
     session = Session()
     try:
         with activate(session), _terminate_as_interrupt():
+            with undisturbed():
+                from nodeloom.cli.app import app
             code = app(arguments or ["--help"], prog_name="nodeloom", standalone_mode=False)
         if code == INTERRUPTED:  # typer turns Ctrl-C into this code
             raise session.interrupted or KeyboardInterrupt
     except NodeloomError as error:
         session.close()
         return _tell(error, session)
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort) as error:
         session.close()
         if session.led:
             from nodeloom.engine.workers.launcher import ECHO
 
             return ECHO
+        if isinstance(error.__cause__, EOFError):  # typer takes it for Ctrl-C
+            return _tell_unexpected(error.__cause__, session)
         if not session.silent:
             _error("interrupted.")
         return INTERRUPTED
@@ -64,18 +75,21 @@ def _run(arguments: list[str]) -> int:
         path = getattr(getattr(error, "ctx", None), "command_path", "nodeloom")
         _error(f"{error.format_message().rstrip('.')}. '{path} --help' lists what there is.")
         return USER_ERROR
-    except BrokenPipeError:
-        # The reader of our output (head, less) has gone; there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
     except MemoryError as error:
         session.close()
         return _tell(error, session, "out of memory. Lower dim, or use a machine with more memory.")
     except Exception as error:  # noqa: BLE001  the last line of defence: no traceback for users
         session.close()
-        reason = (str(error).splitlines() or [""])[0]
-        return _tell(error, session, f"unexpected {type(error).__name__}: {reason} (--verbose shows where)", UNEXPECTED)
+        return _tell_unexpected(error, session)
     return OK
+
+
+def _tell_unexpected(error: BaseException, session: Session) -> int:
+    reason = (str(error).splitlines() or [""])[0]
+    message = f"unexpected {type(error).__name__}: {reason} (--verbose shows where)"
+    if is_limited():
+        message += f". The limits of this process ({limits()}) may be why"
+    return _tell(error, session, message, UNEXPECTED)
 
 
 def _tell(error: BaseException, session: Session, message: str = "", code: int = USER_ERROR) -> int:
@@ -97,7 +111,7 @@ def _tell(error: BaseException, session: Session, message: str = "", code: int =
         return UNEXPECTED
     if isinstance(error, TrainingInterrupted):
         if session.resume_hint and error.checkpoint is not None:
-            sys.stderr.write(f"Go on with: {session.resume_hint}\n")
+            sys.stderr.write(f"Go on with: {printable(session.resume_hint)}\n")
         return INTERRUPTED
     return code
 
@@ -109,8 +123,8 @@ def _of_worker(message: str) -> str:
 
 def _error(message: str) -> None:
     """Print a message; a configuration may have several problems, a line for each."""
-    for line in message.splitlines():
-        sys.stderr.write(f"error: {line}\n")
+    for line in message.split("\n"):
+        sys.stderr.write(f"error: {printable(line)}\n")
     sys.stderr.flush()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from nodeloom.cli.commands import command
 from nodeloom.cli.run import baselines
 from nodeloom.cli.session import active
-from nodeloom.cli.tables import table
+from nodeloom.cli.tables import escape, table
 from nodeloom.errors import OutputError
 
 
@@ -23,7 +24,7 @@ def register(app: typer.Typer) -> None:
         file: Annotated[
             str | None, typer.Option("--file", metavar="FILE", help="Where to write it. [default: graph.yaml]")
         ] = None,
-        force: Annotated[bool, typer.Option("--force", help="Overwrite without asking.")] = False,
+        overwrite: Annotated[bool, typer.Option("--overwrite", "--force", help="Overwrite without asking.")] = False,
     ) -> None:
         """Write a commented configuration file with every key and its default.
 
@@ -38,12 +39,14 @@ def register(app: typer.Typer) -> None:
         name = " ".join(application)
         text = Config.new_template(name)
         path = Path(file or f"{name.replace(' ', '_')}.yaml")
-        if path.exists() and not force and not _confirmed(path):
-            raise OutputError(f"{path}: the file exists and was not overwritten. Use --force or --file.")
+        if path.exists() and not overwrite and not _confirmed(path):
+            raise OutputError(f"{path}: the file exists and was not overwritten. Use --overwrite or --file.")
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
         session.result["written"] = str(path)
-        session.show(f"Wrote {path}. Next: set graph.file_name in it, then 'nodeloom run {path}'.")
+        session.show(
+            f"Wrote {escape(str(path))}. Next: set graph.file_name in it, then 'nodeloom run {escape(shlex.quote(str(path)))}'."
+        )
 
     @command(app, "list", rich_help_panel="Files")
     def list_() -> None:

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from nodeloom.cli.commands import command
+from nodeloom.cli.commands import Overwrite, command
 from nodeloom.cli.embed import WORDS, Edges
 from nodeloom.cli.options import config_of, options_of_config
 from nodeloom.cli.session import active
 from nodeloom.cli.tables import escape, facts, text_of
-from nodeloom.errors import DataError
+from nodeloom.errors import DataError, OutputError, describe
 from nodeloom.units import size
 
 _SETTINGS = [
@@ -48,6 +48,7 @@ def register(app: typer.Typer) -> None:
                 rich_help_panel="Machine",
             ),
         ] = "auto",
+        overwrite: Overwrite = False,
     ) -> None:
         """Compile a graph once, to open it without reading its edges again.
 
@@ -57,14 +58,20 @@ def register(app: typer.Typer) -> None:
         The file can be given wherever an edge list can.
         """
         from nodeloom.cli.inputs import compile_graph
-        from nodeloom.io.atomic import check_writable
+        from nodeloom.cli.outputs import check_output, inputs_of
+        from nodeloom.io.export import SUFFIXES
 
         session = active()
-        check_writable(output)
         config = config_of(options, {"graph.file_name": list(edges), "graph.as_undirected": not directed})
+        if Path(output).suffix.lower() in (*SUFFIXES, ".gz", ".bz2", ".xz", ".zst", ".json"):
+            hint = "A compiled graph is read by nodeloom alone: .nlg says so."
+            raise OutputError(
+                describe(output, expected="a name for a compiled graph", got=Path(output).suffix, hint=hint)
+            )
+        check_output(output, "a compiled graph", inputs_of(config), overwrite=overwrite)
         graph = compile_graph(config, output, memory_limit, session)
         session.result.update(written=output, num_nodes=graph.num_nodes, num_edges=graph.num_edges)
-        session.show(f"{escape(repr(graph))}: wrote {size(os.path.getsize(output))} to {output}.")  # noqa: PTH202
+        session.show(f"{escape(repr(graph))}: wrote {size(os.path.getsize(output))} to {escape(output)}.")  # noqa: PTH202
 
     @command(app, "info", rich_help_panel="Files")
     def info(
@@ -102,9 +109,11 @@ def describe_file(path: str) -> tuple[str, dict[str, Any]]:
     from nodeloom.cli.inputs import is_compiled
     from nodeloom.cli.model import read_any
     from nodeloom.graph import Graph
+    from nodeloom.io.model_file import written_path
     from nodeloom.io.models import is_model
 
-    file = Path(path)
+    file = written_path(path)
+    path = str(file)
     if not file.is_file():
         what = "a folder" if file.is_dir() else "nothing of that name"
         raise DataError(f"{path}: expected a model or a graph, got {what}. Check the path.")

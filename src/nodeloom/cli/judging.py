@@ -62,7 +62,7 @@ def judge_labels(
     if chance is not None:
         columns += ["random micro", "random macro"]
         answer["control"] = chance.to_dict()
-    session.show(table(title, columns, rows))
+    session.answer(table(title, columns, rows))
     return answer
 
 
@@ -106,5 +106,5 @@ def judge_links(
         answer["control"] = chance.to_dict()
         columns += ["random AUC", "random AP"]
         rows[0] += [chance.auc, chance.ap]
-    session.show(table("Link prediction", columns, rows))
+    session.answer(table("Link prediction", columns, rows))
     return answer

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 import typer
 
-from nodeloom.cli.commands import CONTROL_HELP, command
+from nodeloom.cli.commands import CONTROL_HELP, Overwrite, command
 from nodeloom.cli.session import active
-from nodeloom.cli.tables import table
+from nodeloom.cli.tables import escape, table
 from nodeloom.errors import ConfigError, ModelError, describe
 from nodeloom.log import logger
 
@@ -188,6 +188,7 @@ def register(app: typer.Typer) -> None:
             typer.Option("--format", metavar="NAME", help="word2vec, word2vec-binary, tsv, csv, npz or parquet."),
         ] = "auto",
         num_thread: NumThread = "auto",
+        overwrite: Overwrite = False,
     ) -> None:
         """Write the vectors of a model, with the names of the nodes, for other programs.
 
@@ -196,10 +197,12 @@ def register(app: typer.Typer) -> None:
 
         The suffix says the format, unless --format does.
         """
+        from nodeloom.cli.outputs import check_output
         from nodeloom.cli.pipeline import num_threads
         from nodeloom.config import config_from_dict
         from nodeloom.config.yaml_tree import COMMAND_LINE, scalar
-        from nodeloom.io.export import export_vectors
+        from nodeloom.io.export import choose_format, export_vectors
+        from nodeloom.io.model_file import written_path
 
         session = active()
         config = config_from_dict(
@@ -207,6 +210,8 @@ def register(app: typer.Typer) -> None:
             COMMAND_LINE,
             {"resource.num_thread": "--num-thread"},
         )
+        kind = f"vectors ({choose_format(output, format_)})"
+        check_output(output, kind, [str(written_path(model))], overwrite=overwrite)
         data = read_any(model)
         vectors = vectors_of(data, table_name, model)
         export_vectors(
@@ -218,7 +223,7 @@ def register(app: typer.Typer) -> None:
         )
         dim = vectors.shape[1]
         session.result.update(written=output, num_nodes=data.num_nodes, dim=dim)
-        session.show(f"Wrote {data.num_nodes:,} vectors of {dim} values to {output}.")
+        session.show(f"Wrote {data.num_nodes:,} vectors of {dim} values to {escape(output)}.")
 
     @command(app, "nearest", rich_help_panel="Use a model")
     def nearest(

@@ -6,13 +6,14 @@ import dataclasses
 import inspect
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nodeloom.cli.checkpoint import checkpoint_path, fit_options, remove
+from nodeloom.cli.checkpoint import fit_options, remove
 from nodeloom.cli.inputs import Pairs, compiled_path, read_graph, read_known, read_labels, read_pairs
 from nodeloom.cli.judging import judge_labels, judge_links
+from nodeloom.cli.outputs import check_outputs
 from nodeloom.cli.progress import callback
 from nodeloom.cli.session import Session
 from nodeloom.cli.tables import escape, facts
@@ -57,7 +58,14 @@ class Run:
 
 
 def run_config(
-    config: Config, session: Session, *, evaluate: bool = True, control: bool = False, compare: bool = False
+    config: Config,
+    session: Session,
+    *,
+    evaluate: bool = True,
+    control: bool = False,
+    compare: bool = False,
+    overwrite: bool = False,
+    inputs: Sequence[str] = (),
 ) -> Run:
     """Do everything that a configuration says.
 
@@ -73,6 +81,10 @@ def run_config(
         Whether to judge random vectors beside them.
     compare : bool
         Whether the plan says what another model would take.
+    overwrite : bool
+        Whether files of other kinds may be replaced.
+    inputs : sequence of str
+        Files that were read for `config` itself.
 
     Raises
     ------
@@ -82,16 +94,19 @@ def run_config(
         After Ctrl-C or SIGTERM.
     """
     from nodeloom.io.atomic import check_writable
+    from nodeloom.io.export import SUFFIXES, refuse_blanks
 
     for sentence in config.notices():
         logger.warning(sentence)
     with together(config, session) as (config, workers):
-        target = None if session.silent else check_outputs(config)
+        target = None if session.silent else check_outputs(config, overwrite=overwrite, inputs=inputs)
         if workers is None:
             run = prepare(config, session, evaluate=evaluate)
         else:
             run = prepare_together(config, session, workers, evaluate=evaluate)
         if target is not None:
+            if target.suffix.lower() in SUFFIXES and SUFFIXES[target.suffix.lower()].startswith("word2vec"):
+                refuse_blanks(target, run.graph.names)
             # No format is smaller than one table of vectors.
             check_writable(target, run.graph.num_nodes * config.resource.dim * 4)
         train(run, session, compare=compare, workers=workers)
@@ -103,36 +118,6 @@ def run_config(
     if evaluate:
         judge(run, session, control=control)
     return run
-
-
-def check_outputs(config: Config) -> Path | None:
-    """Return where the result goes, after making sure that it can be written; None if it goes nowhere.
-
-    Raises
-    ------
-    OutputError
-        Writing would fail.
-    """
-    from nodeloom.io.atomic import check_writable
-    from nodeloom.io.export import SUFFIXES
-    from nodeloom.io.model_file import model_path
-
-    target = None
-    if config.save.file_name is not None:
-        target = Path(config.save.file_name)
-        _refuse_folder(target)
-        target = target if target.suffix.lower() in SUFFIXES else model_path(target)
-    for path in (target, checkpoint_path(config)):
-        if path is None:
-            continue
-        _refuse_folder(path)
-        check_writable(path)
-    return target
-
-
-def _refuse_folder(path: Path) -> None:
-    if path.is_dir():
-        raise OutputError(describe(path, expected="the path of a file", got="a folder", hint="Add a file name."))
 
 
 def prepare(config: Config, session: Session, *, evaluate: bool) -> Run:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nodeloom.cli.commands import command
+from nodeloom.cli.commands import Overwrite, command
 from nodeloom.cli.session import active
 from nodeloom.cli.tables import table
 
@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
         output: Annotated[
             str, typer.Option("--output", "-o", metavar="FILE", help="Where the model goes.")
         ] = "quickstart.safetensors",
+        overwrite: Overwrite = False,
         seed: Annotated[int, typer.Option(metavar="INT", help="Seed of walks, splits and controls.")] = 0,
     ) -> None:
         """Embed a graph that comes with the package, judge the vectors, save and search them.
@@ -60,7 +61,7 @@ def register(app: typer.Typer) -> None:
             "quickstart",
             {"train.seed": "--seed", "evaluate.0.seed": "--seed", "evaluate.1.seed": "--seed"},
         )
-        run = run_config(config, session, control=True)
+        run = run_config(config, session, control=True, overwrite=overwrite)
         names, graph = run.graph.names, run.graph
         hub = int(graph.degrees.argmax())
         ids, scores = nearest(run.model.vectors_, hub, 5)
@@ -70,5 +71,5 @@ def register(app: typer.Typer) -> None:
         rows = [
             (str(name), score, "yes" if friend else "no") for (name, score), friend in zip(found, linked, strict=True)
         ]
-        session.show(table(f"Nearest to user {names[hub]}, who has most friends", ("user", "cosine", "friend"), rows))
+        session.answer(table(f"Nearest to user {names[hub]}, who has most friends", ("user", "cosine", "friend"), rows))
         session.show(_NEXT)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nodeloom.cli.commands import CONTROL_HELP, command
+from nodeloom.cli.commands import CONTROL_HELP, Overwrite, command
 from nodeloom.cli.embed import NoCheckpoint, Resume, resume_command
 from nodeloom.cli.options import options_of_config
 from nodeloom.cli.session import active
@@ -57,6 +57,7 @@ def register(app: typer.Typer) -> None:
         resume: Resume = False,
         no_checkpoint: NoCheckpoint = False,
         control: Control = False,
+        overwrite: Overwrite = False,
     ) -> None:
         """Load, train, save and evaluate as a configuration file says.
 
@@ -65,7 +66,7 @@ def register(app: typer.Typer) -> None:
 
         Files of GraphVite run unchanged. The model is saved before it is evaluated.
         """
-        _run(config, overrides, epoch, cpu, gpu, no_eval, resume, no_checkpoint, control, options)
+        _run(config, overrides, epoch, cpu, gpu, no_eval, resume, no_checkpoint, control, overwrite, options)
 
     @command(app, "baseline", options=_SETTINGS, names=of_yaml, rich_help_panel="Train")
     def baseline(
@@ -82,6 +83,7 @@ def register(app: typer.Typer) -> None:
         resume: Resume = False,
         no_checkpoint: NoCheckpoint = False,
         control: Control = False,
+        overwrite: Overwrite = False,
     ) -> None:
         """Reproduce a published result with a configuration that comes with the package.
 
@@ -92,7 +94,7 @@ def register(app: typer.Typer) -> None:
         """
         path = find_baseline(keywords)
         title = f"running {path}"
-        _run(str(path), overrides, epoch, cpu, gpu, no_eval, resume, no_checkpoint, control, options, title)
+        _run(str(path), overrides, epoch, cpu, gpu, no_eval, resume, no_checkpoint, control, overwrite, options, title)
 
 
 def _run(
@@ -105,6 +107,7 @@ def _run(
     resume: bool,
     no_checkpoint: bool,
     control: bool,
+    overwrite: bool,
     options: dict[str, Any],
     title: str = "",
 ) -> None:
@@ -139,7 +142,7 @@ def _run(
             "set).",
             loaded.load.file_name,
         )
-    run_config(loaded, session, evaluate=not no_eval, control=control)
+    run_config(loaded, session, evaluate=not no_eval, control=control, overwrite=overwrite, inputs=[config])
 
 
 def baselines() -> list[Path]:

@@ -66,19 +66,19 @@ class Session:
     @cached_property
     def out(self) -> Console:
         """The console on the standard output, for results."""
-        from rich.console import Console
+        from nodeloom.cli.console import console
 
-        console = Console(file=sys.stdout, highlight=False, quiet=self.silent)
-        if not console.is_terminal and "COLUMNS" not in os.environ:
-            console.width = FILE_WIDTH
-        return console
+        result = console(sys.stdout, quiet=self.silent)
+        if not result.is_terminal and "COLUMNS" not in os.environ:
+            result.width = FILE_WIDTH
+        return result
 
     @cached_property
     def err(self) -> Console:
         """The console on the standard error, for everything that is no result."""
-        from rich.console import Console
+        from nodeloom.cli.console import console
 
-        return Console(file=sys.stderr, highlight=False, quiet=self.silent)
+        return console(sys.stderr, quiet=self.silent)
 
     @property
     def talks(self) -> bool:
@@ -91,11 +91,12 @@ class Session:
             for item in what:
                 self.out.print(item, soft_wrap=isinstance(item, str))
 
-    def answer(self, text: RenderableType, **data: Any) -> None:
+    def answer(self, *what: RenderableType, **data: Any) -> None:
         """Give the result that was asked for: text even when quiet, or data for the JSON object."""
         self.result.update(data)
         if not self.json:
-            self.out.print(text)
+            for item in what:
+                self.out.print(item, soft_wrap=isinstance(item, str))
 
     def enter(self, *, quiet: bool, json: bool, verbose: bool) -> None:
         """Take over the options of a command and set up logging."""

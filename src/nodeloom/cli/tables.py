@@ -11,6 +11,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from nodeloom.cli.streams import printable
+
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Trimmed:
     """Return a table with numbers set right and text set left."""
@@ -36,7 +38,7 @@ def facts(title: str, rows: Iterable[Sequence[Any]]) -> Trimmed:
 
 def _titled(title: str, content: Table) -> Trimmed:
     """Put a title above a table; its own would be wrapped at the width of the table."""
-    return Trimmed(Group(Text(title, style="bold", no_wrap=True, overflow="ignore"), content))
+    return Trimmed(Group(Text(one_line(title), style="bold", no_wrap=True, overflow="ignore"), content))
 
 
 class Trimmed:
@@ -69,7 +71,12 @@ def text_of(value: Any) -> str:
 
 
 def escape(text: str) -> str:
-    """Keep square brackets in names from being taken for markup."""
+    """Write a name in one line, and keep its square brackets from being taken for markup."""
     from rich.markup import escape as escape_markup
 
-    return escape_markup(text)
+    return escape_markup(one_line(text))
+
+
+def one_line(text: str) -> str:
+    """Write out what a terminal would obey, line ends and tabs too."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")

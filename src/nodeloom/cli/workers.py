@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import signal
 import sys
 import tempfile
@@ -153,15 +152,16 @@ def share_graph(graph: Graph | None, path: str | None, workers: Workers) -> Grap
     """
     from nodeloom.engine.torchrun import place
     from nodeloom.graph import Graph
+    from nodeloom.temporary import Temporary
 
     here = place()
     assert here is not None
     folder = None
     if graph is not None and path is None and here.num_local > 1:
-        folder = Path(tempfile.mkdtemp(prefix="nodeloom-workers-"))
+        folder = Temporary(Path(tempfile.gettempdir()) / "nodeloom-workers", folder=True)
     try:
         if graph is not None and folder is not None:
-            path = str(folder / "graph.safetensors")
+            path = str(folder.path / "graph.safetensors")
             graph.save(path)
         offers = workers.gather(None if graph is None else (here.host, path, graph.fingerprint()))
         prints = {offer[2]: offer[0] for offer in reversed(offers) if offer is not None}
@@ -176,5 +176,5 @@ def share_graph(graph: Graph | None, path: str | None, workers: Workers) -> Grap
         workers.barrier()  # what is mapped stays when the file goes
     finally:
         if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.remove()
     return graph

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from nodeloom.errors import DatasetError
+from nodeloom.temporary import Temporary
 
 
 def cache_folder() -> Path:
@@ -54,16 +54,15 @@ def written(*paths: Path) -> Iterator[list[Path]]:
     DatasetError
         The folder cannot be made or written, or there is no space.
     """
-    temporary: list[Path] = []
+    temporary: list[Temporary] = []
     try:
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            os.close(handle)
-            temporary.append(Path(name))
-        yield temporary
-        for source, path in zip(temporary, paths, strict=True):
-            source.replace(path)
+            check_inside(path)
+            temporary.append(Temporary(path))
+        yield [file.path for file in temporary]
+        for file, path in zip(temporary, paths, strict=True):
+            file.path.replace(path)
     except OSError as error:
         if isinstance(error, DatasetError):
             raise
@@ -71,5 +70,21 @@ def written(*paths: Path) -> Iterator[list[Path]]:
             f"{paths[0].parent}: cannot be written: {error.strerror or error}. Set NODELOOM_CACHE to another folder."
         ) from None
     finally:
-        for path in temporary:
-            path.unlink(missing_ok=True)
+        for file in temporary:
+            file.remove()
+
+
+def check_inside(path: Path) -> None:
+    """Refuse a path that a name or a link leads out of the cache folder.
+
+    Raises
+    ------
+    DatasetError
+        It lies elsewhere.
+    """
+    folder = cache_folder()
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise DatasetError(
+            f"{path}: leads out of the cache folder {folder}. Set NODELOOM_CACHE to another folder, or put files of your own below "
+            "the folder that NODELOOM_DATA names."
+        )

@@ -9,11 +9,12 @@ import re
 from pathlib import Path
 
 from nodeloom.datasets import compiled, download
-from nodeloom.datasets.cache import cache_folder, data_folder, written
+from nodeloom.datasets.cache import cache_folder, check_inside, data_folder, written
 from nodeloom.datasets.registry import DATASETS, Dataset, Recipe
 from nodeloom.errors import DatasetError
 
 _REFERENCE = re.compile(r"<([^<>.]+)\.([^<>.]+)>")
+_NAME = re.compile(r"\w[\w -]*")  # a file name on any system, and no path
 _PACKAGED = {"graph": "edges.txt.gz", "label": "labels.txt"}
 
 
@@ -74,6 +75,11 @@ def resolve(reference: str, progress: download.Progress | None = None) -> Path:
     if match is None:
         raise DatasetError(f"data set: expected a reference such as <blogcatalog.graph>, got {reference!r}.")
     name, split = match.groups()
+    if not _NAME.fullmatch(name) or not _NAME.fullmatch(split):
+        raise DatasetError(
+            f"data set: expected <name.split> of letters, digits, blanks, '-' and '_', got {reference!r}. For a file of your own give its "
+            "path, without brackets."
+        )
     dataset = DATASETS.get(name)
     if dataset is not None:
         split = dataset.aliases.get(split, split)
@@ -140,7 +146,10 @@ def _on_this_machine(name: str, split: str, *, convert: bool) -> Path | None:
     if dataset is not None and dataset.packaged and split in dataset.splits:
         return _packaged(name, split)
     cached = cache_folder() / name / f"{name}_{split}.txt"
-    return cached if cached.is_file() else None
+    if not cached.is_file():
+        return None
+    check_inside(cached)
+    return cached
 
 
 def _make(dataset: Dataset, recipe: Recipe, split: str, progress: download.Progress | None) -> Path:

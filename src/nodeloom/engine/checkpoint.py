@@ -134,9 +134,6 @@ class Checkpoints:
         first = plan.num_worker == 1 or here is None or here.rank == 0
         self.path = Path(path) if path is not None and first else None
         if self.path is not None:
-            if self.path.is_dir():
-                hint = "Add a file name."
-                raise OutputError(describe(self.path, expected="the path of a file", got="a folder", hint=hint))
             check_writable(self.path)
         self._last = time.monotonic()
 

@@ -13,6 +13,7 @@ from nodeloom.errors import ModelError, describe
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.log import logger
 from nodeloom.typing import FloatArray
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -51,22 +52,23 @@ def warm_tables(graph: Graph, plan: Plan, model: Vectors) -> Tables:
     ModelError
         If the dimensions differ, a table has another shape or is not finite, or no node has the name of one in the model.
     """
+    where = setting("load.file_name")
     if not all(hasattr(model, name) for name in ("vectors_", "context_vectors_", "graph_names_")):
         hint = "Read a model from a file with nodeloom.load."
-        raise ModelError(describe("init", expected="a fitted model", got=type(model).__name__, hint=hint))
+        raise ModelError(describe(where, expected="a fitted model", got=type(model).__name__, hint=hint))
     tables = Tables(plan)
     sources = {"vertex": np.asarray(model.vectors_)}
     if not tables.tied:
         sources["context"] = np.asarray(model.context_vectors_)
     for name, source in sources.items():
         if source.ndim == 2 and source.shape[1] != plan.dim:
-            hint = f"Give the estimator dim={source.shape[1]}."
+            hint = f"Give {setting('resource.dim', source.shape[1])}."
             raise ModelError(
-                describe("init", expected=f"vectors of dim {plan.dim}", got=f"dim {source.shape[1]}", hint=hint)
+                describe(where, expected=f"vectors of dim {plan.dim}", got=f"dim {source.shape[1]}", hint=hint)
             )
         if source.shape != (len(model.graph_names_), plan.dim):
             expected = f"a {name} vector for each of its {len(model.graph_names_)} names"
-            raise ModelError(describe("init", expected=expected, got=f"shape {list(source.shape)}"))
+            raise ModelError(describe(where, expected=expected, got=f"shape {list(source.shape)}"))
     rows = model.graph_names_.find(
         graph.names.to_arrow() if not graph.names.is_range else np.arange(graph.num_nodes), missing=-1
     )
@@ -74,7 +76,7 @@ def warm_tables(graph: Graph, plan: Plan, model: Vectors) -> Tables:
     if not known.any():
         raise ModelError(
             describe(
-                "init",
+                where,
                 expected="a model that shares node names with the graph",
                 got="none in common",
                 hint="Are the names of the same kind?",
@@ -92,11 +94,11 @@ def warm_tables(graph: Graph, plan: Plan, model: Vectors) -> Tables:
         table = np.zeros((graph.num_nodes, plan.dim), np.float32)
         table[known] = source[rows[known]]
         if not np.isfinite(table).all():
-            raise ModelError(describe("init", expected="finite vectors", got=f"NaN or infinity in the {name} table"))
+            raise ModelError(describe(where, expected="finite vectors", got=f"NaN or infinity in the {name} table"))
         if (largest := float(np.abs(table).max(initial=0.0))) > LARGEST_VALUE:  # training would take it as diverged
             hint = "Scale the vectors: rows of length 1 to 3 are a good start."
             expected = f"values up to {LARGEST_VALUE:g}"
-            raise ModelError(describe("init", expected=expected, got=f"{largest:.3g} in the {name} table", hint=hint))
+            raise ModelError(describe(where, expected=expected, got=f"{largest:.3g} in the {name} table", hint=hint))
         if new is not None:
             table[~known] = (new @ table) / np.maximum(weight, np.finfo(np.float32).tiny)[:, None]
         tables.tensors[name] = table

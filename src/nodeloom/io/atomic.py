@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from nodeloom.errors import NodeloomError, OutputError, describe
+from nodeloom.temporary import Temporary
 
 _HINTS = {
     errno.ENOENT: ("a folder that exists", "Create the folder, or give another path."),
@@ -28,6 +28,8 @@ _HINTS = {
     errno.EDQUOT: ("enough space in your disk quota", "Free some space, or give a path on another disk."),
     errno.EFBIG: ("a file that may grow to its full size", "Raise the limit on file sizes (ulimit -f)."),
     errno.EISDIR: ("the path of a file", "This is a folder: add a file name."),
+    errno.EINVAL: ("a path that can be written", "Give another path."),
+    errno.ELOOP: ("a path that can be written", "Its links lead in a circle: give another path."),
     errno.ENAMETOOLONG: ("a shorter file name", "Give another path."),
 }
 
@@ -76,15 +78,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             return
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        temporary = _temporary(path)
+        temporary = Temporary(path)
         try:
-            _probe(temporary)
-            yield temporary
-            _finish_file(temporary, path)
+            yield temporary.path
+            _finish_file(temporary.path, path)
         except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+            temporary.remove()
             raise
+        temporary.release()
     except NodeloomError:
         raise
     except OSError as error:
@@ -113,13 +114,15 @@ def check_writable(path: str | Path, num_bytes: int = 0) -> None:
         target = _target(path)
         if _is_special(target):
             return
-        temporary = _temporary(target)
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with contextlib.suppress(FileNotFoundError):
+            target.lstat()  # the temporary name is shorter than this one may be
+        temporary = Temporary(target)
         try:
-            with temporary.open("wb") as file:
-                file.write(b"nodeloom")
+            temporary.path.write_bytes(b"nodeloom")
         finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+            temporary.remove()
         free = shutil.disk_usage(target.parent).free if num_bytes else num_bytes
     except OSError as error:
         raise output_error(path, error) from error
@@ -133,8 +136,13 @@ def check_writable(path: str | Path, num_bytes: int = 0) -> None:
 
 def _target(path: str | Path) -> Path:
     """Return the path that is really written: absolute (a block may change folder), links followed."""
-    path = Path(path).expanduser()
-    return path.resolve() if path.is_symlink() else path.absolute()
+    try:
+        path = Path(path).expanduser()
+        if "\0" in str(path):
+            raise OSError(errno.EINVAL, "the character 0 in it")
+        return path.resolve() if path.is_symlink() else path.absolute()
+    except RuntimeError as error:  # links that lead in a circle, the home of nobody
+        raise OSError(errno.EINVAL, str(error).partition(" from ")[0]) from error
 
 
 def _is_special(path: Path) -> bool:
@@ -144,16 +152,6 @@ def _is_special(path: Path) -> bool:
     except OSError:
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
-
-
-def _temporary(path: Path) -> Path:
-    """Return a hidden name beside ``path`` that does not exist. A long name is cut: names end at 255 bytes."""
-    return path.with_name(f".{path.name[:60]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-
-
-def _probe(path: Path) -> None:
-    """Create the file, so that a folder that cannot be written to is told before the block computes anything."""
-    path.touch(exist_ok=False)
 
 
 def _finish_file(temporary: Path, path: Path) -> None:

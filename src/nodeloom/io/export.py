@@ -6,6 +6,8 @@ digits that give back the same float32.
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -86,7 +88,7 @@ def export_vectors(
     OutputError
         If the file cannot be written; what was at ``path`` stays.
     """
-    chosen = _choose_format(path, format)
+    chosen = choose_format(path, format)
     vectors = np.asarray(vectors)
     if vectors.ndim != 2 or vectors.dtype != np.float32 or len(vectors) != len(names):
         got = f"{vectors.dtype} {list(vectors.shape)}"
@@ -98,7 +100,7 @@ def export_vectors(
             describe("export", expected="vectors of finite numbers", got=got, hint="Train the model again.")
         )
     if chosen.startswith("word2vec"):
-        _refuse_blanks(path, names)
+        refuse_blanks(path, names)
     with atomic_path(path) as temporary:
         if chosen == "parquet":
             _write_parquet(temporary, vectors, names)
@@ -109,7 +111,14 @@ def export_vectors(
                 _write_rows(file, vectors, names, chosen, num_thread)
 
 
-def _choose_format(path: str | Path, format: str) -> str:
+def choose_format(path: str | Path, format: str) -> str:
+    """Return the format that a file is written in: `format`, or for "auto" that of its suffix.
+
+    Raises
+    ------
+    ConfigError
+        There is no such format.
+    """
     if format == "auto":
         suffix = Path(path).suffix.lower()
         if suffix not in SUFFIXES:
@@ -122,7 +131,7 @@ def _choose_format(path: str | Path, format: str) -> str:
     return format
 
 
-def _refuse_blanks(path: str | Path, names: Vocabulary) -> None:
+def refuse_blanks(path: str | Path, names: Vocabulary) -> None:
     """Refuse names that word2vec files cannot hold: readers would cut them in two, or shift all numbers by one."""
     import pyarrow.compute as pc
 
@@ -135,6 +144,46 @@ def _refuse_blanks(path: str | Path, names: Vocabulary) -> None:
         got = f"{example!r}" + (f" and {count - 1} more" if count > 1 else "")
         hint = "Export to TSV, CSV, Parquet or npz instead: they hold any name."
         raise DataError(f"{path}: expected names without blanks for the word2vec format, got {got}. {hint}")
+
+
+def holds_vectors(path: str | Path, format: str) -> bool:
+    """Tell from its beginning whether a file is one that :func:`export_vectors` writes in a format.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    format : str
+        One of :data:`FORMATS`.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    if format == "npz":
+        import zipfile
+
+        with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+            return archive.namelist() == ["vectors.npy", "names.npy"]
+        return False
+    if format == "parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        with contextlib.suppress(pa.ArrowException):
+            return pq.read_schema(path).names == ["name", "vector"]
+        return False
+    with open(path, "rb") as file:  # noqa: PTH123
+        first, second = file.readline(1 << 20), file.readline(1 << 24)
+    if format in ("tsv", "csv"):
+        return first.startswith(b"name\tv0" if format == "tsv" else b"name,v0")
+    size = re.fullmatch(rb"(\d{1,12}) (\d{1,9})\r?\n", first)
+    if size is None:
+        return False
+    if format == "word2vec-binary":
+        return Path(path).stat().st_size >= int(size[1]) * (4 * int(size[2]) + 2)
+    return int(size[2]) > 1 and len(second.split()) == 1 + int(size[2])  # an edge list has a weight at most
 
 
 def _blocks(num_rows: int, dim: int, size: int) -> Iterator[slice]:

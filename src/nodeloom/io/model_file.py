@@ -9,7 +9,9 @@ is no pickle in it.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,12 +120,12 @@ def model_path(path: str | Path) -> Path:
     """Return the path under which a model is saved when the user says ``path``.
 
     A model is a ``.safetensors`` file. GraphVite's configurations say ``.pkl``: the model is saved beside that name,
-    and a warning says so. Any other suffix gets ``.safetensors`` added.
+    and a warning says so. A name without suffix gets ``.safetensors`` added.
 
     Raises
     ------
     OutputError
-        If the suffix is one of an export format: those hold vectors and names but no model.
+        If the suffix is another one. Those of export formats hold vectors and names but no model.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -136,7 +138,21 @@ def model_path(path: str | Path) -> Path:
     if suffix in _EXPORT_SUFFIXES:
         hint = "Save the model, then write vectors in other formats with export (nodeloom export MODEL -o FILE)."
         raise OutputError(describe(path, expected=f"a model file name that ends in {SUFFIX}", got=path.name, hint=hint))
+    if re.fullmatch(r"\.(?!v\d+$)[a-z]\w*", suffix):  # model.1 and model.v2 are names of models
+        expected = f"a file name that ends in {SUFFIX}, in no suffix (a model), or in {', '.join(sorted(_EXPORT_SUFFIXES))} (vectors)"
+        raise OutputError(
+            describe(path, expected=expected, got=path.suffix, hint=f"Give {path.name}{SUFFIX} for a model.")
+        )
     return path.with_name(path.name + SUFFIX)
+
+
+def written_path(path: str | Path) -> Path:
+    """Return the file that a user means by the name of a model: that file, or what was written when it was saved under this name."""
+    path = Path(path)
+    with contextlib.suppress(OSError, ValueError):
+        added = path.with_name(path.name + SUFFIX)
+        return added if not path.is_file() and added.is_file() else path
+    return path
 
 
 def write_model(path: str | Path, model: ModelData) -> None:
@@ -178,7 +194,7 @@ def read_model(path: str | Path, *, mmap: bool = True) -> ModelData:
     Parameters
     ----------
     path : str or Path
-        A file written by :func:`write_model`.
+        A file written by :func:`write_model`; its suffix may be left out.
     mmap : bool
         Map the tables (without memory at any size) instead of keeping them in memory. The file is read once in either case,
         to compare checksums and to look for NaN.
@@ -194,7 +210,7 @@ def read_model(path: str | Path, *, mmap: bool = True) -> ModelData:
         If there is no such file, it is cut or damaged, is not a model of nodeloom, holds NaN or infinity, or is of a newer
         version of the format.
     """
-    path = Path(path)
+    path = written_path(path)
     file = read_tensors(path, mmap=mmap)
     _check_format(path, file)
     for name in file.not_finite:

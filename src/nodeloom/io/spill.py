@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from nodeloom.temporary import Temporary
 
 Columns = tuple[npt.NDArray[Any], ...]
 
@@ -31,7 +31,8 @@ class SpillFolder:
     """
 
     def __init__(self, output: Path) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix=f".{output.name[:60]}.", suffix=".tmp", dir=output.parent))
+        self._temporary = Temporary(output, folder=True)
+        self.path = self._temporary.path
         self._runs: list[Run] = []
         self._count = 0
 
@@ -50,7 +51,7 @@ class SpillFolder:
             # What was not written any more, for lack of space, is of no use.
             with contextlib.suppress(OSError):
                 run.remove()
-        shutil.rmtree(self.path, ignore_errors=True)
+        self._temporary.remove()
 
 
 class Run:
