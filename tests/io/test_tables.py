@@ -224,7 +224,9 @@ class TestFiles:
     def test_encoding(self, tmp_path):
         path = tmp_path / "edges"
         path.write_bytes("u,v\na,b\né,b\n".encode("latin-1"))
-        with pytest.raises(DataError, match=r"edges, row 2: expected text in UTF-8, got b'\\xe9'\. Set encoding"):
+        with pytest.raises(
+            DataError, match=r"edges:3: expected text in UTF-8, got b'\\xe9,b'\. Give encoding='latin-1'"
+        ):
             Graph.from_file(path, columns=("u", "v"))
         assert "é" in Graph.from_file(path, columns=("u", "v"), encoding="latin-1").names
 
@@ -235,10 +237,10 @@ class TestFiles:
             (b"# nothing\n", "edges: expected edges, got"),
             (b"u,v,w\n", "edges: expected edges, got"),
             (b"a,b\n1,2\n", "expected the columns 'u', 'v', 'w', got a table with the columns 'a', 'b'"),
-            (b"u,v,w\n1,2,3\n4,5\n", "edges: expected rows of CSV, got: .*Expected 3 columns, got 2"),
-            (b"u,v,w\n1,2,1\n3,4,x\n", "edges: column 'w', row 2: expected a number as the weight, got 'x'"),
-            (b"u,v,w\n1,2,\n", "row 1: expected a number as the weight, got ''"),
-            (b"u,v,w\n1,2,nan\n", "expected positive, finite weights, got nan in row 1"),
+            (b"u,v,w\n1,2,3\n4,5\n", "edges:3: expected 3 columns, got '4,5'"),
+            (b"u,v,w\n1,2,1\n3,4,x\n", "edges:3: expected a number as the weight, got 'x'"),
+            (b"u,v,w\n1,2,\n", "edges:2: expected 3 columns, got '1,2,'. A cell is empty"),
+            (b"u,v,w\n1,2,nan\n", "edges:2: expected positive, finite weights, got nan"),
             (b"u,v,w\n1,2,0\n", "an edge of weight 0 is never walked"),
             (b"\x1f\x8b\x08garbage", "expected a whole gzip file, got a truncated or damaged one"),
         ],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nodeloom.errors import DataError
 from nodeloom.io.weights import check_weighted
 from nodeloom.typing import Auto, FloatArray, IndexArray
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.io.vocabulary import Vocabulary
@@ -71,6 +72,12 @@ def word(name: str) -> str:
     return re.sub("[^a-z0-9]", "", name.lower())
 
 
+def stem_of(name: str) -> str:
+    """Return the word in the name of a column that is said of heads and tails alike: ``node`` for 'node_1', or ""."""
+    found = _OF_BOTH.search(word(name))
+    return found[0] if found else ""
+
+
 def find_pair(available: Sequence[str]) -> tuple[int, int] | None:
     """Return the positions of the columns whose names say that they are heads and tails, or None.
 
@@ -130,7 +137,7 @@ def choose_columns(
         else:
             raise DataError(
                 f"{where}: expected columns 'head' and 'tail' (or 'source' and 'target'), got {_listed(names)}. "
-                "Name them with columns=('...', '...')."
+                f"Say which: give {setting('graph.columns', names[:2] or ['...', '...'])}, or others; a third holds weights."
             )
         if weight is not None and weight not in chosen:
             chosen.append(weight)
@@ -141,7 +148,7 @@ def choose_columns(
         return chosen[:2]
     if weighted is True and len(chosen) < 3:
         raise DataError(
-            f"{where}: expected a column of weights, got {_listed(names)}. Name it as the third of columns."
+            f"{where}: expected a column of weights, got {_listed(names)}. Name it as the third of {setting('graph.columns')}."
         )
     return chosen
 

@@ -9,16 +9,14 @@ from pathlib import Path
 from nodeloom.errors import ConfigError, DataError
 from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.columns import EdgeColumns
-from nodeloom.io.edgelist_text import TextFormat, TextReader
+from nodeloom.io.edgelist_text import TextReader
 from nodeloom.io.formats.recognise import FORMATS, reader_of
+from nodeloom.io.separation import COMMENT, DELIMITERS
 from nodeloom.io.source import open_source
 from nodeloom.io.weights import check_weighted
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.typing import Auto
 from nodeloom.words import setting
-
-DELIMITERS = " \t\r\n"
-COMMENT = "#"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,7 @@ def collect_edges(
     files = [paths] if isinstance(paths, str | Path) else list(paths)
     if not files:
         raise DataError("edge files: expected at least one, got an empty list")
-    text = TextReader(TextFormat(form.delimiters, form.comment, form.weighted, form.encoding), collector, num_thread)
+    text = TextReader(form, collector, num_thread)
     weighted_by: dict[bool, str] = {}
     for path in files:
         with open_source(path) as source:
@@ -125,7 +123,7 @@ def collect_edges(
             reader = reader_of(source, form)
             if reader is not None:
                 reader(source, collector, form)
-            elif source.kind == "text" and form.columns is None:
+            elif source.kind == "text":
                 text.read(source)
             else:
                 from nodeloom.io.tables import read_table_file
@@ -133,14 +131,22 @@ def collect_edges(
                 read_table_file(source, collector, form)
         if collector.num_edges > before:
             weighted_by.setdefault(collector.num_weights > weights_before, source.name)
-    if len(weighted_by) == 2:
-        raise DataError(
-            f"{weighted_by[False]}: expected weights as in {weighted_by[True]}, got edges without. "
-            "Set weighted to False to read both without."
-        )
+            if len(weighted_by) == 2:
+                raise DataError(
+                    f"{weighted_by[False]}: expected weights as in {weighted_by[True]}, got edges without. "
+                    f"To read both without, give {setting('graph.weighted', False)}."
+                )
     if not collector.num_edges:
         names = ", ".join(map(str, files[:3])) + (", ..." if len(files) > 3 else "")
-        what = (
-            "only comments and blank lines" if text.num_lines else "an empty file" if len(files) == 1 else "empty files"
+        if text.num_headers:
+            what = "a header and no line below it"
+        elif text.num_lines:
+            what = "only comments and blank lines"
+        else:
+            what = "an empty file" if len(files) == 1 else "empty files"
+        hint = (
+            f" If {form.comment!r} begins names, give {setting('format.comment', '')}."
+            if text.num_lines and form.comment
+            else ""
         )
-        raise DataError(f"{names}: expected edges, got {what}.")
+        raise DataError(f"{names}: expected edges, got {what}.{hint}")

@@ -2,44 +2,46 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
 from nodeloom.io.collector import EdgeCollector
+from nodeloom.io.layout import Layout, lay_out, sample_of
+from nodeloom.io.line_errors import bad_line
+from nodeloom.io.separation import is_integer
 from nodeloom.io.source import Source, line_blocks
-from nodeloom.io.weights import wrong_weight
 from nodeloom.kernels.cpu import tokens as kernels
-from nodeloom.typing import Auto, FloatArray
+from nodeloom.log import logger
+from nodeloom.typing import FloatArray
+from nodeloom.words import setting
 
-# What separates columns in files that are not what they were said to be.
-_LIKELY_DELIMITERS = ",;|\t "
+if TYPE_CHECKING:
+    from nodeloom.io.edgelist import EdgeFormat
+
+# What stands for a value that is not there, in files of pandas, R and databases.
+_MISSING = {"nan", "null", "none", "na", "n/a", "<na>", "nil", "\\n"}
 
 
-@dataclass(frozen=True, slots=True)
-class TextFormat:
-    """How a line is cut: a set of delimiters, a comment prefix, whether there are weights, and the encoding."""
-
-    delimiters: str
-    comment: str
-    weighted: bool | Auto
-    encoding: str
-    ignore_rest: bool = False
-
-    def kinds(self) -> npt.NDArray[np.uint8]:
-        """Return what each byte is; uint8 [256]."""
-        kinds = np.full(256, kernels.NAME, np.uint8)
-        kinds[list(b" \t")] = kernels.BLANK
-        if self.comment:
-            kinds[self.comment.encode()[0]] = kernels.COMMENT
-        kinds[list(self.delimiters.encode())] = kernels.DELIMITER
-        kinds[list(b"\r\n")] = kernels.LINE_END
-        return kinds
+def kinds_of(layout: Layout, comment: str) -> npt.NDArray[np.uint8]:
+    """Return what each byte is; uint8 [256]."""
+    kinds = np.full(256, kernels.NAME, np.uint8)
+    kinds[list(b" \t")] = kernels.BLANK
+    kinds[ord('"')] = kernels.QUOTE
+    if comment:
+        kinds[comment.encode()[0]] = kernels.COMMENT
+    kinds[list(layout.delimiters.encode())] = kernels.DELIMITER
+    if layout.cell:
+        kinds[ord(layout.cell)] = kernels.CELL
+    kinds[list(b"\r\n")] = kernels.LINE_END
+    return kinds
 
 
 @dataclass(slots=True)
@@ -50,11 +52,13 @@ class _Block:
     ends: npt.NDArray[np.int64]
     weights: FloatArray | None
     integers: bool
-    num_line: int
-    num_column: int
+    num_line: int = 0
     status: int = kernels.OK
     where: int = 0
+    hidden: int = -1
     bad_byte: int = -1
+    odd: int = -1  # where the line begins that has the first name that is no integer
+    num_before: int = 0  # edges between integers before it
 
 
 class TextReader:
@@ -62,8 +66,8 @@ class TextReader:
 
     Parameters
     ----------
-    form : TextFormat
-        How a line is cut.
+    form : EdgeFormat
+        What the user says about them.
     collector : EdgeCollector
         Takes the edges.
     num_thread : int
@@ -73,16 +77,18 @@ class TextReader:
     ----------
     num_lines : int
         Lines read, of all files.
+    num_headers : int
+        Files that have a header.
     """
 
-    def __init__(self, form: TextFormat, collector: EdgeCollector, num_thread: int) -> None:
+    def __init__(self, form: EdgeFormat, collector: EdgeCollector, num_thread: int) -> None:
         self._form = form
-        self._kinds = form.kinds()
         self._comment = np.frombuffer(form.comment.encode() or b"\0", np.uint8)
         self._collector = collector
         self._num_thread = num_thread
-        self._num_column = {True: 3, False: 2, "auto": 0}[form.weighted]
+        self._first_lines: set[str] = set()
         self.num_lines = 0
+        self.num_headers = 0
 
     def read(self, source: Source) -> None:
         """Read all edges of a source.
@@ -90,54 +96,91 @@ class TextReader:
         Raises
         ------
         DataError
-            A line is not an edge, or the file cannot be read.
+            A line is not an edge, it is not clear what its columns are, or the file cannot be read.
         """
-        line = 1
+        blocks = line_blocks(source, self._form.encoding)
+        read, lines, num_comment = sample_of(blocks, self._form.comment)
+        if not lines:
+            self.num_lines += sum(map(len, read))
+            return
+        for block, at in ((block, block.find(b"\0")) for block in read):
+            if at >= 0:
+                raise _bad_byte(source, block, at, 1)
+        layout = lay_out(lines, self._form, source.name, num_comment)
+        self.num_headers += bool(layout.header)
+        self._tell_of_first_line(layout, source)
+        reading = _Reading(source, layout, kinds_of(layout, self._form.comment))
         pending: deque[Future[_Block]] = deque()
         with ThreadPoolExecutor(self._num_thread) as pool:
-            for text in line_blocks(source, self._form.encoding):
-                pending.append(pool.submit(self._cut, text, not self._collector.is_text, self._num_column))
-                # Until the number of columns is known, one at a time.
-                if len(pending) > self._num_thread or self._num_column == 0:
-                    line = self._collect(source, pending.popleft().result(), line)
+            for text in itertools.chain(read, blocks):
+                pending.append(pool.submit(self._cut, reading, text, not self._collector.is_text))
+                if len(pending) > self._num_thread:
+                    self._collect(reading, pending.popleft().result())
             while pending:
-                line = self._collect(source, pending.popleft().result(), line)
+                self._collect(reading, pending.popleft().result())
 
-    def _cut(self, text: bytes, integers: bool, num_column: int) -> _Block:
+    def _tell_of_first_line(self, layout: Layout, source: Source) -> None:
+        """Say that a first line may be a header, where another file begins with the same."""
+        line = layout.lines[0]
+        if not layout.header and line.text in self._first_lines and not any(map(str.isdigit, line.text)):
+            logger.warning(
+                "%s:%d: %r is taken as an edge, but another file begins with it: is it a header? If so, name its columns: %s.",
+                source.name, line.number, line.text, setting("graph.columns", ["...", "..."]),
+            )  # fmt: skip
+        self._first_lines.add(line.text)
+
+    def _cut(self, reading: _Reading, text: bytes, integers: bool) -> _Block:
         """Cut a block (in a thread); as text if it turns out to have names that are not integers."""
         if b"\0" in text:
-            return _Block(text, np.empty((2, 0), np.int64), None, integers, 0, 0, bad_byte=text.index(b"\0"))
-        block = np.frombuffer(text, np.uint8)
+            return _Block(text, np.empty((2, 0), np.int64), None, integers, bad_byte=text.index(b"\0"))
+        layout = reading.layout
         count = text.count(b"\n") + text.count(b"\r") + 1
         ends = np.empty((2, count), np.int64)
-        weights = np.empty(count if num_column != 2 else 0, np.float32)
-        ignore_rest = self._form.weighted is False or self._form.ignore_rest
+        weights = np.empty(count if layout.weighted else 0, np.float32)
+        header = np.frombuffer(layout.header or b"\0", np.uint8)[: len(layout.header)]
 
         def cut(integers: bool) -> tuple[int, int, int, int, int]:
             return kernels.read_edges(
-                block, self._kinds, self._comment, integers, num_column, ignore_rest, ends, weights
-            )
+                np.frombuffer(text, np.uint8), reading.kinds, self._comment, header, layout.places, layout.width,
+                bool(layout.cell), integers, ends, weights,
+            )  # fmt: skip
 
-        status, num_edge, num_line, num_column, where = cut(integers)
+        status, num_edge, num_line, where, hidden = cut(integers)
+        odd, num_before = -1, 0
+        escaped = status == kernels.ESCAPE
+        if escaped:
+            text = hide_escapes(text)
+            status, num_edge, num_line, where, hidden = cut(integers)
         if status == kernels.NOT_INTEGER:
             integers = False
-            status, num_edge, num_line, num_column, where = cut(integers)
+            odd, num_before = where, num_edge
+            status, num_edge, num_line, where, hidden = cut(integers)
+        if status == kernels.ESCAPE and not escaped:
+            escaped = True
+            text = hide_escapes(text)
+            status, num_edge, num_line, where, hidden = cut(integers)
+        if escaped:
+            text = text.replace(b"\0", b'"')
         ends = ends[:, :num_edge]
-        result = _Block(text, ends, None, integers, num_line, num_column, status, where)
-        if num_column == 3:
+        result = _Block(text, ends, None, integers, num_line, status, where, hidden, odd=odd, num_before=num_before)
+        if layout.weighted:
             result.weights = weights[:num_edge].copy()
         if not integers:
             result.bad_byte = _undecodable(text, ends)
         return result
 
-    def _collect(self, source: Source, block: _Block, line: int) -> int:
-        """Hand the edges of a block to the collector; return the number of the line after it."""
+    def _collect(self, reading: _Reading, block: _Block) -> None:
+        """Hand the edges of a block to the collector."""
+        source, line = reading.source, reading.line
         if block.bad_byte >= 0:
-            raise self._bad_byte(source, block, line)
+            raise _bad_byte(source, block.text, block.bad_byte, line)
+        if block.odd >= 0 and not self._collector.is_text:
+            self._check_change(reading, block)
         if block.status != kernels.OK:
-            raise self._bad_line(source, block, line + block.num_line)
-        if self._num_column == 0:
-            self._num_column = block.num_column
+            place = f"{source.name}:{line + block.num_line}"
+            raise bad_line(place, block.status, _line_at(block.text, block.where), reading.layout, self._form)
+        if block.hidden >= 0:
+            self._tell_of_comment(reading, block)
         if block.integers:
             self._collector.add_integers(block.ends, block.weights)
         else:
@@ -145,77 +188,95 @@ class TextReader:
             tokens = np.ascontiguousarray(block.ends)
             self._collector.add_text(np.frombuffer(block.text, np.uint8), tokens, block.weights)
         self.num_lines += block.num_line
-        return line + block.num_line
+        reading.line += block.num_line
 
-    def _bad_byte(self, source: Source, block: _Block, line: int) -> DataError:
-        at = block.bad_byte
-        line += block.text.count(b"\n", 0, at)
-        where = f"{source.name}:{line}"
-        got = block.text[block.text.rfind(b"\n", 0, at) + 1 :].split(b"\n", 1)[0][:80]
-        if block.text[at] == 0:
-            return DataError(
-                describe(
-                    where,
-                    expected="lines of text",
-                    got=got,
-                    hint="The byte 0 does not occur in text: is this file binary?",
-                )
+    def _check_change(self, reading: _Reading, block: _Block) -> None:
+        """Say which line has the first name that is no integer, where there were integers before; refuse a missing value."""
+        line = _line_at(block.text, block.odd)
+        number = reading.line + _count_lines(block.text[: block.odd])
+        place = f"{reading.source.name}:{number}"
+        cells = reading.ends_of(line, self._form.comment)
+        before = self._collector.num_edges + block.num_before > 0
+        missing = next((cell for cell in cells if cell.lower() in _MISSING), None)
+        if missing is not None and (before or any(map(is_integer, cells))):
+            raise DataError(
+                describe(place, expected="names", got=line, hint=f"{missing!r} stands for none. Leave the line out.")
             )
+        if before:
+            odd = next((cell for cell in cells if not is_integer(cell)), line)
+            logger.warning(
+                "%s: %r is not written as an integer is, unlike the names before: all names are text.", place, odd
+            )
+
+    def _tell_of_comment(self, reading: _Reading, block: _Block) -> None:
+        """Say that a line was taken as a comment, once in a file, where it has the columns of an edge."""
+        if reading.told:
+            return
+        line = _line_at(block.text, block.hidden).strip()
+        layout, prefix = reading.layout, self._form.comment
+        cells = reading.ends_of(line, "")
+        width = max(layout.width, int(layout.places.max()) + 1)
+        if len(cells) < 2 or (
+            len(reading.cells(line, "")) != width if layout.cell else not cells[1].startswith(prefix)
+        ):
+            return
+        reading.told = True
+        logger.warning(
+            "%s:%d: %r is taken as a comment, as are other lines that begin with %r. If it is an edge, give %s.",
+            reading.source.name, reading.line + _count_lines(block.text[: block.hidden]), line, prefix,
+            setting("format.comment", ""),
+        )  # fmt: skip
+
+
+class _Reading:
+    """A file as it is being read: its layout, and the number of the next line."""
+
+    def __init__(self, source: Source, layout: Layout, kinds: npt.NDArray[np.uint8]) -> None:
+        self.source = source
+        self.layout = layout
+        self.kinds = kinds
+        self.line = 1
+        self.told = False
+
+    def cells(self, line: str, comment: str) -> list[str]:
+        """Return the cells of a line."""
+        return self.layout.cut(line, comment)
+
+    def ends_of(self, line: str, comment: str) -> list[str]:
+        """Return the names of head and tail in a line."""
+        cells = self.cells(line, comment)
+        return [cells[i] for i in self.layout.places[:2] if i < len(cells)]
+
+
+def _line_at(text: bytes, start: int) -> str:
+    return re.split(b"[\r\n]", text[start : start + (1 << 16)], maxsplit=1)[0].decode("utf-8", "replace")
+
+
+def _count_lines(text: bytes) -> int:
+    return len(re.findall(b"\r\n|\r|\n", text))
+
+
+def hide_escapes(text: bytes) -> bytes:
+    """Return text with the byte 0 for two quotes within quotes: a name is a piece of the text, and has one for them."""
+    quoted = re.compile(rb'(?:(?<![^\s,;|])|(?<=^))"(?:[^"\r\n]|"")*"')
+    return quoted.sub(lambda found: b'"' + found[0][1:-1].replace(b'""', b"\0") + b'"', text)
+
+
+def _bad_byte(source: Source, text: bytes, at: int, line: int) -> DataError:
+    where = f"{source.name}:{line + _count_lines(text[:at])}"
+    got = re.split(b"[\r\n]", text[:at])[-1] + re.split(b"[\r\n]", text[at:], maxsplit=1)[0]
+    got = got[:80]
+    if text[at] == 0:
         return DataError(
             describe(
                 where,
-                expected="text in UTF-8",
+                expected="lines of text",
                 got=got,
-                hint="Set encoding (such as 'latin-1') to what the file is written in, or re-encode it.",
+                hint="The byte 0 does not occur in text: is this file binary?",
             )
         )
-
-    def _bad_line(self, source: Source, block: _Block, line: int) -> DataError:
-        where = f"{source.name}:{line}"
-        text = re.split(b"[\r\n]", block.text[block.where :], maxsplit=1)[0].decode("utf-8", "replace")
-        tokens = self._split(text)
-        if block.status == kernels.BAD_WEIGHT:
-            try:
-                weight = float(np.float64(tokens[2]))
-            except ValueError:
-                return DataError(
-                    describe(where, expected="a number as the weight", got=tokens[2], hint=self._rest_hint(2))
-                )
-            with np.errstate(over="ignore", under="ignore"):
-                fits = 0 < np.float32(weight) < np.inf
-            # It is a number to Python, but not one in plain digits.
-            return DataError(f"{where}: {_not_plain(tokens[2]) if fits else wrong_weight(weight)}")
-        columns = {0: "'head tail [weight]'", 2: "'head tail'", 3: "'head tail weight'"}[block.num_column]
-        if block.num_column and self._form.weighted == "auto":
-            columns += " as in the lines before"
-        if block.status == kernels.TOO_FEW:
-            return DataError(describe(where, expected=columns, got=text, hint=self._few_hint(text, len(tokens))))
-        return DataError(describe(where, expected=columns, got=text, hint=self._rest_hint(block.num_column)))
-
-    def _split(self, line: str) -> list[str]:
-        if self._form.comment:
-            line = line.split(self._form.comment, 1)[0]
-        line = line.translate({ord(c): "\n" for c in self._form.delimiters + "\r"})
-        return [token for token in (t.strip(" \t") for t in line.split("\n")) if token]
-
-    def _few_hint(self, line: str, num_token: int) -> str:
-        if num_token == 2:
-            return "Set weighted to False to read the edges without weights."
-        for delimiter in _LIKELY_DELIMITERS:
-            if delimiter not in self._form.delimiters and delimiter in line.strip():
-                return f"Set format.delimiters to {delimiter!r} if this separates the columns."
-        if self._form.comment and self._form.comment in line:
-            return "Set format.comment to another prefix if this one occurs in names."
-        return ""
-
-    def _rest_hint(self, num_column: int) -> str:
-        if num_column == 2 and self._form.weighted == "auto":
-            return "Set format.delimiters if names contain blanks, or weighted to False to ignore further columns."
-        return "Set format.delimiters if names contain blanks, or weighted to False to read the first two columns only."
-
-
-def _not_plain(token: str) -> str:
-    return f"expected a weight in decimal digits such as 0.5 or 1e-3, got {token!r}"
+    hint = f"Give {setting('format.encoding', 'latin-1')}, or what the file is written in, or re-encode it."
+    return DataError(describe(where, expected="text in UTF-8", got=got, hint=hint))
 
 
 def _undecodable(text: bytes, ends: npt.NDArray[np.int64]) -> int:

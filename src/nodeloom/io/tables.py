@@ -1,9 +1,7 @@
-"""Edges in tables with named columns: CSV and TSV with a header, Parquet, Arrow files, and tables in memory."""
+"""Edges in tables with columns of types: Parquet, Arrow files, and tables in memory."""
 
 from __future__ import annotations
 
-import codecs
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 
 _BATCH = 1 << 18
 _BUFFER = 1 << 22  # bytes of a column of a Parquet file that are read at a time
-_CSV_DELIMITERS = ",\t;| "
 
 
 def read_table(
@@ -172,7 +169,7 @@ def _weights(column: pa.Array, where: str, row: int) -> npt.NDArray[Any]:
 
 
 def read_table_file(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None:
-    """Hand the edges of a Parquet, Arrow or CSV file with a header to a collector.
+    """Hand the edges of a Parquet or Arrow file to a collector.
 
     Raises
     ------
@@ -182,9 +179,7 @@ def read_table_file(source: Source, collector: EdgeCollector, form: EdgeFormat) 
     import pyarrow as pa
 
     try:
-        batches = {"parquet": _parquet, "arrow": _arrow, "arrow stream": _arrow_stream}.get(source.kind, _csv)(
-            source, form
-        )
+        batches = {"parquet": _parquet, "arrow": _arrow, "arrow stream": _arrow_stream}[source.kind](source, form)
         collect_batches(batches, collector, source.name, first_row=1)
     except (pa.ArrowException, OSError, UnicodeError) as error:
         if isinstance(error, DataError):
@@ -194,8 +189,7 @@ def read_table_file(source: Source, collector: EdgeCollector, form: EdgeFormat) 
             "arrow": "a whole Arrow file",
             "arrow stream": "a whole Arrow stream",
         }
-        what = kinds.get(source.kind, "rows of CSV")
-        raise DataError(f"{source.name}: expected {what}, got: {' '.join(str(error).split())}") from None
+        raise DataError(f"{source.name}: expected {kinds[source.kind]}, got: {' '.join(str(error).split())}") from None
 
 
 def _seekable(source: Source) -> Any:
@@ -237,115 +231,6 @@ def _parts(
     for batch in batches:
         for start in range(0, batch.num_rows, _BATCH):
             yield batch.select(chosen).slice(start, _BATCH)
-
-
-def _csv(source: Source, form: EdgeFormat) -> Iterator[pa.RecordBatch]:
-    """Read CSV with a header. Columns come as bytes: what is an integer is decided by how it is written."""
-    import pyarrow as pa
-    import pyarrow.csv
-
-    header = _header(source, form)
-    if not header:
-        return
-    delimiter, available = _csv_columns(header, source, form)
-    chosen = [available[i] for i in choose_columns(available, form.columns, form.weighted, source.name)]
-
-    def handle(row: Any) -> str:
-        return "skip" if form.comment and (row.text or "").lstrip().startswith(form.comment) else "error"
-
-    reader = pyarrow.csv.open_csv(
-        io.BufferedReader(_Chained(header, source)),
-        # One thread: only then do messages tell the row.
-        read_options=pyarrow.csv.ReadOptions(block_size=1 << 22, encoding=form.encoding, use_threads=False),
-        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=handle),
-        convert_options=pyarrow.csv.ConvertOptions(
-            include_columns=chosen, column_types=dict.fromkeys(chosen, pa.binary()), strings_can_be_null=False
-        ),
-    )
-    row = 1
-    for batch in reader:
-        columns = [_decoded(column, source.name, row) for column in batch.columns]
-        integers = [as_integers(column) for column in columns[:2]]
-        if all(column is not None for column in integers):
-            columns[:2] = integers
-        yield pa.record_batch(columns, names=chosen)
-        row += batch.num_rows
-
-
-def _header(source: Source, form: EdgeFormat) -> bytes:
-    """Return what is read to find the header, from the first line that is neither a comment nor blank; b"" for none."""
-    comment = form.comment.encode(form.encoding)
-    rest = b""
-    while True:
-        data = source.read(1 << 16)
-        rest += data
-        while b"\n" in rest or (rest and not data):
-            line, _, after = rest.partition(b"\n")
-            if line.strip() and not (comment and line.removeprefix(codecs.BOM_UTF8).lstrip().startswith(comment)):
-                return rest.removeprefix(codecs.BOM_UTF8)
-            rest = after
-        if not data:
-            return b""
-
-
-def _csv_columns(header: bytes, source: Source, form: EdgeFormat) -> tuple[str, list[str]]:
-    """Return the delimiter and the names of the columns, by the header with which the rest of the file begins."""
-    import csv
-
-    try:
-        line = header.partition(b"\n")[0].decode(form.encoding).rstrip("\r")
-    except UnicodeDecodeError:
-        raise DataError(
-            f"{source.name}: expected a header in {form.encoding}, got {header[:80]!r}. "
-            "Set encoding to what the file is written in."
-        ) from None
-    given = form.delimiters.strip("\r\n")
-    candidates = given if len(given) == 1 else _CSV_DELIMITERS
-    names = {d: next(csv.reader([line], delimiter=d), []) for d in candidates}
-    if form.columns is not None:
-        for delimiter, found in names.items():
-            if set(form.columns) <= set(found):
-                return delimiter, found
-    delimiter = max(candidates, key=lambda d: len(names[d]))
-    return delimiter, names[delimiter]
-
-
-def _decoded(column: pa.Array, where: str, row: int) -> pa.Array:
-    import pyarrow as pa
-
-    try:
-        return column.cast(pa.string())
-    except pa.ArrowInvalid:
-        for i, value in enumerate(column.to_pylist()):
-            try:
-                value.decode()
-            except UnicodeDecodeError:
-                raise DataError(
-                    describe(
-                        f"{where}, row {row + i}",
-                        expected="text in UTF-8",
-                        got=value,
-                        hint="Set encoding (such as 'latin-1') to what the file is written in, or re-encode it.",
-                    )
-                ) from None
-        raise
-
-
-class _Chained(io.RawIOBase):
-    """What was read already, then the rest of the source."""
-
-    def __init__(self, start: bytes, source: Source) -> None:
-        self._start = start
-        self._source = source
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._start[: len(buffer)] if self._start else self._source.read(len(buffer))
-        self._start = self._start[len(data) :] if self._start else b""
-        buffer[: len(data)] = data
-        return len(data)
 
 
 def as_integers(column: pa.Array) -> pa.Array | None:

@@ -71,11 +71,9 @@ def _num_columns(head: bytes) -> int:
 
 
 def _read_text(source: Source, form: EdgeFormat, collector: EdgeCollector) -> None:
-    """Read the first columns of every line, whatever comes behind them."""
-    from nodeloom.io.edgelist_text import TextFormat, TextReader
+    from nodeloom.io.edgelist_text import TextReader
 
-    how = TextFormat(form.delimiters, form.comment, form.weighted, form.encoding, ignore_rest=form.weighted is True)
-    TextReader(how, collector, collector.num_thread).read(source)
+    TextReader(form, collector, collector.num_thread).read(source)
 
 
 def _text_columns(source: Source, form: EdgeFormat, num_thread: int) -> EdgeColumns:
@@ -168,8 +166,6 @@ def read_neo4j(source: Source, collector: EdgeCollector, form: EdgeFormat) -> No
     DataError
         A column is missing, or a value is missing or wrong.
     """
-    from nodeloom.io.tables import read_table_file
-
     header = neo4j_header(source.peek(_HEAD).removeprefix(b"\xef\xbb\xbf").partition(b"\n")[0])
     if header is None:
         raise DataError(describe(source.name, expected="a header with :START_ID and :END_ID", got="none"))
@@ -185,10 +181,10 @@ def read_neo4j(source: Source, collector: EdgeCollector, form: EdgeFormat) -> No
     table = dataclasses.replace(form, columns=tuple(chosen))
     spaces = [places[kind][1] for kind in ("START_ID", "END_ID")]
     if spaces[0] == spaces[1]:
-        read_table_file(source, collector, table)
+        _read_text(source, table, collector)
         return
     apart = EdgeCollector(collector.num_thread)
-    read_table_file(source, apart, table)
+    _read_text(source, table, apart)
     _hand_over_spaces(apart.finish(), spaces, source, collector, form)
 
 

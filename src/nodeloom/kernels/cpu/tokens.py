@@ -6,12 +6,13 @@ import numpy as np
 
 from nodeloom.kernels.cpu._jit import jit
 
-NAME, DELIMITER, LINE_END, COMMENT, BLANK = range(5)
-"""What a byte is: part of a name; between names; the end of a line; the first byte of the comment prefix; part of a
-name, but not at its ends."""
+NAME, BLANK, COMMENT, QUOTE, DELIMITER, CELL, LINE_END = range(7)
+"""What a byte is: part of a name; part of a name, but not at its ends; the first byte of the comment prefix; a double quote;
+between names, where several count as one; the end of a cell, where two have an empty cell between them; the end of a line.
+All up to QUOTE may stand within a name."""
 
-OK, NOT_INTEGER, TOO_FEW, TOO_MANY, BAD_WEIGHT = range(5)
-"""What stopped the reading of a block."""
+OK, NOT_INTEGER, TOO_FEW, TOO_MANY, BAD_WEIGHT, BAD_QUOTE, ESCAPE = range(7)
+"""What stopped the reading of a block. ESCAPE: two quotes that stand for one."""
 
 _POWERS = 10.0 ** np.arange(309)
 
@@ -38,12 +39,14 @@ def _integer(block, start, length):
     if digits < 1 or digits > 19 or (block[i] == 48 and (digits > 1 or negative)):
         return np.int64(0), False
     value = np.uint64(0)
-    while i < end:
-        digit = np.uint64(block[i]) - np.uint64(48)
+    k = np.uint64(i)
+    last = np.uint64(end)
+    while k < last:
+        digit = np.uint64(block[k]) - np.uint64(48)
         if digit > np.uint64(9):
             return np.int64(0), False
         value = value * np.uint64(10) + digit
-        i += 1
+        k += np.uint64(1)
     # The smallest int64 has no positive counterpart.
     if value > np.uint64(0x7FFFFFFFFFFFFFFF) + np.uint64(negative):
         return np.int64(0), False
@@ -109,9 +112,51 @@ def _number(block, start, length):
     return -value if negative else value
 
 
+@jit(inline=True)
+def _name_end(block, i, kinds):
+    # Unsigned: an index that may be negative is checked for that, each time.
+    k = np.uint64(i + 1)
+    size = np.uint64(block.size)
+    while k < size and kinds[block[k]] <= QUOTE:
+        k += np.uint64(1)
+    return np.int64(k)
+
+
 @jit
-def read_edges(block, kinds, comment, integers, num_column, ignore_rest, ends, weights):
-    """Read the lines ``head tail [weight]`` of a block.
+def _closing(block, i, kinds):
+    """Return where the quote that opens at `i` closes; -1 if no quote ends the cell, -2 if there is one that stands for itself."""
+    escaped = False
+    j = i + 1
+    while j < block.size and kinds[block[j]] != LINE_END:
+        if block[j] == 34:
+            if j + 1 < block.size and block[j + 1] == 34:
+                escaped = True
+                j += 2
+                continue
+            after = j + 1
+            while after < block.size and kinds[block[after]] == BLANK:
+                after += 1
+            if after == block.size or kinds[block[after]] >= DELIMITER:
+                return -2 if escaped else j
+            return -1
+        j += 1
+    return -1
+
+
+@jit
+def _is_header(block, i, header, kinds):
+    end = i + header.size
+    if end > block.size:
+        return False
+    for k in range(header.size):
+        if block[i + k] != header[k]:
+            return False
+    return end == block.size or kinds[block[end]] >= DELIMITER or kinds[block[end]] == BLANK
+
+
+@jit
+def read_edges(block, kinds, comment, header, places, width, cells, integers, ends, weights):
+    """Read the lines of a block, of which each is an edge.
 
     Parameters
     ----------
@@ -121,16 +166,20 @@ def read_edges(block, kinds, comment, integers, num_column, ignore_rest, ends, w
         What each byte is.
     comment : uint8
         The comment prefix; a line is cut where it begins.
+    header : uint8
+        The line that names the columns, wherever it stands; empty for none.
+    places : int64 [2 or 3]
+        Which columns are head, tail and weight, from 0.
+    width : int
+        How many columns every line has; 0 if any may follow these.
+    cells : bool
+        Whether a delimiter of the kind CELL is used: then comments are whole lines, or stand behind all columns.
     integers : bool
         Whether names are integers: then `ends` receives their values, else tokens ``start << 32 | length``.
-    num_column : int
-        2, 3, or 0 to take what the first line has.
-    ignore_rest : bool
-        Whether a line may go on after these columns.
     ends : int64 [2, L]
         Receives heads and tails. L is at least the number of lines.
     weights : float32 [L]
-        Receives the weights, where there are three columns.
+        Receives the weights; empty where there are none.
 
     Returns
     -------
@@ -139,71 +188,111 @@ def read_edges(block, kinds, comment, integers, num_column, ignore_rest, ends, w
     num_edge : int
     num_line : int
         Number of lines before the one that stopped it, or of all.
-    num_column : int
     where : int
         Where the line that stopped it begins.
+    hidden : int
+        Where the first comment begins that is a whole line behind an edge and goes on without a blank, or -1.
     """
     size = block.size
     i = 0
     edge = 0
     line = 0
-    starts = np.zeros(3, np.int64)
-    lengths = np.zeros(3, np.int64)
+    hidden = -1
+    need = 3 if weights.size > 0 else 2
+    at_head = places[0]
+    at_tail = places[1]
+    at_weight = places[2] if need == 3 else 0
+    limit = max(at_head, at_tail, at_weight) + 1
+    behind = max(width, limit)
+    starts = np.zeros(limit, np.int64)
+    lengths = np.zeros(limit, np.int64)
     while i < size:
         line_start = i
         column = 0
+        last = 0
+        cell = False
+        if block[i] == 0xEF and i + 2 < size and block[i + 1] == 0xBB and block[i + 2] == 0xBF:
+            i += 3  # the byte order mark of a file that was put behind another
+        if header.size > 0 and _is_header(block, i, header, kinds):
+            while i < size and kinds[block[i]] != LINE_END:
+                i += 1
         while i < size:
             kind = kinds[block[i]]
-            if kind == DELIMITER or kind == BLANK:
+            start = i
+            if kind == NAME:  # first: most tokens begin so
+                i = end = _name_end(block, i, kinds)
+            elif kind == DELIMITER or kind == BLANK:
                 i += 1
                 continue
-            if kind == LINE_END:
+            elif kind == LINE_END:
                 break
-            if kind == COMMENT and _is_comment(block, i, comment):
-                while i < size and kinds[block[i]] != LINE_END:
-                    i += 1
-                break
-            start = i
-            while i < size:
-                kind = kinds[block[i]]
-                in_name = kind == NAME or kind == BLANK
-                if in_name or (kind == COMMENT and not _is_comment(block, i, comment)):
-                    i += 1
-                else:
+            elif kind == CELL:
+                if not cell:
+                    if column < limit:
+                        lengths[column] = 0
+                    column += 1
+                cell = False
+                i += 1
+                continue
+            elif kind == COMMENT:
+                if (not cells or column == 0 or column >= behind) and _is_comment(block, i, comment):
+                    after = i + comment.size
+                    if column == 0 and edge > 0 and hidden < 0 and after < size and kinds[block[after]] == NAME:
+                        hidden = line_start
+                    while i < size and kinds[block[i]] != LINE_END:
+                        i += 1
                     break
-            if column < 3:
-                end = i
-                while kinds[block[end - 1]] == BLANK:
-                    end -= 1
+                i = end = _name_end(block, i, kinds)
+            else:
+                end = _closing(block, i, kinds)
+                if end == -2:
+                    return ESCAPE, edge, line, line_start, hidden
+                if end == -1:
+                    if cells:
+                        return BAD_QUOTE, edge, line, line_start, hidden
+                    i = end = _name_end(block, i, kinds)
+                else:
+                    i = end + 1
+                    start += 1
+                    while start < end and (block[start] == 32 or block[start] == 9):
+                        start += 1
+                    while start < end and (block[end - 1] == 32 or block[end - 1] == 9):
+                        end -= 1
+            while kinds[block[end - 1]] == BLANK and end > start:
+                end -= 1
+            if column < limit:
                 starts[column] = start
                 lengths[column] = end - start
             column += 1
+            if end > start:
+                last = column
+            cell = True
         # A carriage return ends a line, alone or before a line feed.
         if i + 1 < size and block[i] == 13 and block[i + 1] == 10:
             i += 1
         i += 1
-        if column > 0:
-            if num_column == 0 and column >= 2:
-                num_column = min(column, 3)
-            if column < max(num_column, 2):
-                return TOO_FEW, edge, line, num_column, line_start
-            if column > num_column and not ignore_rest:
-                return TOO_MANY, edge, line, num_column, line_start
+        if last > 0:
+            if width > 0 and last > width:
+                return TOO_MANY, edge, line, line_start, hidden
+            if column < limit or column + (not cell) < width:
+                return TOO_FEW, edge, line, line_start, hidden
+            if lengths[at_head] == 0 or lengths[at_tail] == 0 or lengths[at_weight] == 0:
+                return TOO_FEW, edge, line, line_start, hidden
             if integers:
-                head, one = _integer(block, starts[0], lengths[0])
-                tail, two = _integer(block, starts[1], lengths[1])
+                head, one = _integer(block, starts[at_head], lengths[at_head])
+                tail, two = _integer(block, starts[at_tail], lengths[at_tail])
                 if not (one and two):
-                    return NOT_INTEGER, edge, line, num_column, line_start
+                    return NOT_INTEGER, edge, line, line_start, hidden
                 ends[0, edge] = head
                 ends[1, edge] = tail
             else:
-                ends[0, edge] = starts[0] << 32 | lengths[0]
-                ends[1, edge] = starts[1] << 32 | lengths[1]
-            if num_column == 3:
-                weight = np.float32(_number(block, starts[2], lengths[2]))
+                ends[0, edge] = starts[at_head] << 32 | lengths[at_head]
+                ends[1, edge] = starts[at_tail] << 32 | lengths[at_tail]
+            if need == 3:
+                weight = np.float32(_number(block, starts[at_weight], lengths[at_weight]))
                 if not (weight > 0 and weight < np.inf):
-                    return BAD_WEIGHT, edge, line, num_column, line_start
+                    return BAD_WEIGHT, edge, line, line_start, hidden
                 weights[edge] = weight
             edge += 1
         line += 1
-    return OK, edge, line, num_column, size
+    return OK, edge, line, size, hidden

@@ -1,0 +1,273 @@
+"""Layout: how the lines of a text file are cut, which columns are edges, and whether a header stands above; by its first lines.
+
+Each decision is one that the user could have made, and gives way to what the user says. What is doubtful is told in one line.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from nodeloom.errors import DataError, describe
+from nodeloom.io.columns import choose_columns
+from nodeloom.io.header import header_of
+from nodeloom.io.separation import DELIMITERS, cut, find_delimiters, usual_width
+from nodeloom.kernels.reference.tokens import cell_delimiter
+from nodeloom.log import logger
+from nodeloom.words import setting
+
+if TYPE_CHECKING:
+    from nodeloom.io.edgelist import EdgeFormat
+
+SAMPLE = 200
+"""Lines that are looked at."""
+
+_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+_LONGEST = 1 << 16  # bytes of a line that are looked at
+_ENOUGH = 1 << 20  # bytes of a file in which there are lines
+
+# What begins a comment in the files of others.
+SIGNS = ("%", "//", "--", ";", "!", "#")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that is neither blank nor a comment, and its number from 1."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a file is cut.
+
+    Attributes
+    ----------
+    delimiters : str
+        Between columns.
+    places : int64 [2 or 3]
+        Which columns are heads, tails and weights, from 0.
+    width : int
+        How many columns every line has; 0 if any may follow these.
+    header : bytes
+        The line that names the columns; empty for none.
+    lines : tuple of Line
+        The first lines.
+    """
+
+    delimiters: str
+    places: npt.NDArray[np.int64]
+    width: int
+    header: bytes
+    lines: tuple[Line, ...]
+
+    @property
+    def cell(self) -> str:
+        """The delimiter of which each ends a cell, or ""."""
+        return cell_delimiter(self.delimiters)
+
+    def cut(self, line: str, comment: str) -> list[str]:
+        """Return the cells of a line."""
+        return cut(line, self.delimiters, comment, max(self.width, int(self.places.max()) + 1))
+
+    @property
+    def weighted(self) -> bool:
+        """Whether a column holds weights."""
+        return len(self.places) == 3
+
+
+def first_lines(block: bytes, comment: str, first: int = 1) -> tuple[list[Line], int]:
+    """Return the first lines of a block that are neither blank nor comments, and how many comments stand before and between.
+
+    Parameters
+    ----------
+    block : bytes
+        UTF-8.
+    comment : str
+        The prefix.
+    first : int
+        The number of its first line.
+    """
+    prefix = comment.encode()
+    found: list[Line] = []
+    num_comment = 0
+    for number, match in enumerate(_LINE.finditer(block), first):
+        raw = match[0].removeprefix(codecs.BOM_UTF8).strip(b" \t\r\n")
+        if not raw:
+            continue
+        if prefix and raw.startswith(prefix):
+            num_comment += 1
+            continue
+        # Blanks at the begin may delimit an empty cell.
+        text = match[0].removeprefix(codecs.BOM_UTF8).rstrip(b"\r\n")[:_LONGEST].decode("utf-8", "replace")
+        found.append(Line(number, text))
+        if len(found) == SAMPLE:
+            break
+    return found, num_comment
+
+
+def lay_out(lines: Sequence[Line], form: EdgeFormat, where: str, num_comment: int = 0) -> Layout:
+    """Return the layout of a file of edges.
+
+    Parameters
+    ----------
+    lines : sequence of Line
+        Its first lines, at least one.
+    form : EdgeFormat
+        What the user says.
+    where : str
+        The name of the file, for messages.
+    num_comment : int
+        Comments between these lines.
+
+    Raises
+    ------
+    DataError
+        Lines begin like comments of another prefix, it is not clear how to cut the lines or which columns are edges, or
+        columns that were asked for are not there.
+    """
+    refuse_comments(lines, form.comment, where, num_comment)
+    positions = _positions(form.columns)
+    named = form.columns is not None and positions is None
+    delimiters = form.delimiters
+    if set(delimiters) == set(DELIMITERS):
+        wanted = [str(column) for column in form.columns or ()] if named else []
+        delimiters = find_delimiters([line.text for line in lines], form.comment, where, lines[0].number, wanted,
+                                     all_columns=form.columns is None and form.weighted is not False)  # fmt: skip
+    rows = [cut(line.text, delimiters, form.comment) for line in lines]
+    kept = [i for i, row in enumerate(rows) if any(row)]
+    if not kept:  # only delimiters, or a quote without an end
+        return Layout(delimiters, np.arange(2), 0, b"", tuple(lines))
+    lines, rows = [lines[i] for i in kept], [rows[i] for i in kept]
+    cells = bool(cell_delimiter(delimiters))
+    first = rows[0]
+    place = f"{where}:{lines[0].number}"
+    if named:
+        chosen = choose_columns(first, form.columns, form.weighted, place)
+        header, width = lines[0].text, len(first) if cells else 0
+    else:
+        found = header_of(rows, positions)
+        header = lines[0].text if found == "certain" else ""
+        if header:
+            chosen = _of_header(first, positions, form, place)
+            width = len(first)
+            if not cells and len(rows) > 1 and usual_width(rows[1:]) != width:
+                hint = f"Put {form.comment!r} before it." if form.comment else "Take it out."
+                expected = f"a header of {usual_width(rows[1:])} columns, as the lines below have"
+                raise DataError(describe(place, expected=expected, got=lines[0].text.strip(), hint=hint))
+        else:
+            chosen, width = _of_first_row(rows, positions, form, place, cells)
+            if found:
+                names = [first[i] for i in chosen[:2]]
+                numbers = all(name.isdecimal() and name != "0" for name in names)
+                logger.warning(
+                    "%s: %r is taken as an edge, but may be a header. If so, %s.", place, lines[0].text.strip(),
+                    "take the line out" if numbers else f"give {setting('graph.columns', names)}",
+                )  # fmt: skip
+    return Layout(delimiters, np.array(chosen, np.int64), width, header.encode().strip(b" \t"), tuple(lines))
+
+
+def _positions(columns: Sequence[str | int] | None) -> list[int] | None:
+    """Return positions from 0 where all columns are given as numbers from 1."""
+    if columns is None or not all(str(c).isascii() and str(c).isdecimal() and int(c) > 0 for c in columns):
+        return None
+    return [int(column) - 1 for column in columns]
+
+
+def _of_header(first: list[str], positions: list[int] | None, form: EdgeFormat, place: str) -> list[int]:
+    """Return the columns of a file whose first line is a header for certain, and say so."""
+    chosen = choose_columns(first, form.columns, form.weighted, place)
+    names = [first[i].strip() for i in chosen]
+    rest = f", weights from {names[2]!r}" if len(chosen) == 3 else ""
+    others = [name for i, name in enumerate(first) if i not in chosen and name]
+    if others:
+        rest += f"; not read: {', '.join(map(repr, others[:5]))}{', ...' if len(others) > 5 else ''}"
+    logger.warning("%s: taken as a header. Heads are from %r, tails from %r%s.", place, names[0], names[1], rest)
+    return chosen
+
+
+def _reached(positions: list[int], width: int, form: EdgeFormat, place: str) -> list[int]:
+    """Return the positions that are read; refuse those that a line does not have."""
+    if max(positions) >= width:
+        raise DataError(describe(place, expected=f"{max(positions) + 1} columns at least", got=f"{width}"))
+    if form.weighted is True and len(positions) < 3:
+        raise DataError(f"{place}: expected three columns, with that of the weights as the third, got two.")
+    return positions[:2] if form.weighted is False else positions
+
+
+def _of_first_row(
+    rows: list[list[str]], positions: list[int] | None, form: EdgeFormat, place: str, cells: bool
+) -> tuple[list[int], int]:
+    """Return the columns of a file without a header, and how many columns every line has (0: any number)."""
+    first = rows[0]
+    count = len(first)
+    while count and not first[count - 1]:
+        count -= 1
+    if positions is not None:
+        return _reached(positions, len(first), form, place), usual_width(rows) if cells else 0
+    if form.weighted is False or count < 2:
+        return [0, 1], 0
+    if form.weighted is True:
+        return [0, 1, 2], 0
+    if count > 3:
+        return [0, 1], 2  # refused with the line
+    return list(range(count)), count
+
+
+def refuse_comments(lines: Sequence[Line], comment: str, where: str, num_comment: int = 0) -> None:
+    """Refuse a file of which some lines begin like comments, but with another prefix.
+
+    Parameters
+    ----------
+    lines, where, num_comment
+        As in :func:`lay_out`.
+    comment : str
+        The prefix that the user says.
+
+    Raises
+    ------
+    DataError
+        With the prefix to set.
+    """
+    for sign in SIGNS:
+        if comment and (sign.startswith(comment) or comment.startswith(sign)):
+            continue
+        hits = [line.text.lstrip().startswith(sign) for line in lines]
+        if not any(hits) or all(hits):
+            continue
+        # A block at the top, or lines in which a blank comes after the sign: names may begin with it, too.
+        top = hits.index(False)
+        apart = [hit and bool(re.match(re.escape(sign) + rf"(?:{re.escape(sign[0])}|\s|$)", line.text.lstrip()))
+                 for hit, line in zip(hits, lines, strict=True)]  # fmt: skip
+        if not (any(apart) or (top and not any(hits[top:]))):
+            continue
+        line = lines[(apart if any(apart) else hits).index(True)]
+        message = describe(f"{where}:{line.number}", expected="an edge", got=line.text.strip())
+        if num_comment and comment:
+            raise DataError(f"{message}. Lines begin with {comment!r} and with {sign!r}: take those of one kind out.")
+        raise DataError(
+            f"{message}. If lines that begin with {sign!r} are comments, give {setting('format.comment', sign)}."
+        )
+
+
+def sample_of(blocks: Iterator[bytes], comment: str) -> tuple[list[bytes], list[Line], int]:
+    """Return the blocks that were read to find the first lines, these, and how many comments are among them."""
+    read: list[bytes] = []
+    lines: list[Line] = []
+    number, num_comment = 1, 0
+    for block in blocks:
+        read.append(block)
+        found, comments = first_lines(block, comment, number)
+        num_comment += comments
+        lines += found[: SAMPLE - len(lines)]
+        if len(lines) == SAMPLE or (lines and sum(map(len, read)) >= _ENOUGH):
+            break
+        number += len(re.findall(b"\r\n|\r|\n", block))
+    return read, lines, num_comment
