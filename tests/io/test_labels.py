@@ -169,7 +169,7 @@ def test_unknown_nodes_are_told(tmp_path):
     assert "9 of 10 lines" in message
     assert "'x0', 'x1', 'x2', 'x3', 'x4', ..." in message
     assert "x5" not in message
-    assert "unknown_nodes to skip" in message
+    assert "give unknown='skip'" in message
 
 
 def test_unknown_nodes_are_left_out_on_request(tmp_path, caplog):

@@ -75,7 +75,7 @@ def _recognise(source: Source, form: EdgeFormat) -> str:
     head = source.peek(_HEAD)
     codec = encoding_of(head, form.encoding)
     if codec != "utf-8":
-        head = head.decode(codec, "ignore").encode()
+        head = head.decode(codec, "ignore").encode("utf-8", "ignore")
     head = head.removeprefix(codecs.BOM_UTF8)
     name = _by_first_bytes(head, source.name)
     # Named columns are those of CSV; only these have attributes or columns as well.
