@@ -27,6 +27,7 @@ from random import Random
 from typing import Any
 
 from nodeloom.errors import MemoryLimitError, NodeloomError, TrainingInterrupted
+from nodeloom.log import NodeloomWarning
 
 CPU_SECONDS = 10  # for one input: all of them are small
 WALL_SECONDS = 300  # without a sign: something waits for ever
@@ -109,6 +110,7 @@ def attempt(target: Target, case: Case, folder: Path) -> tuple[str, str]:
     try:
         with _limits(), warnings.catch_warnings():
             warnings.simplefilter("error")
+            warnings.simplefilter("ignore", NodeloomWarning)  # what a person should know is no fault
             target.run(case, path)
     except WrongResult as error:
         kind, text = "wrong", str(error)

@@ -17,7 +17,7 @@ from tests.fuzzing.mutations import TOKENS, mutate_bytes
 from tests.fuzzing.runner import Case, Target, WrongResult
 
 from nodeloom import Graph
-from nodeloom.errors import NodeloomError
+from nodeloom.errors import NodeloomError, TrainingError
 from nodeloom.io.labels import Labels
 from nodeloom.io.links import read_links
 from nodeloom.io.vocabulary import Vocabulary
@@ -46,6 +46,8 @@ def named(path: Path, read: Any) -> Any:
     """Call `read`; an error of ours must name the file."""
     try:
         return read()
+    except TrainingError:
+        raise
     except NodeloomError as error:
         message = str(error)
         if (
