@@ -129,3 +129,12 @@ def test_one_vector_that_is_no_number_is_told(small_blocks, metric, place):
     vectors[place, 2] = np.nan
     with pytest.raises(DataError, match="diverged"):
         nearest(vectors, 0, 3, metric=metric)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "dot"])
+@pytest.mark.parametrize("row", [0, 2])
+def test_vectors_too_large_for_their_lengths(metric, row):
+    vectors = np.ones((4, 3), np.float32)
+    vectors[row] = 3e38
+    with pytest.raises(DataError, match="vectors of finite numbers"):
+        nearest(vectors, 0, 2, metric=metric)

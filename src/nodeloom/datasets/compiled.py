@@ -144,4 +144,4 @@ def _load(file: Path, key: str) -> npt.NDArray[Any] | None:
         SyntaxError,
         TypeError,
     ) as error:
-        raise DatasetError(f"{file}: expected NumPy's npz format, got something else ({error}).") from None
+        raise DatasetError(f"{file}: expected NumPy's npz format, got something else ({str(error)[:200]}).") from None

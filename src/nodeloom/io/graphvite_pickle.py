@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, ClassVar
 import numpy as np
 
 from nodeloom.errors import ModelError, describe
+from nodeloom.io.finite import first_not_finite
 from nodeloom.io.model_file import ModelData
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.typing import FloatArray, NodeName
@@ -261,7 +262,7 @@ def _load(path: Path) -> Any:
         reason = error.strerror or str(error)
         raise ModelError(describe(path, expected="a model file that can be read", got=reason)) from error
     except Exception as error:  # a damaged pickle raises whatever its opcodes run into
-        got = f"{type(error).__name__}: {error}"
+        got = f"{type(error).__name__}: {str(error)[:200]}"
         raise ModelError(describe(path, expected="a whole pickle of GraphVite", got=got)) from error
 
 
@@ -270,7 +271,12 @@ def _table(path: Path, solver: Mapping[str, Any], key: str) -> FloatArray:
     if table is None or table.ndim != 2 or table.dtype.kind != "f":
         got = _kind(solver[key]) if table is None else f"{table.dtype} {list(table.shape)}"
         raise ModelError(describe(path, expected=f"{key} as floats [N, D]", got=got))
-    return np.ascontiguousarray(table, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        single = np.ascontiguousarray(table, dtype=np.float32)
+    wrong = first_not_finite(single)
+    if wrong is not None:
+        raise ModelError(describe(path, expected=f"finite numbers in {key}", got=f"{wrong[1]} in row {wrong[0]}"))
+    return single
 
 
 def _names(path: Path, graph: Mapping[str, Any], num_nodes: int) -> Vocabulary:

@@ -181,7 +181,7 @@ def read_table_file(source: Source, collector: EdgeCollector, form: EdgeFormat) 
     try:
         batches = {"parquet": _parquet, "arrow": _arrow, "arrow stream": _arrow_stream}[source.kind](source, form)
         collect_batches(batches, collector, source.name, first_row=1)
-    except (pa.ArrowException, OSError, UnicodeError) as error:
+    except (pa.ArrowException, OSError, UnicodeError, MemoryError) as error:  # a damaged file asks for any size
         if isinstance(error, DataError):
             raise
         kinds = {

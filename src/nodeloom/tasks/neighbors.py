@@ -119,10 +119,10 @@ def _search(
     best = np.full((num_queries, 0), -np.inf, dtype=queries.dtype)
     for begin in range(0, len(vectors), step):
         block = vectors[begin : begin + step]
-        scores = _scores(queries, block, metric)
-        if np.isnan(scores).any():
-            hint = "The model has diverged, or the file is damaged."
-            raise DataError(describe("nearest", expected="vectors of finite numbers", got="NaN", hint=hint))
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = _scores(queries, block, metric)
+        if not np.isfinite(scores).all():
+            raise _too_large()
         inside = np.flatnonzero((left_out >= begin) & (left_out < begin + len(block)))
         scores[inside, left_out[inside] - begin] = -np.inf
         ids, best = _merge(ids, best, scores, begin, k)
@@ -136,8 +136,7 @@ def _search(
 
 def _prepare(points: FloatArray, metric: Metric) -> FloatArray | DoubleArray:
     if metric == "cosine":
-        lengths = np.linalg.norm(points, axis=1, keepdims=True)
-        return points / np.where(lengths > 0, lengths, 1)
+        return points / _lengths(points)[:, None]
     # Expanding the square of a distance cancels digits: it is done in double precision.
     return points.astype(np.float64) if metric == "euclidean" else points
 
@@ -149,9 +148,22 @@ def _scores(queries: FloatArray | DoubleArray, block: FloatArray, metric: Metric
         return 2 * (queries @ block.T) - np.einsum("ij,ij->i", block, block)
     scores = queries @ block.T
     if metric == "cosine":
-        lengths = np.sqrt(np.einsum("ij,ij->i", block, block))
-        scores /= np.where(lengths > 0, lengths, 1)
+        scores /= _lengths(block)
     return scores
+
+
+def _lengths(rows: FloatArray) -> FloatArray:
+    """Return the length of each row, 1 for rows of zeros, by which vectors are divided; float32 [rows]."""
+    with np.errstate(over="ignore"):
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    if np.isinf(lengths).any():
+        raise _too_large()
+    return np.where(lengths > 0, lengths, np.float32(1))
+
+
+def _too_large() -> DataError:
+    hint = "The model has diverged, or the file is damaged."
+    return DataError(describe("nearest", expected="vectors of finite numbers", got="NaN, or beyond 1e19", hint=hint))
 
 
 def _merge(ids: npt.NDArray[np.int64], best: Any, scores: Any, begin: int, k: int) -> tuple[npt.NDArray[np.int64], Any]:

@@ -110,3 +110,20 @@ def test_as_scipy_and_from_scipy(tmp_path_factory, n, data, symmetric, directed)
     same = Graph.from_scipy(scipy.sparse.csr_array(dense), directed=directed)
     assert graph.fingerprint() == same.fingerprint()
     assert graph.names.to_list() == list(range(1, n + 1))
+
+
+DAMAGED = {
+    "a byte 0": b"1 2 0.5\0 .5 3\n2 3 1.5\n",
+    "a number too many in the last line, which crashed SciPy": b"1 2 0.5\n2 3 1.5 5",
+    "numbers too many, which SciPy leaves out": b"1 2 0.5 0.5 0.5\n2 3 1.5\n",
+    "an entry too few": b"1 2 0.5\n",
+    "an entry too many": b"1 2 0.5\n2 3 1.5\n3 3 1\n",
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_entries_of_another_form(tmp_path, what):
+    head = b"%%MatrixMarket matrix coordinate real general\n% c\n\n3 3 2\n"
+    assert read(tmp_path, head + b"1 2 0.5\n\n  2\t3 1.5").num_edges == 2
+    with pytest.raises(DataError, match=r"m\.mtx: expected"):
+        read(tmp_path, head + DAMAGED[what])

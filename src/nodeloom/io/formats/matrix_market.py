@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # An entry has two digits, a blank and a line end at least.
 _BYTES = 4
+_SIZES = re.compile(rb"(?:[ \t\r]*(?:%[^\n]*)?\n)*[^\n]*\n")  # comments, blank lines and the sizes
+_BLOCK = 1 << 20
 _MORE_NODES = 1_000_000  # than edges allow: sizes are believed up to here
 
 
@@ -33,8 +36,11 @@ def read_matrix_market(source: Source, collector: EdgeCollector, form: EdgeForma
     import pyarrow as pa
     from scipy.io import mminfo, mmread
 
-    content = whole(source)
+    # SciPy reads beyond the end of a last line that is not ended, and beyond a byte 0.
+    content = whole(source).rstrip() + b"\n"
     where = source.name
+    if b"\0" in content:
+        raise DataError(f"{where}: expected a MatrixMarket file, got the byte 0. Fetch the file again.")
     try:
         rows, columns, entries, kind, field, symmetry = mminfo(io.BytesIO(content))
         if kind != "coordinate":
@@ -57,6 +63,11 @@ def read_matrix_market(source: Source, collector: EdgeCollector, form: EdgeForma
                 )
             )
         matrix = mmread(io.BytesIO(content))
+        width = {"pattern": 2, "complex": 4}.get(field, 3)
+        if (found := _num_tokens(content)) != entries * width:
+            hint = "Fetch the file again."
+            expected = f"{entries} entries of {width} columns"
+            raise DataError(describe(where, expected=expected, got=f"{found} numbers", hint=hint))
     except (ValueError, TypeError, OverflowError, IndexError, StopIteration, MemoryError) as error:
         if isinstance(error, DataError):
             raise
@@ -66,3 +77,16 @@ def read_matrix_market(source: Source, collector: EdgeCollector, form: EdgeForma
     # SciPy has given the entries of a symmetric matrix both ways round.
     names = pa.array(np.arange(1, rows + 1))
     hand_over(Elements(names, heads, tails, weights, "perhaps both"), source, collector, form)
+
+
+def _num_tokens(content: bytes) -> int:
+    """Return how many numbers come after the sizes. SciPy reads the first ones of a line, and leaves the others out."""
+    start = _SIZES.match(content)
+    if start is None:
+        return -1
+    count, before = 0, True
+    for first in range(start.end(), len(content), _BLOCK):
+        blank = np.frombuffer(content, np.uint8, min(_BLOCK, len(content) - first), first) <= 32
+        count += int(np.count_nonzero(blank[:-1] & ~blank[1:])) + (before and not blank[0])
+        before = bool(blank[-1])
+    return count
