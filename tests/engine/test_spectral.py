@@ -133,12 +133,62 @@ def test_communities_are_found(graph):
 
 
 @pytest.mark.parametrize("model", ["propagation", "ProNE"])
-def test_more_columns_than_nodes(model):
-    tiny = Graph.from_edges([[0, 1], [1, 2], [2, 0], [2, 3]])
-    vectors = computed(tiny, model=model, dim=64)
-    assert vectors.shape == (4, 64)
-    assert np.isfinite(vectors).all()
-    assert vectors.any(axis=1).all()
+@pytest.mark.parametrize("dim", [11, 12, 64])
+@pytest.mark.parametrize("num_scale", [1, 3])
+def test_more_columns_than_nodes(caplog, model, dim, num_scale):
+    # Regression: from dim N - 1 on all vectors were at the same angle to each other, and columns were zeros.
+    path = Graph.from_edges([[i, i + 1] for i in range(11)], num_nodes=15)
+    vectors = computed(path, model=model, dim=dim, num_scale=num_scale if model == "propagation" else 1)
+    most = 12 if model == "ProNE" else 6 * num_scale
+    assert 4 <= vectors.shape[1] <= min(dim, most)
+    assert vectors.any(axis=0).all()
+    assert vectors.any(axis=1).tolist() == [True] * 12 + [False] * 3
+    cosines = vectors[:12] @ vectors[:12].T / 4
+    neighbours = cosines[np.arange(11), np.arange(1, 12)]
+    assert neighbours.min() > cosines[0, 6:].max() + 0.1
+    said = [record.getMessage() for record in caplog.records]
+    assert said[0] == "3 of 15 nodes have no edge to another node: their vectors are zeros."
+    if vectors.shape[1] < dim:
+        assert said[1].startswith(f"{model}: vectors have {vectors.shape[1]} columns instead of {dim}")
+
+
+def star(leaves):
+    return [[0, i] for i in range(1, leaves + 1)]
+
+
+def complete(nodes):
+    return list(itertools.combinations(range(nodes), 2))
+
+
+@pytest.mark.parametrize("dim", [2, 16])
+@pytest.mark.parametrize("edges", [[[0, 1]], star(2), star(30), complete(3), complete(8), complete(70)], ids=len)
+def test_graphs_that_tell_no_nodes_apart_are_refused(edges, dim):
+    # Regression: a single edge gave zeros, and cliques random vectors, without a word.
+    with pytest.raises(GraphError, match=r"Take model='DeepWalk'\."):
+        computed(Graph.from_edges(edges, num_nodes=100), dim=dim)
+    if len(edges) != len(star(30)) and len(edges) != 2:  # ProNE tells the middle of a star from its leaves
+        with pytest.raises(GraphError, match=r"Take model='DeepWalk'\."):
+            computed(Graph.from_edges(edges, num_nodes=100), dim=dim, model="ProNE")
+
+
+def test_parts_of_a_graph_are_told_apart():
+    pairs = Graph.from_edges([[2 * i, 2 * i + 1] for i in range(10)])
+    cliques = Graph.from_edges([*complete(6), *(np.array(complete(6)) + 6), [0, 6]])
+    for graph, apart in ((pairs, 2), (cliques, 6)):
+        vectors = computed(graph, dim=64)
+        cosines = vectors @ vectors.T / 4
+        assert cosines[0, 1 : min(apart, 6)].min() > 0.9
+        assert cosines[0, apart:].max() < 0.2
+        assert 1 <= vectors.shape[1] <= graph.num_nodes // 2
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e-30, 1e30])
+@pytest.mark.parametrize("options", [{}, {"residual": 0.0, "num_scale": 4}, {"model": "ProNE"}], ids=str)
+def test_the_unit_of_weights_does_not_matter(graph, scale, options):
+    # Regression: weights of 1e-30 gave zeros, and ProNE another filter.
+    edges = np.stack(graph.edge_columns()[:2], axis=1)
+    some = [Graph.from_edges(edges, weights=np.full(len(edges), weight), num_nodes=503) for weight in (scale, 1.0)]
+    np.testing.assert_allclose(*(computed(g, **options) for g in some), atol=1e-5)
 
 
 def test_it_ends_when_it_has_converged():
@@ -159,7 +209,9 @@ def test_scales():
 def test_filter_is_the_chebyshev_sum(graph, arcs):
     for g in (graph, arcs):
         adjacency = g.to_scipy().toarray().astype(np.float64)
-        adjacency = (adjacency + adjacency.T if g.directed else adjacency) + np.eye(g.num_nodes)
+        adjacency = adjacency + adjacency.T if g.directed else adjacency
+        loop = adjacency.sum() / (len(g.indices) * (2 if g.directed else 1))
+        adjacency = adjacency + loop * np.eye(g.num_nodes)
         start = np.random.default_rng(2).normal(size=(g.num_nodes, 5)).astype(np.float32)
         modulated = np.eye(g.num_nodes) - adjacency / adjacency.sum(axis=1, keepdims=True) - 0.2 * np.eye(g.num_nodes)
         terms = [start.astype(np.float64)]
@@ -209,9 +261,9 @@ def test_more_scales_than_columns(graph):
 
 
 def test_overflow_is_not_returned():
-    wild = Graph.from_edges([[0, 1], [1, 2], [2, 0]], weights=[3e38, 3e38, 3e38])
-    with pytest.raises(TrainingError):
-        computed(wild, dim=2, degree_exponent=-1.0)
+    wild = Graph.from_edges([[0, 1], [1, 2], [2, 3], [3, 4]], weights=[1e-30, 1.0, 1e-30, 1.0])
+    with pytest.raises(TrainingError, match="extreme weights"):
+        computed(wild, dim=2, degree_exponent=2.0)
 
 
 def test_callbacks_can_end_it(graph):

@@ -48,12 +48,13 @@ class TrainConfig(Section):
     )
     num_iteration: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto",
-        description="propagation: steps, each over all edges. auto: up to 30 (40 on sparse graphs), until `tolerance` is reached.",
+        description="propagation: steps, each over all edges. auto: up to 30 on dense graphs, 40 at five edges per node, 80 at 2.5, until "
+        "`tolerance` is reached.",
     )
     tolerance: Annotated[Number, Field(ge=0)] | Literal["auto"] = Field(
         "auto",
-        description="propagation: end when a step changes the variances of the columns by less than this share; 0 is "
-        "never. auto: 0.0001, or never if num_iteration is given.",
+        description="propagation: end when a step changes the variances of the columns by less than this share of what they differ "
+        "by; 0 is never. auto: 0.0001, or never if num_iteration is given.",
     )
     degree_exponent: Number | Literal["auto"] = Field(
         "auto",

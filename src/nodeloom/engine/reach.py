@@ -39,6 +39,15 @@ def _own_only(graph: Graph) -> Mask:
     return found
 
 
+def unlinked(graph: Graph, direction: str) -> Mask:
+    """Return the nodes that have nobody to collect from when vectors go along edges "out", "in" or both ways, bool [N]."""
+    if direction == "out" and graph.directed:
+        return np.asarray(graph.strengths == 0)
+    if direction == "in" and graph.directed:
+        return np.asarray(graph.in_strengths == 0)
+    return np.asarray(graph.strengths + graph.in_strengths == 0)
+
+
 @dataclass(frozen=True)
 class Reach:
     """How many nodes a training does not reach.

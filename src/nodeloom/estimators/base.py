@@ -189,7 +189,7 @@ class NodeEmbedding(FittedVectors):
         with together(settings.resource.worker_timeout, checkpoint=kept):
             plan = make_plan(graph, settings)
             if init is not None and resume is None:
-                init = _start(init, graph)
+                init = _start(init, graph, plan.dim)
             with shown_progress(type(self).__name__, self.verbose) as shown, self._keeping() as keep:
                 result = train(
                     graph,
@@ -241,7 +241,7 @@ class NodeEmbedding(FittedVectors):
         return self.fit(graph, y, **options).vectors_
 
 
-def _start(init: Vectors, graph: Graph) -> Vectors:
+def _start(init: Vectors, graph: Graph, dim: int) -> Vectors:
     """Return first values: of a model that is computed in seconds after computing it if need be, and scaled."""
     from nodeloom.estimators.spectral import SpectralEmbedding
 
@@ -249,7 +249,7 @@ def _start(init: Vectors, graph: Graph) -> Vectors:
         return init
     if not init.__sklearn_is_fitted__():
         init = type(init)(**init.get_params()).fit(graph)
-    return init.start()
+    return init.start(dim=dim)
 
 
 _WAYS = {

@@ -58,9 +58,9 @@ def enhance(
     Examples
     --------
     >>> from nodeloom import Graph, Propagation, enhance
-    >>> graph = Graph.from_edges([[0, 1], [1, 2], [2, 0], [2, 3], [3, 4], [4, 5], [5, 3]])
+    >>> graph = Graph.from_edges([[node, (node + 1) % 12] for node in range(12)])
     >>> enhance(Propagation(dim=4).fit(graph), graph).vectors_.shape
-    (6, 4)
+    (12, 4)
     """
     from nodeloom.engine.spectral.prone import Chebyshev, rescaled
     from nodeloom.engine.spectral.tables import CpuTables

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nodeloom.engine.spectral.tables import Matrix
+from nodeloom.errors import TrainingError
 from nodeloom.typing import DoubleArray, FloatArray
 
 if TYPE_CHECKING:
@@ -14,12 +15,36 @@ if TYPE_CHECKING:
 
 _NONE = np.empty(0, np.float32)
 
+_EXTREME = 1e12
+"""Weights whose largest is beyond this, or below its inverse, are scaled: squares of sums of them leave float32."""
+
 
 def power(strengths: DoubleArray, exponent: float) -> FloatArray:
-    """Return strengths over the largest one to a power, as float32: only ratios matter. Nodes without edges get 1."""
+    """Return strengths over the largest one to a power, as float32: only ratios matter. Nodes without edges get 1.
+
+    Raises
+    ------
+    TrainingError
+        If that exceeds float32.
+    """
     relative = strengths / max(float(strengths.max()), 1e-300)
-    found: FloatArray = (np.where(relative > 0, relative, 1.0) ** exponent).astype(np.float32)
+    with np.errstate(over="ignore"):
+        found: FloatArray = (np.where(relative > 0, relative, 1.0) ** exponent).astype(np.float32)
+    if not np.isfinite(found).all():
+        raise TrainingError(
+            f"degree_exponent: strengths to the power {exponent:g} exceed float32. Are there extreme weights in the graph? Scale them."
+        )
     return found
+
+
+def weights_of(graph: Graph) -> FloatArray:
+    """Return the weights of a graph, float32 [nnz], none if all are 1; extreme ones are divided by the largest: only ratios matter."""
+    if graph.weights is None:
+        return _NONE
+    largest = float(graph.weights.max(initial=0.0))
+    if not largest > 0 or 1 / _EXTREME <= largest <= _EXTREME:
+        return graph.weights
+    return (graph.weights.astype(np.float64) / largest).astype(np.float32)
 
 
 def forward(graph: Graph, degree_exponent: float) -> Matrix:
@@ -28,15 +53,20 @@ def forward(graph: Graph, degree_exponent: float) -> Matrix:
     Of an undirected graph: from its neighbours.
     """
     factors = power(graph.in_strengths, -degree_exponent)
-    return Matrix(graph.indptr, graph.indices, _NONE if graph.weights is None else graph.weights, factors)
+    return Matrix(graph.indptr, graph.indices, weights_of(graph), factors)
 
 
 def backward(graph: Graph, degree_exponent: float) -> Matrix:
     """Return the matrix by which a node collects from the heads of the edges that lead to it."""
     if not graph.directed:
         return forward(graph, degree_exponent)
-    turned = graph.to_scipy(copy=False).T.tocsr()
-    weights = _NONE if graph.weights is None else np.ascontiguousarray(turned.data, np.float32)
+    import scipy.sparse as sp
+
+    weights = weights_of(graph)
+    data = weights if len(weights) else np.ones(len(graph.indices), np.float32)
+    shape = (graph.num_nodes, graph.num_nodes)
+    turned = sp.csr_array((data, graph.indices, graph.indptr), shape=shape).T.tocsr()
+    weights = np.ascontiguousarray(turned.data, np.float32) if len(weights) else _NONE
     indices = np.ascontiguousarray(turned.indices, graph.indices.dtype)
     factors = power(graph.strengths, -degree_exponent)
     return Matrix(np.ascontiguousarray(turned.indptr, np.int64), indices, weights, factors)

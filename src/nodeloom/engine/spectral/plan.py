@@ -9,6 +9,7 @@ import numpy as np
 
 from nodeloom.engine.budget import main_memory, sizes
 from nodeloom.engine.device import find_gpu, resolve_device
+from nodeloom.engine.reach import isolated, unlinked
 from nodeloom.engine.settings import Settings
 from nodeloom.engine.spectral import choose
 from nodeloom.engine.spectral.tables import COLUMN_BUFFERS, ROW_VALUES, column_bounds, group_bounds
@@ -50,7 +51,7 @@ class SpectralPlan:
     num_iteration : int
         Steps of propagation at most; terms of the filter of ProNE.
     tolerance : float
-        Propagation ends when a step changes less than this; 0: never.
+        Propagation ends when a step changes less than this share of what variances differ by; 0: never.
     num_scale : int
         Numbers of steps whose vectors are joined.
     residual, degree_exponent, row_length, whiten, direction
@@ -63,6 +64,8 @@ class SpectralPlan:
         Columns of a table that are on the GPU at a time, where whole tables do not fit it; 0: all.
     seed : int
         The seed.
+    num_without : int
+        Nodes that have nobody to collect from, and get zeros.
     memory, device_memory : dict of str to int
         Bytes of main memory, and on the GPU, by what they are for.
     seconds : float or None
@@ -90,6 +93,7 @@ class SpectralPlan:
     negative_sample_exponent: float
     num_product: int
     seed: int
+    num_without: int
     block_columns: int = 0
     memory: dict[str, int] = dataclasses.field(default_factory=dict)
     device_memory: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -104,6 +108,14 @@ class SpectralPlan:
     def num_device_bytes(self) -> int:
         """Bytes on the GPU in all."""
         return sum(self.device_memory.values())
+
+    def without_sentence(self) -> str:
+        """Return what comes of nodes that have nobody to collect from; empty if there are none."""
+        if not self.num_without:
+            return ""
+        way = {"out": "outgoing edges", "in": "incoming edges"}.get(self.direction, "edge to another node")
+        have = "has" if self.num_without == 1 else "have"
+        return f"{self.num_without:,} of {self.num_nodes:,} nodes {have} no {way}: their vectors are zeros."
 
     def rows(self) -> list[tuple[str, str]]:
         """Return the plan as (name, text) rows for people."""
@@ -125,6 +137,7 @@ class SpectralPlan:
             ways += [f"direction {self.direction}"] * (self.direction != "undirected")
             until = "up to " if self.tolerance else ""
             rows.append(("propagation", f"{until}{self.num_iteration} steps, {', '.join(ways)}"))
+        rows += [("zeros", sentence)] if (sentence := self.without_sentence()) else []
         rows.append(("memory", sizes(self.memory)))
         if self.device_memory:
             rows.append(("GPU memory", sizes(self.device_memory)))
@@ -175,20 +188,30 @@ def make_spectral_plan(graph: Graph, settings: Settings) -> SpectralPlan:
                 setting("train.num_scale"), expected=f"at most {setting('resource.dim')} ({resource.dim})", got=scales
             )
         )
-    connected = int(np.count_nonzero(graph.strengths + graph.in_strengths))
+    alone = isolated(graph)
+    connected = graph.num_nodes - int(np.count_nonzero(alone))
+    if connected == 2:
+        hint = f"Take {setting('train.model', 'DeepWalk')}."
+        raise GraphError(describe("graph", expected="edges between three nodes or more", got=repr(graph), hint=hint))
     auto = train.tolerance == "auto"
     tolerance = (choose.TOLERANCE if train.num_iteration == "auto" else 0.0) if auto else float(train.tolerance)
     threads = resource.threads  # the result is the same on any number of them
     terms = train.num_term
     residual = choose.residual(connected, graph.num_edges) if train.residual == "auto" else float(train.residual)
-    steps = choose.num_iteration(residual) if train.num_iteration == "auto" else train.num_iteration
+    steps = (
+        choose.num_iteration(residual, connected, graph.num_edges)
+        if train.num_iteration == "auto"
+        else train.num_iteration
+    )
     plan = SpectralPlan(
         model=train.model,
         device=resolve_device(resource, deterministic=train.deterministic),
         num_nodes=graph.num_nodes,
         num_edges=graph.num_edges,
         dim=resource.dim,
-        width=min(resource.dim + OVERSAMPLE, max(resource.dim, connected)) if prone else -(-resource.dim // scales),
+        num_without=int(np.count_nonzero(alone if prone else unlinked(graph, train.direction))),
+        # Columns whose sums are 0 have a dimension less than there are nodes.
+        width=min(resource.dim + OVERSAMPLE, connected) if prone else min(-(-resource.dim // scales), connected - 1),
         num_thread=available_threads() if threads == "auto" else threads,
         num_iteration=terms if prone else steps,
         tolerance=0.0 if prone else tolerance,

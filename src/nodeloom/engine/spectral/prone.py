@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nodeloom.engine.spectral.operator import backward, forward
+from nodeloom.engine.spectral.operator import backward, forward, row_sums
 from nodeloom.engine.spectral.plan import SVD_STEPS
 from nodeloom.engine.spectral.tables import Backend, Matrix
 from nodeloom.engine.spectral.whitening import powers, principal
@@ -43,9 +43,10 @@ def shifted_pmi(graph: Graph, shift: float, exponent: float) -> tuple[Matrix, Ma
     weight_in = np.maximum(graph.in_strengths, 0.0)
     noise = np.where(weight_in > 0, np.where(weight_in > 0, weight_in, 1.0) ** exponent, 0.0)
     of_tail = np.log(np.maximum(shift * noise / noise.sum(), _SMALLEST)).astype(np.float32)
-    of_head = np.log(np.where(graph.strengths > 0, graph.strengths, 1.0)).astype(np.float32)
     ones = np.ones(graph.num_nodes, np.float32)
     ahead, back = forward(graph, 0.0), backward(graph, 0.0)
+    strengths = row_sums(ahead)
+    of_head = np.log(np.where(strengths > 0, strengths, 1.0)).astype(np.float32)
     return (
         Matrix(ahead.indptr, ahead.indices, _entries(ahead, of_head, of_tail), ones),
         Matrix(back.indptr, back.indices, _entries(back, of_tail, of_head), ones),
@@ -56,7 +57,7 @@ def _entries(matrix: Matrix, of_row: FloatArray, of_column: FloatArray) -> Float
     values = -of_column[matrix.indices]
     values -= np.repeat(of_row, np.diff(matrix.indptr))
     if len(matrix.weights):
-        values += np.log(np.maximum(matrix.weights, np.float32(1e-30)))
+        values += np.log(np.maximum(matrix.weights, np.float32(1e-45)))
     return values
 
 
@@ -81,8 +82,10 @@ class Chebyshev:
         self.backend, self.num_term, self.theta, self.mu = backend, num_term, theta, mu
         found = [forward(graph, 0.0)] + ([backward(graph, 0.0)] if graph.directed else [])
         self.matrices = [backend.matrix(matrix) for matrix in found]
-        strengths = graph.strengths + (graph.in_strengths if graph.directed else 0.0)
-        self.inverse = backend.column((-1.0 / (strengths + 1.0)).astype(np.float32))
+        strengths = np.sum([row_sums(matrix) for matrix in found], axis=0)
+        # A self-loop weighs what edges weigh in the mean, so the unit of weights does not matter.
+        self.loop = float(strengths.sum()) / max(1, sum(len(matrix.indices) for matrix in found))
+        self.inverse = backend.column((-1.0 / (strengths + self.loop)).astype(np.float32))
 
     def run(self, table: Any) -> Iterator[Any]:
         """Yield after each term, None at first and the filtered table at the end; `table` is used up.
@@ -110,7 +113,7 @@ class Chebyshev:
             yield None
         # The result is X less the filtered X; it is summed up once more over neighbours and the node itself.
         self._add_neighbors(result, spare, more)
-        backend.combine(spare, 1.0, result, 1.0)
+        backend.combine(spare, 1.0, result, self.loop)
         yield spare
 
     def _add_neighbors(self, table: Any, out: Any, more: Any) -> None:
@@ -122,7 +125,7 @@ class Chebyshev:
     def _modulated(self, table: Any, out: Any, more: Any) -> None:
         """Set `out` to (L - mu) table, L being 1 minus the walk with self-loops."""
         self._add_neighbors(table, out, more)
-        self.backend.combine(out, 1.0, table, 1.0)
+        self.backend.combine(out, 1.0, table, self.loop)
         self.backend.combine(out, self.inverse, table, 1.0 - self.mu)
 
     def _twice(self, table: Any, out: Any, spare: Any, more: Any) -> None:
@@ -131,9 +134,13 @@ class Chebyshev:
 
 
 def rescaled(backend: Backend, table: Any, dim: int, row_length: float | None) -> Any:
-    """Return U sqrt(S) of the singular value decomposition U S V' of a table, its first `dim` columns, rows scaled to a length."""
+    """Return U sqrt(S) of the singular value decomposition U S V' of a table, its first `dim` columns, rows scaled to a length.
+
+    There are fewer columns if the others would be noise.
+    """
     _, gram = backend.moments(table, None)
     values, vectors = principal(gram)
+    dim = min(dim, max(1, int(np.count_nonzero(powers(values, 1.0)))))
     turn = vectors[:, :dim] * powers(values, -0.25)[:dim]  # values are squares of singular values
     out = backend.transform(table, np.zeros(len(gram)), turn)
     if row_length is not None:

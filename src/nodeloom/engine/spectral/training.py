@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nodeloom.engine.interrupt import StopRequest
 from nodeloom.engine.progress import checked_callbacks, peak_memory, tell
-from nodeloom.engine.spectral.operator import backward
+from nodeloom.engine.spectral.operator import backward, row_sums
 from nodeloom.engine.spectral.plan import SVD_STEPS, SpectralPlan
 from nodeloom.engine.spectral.progress import SpectralProgress, SpectralReport
 from nodeloom.engine.spectral.prone import ProNE
 from nodeloom.engine.spectral.propagation import Propagation
 from nodeloom.engine.spectral.tables import Backend, CpuTables
-from nodeloom.errors import TrainingError, TrainingInterrupted
+from nodeloom.errors import GraphError, TrainingError, TrainingInterrupted, describe
+from nodeloom.log import logger
 from nodeloom.typing import FloatArray
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -32,7 +35,7 @@ class SpectralResult:
     Attributes
     ----------
     vertex : float32 [N, dim]
-        The vectors.
+        The vectors; fewer columns where the graph has no more to tell.
     report : SpectralReport
         Time, steps, memory.
     history : list of dict
@@ -86,8 +89,12 @@ def run_spectral(
         After Ctrl-C or SIGTERM, at the end of a step.
     TrainingError
         If values are NaN or infinite.
+    GraphError
+        If all vectors are the same.
     """
     told = checked_callbacks(callbacks)
+    if sentence := plan.without_sentence():
+        logger.warning("%s", sentence)
     tell(told, "on_train_begin", plan)
     begin = time.perf_counter()
     run = _Run(graph, plan, told, begin)
@@ -99,6 +106,8 @@ def run_spectral(
         raise TrainingError(
             f"{plan.model}: vectors are not finite. Are there extreme weights in the graph? Scale them."
         )
+    if run.ended is None:
+        _check(graph, plan, vertex)
     last = run.history[-1]
     report = SpectralReport(
         seconds=time.perf_counter() - begin,
@@ -157,26 +166,36 @@ class _Run:
         """Propagate, and return the vectors of all scales side by side."""
         plan, work = self.plan, Propagation(self.graph, self.plan, self.backend)
         ends = scale_ends(plan.num_iteration, plan.num_scale)
-        vectors = None
+        vectors, parts = None, list[slice]()
         if plan.num_scale > 1:
             vectors = np.empty((plan.num_nodes, plan.num_scale * plan.width), np.float32)
         for number, change in enumerate(work.steps(plan.num_iteration), 1):
             enough = self.after_step(plan.num_iteration, change, stop)
             if vectors is not None:
-                for scale in (i for i, end in enumerate(ends) if end == number or (enough and end > number)):
-                    part = self.backend.download(work.table)
-                    vectors[:, scale * plan.width : (scale + 1) * plan.width] = part
+                now = [end for end in ends if end == number or (enough and end > number)]
+                columns = self._telling(work) if now else np.empty(0, np.int64)
+                for _ in now:
+                    place = slice(parts[-1].stop if parts else 0, (parts[-1].stop if parts else 0) + len(columns))
+                    vectors[:, place] = self.backend.download(work.keep(columns))
+                    parts.append(place)
             elif change < plan.tolerance:
                 break
             if enough:
                 break
         if vectors is None:
-            return self.backend.download(work.release())
-        vectors = np.ascontiguousarray(vectors[:, : plan.dim])
-        for part in _slices(vectors, plan):  # rows of every scale weigh the same
+            columns = self._telling(work)
+            return self.backend.download(work.release(columns))
+        vectors = np.ascontiguousarray(vectors[:, : min(parts[-1].stop, plan.dim)])
+        for part in (vectors[:, place] for place in parts):  # rows of every scale weigh the same
             length = np.linalg.norm(part, axis=1, keepdims=True)
             part *= plan.row_length / np.sqrt(plan.num_scale) / np.where(length > 0, length, 1.0)
         return vectors
+
+    def _telling(self, work: Propagation) -> npt.NDArray[np.int64]:
+        columns = work.telling()
+        if not len(columns):
+            raise _nothing(self.graph, self.plan)
+        return columns
 
     def prone(self, stop: StopRequest) -> FloatArray:
         """Factorize and filter."""
@@ -194,9 +213,33 @@ def scale_ends(num_iteration: int, num_scale: int) -> list[int]:
     return [max(1, num_iteration >> (num_scale - 1 - i)) for i in range(num_scale)]
 
 
-def _slices(vectors: FloatArray, plan: SpectralPlan) -> Iterator[FloatArray]:
-    for first in range(0, plan.dim, plan.width):
-        yield vectors[:, first : first + plan.width]
+def _nothing(graph: Graph, plan: SpectralPlan) -> GraphError:
+    hint = f"Take {setting('train.model', 'DeepWalk')}."
+    hint += f" Or raise {setting('resource.dim')}." if plan.dim == 1 else ""
+    expected, got = "nodes whose neighbours tell them apart from others", f"none in {graph!r}"
+    return GraphError(describe(plan.model, expected=expected, got=got, hint=hint))
+
+
+def _check(graph: Graph, plan: SpectralPlan, vertex: FloatArray) -> None:
+    """Refuse vectors that tell no nodes apart, and say how they are not as asked.
+
+    Raises
+    ------
+    GraphError
+        If all vectors are the same.
+    """
+    filled = vertex.any(axis=1)
+    number = int(np.count_nonzero(filled))
+    length = float(np.linalg.norm(vertex[filled].mean(axis=0, dtype=np.float64))) if number else plan.row_length
+    if length > (1 - 1e-5) * plan.row_length:
+        raise _nothing(graph, plan)
+    if vertex.shape[1] < plan.dim:
+        logger.warning(
+            "%s: vectors have %d columns instead of %d: there are no more on which neighbours agree.",
+            plan.model, vertex.shape[1], plan.dim,
+        )  # fmt: skip
+    if (more := len(vertex) - number - plan.num_without) > 0:
+        logger.warning("%s: %s more vectors are zeros.", plan.model, f"{more:,}")
 
 
 def context_vectors(graph: Graph, vertex: FloatArray, num_thread: int) -> FloatArray:
@@ -208,7 +251,7 @@ def context_vectors(graph: Graph, vertex: FloatArray, num_thread: int) -> FloatA
     0.878; 0.850, 0.818, 0.901; 0.954, 0.906, 0.921; 0.935, 0.908, 0.921.
     """
     matrix = backward(graph, 0.0)
-    incoming = graph.in_strengths
+    incoming = row_sums(matrix)
     with CpuTables(num_thread).running() as backend:
         out = backend.empty_like(vertex)
         backend.product(matrix, vertex, out)
