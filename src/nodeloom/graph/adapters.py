@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Iterable, Mapping
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,6 +55,8 @@ def from_edges(
     if num_nodes is not None:
         num_nodes = _count(num_nodes)
     array = _pairs(edges)
+    if isinstance(array, tuple):
+        return _named(array, weights, num_nodes, names)
     if array.size == 0:
         array = np.empty((0, 2), np.int32)
     if array.ndim != 2 or array.shape[1] != 2:
@@ -62,17 +64,11 @@ def from_edges(
             f"edges: expected an array of shape [E, 2], got shape {list(array.shape)}. "
             "Pass the weights separately as weights=..., and a PyTorch Geometric edge_index to from_pyg."
         )
-    checked = None if weights is None else check_weights(weights, len(array))
     if array.dtype.kind in "USO":
-        if names is not None:
-            raise DataError("edges: expected node ids where names are given, got edges of names. Leave out names.")
-        if num_nodes is not None:
-            raise DataError("num_nodes: expected edges of node ids beside it, got edges of names. Leave it out.")
-        columns = _intern_pairs(array)
-        columns.weights = checked
-        return columns
+        return _named((array[:, 0], array[:, 1]), weights, num_nodes, names)
     if array.dtype.kind not in "iu":
         raise DataError(f"edges: expected integer node ids or names as text, got values of type {array.dtype}")
+    checked = None if weights is None else check_weights(weights, len(array))
     vocabulary = None
     if names is not None:
         vocabulary = names if isinstance(names, Vocabulary) else Vocabulary.from_names(names)
@@ -91,48 +87,63 @@ def _count(num_nodes: Any) -> int:
     return int(num_nodes)
 
 
-def _pairs(edges: Any) -> npt.NDArray[Any]:
-    """Return edges as an array, which may still have a wrong shape: of integers, or of objects as they were given.
+def _pairs(edges: Any) -> npt.NDArray[Any] | tuple[list[Any], list[Any]]:
+    """Return edges as an array, which may still have a wrong shape, or as two columns of what they were given as.
 
-    NumPy alone would make text of whatever stands beside text: "nan" of a missing name, "1.0" of a number.
+    NumPy alone would make text of whatever stands beside text: "nan" of a missing name, "1.0" of a number; and of all
+    text as much as the longest takes.
     """
     if hasattr(edges, "__array__") or hasattr(edges, "detach"):
         return to_numpy(edges, "edges")
     if isinstance(edges, str | bytes | Mapping) or not isinstance(edges, Iterable):
         raise DataError(f"edges: expected pairs of nodes, got {type(edges).__name__}. Give a list of pairs.")
     rows = list(edges)
-    integers = True
-    if all(isinstance(row, list | tuple) for row in rows):
-        lengths = sorted(set(map(len, rows)))
-        if len(lengths) > 1:
-            raise DataError(
-                f"edges: expected pairs of nodes, got rows of different length ({lengths[0]}, {lengths[1]})"
-            )
-        kinds = set(map(type, chain.from_iterable(rows)))
-        integers = all(issubclass(kind, int | np.integer) and kind is not bool for kind in kinds)
-        if lengths == [2] and not integers and not kinds <= {float, np.float64, int}:
-            return _objects(rows)
-    array = to_numpy(rows, "edges")
-    # Integers beyond 64 bits are names.
-    return _objects(rows) if integers and array.ndim == 2 and array.dtype.kind in "fO" else array
+    if rows and isinstance(rows[0], list | tuple) and all(isinstance(end, int | np.integer) for end in rows[0]):
+        with contextlib.suppress(ValueError):  # of rows that differ in length
+            array = np.asarray(rows)
+            if array.dtype.kind in "iub" and not _has_bools(rows, array):
+                return array
+    if not all(issubclass(kind, list | tuple) for kind in set(map(type, rows))):
+        return to_numpy(rows, "edges")
+    lengths = sorted(set(map(len, rows)))
+    if len(lengths) > 1:
+        raise DataError(f"edges: expected pairs of nodes, got rows of different length ({lengths[0]}, {lengths[1]})")
+    if lengths != [2]:
+        return to_numpy(rows, "edges")
+    heads, tails = [row[0] for row in rows], [row[1] for row in rows]
+    kinds = set(map(type, heads)) | set(map(type, tails))
+    if kinds <= {float, np.float64, int} and kinds != {int}:  # of integers beyond 64 bits names are made
+        return to_numpy(rows, "edges")
+    return heads, tails
 
 
-def _objects(rows: list[Any]) -> npt.NDArray[Any]:
-    columns = [np.fromiter((row[i] for row in rows), object, len(rows)) for i in (0, 1)]
-    return np.stack(columns, axis=1)
+def _has_bools(rows: list[Any], array: npt.NDArray[Any]) -> bool:
+    """Tell whether True or False stands among integers, of which NumPy makes 1 and 0."""
+    if array.dtype.kind == "b" or array.ndim != 2:
+        return False
+    return any(isinstance(rows[i][j], bool | np.bool_) for i, j in np.argwhere((array == 0) | (array == 1)).tolist())
 
 
-def _intern_pairs(array: npt.NDArray[Any]) -> EdgeColumns:
-    """Return edges between names (text, or Python objects that are text or integers) [E, 2] as edge columns."""
-    kinds = set(map(type, array.ravel())) if array.dtype.kind == "O" else set()
+def _named(
+    ends: tuple[Any, Any], weights: Any, num_nodes: int | None, names: Vocabulary | Iterable[NodeName] | None
+) -> EdgeColumns:
+    """Return edges between names (text, or Python objects that are text or integers) as edge columns."""
+    if names is not None:
+        raise DataError("edges: expected node ids where names are given, got edges of names. Leave out names.")
+    if num_nodes is not None:
+        raise DataError("num_nodes: expected edges of node ids beside it, got edges of names. Leave it out.")
+    checked = None if weights is None else check_weights(weights, len(ends[0]))
+    kinds = set(map(type, ends[0])) | set(map(type, ends[1]))
     if len(kinds) > 1 and all(issubclass(kind, str | int | np.integer) for kind in kinds):
-        items = set(array.ravel())
+        items = set(ends[0]) | set(ends[1])
         both = next((item for item in items if not isinstance(item, str) and str(item) in items), None)
         if both is not None:
             raise DataError(f"names: expected every node in one form, got {both!r} and {str(both)!r}.")
     collector = EdgeCollector()
-    collector.add_arrow(name_array(array[:, 0]), name_array(array[:, 1]))
-    return collector.finish()
+    collector.add_arrow(name_array(ends[0]), name_array(ends[1]))
+    columns = collector.finish()
+    columns.weights = checked
+    return columns
 
 
 def from_scipy(
@@ -168,12 +179,12 @@ def from_networkx(graph: networkx.Graph, weight: str | Auto | None) -> EdgeColum
         heads[e], tails[e] = number[head], number[tail]
     weights = None
     weights = None
-    there = set().union(*(data for *_, data in graph.edges(data=True)))
     if weight == "auto":
-        weight = "weight" if "weight" in there else None
+        weight = "weight" if any("weight" in data for *_, data in graph.edges(data=True)) else None
     if weight is not None:
-        if weight not in there and num_edges:
-            raise DataError(f"graph: expected an edge attribute {weight!r}, got {sorted(map(str, there))}")
+        if num_edges and not any(weight in data for *_, data in graph.edges(data=True)):
+            there = sorted({str(key) for *_, data in graph.edges(data=True) for key in data})
+            raise DataError(f"graph: expected an edge attribute {weight!r}, got {there}")
         # As everywhere in NetworkX, an edge without the attribute weighs 1.
         values = [value for *_, value in graph.edges(data=weight, default=1)]
         weights = check_weights(_numbers(values, weight), num_edges)

@@ -341,14 +341,17 @@ def name_array(names: Any) -> pa.Array:
         if all(_INT64[0] <= i <= _INT64[1] for i in items):
             return pa.array([int(i) for i in items], pa.int64())
         return pa.array([str(int(i)) for i in items], pa.string())
-    for item in items:
-        if isinstance(item, bool) or not isinstance(item, str | bytes | int | np.integer):
+    for kind in kinds:
+        if kind is bool or not issubclass(kind, str | bytes | int | np.integer):
+            item = next(item for item in items if type(item) is kind)
             raise DataError(
-                f"names: expected text or integers, got {item!r} of type {type(item).__name__}. "
+                f"names: expected text or integers, got {item!r} of type {kind.__name__}. "
                 "Convert the names to strings first."
             )
     try:
-        return plain(pa.array([i.decode() if isinstance(i, bytes) else str(i) for i in items], pa.string()))
+        if kinds != {str}:
+            items = [item.decode() if isinstance(item, bytes) else str(item) for item in items]
+        return plain(pa.array(items, pa.string()))
     except (
         UnicodeEncodeError,
         UnicodeDecodeError,
