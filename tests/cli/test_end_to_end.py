@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -56,9 +55,11 @@ def large_graph(tmp_path_factory):
 
 
 def test_quickstart(program, tmp_path):
-    start = time.perf_counter()
+    start = os.times()
     out, _ = program("quickstart", "--json")
-    assert time.perf_counter() - start < 60
+    end = os.times()
+    # Time of the processor, not of the clock: other tests run beside this one.
+    assert end.children_user - start.children_user + end.children_system - start.children_system < 60
     result = json.loads(out)
     classification, links = result["evaluation"]
     assert classification["metrics"]["micro-F1@50%"] > 0.8

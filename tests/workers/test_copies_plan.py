@@ -79,10 +79,10 @@ def test_bytes_of_a_merge(changes, factor):
 
 
 def test_the_rate_is_that_of_all_less_the_merges(monkeypatch, graph):
+    gpu_workers.prepare(monkeypatch)
     from nodeloom.engine.calibrate import with_rate
     from nodeloom.engine.gpu import calibrate
 
-    gpu_workers.prepare(monkeypatch)
     monkeypatch.setattr(calibrate, "measured_rate", lambda plan: 1e9)
     plan = plans_of(monkeypatch, graph, 2)[0]
     seconds = plan.total_pair / 2e9 + merges.MERGES * merged_bytes(plan) / 100e9

@@ -1,0 +1,274 @@
+"""Which mistakes the tests notice: lines of kernels and readers are changed at random, and the tests that concern them are run.
+
+One command::
+
+    python benchmarks/mutations.py --number 20 --seed 0 [--before TREE]
+
+A mutation is a comparison, an operator or a number that is another one, two arguments that have changed places, a condition that is turned
+round or a statement that is left out. It is made in a copy of the project, one at a time. It is caught if a test fails, hangs or crashes.
+With ``--before``, a checkout of an older commit, what is missed is tried with the source and the tests of that one as well, and mutations
+are drawn of lines that both have. Mutations of the same seed are the same as long as the lines are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+HERE = Path(__file__).parent
+TREE = HERE.parent
+SOURCE = Path("src") / "nodeloom"
+GROUPS = {
+    "kernels": ("kernels/reference/*.py", "kernels/cpu/**/*.py", "kernels/gpu/*.py"),
+    "readers": ("io/*.py", "io/formats/*.py", "graph/sources.py", "graph/adapters.py", "graph/storage.py", "graph/build.py"),
+}  # fmt: skip
+NOT_READERS = {"atomic.py", "export.py", "spill.py"}
+TESTS = {"kernels": ["kernels"], "io": ["io", "graph"], "graph": ["graph", "io"]}
+"""The folders of tests that concern a folder of the source."""
+CPU_SECONDS = 400
+"""Of one run of tests; one that takes more hangs."""
+
+COMPARISONS = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
+}  # fmt: skip
+OPERATORS = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv,
+    ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.BitXor: ast.BitAnd, ast.LShift: ast.RShift, ast.RShift: ast.LShift,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A change of one piece of the text of a file.
+
+    Attributes
+    ----------
+    file : str
+        Path below the package.
+    line : int
+        Number of its first line, from 1.
+    old, new : str
+        All lines that it touches, as they are and as they would be.
+    """
+
+    file: str
+    line: int
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        lines = zip(self.old.splitlines(), self.new.splitlines(), strict=False)
+        old, new = next(((a, b) for a, b in lines if a != b), (self.old, self.new))
+        return f"{self.file}:{self.line}: {old.strip()} -> {new.strip() or 'pass'}"
+
+    def apply(self, tree: Path) -> None:
+        """Change the file in a tree; its lines are found wherever they stand."""
+        path = tree / SOURCE / self.file
+        path.write_text(path.read_text().replace(self.old, self.new))
+
+    def fits(self, tree: Path) -> bool:
+        """Tell whether a tree has the lines, once."""
+        path = tree / SOURCE / self.file
+        return path.exists() and path.read_text().count(self.old) == 1
+
+
+# ------------------------------------------------------------------------------------------------------ what is changed
+
+
+def _changed(node: ast.AST) -> Iterator[ast.AST | str]:
+    """Yield what may stand in the place of a node."""
+    if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
+        yield ast.Compare(node.left, [COMPARISONS[type(node.ops[0])](), *node.ops[1:]], node.comparators)
+    elif isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+        yield ast.BinOp(node.left, OPERATORS[type(node.op)](), node.right)
+    elif isinstance(node, ast.BoolOp):
+        yield ast.BoolOp(ast.Or() if isinstance(node.op, ast.And) else ast.And(), node.values)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
+        yield ast.Constant(not node.value)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        yield ast.Constant(node.value + 1 if isinstance(node.value, int) else 2 * node.value + 1.0)
+    elif isinstance(node, ast.Call):
+        for at in range(len(node.args) - 1):
+            first, second = node.args[at : at + 2]
+            if (
+                ast.dump(first) != ast.dump(second)
+                and not isinstance(first, ast.Starred)
+                and not isinstance(second, ast.Starred)
+            ):
+                yield ast.Call(node.func, [*node.args[:at], second, first, *node.args[at + 2 :]], node.keywords)
+    if isinstance(node, ast.Assign | ast.AugAssign | ast.Expr | ast.Continue | ast.Break):
+        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if not is_text:
+            yield "pass"
+
+
+def _nodes(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield the nodes that may be changed: of the bodies of functions, no annotations, messages or type checks."""
+    waiting: list[ast.AST] = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    waiting = [statement for function in waiting for statement in function.body]  # type: ignore[attr-defined]
+    seen = set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen or isinstance(node, ast.Raise | ast.Assert | ast.JoinedStr):
+            continue
+        seen.add(id(node))
+        yield node
+        waiting += [
+            child for field, child in _children(node) if field not in ("annotation", "returns", "decorator_list")
+        ]
+
+
+def _children(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    for field, value in ast.iter_fields(node):
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST):
+                yield field, child
+
+
+def mutations_of(tree: Path, file: Path) -> list[Mutation]:
+    """Return all mutations of a file, in the order of its lines."""
+    text = (tree / SOURCE / file).read_text()
+    lines, found = text.splitlines(keepends=True), set()
+    for node in _nodes(ast.parse(text)):
+        if isinstance(node, ast.If | ast.While):
+            options: list[tuple[ast.AST, ast.AST | str]] = [(node.test, ast.UnaryOp(ast.Not(), node.test))]
+        else:
+            options = [(node, other) for other in _changed(node)]
+        for place, other in options:
+            first, last = place.lineno - 1, place.end_lineno - 1  # type: ignore[attr-defined]
+            old = "".join(lines[first : last + 1])
+            before, after = lines[first].encode()[: place.col_offset], lines[last].encode()[place.end_col_offset :]  # type: ignore[attr-defined]
+            there = other if isinstance(other, str) else f"({ast.unparse(ast.fix_missing_locations(other))})"
+            found.add(Mutation(str(file), first + 1, old, f"{before.decode()}{there}{after.decode()}"))
+    return sorted(found, key=lambda m: (m.line, m.new))
+
+
+def drawn(group: str, number: int, seed: int, trees: list[Path]) -> list[Mutation]:
+    """Return mutations of a group of files, drawn at random of those whose lines stand once in every tree."""
+    package = TREE / SOURCE
+    files = sorted({path.relative_to(package) for pattern in GROUPS[group] for path in package.glob(pattern)})
+    every = [m for file in files if file.name not in NOT_READERS for m in mutations_of(TREE, file)]
+    random.Random(seed).shuffle(every)
+    fitting = (m for m in every if all(m.fits(tree) for tree in trees))
+    return [m for m, _ in zip(fitting, range(number), strict=False)]
+
+
+# ------------------------------------------------------------------------------------------------------ what is run
+
+
+def tests_of(tree: Path, file: str) -> list[list[str]]:
+    """Return the tests that concern a file: those that speak of it first, then the rest of their folders."""
+    words = [word.rstrip("s") for word in Path(file).stem.split("_") if len(word) > 2]
+    near, rest = [], []
+    for folder in TESTS[file.split("/")[0]]:
+        for path in sorted((tree / "tests" / folder).rglob("test_*.py")):
+            is_near = any(word in path.stem for word in words)
+            (near if is_near else rest).append(str(path.relative_to(tree)))
+    return [files for files in (near, rest) if files]
+
+
+class Copy:
+    """A copy of a tree, in which one mutation at a time is made."""
+
+    def __init__(self, tree: Path, folder: Path, name: str) -> None:
+        self.name, self.root = name, folder / name
+        for part in ("src", "tests", "docs", "pyproject.toml", "README.md", "CHANGELOG.md"):
+            if (tree / part).is_dir():
+                shutil.copytree(tree / part, self.root / part, ignore=shutil.ignore_patterns("__pycache__"))
+            elif (tree / part).exists():
+                shutil.copy(tree / part, self.root / part)
+        self.environment = {
+            **os.environ, "PYTHONPATH": str(self.root / "src"), "NUMBA_CACHE_DIR": str(folder / f"{name}-numba"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }  # fmt: skip
+
+    def verdict(self, mutation: Mutation) -> tuple[str, str]:
+        """Return "caught" or "missed", and the test that failed, or how the tests ended."""
+        path = self.root / SOURCE / mutation.file
+        kept = path.read_text()
+        mutation.apply(self.root)
+        try:
+            for tests in tests_of(self.root, mutation.file):
+                ended, text = self.run(tests)
+                if ended not in (0, 5):
+                    failed = [line.split()[1] for line in text.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+                    return "caught", failed[0] if failed else f"ended with {ended}"
+        finally:
+            path.write_text(kept)
+        return "missed", ""
+
+    def run(self, tests: list[str]) -> tuple[int, str]:
+        """Run tests until one fails; return the exit status and the output."""
+        options = ["-q", "-x", "-n0", "-p", "no:cacheprovider", "--no-header", "-rfE", "-m", "not slow"]
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "pytest", *options, *tests], cwd=self.root, env=self.environment, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False,
+                timeout=6 * CPU_SECONDS, preexec_fn=_limited,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return 124, ""
+        return done.returncode, done.stdout
+
+
+def _limited() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 5))
+
+
+def main() -> None:
+    """Draw, run, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=GROUPS, help="one of the groups")
+    parser.add_argument("--number", type=int, default=20, help="mutations of each group")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--before", type=Path, help="a checkout of an older commit: what is missed is tried there")
+    parser.add_argument("--show", action="store_true", help="print the mutations and run nothing")
+    options = parser.parse_args()
+    trees = [TREE] + ([options.before.resolve()] if options.before else [])
+    todo = [
+        m
+        for group in ([options.only] if options.only else GROUPS)
+        for m in drawn(group, options.number, options.seed, trees)
+    ]
+    if options.show:
+        print("\n".join(map(str, todo)))
+        return
+    if not all(map(find_spec, ("torch", "triton"))):
+        print("torch or triton is not installed: what is wrong in kernels of the GPU will be missed", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        copies = [Copy(tree, Path(folder), name) for tree, name in zip(trees, ("now", "before"), strict=False)]
+        print("| mutation | now | " + ("before | " if options.before else "") + "by |")
+        print("|---|---|" + ("---|" if options.before else "") + "---|")
+        catching = set()
+        for mutation in todo:
+            begin = time.perf_counter()
+            verdict, by = copies[0].verdict(mutation)
+            cells = [verdict]
+            if len(copies) > 1:
+                older, older_by = copies[1].verdict(mutation) if verdict == "missed" else ("", "")
+                cells.append(older)
+                by = by or older_by
+            if verdict == "caught" and "::" in by:
+                catching.add(by)
+            what = str(mutation).replace("|", "\\|")
+            print(f"| `{what}` | {' | '.join(cells)} | {by} |", flush=True)
+            print(f"  {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
+        ended, text = copies[0].run(sorted(catching)) if catching else (0, "")
+        print("\nWithout a mutation the tests that caught one " + ("pass." if ended == 0 else f"FAIL:\n{text}"))
+
+
+if __name__ == "__main__":
+    main()
