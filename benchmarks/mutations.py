@@ -16,6 +16,7 @@ import argparse
 import ast
 import os
 import random
+import re
 import resource
 import shutil
 import subprocess
@@ -35,8 +36,8 @@ GROUPS = {
     "readers": ("io/*.py", "io/formats/*.py", "graph/sources.py", "graph/adapters.py", "graph/storage.py", "graph/build.py"),
 }  # fmt: skip
 NOT_READERS = {"atomic.py", "export.py", "spill.py"}
-TESTS = {"kernels": ["kernels"], "io": ["io", "graph"], "graph": ["graph", "io"]}
-"""The folders of tests that concern a folder of the source."""
+TESTS = {"kernels": ["kernels", "io", "graph"], "io": ["io", "graph"], "graph": ["graph", "io"]}
+"""The folders of tests that concern a folder of the source. Of the first all are run, of the others those that a name leads to."""
 CPU_SECONDS = 400
 """Of one run of tests; one that takes more hangs."""
 
@@ -170,14 +171,40 @@ def drawn(group: str, number: int, seed: int, trees: list[Path]) -> list[Mutatio
 
 
 def tests_of(tree: Path, file: str) -> list[list[str]]:
-    """Return the tests that concern a file: those that speak of it first, then the rest of their folders."""
-    words = [word.rstrip("s") for word in Path(file).stem.split("_") if len(word) > 2]
+    """Return the arguments of the runs that concern a file: of the tests named for it or for what imports it, then of the others."""
+    words = {word.rstrip("s") for stem in users_of(tree, file) for word in stem.split("_") if len(word) > 2}
     near, rest = [], []
-    for folder in TESTS[file.split("/")[0]]:
+    home = file.split("/")[0]
+    for folder in TESTS[home]:
         for path in sorted((tree / "tests" / folder).rglob("test_*.py")):
-            is_near = any(word in path.stem for word in words)
-            (near if is_near else rest).append(str(path.relative_to(tree)))
-    return [files for files in (near, rest) if files]
+            if any(word in path.stem for word in words):
+                near.append(str(path.relative_to(tree)))
+            elif folder == TESTS[home][0] or home != "kernels":
+                rest.append(str(path.relative_to(tree)))
+    family = {"kernels/gpu": ["-k", "gpu or bf16"], "kernels/cpu": ["-k", "not gpu and not bf16"]}
+    chosen = family.get("/".join(file.split("/")[:2]), [])
+    return [[*chosen, *files] for files in (near, rest) if files]
+
+
+def users_of(tree: Path, file: str) -> set[str]:
+    """Return the names of a module and of those that import it: of its family or folder by way of others too, elsewhere at once."""
+    package = tree / SOURCE
+    home = package / "/".join(file.split("/")[: 2 if file.startswith("kernels/") else 1])
+    texts = {path: path.read_text() for path in package.rglob("*.py")}
+    found, waiting = set(), [package / file]
+    while waiting:
+        path = waiting.pop()
+        found.add(path)
+        speaks = re.compile(rf"(from|import) .*\b{path.stem}\b")
+        if path == package / file or home in path.parents:
+            waiting += [
+                user for user in texts if user not in found and home in user.parents and speaks.search(texts[user])
+            ]
+        if path == package / file:
+            *above, stem = path.relative_to(package).with_suffix("").parts
+            whole = re.compile(rf"from \S*{'.'.join(above)}(\.{stem} import| import .*\b{stem}\b)")
+            found |= {user for user in texts if whole.search(texts[user])}
+    return {path.stem for path in found}
 
 
 class Copy:
@@ -204,7 +231,11 @@ class Copy:
             for tests in tests_of(self.root, mutation.file):
                 ended, text = self.run(tests)
                 if ended not in (0, 5):
-                    failed = [line.split()[1] for line in text.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+                    failed = [
+                        line.partition(" ")[2].partition(" - ")[0]
+                        for line in text.splitlines()
+                        if line.startswith(("FAILED ", "ERROR "))
+                    ]
                     return "caught", failed[0] if failed else f"ended with {ended}"
         finally:
             path.write_text(kept)

@@ -118,6 +118,12 @@ def test_nothing_optional_is_imported_before_it_is_needed():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_tests_do_not_import_each_other():
+    # What several need is in a module of its own: else one of them fails for what another one was changed for.
+    found = [named(path) for path in TESTS if any(name.split(".")[-1].startswith("test_") for name in imports(path))]
+    assert found == []
+
+
 def test_no_module_prints_or_exits_but_the_command_line():
     guilty = []
     for path in FILES:

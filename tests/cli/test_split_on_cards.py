@@ -8,13 +8,22 @@ import shlex
 import signal
 import time
 
+import numpy as np
 import pytest
-from test_with_workers import auc_of, large_graph, second_of, start
+from worker_programs import auc_of, second_of, start
 
-__all__ = ["large_graph"]  # a fixture
+from nodeloom.datasets import planted_partition
 
 COMMON = ("--dim", "32", "--hold-out", "0.05", "--json")
 PARTS = ("--num-worker", "2", "--worker-tables", "split")
+
+
+@pytest.fixture(scope="module")
+def large_graph(tmp_path_factory):
+    path = tmp_path_factory.mktemp("large") / "edges.txt"
+    edges, _ = planted_partition(5_000, 40_000, 10)
+    np.savetxt(path, edges, fmt="%d")
+    return path
 
 
 def two_workers(folder, graph, *options, device="cuda"):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import signal
-import subprocess
 import sys
 import time
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
+from worker_programs import auc_of, second_of, start
 
 from nodeloom import Graph
 from nodeloom.cli.session import Session
@@ -95,9 +93,7 @@ def test_without_torch(cli, edges, tmp_path, monkeypatch):
     monkeypatch.setattr("nodeloom.engine.workers.launcher.find_spec", lambda name: None)
     answer = cli("embed", edges, "-o", tmp_path / "m", "--num-worker", 2)
     assert answer.code == 2
-    assert answer.err.startswith(
-        "error: num_worker: expected torch, to train with workers, got 2. pip install 'nodeloom[workers]'"
-    )
+    assert answer.err.startswith("error: --num-worker: expected 1 or 'auto' on a machine without torch")
 
 
 @pytest.mark.parametrize(
@@ -198,21 +194,6 @@ def large_graph(tmp_path_factory):
     return path
 
 
-def start(folder, *arguments, **options):
-    command = [sys.executable, "-W", "error", "-m", "nodeloom", *map(str, arguments)]
-    environment = os.environ | {"TMPDIR": str(folder)}
-    return subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
-    )
-
-
-def auc_of(process):
-    out, err = process.communicate(timeout=150)
-    said = [line for line in err.splitlines() if not line.startswith("training: ")]  # of a slow machine
-    assert (process.returncode, said) == (0, [])
-    return json.loads(out)["evaluation"][0]["auc"]
-
-
 @pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 @pytest.mark.skipif(os.name == "nt", reason="signals are a matter of POSIX")
 class TestWorkers:
@@ -285,16 +266,3 @@ class TestWorkers:
         again = start(tmp_path, *shlex.split(command), "--json", "-q")
         assert auc_of(again) > 0.8
         assert {path.name for path in tmp_path.iterdir()} == {"m.safetensors"}
-
-
-def second_of(parent):
-    """Return the process of worker 1 that a process has started."""
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                is_child = (folder / "stat").read_text().rpartition(")")[2].split()[1] == str(parent)
-                if is_child and "RANK=1" in (folder / "environ").read_text().split("\0"):
-                    return int(folder.name)
-            except OSError:
-                continue
-    raise AssertionError("there is no worker 1")

@@ -8,23 +8,16 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import scipy.special
+from spectral_settings import settings
 
 from nodeloom import Graph
-from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig
 from nodeloom.datasets import planted_partition
-from nodeloom.engine import Settings
 from nodeloom.engine.spectral import choose, make_spectral_plan, run_spectral
 from nodeloom.engine.spectral.operator import backward, forward
 from nodeloom.engine.spectral.prone import Chebyshev, shifted_pmi
 from nodeloom.engine.spectral.tables import CpuTables, group_bounds
 from nodeloom.engine.spectral.training import context_vectors, scale_ends
 from nodeloom.errors import ConfigError, GraphError, TrainingError, TrainingInterrupted
-
-
-def settings(dim=8, num_thread=1, **train):
-    build = BuildConfig(num_negative=train.pop("num_negative", 1))
-    train = {"model": "propagation", **train}
-    return Settings(TrainConfig(**train), build, ResourceConfig(dim=dim, num_thread=num_thread, device="cpu"))
 
 
 def computed(graph, **options):

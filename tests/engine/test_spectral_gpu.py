@@ -9,7 +9,7 @@ import weakref
 
 import numpy as np
 import pytest
-from test_spectral import settings
+from spectral_settings import settings
 
 from gpu_runs import GB, INTERPRETED, fake_gpu
 from nodeloom import Graph

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from backends import REFERENCE
+from optimizer_cases import settings_array
 from skipgram_cases import GUARD, _guarded
-from test_optimizer import settings_array
 
 
 @dataclass(frozen=True)

@@ -56,3 +56,19 @@ def thin(items, is_slow):
                 item.add_marker(
                     pytest.mark.skip(reason="interpreted: other cases have the same values; all run on a card")
                 )
+
+
+SKIPGRAM_LAYOUTS = [
+    {"block": 16},
+    {"block": 32, "keep": 0},
+    {"block": 128},
+    {"keep": 0},
+    {"fold": False},
+    {"fold": False, "keep": 0, "num_program": 1},
+    {"num_program": 1},
+    {"num_program": 3},
+    {"num_warps": 8},
+    {"add": False},
+    {"add": False, "keep": 0},
+    {"add": True},
+]

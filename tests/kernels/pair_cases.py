@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from backends import GPU, REFERENCE
+from optimizer_cases import settings_array
 from skipgram_cases import GUARD, _guarded
-from test_optimizer import settings_array
 
 from nodeloom.kernels.reference.pairs import PAIRS
 
@@ -168,3 +168,29 @@ def compare(case, fast, loss_tolerance=1e-5, **options):
     np.testing.assert_allclose(got.statistics, want.statistics, rtol=loss_tolerance, err_msg=f"statistics, {case}")
     assert max(float(np.abs(w).max()) for _, _, w in moves(got, want)[:2]) > 1e-3
     return want
+
+
+def some_walks(num_slot, shape=(23, 11), dead=0.4, dtype=np.int32, seed=0):
+    """Return walks of few slots, so that many stand side by side with themselves, some of which end early."""
+    rng = np.random.default_rng(seed)
+    walks = rng.integers(0, num_slot, shape).astype(dtype)
+    for w in np.flatnonzero(rng.random(len(walks)) < dead):
+        walks[w, rng.integers(0, walks.shape[1]) :] = -1
+    return walks
+
+
+def listed(backend, walks, step, two_sided, num_slot, row, heads, rows, narrow=False, cursor=np.int64):
+    """Count and place; return the counts and, by (context part, head), the sorted contexts."""
+    num_head, num_part = min(heads, num_slot - row * heads), -(-num_slot // rows)
+    counts = np.zeros((num_part, num_head), np.int32)
+    backend.pairs.count_pairs(walks, step, two_sided, row * heads, rows, counts)
+    cursors = (np.cumsum(counts) - counts.ravel()).reshape(counts.shape).astype(cursor)
+    begins = cursors.copy()
+    guard = 3
+    memory = np.full(counts.sum() + 2 * guard, 60000, np.uint16 if narrow else np.int32)
+    contexts = memory[guard:-guard]
+    backend.pairs.place_pairs(walks, step, two_sided, row * heads, rows, cursors, contexts)
+    np.testing.assert_array_equal(cursors - begins, counts)
+    assert (memory[:guard] == 60000).all() and (memory[-guard:] == 60000).all()
+    places = [(p, h) for p in range(num_part) for h in range(num_head)]
+    return counts, {at: sorted(contexts[begins[at] : cursors[at]].tolist()) for at in places}

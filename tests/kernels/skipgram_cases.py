@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import skipgram_units
 from backends import GPU, REFERENCE
-from test_optimizer import settings_array
+from optimizer_cases import settings_array
 
 GUARD = 3  # rows of NaN before and behind every table
 

@@ -5,25 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from backends import REFERENCE
+from optimizer_cases import SETTINGS, settings_array
 
 from nodeloom.kernels.reference.optimizer import ADAGRAD, ADAM, MOMENTUM, RMSPROP, SGD
 
 NEEDS = ("optimizer",)
-SETTINGS = {
-    "SGD": (SGD, [0.0]),
-    "SGD with a largest step": (SGD, [0.02]),
-    "Momentum": (MOMENTUM, [0.9]),
-    "AdaGrad": (ADAGRAD, [1e-10]),
-    "RMSprop": (RMSPROP, [0.9, 1e-8]),
-    "Adam": (ADAM, [0.9, 0.99, 1e-8]),
-    "Adam as in GraphVite": (ADAM, [0.999, 0.99999, 1e-8]),
-}
 USED = {SGD: 0, MOMENTUM: 1, ADAGRAD: 1, RMSPROP: 1, ADAM: 2}
-
-
-def settings_array(name, real=np.float32):
-    optimizer, values = SETTINGS[name]
-    return optimizer, np.array(values + [np.nan] * (4 - len(values)), np.float32).astype(real)
 
 
 # p = 0.5, m = 0.2, v = 0.3, gradient = 0.4, decay = 0.1, so g = 0.45; lr = 0.1. Computed by hand from the formulas of

@@ -6,39 +6,13 @@ import numpy as np
 import pytest
 from backends import CPU, GPU, REFERENCE
 from gpu_calls import on_card
-from pair_cases import Case, Problem, compare, train
+from pair_cases import Case, Problem, compare, listed, some_walks, train
 
 from nodeloom.kernels.reference.pairs import PAIRS, shuffled
 from nodeloom.kernels.reference.skipgram import positive_pairs
 
 NEEDS = ("pairs",)
 OPTIMIZERS = ["SGD", "SGD with a largest step", "Momentum", "AdaGrad", "RMSprop", "Adam", "Adam as in GraphVite"]
-
-
-def some_walks(num_slot, shape=(23, 11), dead=0.4, dtype=np.int32, seed=0):
-    """Return walks of few slots, so that many stand side by side with themselves, some of which end early."""
-    rng = np.random.default_rng(seed)
-    walks = rng.integers(0, num_slot, shape).astype(dtype)
-    for w in np.flatnonzero(rng.random(len(walks)) < dead):
-        walks[w, rng.integers(0, walks.shape[1]) :] = -1
-    return walks
-
-
-def listed(backend, walks, step, two_sided, num_slot, row, heads, rows, narrow=False, cursor=np.int64):
-    """Count and place; return the counts and, by (context part, head), the sorted contexts."""
-    num_head, num_part = min(heads, num_slot - row * heads), -(-num_slot // rows)
-    counts = np.zeros((num_part, num_head), np.int32)
-    backend.pairs.count_pairs(walks, step, two_sided, row * heads, rows, counts)
-    cursors = (np.cumsum(counts) - counts.ravel()).reshape(counts.shape).astype(cursor)
-    begins = cursors.copy()
-    guard = 3
-    memory = np.full(counts.sum() + 2 * guard, 60000, np.uint16 if narrow else np.int32)
-    contexts = memory[guard:-guard]
-    backend.pairs.place_pairs(walks, step, two_sided, row * heads, rows, cursors, contexts)
-    np.testing.assert_array_equal(cursors - begins, counts)
-    assert (memory[:guard] == 60000).all() and (memory[-guard:] == 60000).all()
-    places = [(p, h) for p in range(num_part) for h in range(num_head)]
-    return counts, {at: sorted(contexts[begins[at] : cursors[at]].tolist()) for at in places}
 
 
 def by_hand(walks, step, two_sided, num_slot, row, heads, rows):

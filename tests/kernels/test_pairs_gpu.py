@@ -10,8 +10,7 @@ import pytest
 from backends import GPU, REFERENCE
 from covering import launches
 from gpu_calls import device
-from pair_cases import Case, Problem, compare, moves, train
-from test_pairs import listed, some_walks
+from pair_cases import Case, Problem, compare, listed, moves, some_walks, train
 
 from nodeloom.kernels.reference.pairs import PAIRS
 

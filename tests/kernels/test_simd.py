@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simd_values import DIMS, at, normal
 
 from nodeloom.kernels.cpu._jit import jit
 from nodeloom.kernels.cpu.simd import LANES, ROW_ALIGNMENT, coefficients, products, rows
-
-DIMS = [16, 32, 48, 64, 80, 112, 128, 144, 256, 272]
 
 
 @jit
@@ -78,15 +77,6 @@ def _squared_length(row, gradient, dim, decay):
 def _prefetch(address, dim):
     rows.prefetch(address)
     rows.prefetch_row(address, dim)
-
-
-def normal(*shape, seed=0):
-    return np.random.default_rng([seed, *shape]).normal(0, 1, shape).astype(np.float32)
-
-
-def at(array, offset=0):
-    """Return the address of an element."""
-    return array.ctypes.data + offset * array.itemsize
 
 
 @pytest.mark.parametrize("dim", DIMS)

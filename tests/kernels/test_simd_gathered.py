@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_simd import DIMS, at, normal
+from simd_values import DIMS, at, normal
 
 from nodeloom.kernels.cpu._jit import jit
 from nodeloom.kernels.cpu.parallel import run_slices

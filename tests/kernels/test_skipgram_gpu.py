@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import skipgram_units
 from backends import GPU, REFERENCE
-from covering import launches
+from covering import SKIPGRAM_LAYOUTS, launches
+from optimizer_cases import SETTINGS
 from skipgram_cases import Case, Problem, check, train
-from test_optimizer import SETTINGS
 
 pytestmark = pytest.mark.skipif(bool(GPU.missing), reason=f"gpu: {GPU.missing}")
 
@@ -47,24 +47,9 @@ STORED = [
     Case(nodes=21, num_walk=3, dim=40, num_nodes=9, shared_table=True, optimizer="AdaGrad", lr=0.02),
 ]
 
-LAYOUTS = [
-    {"block": 16},
-    {"block": 32, "keep": 0},
-    {"block": 128},
-    {"keep": 0},
-    {"fold": False},
-    {"fold": False, "keep": 0, "num_program": 1},
-    {"num_program": 1},
-    {"num_program": 3},
-    {"num_warps": 8},
-    {"add": False},
-    {"add": False, "keep": 0},
-    {"add": True},
-]
-
 
 @pytest.mark.covering(1)
-@pytest.mark.parametrize("layout", launches(LAYOUTS))
+@pytest.mark.parametrize("layout", launches(SKIPGRAM_LAYOUTS))
 @pytest.mark.parametrize("case", SHAPES, ids=str)
 def test_layouts(case, layout):
     agrees(case, layout)

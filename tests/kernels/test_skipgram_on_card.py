@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import skipgram_units
 from backends import GPU, REFERENCE
+from bf16_cases import CASE as BF16_CASE
+from bf16_cases import Bf16Problem, check_means
+from covering import SKIPGRAM_LAYOUTS as LAYOUTS
 from gpu_calls import device
 from skipgram_cases import Case, differences, train
-from test_skipgram_bf16 import CASE as BF16_CASE
-from test_skipgram_bf16 import Bf16Problem, check_means
-from test_skipgram_gpu import LAYOUTS
 
 pytestmark = pytest.mark.gpu
 

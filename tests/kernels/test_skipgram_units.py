@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import skipgram_units
 from backends import REFERENCE
+from optimizer_cases import SETTINGS
 from skipgram_cases import Case, differences, train
-from test_optimizer import SETTINGS
 
 
 def distance(case, **options):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import gpu_workers
 import pytest
-from test_together import settings_of
+from worker_runs import settings_of
 
 from gpu_pairs import take_kernels_of_the_cpu
 from nodeloom import Graph

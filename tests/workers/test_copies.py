@@ -9,8 +9,7 @@ import gpu_workers
 import numpy as np
 import pytest
 from local_workers import together
-from test_together import accuracy, settings_of
-from worker_runs import one_training, stopped_and_resumed, whole_and_in_two
+from worker_runs import accuracy, one_training, settings_of, stopped_and_resumed, whole_and_in_two
 
 from gpu_runs import INTERPRETED
 from nodeloom import Graph

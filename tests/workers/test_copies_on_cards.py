@@ -7,7 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from test_together import accuracy
+from worker_runs import accuracy
 
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition

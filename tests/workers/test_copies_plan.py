@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import gpu_workers
 import pytest
 from local_workers import together
-from test_together import settings_of
+from worker_runs import settings_of
 
 from gpu_runs import GB, INTERPRETED, fake_gpu
 from nodeloom import Graph

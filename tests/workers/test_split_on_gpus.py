@@ -6,13 +6,15 @@ import gpu_workers
 import numpy as np
 import pytest
 from local_workers import together
-from test_together import accuracy, settings_of
+from split_runs import NODES, communities, in_parts, learned_by_one, on_gpus
 from worker_runs import (
+    accuracy,
     check_rounds,
     one_training,
     pairs_by_block,
     pairs_of_one_process,
     run_of,
+    settings_of,
     stopped_and_resumed,
     whole_and_in_two,
 )
@@ -24,32 +26,7 @@ from nodeloom.engine import make_plan
 from nodeloom.engine.place import allocate
 from nodeloom.errors import TrainingError
 
-NODES = 901  # no multiple of any number of parts
-
-
-@pytest.fixture(scope="module")
-def communities():
-    edges, community = planted_partition(NODES, 7000, 6, mixing=0.3, seed=3)
-    return Graph.from_edges(edges, num_nodes=NODES), community
-
-
-@pytest.fixture(scope="module")
-def learned_by_one(communities):
-    graph, community = communities
-    return accuracy(one_training(graph, settings_of(num_epoch=60)).vertex, community)
-
-
-@pytest.fixture
-def on_gpus(monkeypatch):
-    """Train on the card, or with the kernels of the CPU in place of its kernels."""
-    gpu_workers.prepare(monkeypatch)
-    from gpu_pairs import take_kernels_of_the_cpu
-
-    take_kernels_of_the_cpu(monkeypatch)
-
-
-def in_parts(**values):
-    return settings_of(**{"device": "cuda", "worker_tables": "split", "num_epoch": 60, **values})
+__all__ = ["communities", "learned_by_one", "on_gpus"]  # fixtures
 
 
 # ------------------------------------------------------------------------------------------------------- what is trained

@@ -8,8 +8,8 @@ import gpu_workers
 import numpy as np
 import pytest
 from local_workers import together
-from test_split_on_gpus import communities
-from test_together import settings_of
+from split_runs import communities
+from worker_runs import settings_of
 
 from gpu_runs import GB, INTERPRETED
 from nodeloom import Graph

@@ -8,14 +8,15 @@ import gpu_workers
 import numpy as np
 import pytest
 from local_workers import together
-from test_split_on_gpus import NODES, communities, in_parts, learned_by_one, on_gpus
-from test_together import accuracy, settings_of
+from split_runs import NODES, communities, in_parts, learned_by_one, on_gpus
 from worker_runs import (
+    accuracy,
     check_rounds,
     one_training,
     pairs_by_block,
     pairs_of_one_process,
     run_of,
+    settings_of,
     stopped_and_resumed,
     whole_and_in_two,
 )

@@ -7,21 +7,21 @@ from collections import Counter
 import numpy as np
 import pytest
 from local_workers import together
-from sklearn.linear_model import LogisticRegression
 from worker_runs import (
+    accuracy,
     check_rounds,
     one_training,
     pairs_by_block,
     pairs_of_one_process,
     run_of,
+    settings_of,
     stopped_and_resumed,
     whole_and_in_two,
 )
 
 from nodeloom import Graph
-from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, TrainConfig
 from nodeloom.datasets import planted_partition
-from nodeloom.engine import Settings, make_plan
+from nodeloom.engine import make_plan
 from nodeloom.engine.place import allocate
 from nodeloom.engine.workers import blocks, shape
 from nodeloom.engine.workers.blocks import WorkerBlocks
@@ -34,27 +34,6 @@ NODES = 1501  # no multiple of any number of parts
 def communities():
     edges, community = planted_partition(NODES, 12_000, 6, mixing=0.3, seed=3)
     return Graph.from_edges(edges, num_nodes=NODES), community
-
-
-def settings_of(*, optimizer="SGD", **values):
-    values = {"dim": 32, "num_epoch": 100, "device": "cpu", "num_thread": 1, **values}
-    optimizer = {"type": optimizer, **{key: values.pop(key) for key in ("lr",) if key in values}}
-    sections = [
-        {key: value for key, value in values.items() if key in section.model_fields}
-        for section in (TrainConfig, BuildConfig, ResourceConfig)
-    ]
-    return Settings(
-        train=TrainConfig(**sections[0]),
-        build=BuildConfig(**sections[1], optimizer=OptimizerConfig(**optimizer)),
-        resource=ResourceConfig(**sections[2]),
-    )
-
-
-def accuracy(vectors, community):
-    half = np.random.default_rng(0).permutation(len(community))
-    learned, judged = half[: len(half) // 2], half[len(half) // 2 :]
-    model = LogisticRegression(max_iter=300).fit(vectors[learned], community[learned])
-    return 100 * model.score(vectors[judged], community[judged])
 
 
 @pytest.fixture(params=[True, False], ids=["whole walks", "pair by pair"])

@@ -6,10 +6,13 @@ import dataclasses
 from collections import Counter
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from local_workers import together
+from sklearn.linear_model import LogisticRegression
 
-from nodeloom.engine import make_plan
+from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, TrainConfig
+from nodeloom.engine import Settings, make_plan
 from nodeloom.engine.grid import GridEngine
 from nodeloom.engine.place import allocate, engine_of
 from nodeloom.engine.resident import Position
@@ -143,3 +146,24 @@ def whole_and_in_two(monkeypatch, graph, file, settings, stop):
         whole = together(patch, 2, lambda _: one_training(graph, settings))[0]
         together(patch, 2, begin)
         return whole, together(patch, 2, lambda _: one_training(graph, settings, resume=file))[0]
+
+
+def settings_of(*, optimizer="SGD", **values):
+    values = {"dim": 32, "num_epoch": 100, "device": "cpu", "num_thread": 1, **values}
+    optimizer = {"type": optimizer, **{key: values.pop(key) for key in ("lr",) if key in values}}
+    sections = [
+        {key: value for key, value in values.items() if key in section.model_fields}
+        for section in (TrainConfig, BuildConfig, ResourceConfig)
+    ]
+    return Settings(
+        train=TrainConfig(**sections[0]),
+        build=BuildConfig(**sections[1], optimizer=OptimizerConfig(**optimizer)),
+        resource=ResourceConfig(**sections[2]),
+    )
+
+
+def accuracy(vectors, community):
+    half = np.random.default_rng(0).permutation(len(community))
+    learned, judged = half[: len(half) // 2], half[len(half) // 2 :]
+    model = LogisticRegression(max_iter=300).fit(vectors[learned], community[learned])
+    return 100 * model.score(vectors[judged], community[judged])
