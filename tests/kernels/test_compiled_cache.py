@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
+import os
+import tempfile
 
 import numba.core.config
 import pytest
@@ -95,3 +98,84 @@ def test_all_files_count(tmp_path, monkeypatch):
 
 def test_kernels_carry_the_stamp():
     assert skipgram.train_walks._cache._cache_file._source_stamp[1] == _jit.sources()
+
+
+@pytest.fixture
+def told(caplog):
+    _jit._tell_once.cache_clear()
+    _jit._temporary_folder.cache_clear()
+    yield caplog
+    _jit._tell_once.cache_clear()
+    _jit._temporary_folder.cache_clear()
+
+
+@pytest.mark.parametrize("broken", [b"", b"x" * 31, b"x" * 64, "cut", "flipped"])
+def test_broken_files_are_replaced(hits, tmp_path, broken, told):
+    assert hits() == 0
+    (path,) = files(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(
+        {"cut": whole[:-1], "flipped": whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:]}.get(broken, broken)
+    )
+    assert hits() == 0
+    assert hits() == 1
+    assert told.messages == []
+
+
+def test_a_kernel_that_cannot_be_read_is_compiled_anew(hits, monkeypatch):
+    assert hits() == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(_jit.pickle, "loads", lambda content: 1 / 0)
+        assert hits() == 0
+    assert hits() == 1
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_a_folder_that_cannot_be_written_is_done_without(hits, tmp_path, monkeypatch, told, error):
+    def full(self, path):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(_jit.CacheFiles, "_open_for_write", full)
+    assert hits() == 0
+    assert hits(3.5) == 0
+    assert len(told.messages) == 1
+    assert "Set NUMBA_CACHE_DIR" in told.text
+
+
+def _nowhere(self, function):
+    raise RuntimeError("cannot cache function: no locator available")
+
+
+def test_without_a_folder_there_is_a_temporary_one(tmp_path, monkeypatch, told):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    tried = []
+
+    def init(self, function):
+        tried.append(numba.core.config.CACHE_DIR)
+        if len(tried) % 2:
+            _nowhere(self, function)
+
+    monkeypatch.setattr(_jit.KernelCache, "__init__", init)
+    before = numba.core.config.CACHE_DIR
+    for _ in range(2):
+        assert isinstance(_jit.cache_of(test_broken_files_are_replaced), _jit.KernelCache)
+    assert before == numba.core.config.CACHE_DIR
+    assert tried[1].startswith(str(tmp_path / "nodeloom-kernels-"))
+    assert len(told.messages) == 1
+
+
+@pytest.mark.parametrize("trap", ["link", "writable by all", "file"])
+def test_code_is_never_read_from_a_folder_of_others(tmp_path, monkeypatch, told, trap):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    path = tmp_path / f"nodeloom-kernels-{os.getuid()}"
+    if trap == "link":
+        (tmp_path / "theirs").mkdir()
+        path.symlink_to(tmp_path / "theirs")
+    elif trap == "file":
+        path.touch()
+    else:
+        path.mkdir()
+        path.chmod(0o777)
+    monkeypatch.setattr(_jit.KernelCache, "__init__", _nowhere)
+    assert isinstance(_jit.cache_of(test_broken_files_are_replaced), _jit.NullCache)
+    assert "every process compiles them anew" in told.text

@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import pickle
+import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core.caching import IndexDataCacheFile
+import numba.core.config
+from numba.core.caching import FunctionCache, IndexDataCacheFile, NullCache
+
+from nodeloom.log import logger
 
 # Reassociation and contraction let sums vectorise. NaN and infinity keep their meaning: the guards against divergence test them.
 FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
@@ -36,18 +42,91 @@ def jit(function: Callable[..., Any] | None = None, *, inline: bool = False, fas
 
     def decorate(f: Callable[..., Any]) -> Any:
         kernel: Any = numba.njit(
-            cache=True,
             nogil=True,
             error_model="numpy",
             fastmath=FASTMATH if fastmath else False,
             forceinline=inline,
         )(f)
-        file = getattr(kernel._cache, "_cache_file", None)
-        if file is not None:
-            kernel._cache._cache_file = CacheFiles(file)
+        kernel._cache = cache_of(f)  # as cache=True does with a cache of Numba's own
         return kernel
 
     return decorate(function) if function is not None else decorate
+
+
+def cache_of(function: Callable[..., Any]) -> Any:
+    """Return the cache of a kernel: in the folder that Numba chooses, else in one for temporary files, else none."""
+    try:
+        return KernelCache(function)
+    except (
+        RuntimeError
+    ):  # neither the folder of the package nor the home can be written, and NUMBA_CACHE_DIR names none
+        folder = _temporary_folder()
+    if folder is None:
+        _tell_once(
+            "no folder can be written for compiled kernels: every process compiles them anew. Set NUMBA_CACHE_DIR to one."
+        )
+        return NullCache()
+    _tell_once("compiled kernels are kept in %s. Set NUMBA_CACHE_DIR to keep them elsewhere.", folder)
+    before, numba.core.config.CACHE_DIR = numba.core.config.CACHE_DIR, folder
+    try:
+        return KernelCache(function)
+    except RuntimeError:
+        return NullCache()
+    finally:
+        numba.core.config.CACHE_DIR = before
+
+
+@functools.cache
+def _temporary_folder() -> str | None:
+    """Return a folder for temporary files that is this user's alone, for code is read from it; None if there is none."""
+    user = getattr(os, "getuid", lambda: 0)()
+    path = Path(tempfile.gettempdir()) / f"nodeloom-kernels-{user}"
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+        found = path.lstat()
+        safe = stat.S_ISDIR(found.st_mode) and found.st_uid == user and not found.st_mode & 0o022
+        return str(path) if safe and os.access(path, os.W_OK) else None
+    except OSError:
+        return None
+
+
+@functools.cache
+def _tell_once(message: str, *values: object) -> None:
+    logger.warning(message, *values)
+
+
+class KernelCache(FunctionCache):
+    """Numba's cache of a function, done without where it is broken or cannot be written.
+
+    Parameters
+    ----------
+    function : callable
+        The function that is compiled.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file = CacheFiles(self._cache_file)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the compiled code for a signature; None if there is none that can be used, and then it is compiled anew."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as error:  # noqa: BLE001  whatever a file of another version holds, the sources are at hand
+            logger.info("a compiled kernel in %s cannot be used: %s", self.cache_path, error)
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Write the compiled code for a signature, if there is room for it."""
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            _tell_once(
+                "compiled kernels cannot be kept in %s: %s. Set NUMBA_CACHE_DIR to another folder.",
+                self.cache_path,
+                reason,
+            )
 
 
 class CacheFiles(IndexDataCacheFile):
