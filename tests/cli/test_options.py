@@ -21,7 +21,7 @@ OTHER = {
     "schedule": "constant", "beta1": "0.8", "beta2": "0.99", "epsilon": "1e-6", "num_partition": "4",
     "num_negative": "2", "batch_size": "1000", "episode_size": "5", "delimiters": ",", "comment": "%",
     "encoding": "latin-1", "normalization": True, "weighted": False, "duplicates": "keep", "self_loops": "drop",
-    "columns": "source, target", "dim": "64", "device": "cuda:1", "table_dtype": "bf16", "sampler": "host",
+    "columns": "source, target", "format": "edges", "dim": "64", "device": "cuda:1", "table_dtype": "bf16", "sampler": "host",
     "gpus": "2, 0", "gpu_memory_limit": "1000000", "memory_limit": "2000000", "num_thread": "1", "num_worker": "2",
     "worker_tables": "split", "max_restart": "3", "worker_timeout": "9.5", "init": "old.safetensors",
     "num_iteration": "9", "tolerance": "0.01", "degree_exponent": "0.3", "residual": "0.1", "whiten": False,
@@ -91,7 +91,7 @@ def test_the_value_of_an_option_arrives(option):
             "--device: expected 'auto' or 'cpu', since --deterministic is set",
         ),
         ({"gpus": "first"}, "--gpus: expected a list, each item an integer >= 0, got 'first'"),
-        ({"encoding": "klingon"}, "--encoding: expected an encoding that Python knows"),
+        ({"encoding": "klingon"}, "--encoding: expected an encoding of text that Python knows"),
     ],
 )
 def test_errors_name_the_option(options, message):

@@ -151,9 +151,7 @@ def _cache_of_data_sets() -> str:
 def _cache_of_numba() -> str:
     from nodeloom.kernels.cpu import rng
 
-    return str(
-        rng.mix.stats.cache_path or "none: every process compiles the kernels"
-    )  # beside the code, if Numba may
+    return str(rng.mix.stats.cache_path or "none: every process compiles the kernels")  # beside the code, if Numba may
 
 
 def _cache_of_triton() -> str:

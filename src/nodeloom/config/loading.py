@@ -13,7 +13,7 @@ from nodeloom.config import relations
 from nodeloom.config.problems import Path as KeyPath
 from nodeloom.config.problems import join, key_paths, near_miss, sentences
 from nodeloom.config.tree import Config
-from nodeloom.config.yaml_tree import RawTree, parse, scalar
+from nodeloom.config.yaml_tree import LARGEST, RawTree, parse, scalar
 from nodeloom.errors import ConfigError
 
 
@@ -39,9 +39,14 @@ def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> 
         The file cannot be read, a key is unknown, a value is not allowed, or two values do not go together. One line
         per problem, each with file, line, key path, what is allowed and what was found.
     """
-    file = Path(path)
+    file, content = Path(path), b""
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        if file.stat().st_size > 4 * LARGEST:
+            raise ConfigError(
+                f"{file}: expected a configuration of at most {4 * LARGEST:,} bytes, got {file.stat().st_size:,}. Is it another file?"
+            )
+        content = file.read_bytes()
+        text = content.decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(
             f"{file}: there is no such file. 'nodeloom new graph' writes one, 'nodeloom list' shows those included."
@@ -49,9 +54,12 @@ def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> 
     except IsADirectoryError:
         raise ConfigError(f"{file}: this is a folder. Name the YAML file in it.") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{file}: this is not a text file in UTF-8 (byte {error.start}).") from None
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror or error}.") from None
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{file}:{line}: this is not a text file in UTF-8 (byte {error.start}).") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     return build(_with_overrides(parse(text, str(file)), overrides))
 
 

@@ -18,6 +18,8 @@ from nodeloom.keywords import near_miss
 from nodeloom.words import setting
 
 Path = tuple[str | int, ...]
+MOST_PROBLEMS = 20
+"""Problems of a configuration that are told one by one."""
 Model = TypeVar("Model", bound=BaseModel)
 
 _SIGNS: dict[type, tuple[str, str]] = {
@@ -141,7 +143,11 @@ def sentences(error: ValidationError, model: type[BaseModel], where: Callable[[P
         One sentence per key.
     """
     found: dict[Path, str] = {}
-    for item in error.errors(include_url=False):
+    problems = error.errors(include_url=False)
+    for number, item in enumerate(problems):
+        if len(found) == MOST_PROBLEMS:
+            found[()] = f"{where(())}: and {len(problems) - number:,} more."
+            break
         loc = tuple(item["loc"])
         path, owner, field = _descend(model, loc)
         if any(other[: len(path)] == path or path[: len(other)] == other for other in found):

@@ -59,7 +59,8 @@ class Section(BaseModel):
         return {
             key: value
             for key, value in values.items()
-            if not (value is None or (isinstance(value, str) and value == AUTO and cls._auto_is_default(key)))
+            if key not in cls.model_fields
+            or not (value is None or (isinstance(value, str) and value == AUTO and cls._auto_is_default(key)))
         }
 
     @classmethod

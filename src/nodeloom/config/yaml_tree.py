@@ -8,11 +8,17 @@ from typing import Any
 import yaml
 
 from nodeloom.config.problems import Path, join
-from nodeloom.errors import ConfigError
+from nodeloom.errors import ConfigError, describe
 from nodeloom.words import setting
 
 COMMAND_LINE = "command line"
 """Where settings come from that are given as options."""
+
+LARGEST = 1 << 20
+"""Characters of a configuration: YAML is read slowly, and edges have files of their own."""
+
+MOST = 200_000
+"""Values of a configuration, those of aliases counted as often as they are meant."""
 
 _MERGE = "tag:yaml.org,2002:merge"
 
@@ -74,58 +80,133 @@ def parse(text: str, origin: str) -> RawTree:
         The text is not YAML, holds a key twice, or is not a group of keys. Names file and line.
     """
     tree = RawTree({}, origin)
-    loader = yaml.SafeLoader(text)
     try:
-        node = loader.get_single_node()
-        if node is None:
-            raise ConfigError(f"{origin}: the file is empty. 'nodeloom new graph' writes one to start from.")
-        if not isinstance(node, yaml.MappingNode):
-            raise ConfigError(
-                f"{origin}:{node.start_mark.line + 1}: expected sections such as 'graph:' and 'train:', "
-                f"got {str(node.value)[:60]!r}. 'nodeloom new graph' writes a file to start from."
-            )
-        tree.values = _value(loader, node, (), tree)
-    except (yaml.MarkedYAMLError, yaml.reader.ReaderError) as error:
-        mark = getattr(error, "problem_mark", None)
+        tree.values = _Reader(text, tree).content()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
         place = f"{origin}:{mark.line + 1}" if mark else origin
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
         raise ConfigError(
-            f"{place}: this is not YAML: {problem}. Check the indentation, quotes and brackets."
+            f"{place}: this is not YAML: {error.problem or 'cannot be read'}. Check the indentation, quotes and brackets."
         ) from None
-    finally:
-        loader.dispose()
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError(
+            f"{origin}:{line}: this is not YAML: the character {error.character:#x} is not allowed. Take it out, or write it as an "
+            "escape in double quotes."
+        ) from None
+    except RecursionError:
+        raise ConfigError(
+            f"{origin}: expected a few levels of keys, got groups nested without end. Check the brackets."
+        ) from None
     return tree
 
 
-def _value(loader: yaml.SafeLoader, node: yaml.Node, path: Path, tree: RawTree) -> Any:
-    line = f"{tree.origin}:{node.start_mark.line + 1}"
-    tree.places.setdefault(path, line)
-    if isinstance(node, yaml.MappingNode):
+class _Reader:
+    """Turns the nodes of YAML into plain values, each at most once for each time that it is meant.
+
+    Parameters
+    ----------
+    text : str
+        YAML.
+    tree : RawTree
+        Gets the places of keys.
+    """
+
+    def __init__(self, text: str, tree: RawTree) -> None:
+        self.text, self.tree, self.count = text, tree, 0
+        self.open: set[int] = set()  # the nodes around the one that is read
+        self.loader = yaml.SafeLoader("")
+
+    def content(self) -> dict[str, Any]:
+        origin = self.tree.origin
+        if len(self.text) > LARGEST:
+            raise ConfigError(
+                f"{origin}: expected at most {LARGEST:,} characters, got {len(self.text):,}. Put edges into a file of their own, and name "
+                f"it as {setting('graph.file_name')}."
+            )
+        self.loader = yaml.SafeLoader(self.text)
+        try:
+            node = self.loader.get_single_node()
+            if node is None:
+                raise ConfigError(f"{origin}: the file is empty. 'nodeloom new graph' writes one to start from.")
+            if not isinstance(node, yaml.MappingNode):
+                raise ConfigError(
+                    f"{self.place(node)}: expected sections such as 'graph:' and 'train:', "
+                    f"got {str(node.value)[:60]!r}. 'nodeloom new graph' writes a file to start from."
+                )
+            return dict(self.value(node, ()))
+        finally:
+            self.loader.dispose()
+
+    def place(self, node: yaml.Node) -> str:
+        return f"{self.tree.origin}:{node.start_mark.line + 1}"
+
+    def value(self, node: yaml.Node, path: Path) -> Any:
+        self.tree.places.setdefault(path, self.place(node))
+        self.count += 1
+        if self.count > MOST:
+            raise ConfigError(
+                f"{self.place(node)}: expected at most {MOST:,} values, got more. Do aliases (*name) multiply them?"
+            )
+        if isinstance(node, yaml.ScalarNode):
+            return self.scalar(node)
+        if node.tag not in ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
+            raise ConfigError(
+                f"{self.place(node)}: {join(path)}: expected plain groups and lists, got the tag {node.tag!r}. Take it out."
+            )
+        if id(node) in self.open:
+            raise ConfigError(
+                f"{self.place(node)}: {join(path)}: expected a value, got a group that holds itself (*name)."
+            )
+        self.open.add(id(node))
+        try:
+            if isinstance(node, yaml.MappingNode):
+                return self.group(node, path)
+            return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+        finally:
+            self.open.discard(id(node))
+
+    def group(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = loader.construct_object(key_node, deep=True)
-            place = f"{tree.origin}:{key_node.start_mark.line + 1}"
+            place = self.place(key_node)
             if key_node.tag == _MERGE:
                 raise ConfigError(f"{place}: '<<' merges are not supported. Write the keys out.")
-            if not isinstance(key, str):
-                raise ConfigError(f"{place}: expected a name as key, got {key!r}. Put it in quotes if it is meant.")
+            key = self.scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else "a group"
+            if not isinstance(key, str) or not isinstance(key_node, yaml.ScalarNode):
+                raise ConfigError(
+                    describe(place, expected="a name as key", got=key, hint="Put it in quotes if it is meant.")
+                )
             if key in values:
-                first = tree.places[(*path, key)]
+                first = self.tree.places[(*path, key)]
                 raise ConfigError(f"{place}: {join((*path, key))}: this key is given twice (first at {first}).")
-            tree.places[(*path, key)] = place
-            values[key] = _value(loader, value_node, (*path, key), tree)
+            self.tree.places[(*path, key)] = place
+            values[key] = self.value(value_node, (*path, key))
         return values
-    if isinstance(node, yaml.SequenceNode):
-        return [_value(loader, item, (*path, index), tree) for index, item in enumerate(node.value)]
-    return loader.construct_object(node, deep=True)
+
+    def scalar(self, node: yaml.ScalarNode) -> Any:
+        try:
+            return self.loader.construct_object(node, deep=True)
+        except yaml.MarkedYAMLError:
+            raise
+        except Exception:  # noqa: BLE001  PyYAML raises whatever its conversions do
+            kind = str(node.tag).rpartition(":")[2]
+            text = str(node.value)
+            shown = repr(text) if len(text) <= 40 else f"{text[:40]!r} and {len(text) - 40:,} more characters"
+            raise ConfigError(
+                f"{self.place(node)}: expected what YAML can read as {kind}, got {shown}. Put it in quotes if text is meant."
+            ) from None
 
 
 def scalar(text: str) -> Any:
     """Read the value of an option as YAML would: ``5`` is a number, ``true`` a switch, ``[1, 2]`` a list.
 
-    Text that is not YAML is text.
+    Text that is not YAML, or that only multiplies itself or cannot be read as what it looks like, is text.
     """
+    reader = _Reader("", RawTree({}, ""))
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        reader.loader = yaml.SafeLoader(text)
+        node = reader.loader.get_single_node()
+        return None if node is None else reader.value(node, ())
+    except (yaml.YAMLError, ConfigError, RecursionError):
         return text

@@ -67,13 +67,14 @@ def cache_of(function: Callable[..., Any]) -> Any:
         )
         return NullCache()
     _tell_once("compiled kernels are kept in %s. Set NUMBA_CACHE_DIR to keep them elsewhere.", folder)
-    before, numba.core.config.CACHE_DIR = numba.core.config.CACHE_DIR, folder
+    settings: Any = numba.core.config
+    before, settings.CACHE_DIR = settings.CACHE_DIR, folder
     try:
         return KernelCache(function)
     except RuntimeError:
         return NullCache()
     finally:
-        numba.core.config.CACHE_DIR = before
+        settings.CACHE_DIR = before
 
 
 @functools.cache
