@@ -42,6 +42,10 @@ _ELSEWHERE = {
     "duplicates": "duplicate multigraph parallel",
     "self_loops": "loops self_loop",
     "normalization": "normalize normalized",
+    "k": "n n_neighbors num_neighbors top_k topk topn",
+    "query": "name node positive",
+    "nearest": "most_similar similar similar_nodes",
+    "vectors_": "embedding embedding_ embeddings vectors wv",
     "names": "labels node_names nodes",
     "num_nodes": "n n_nodes num_node number_of_nodes",
 }

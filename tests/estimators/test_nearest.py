@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodeloom import DeepWalk, Graph
-from nodeloom.errors import ConfigError, DataError, UnknownNodeError
+from nodeloom.errors import ConfigError, DataError, ParameterError, UnknownNodeError
 from nodeloom.estimators.fitted import NotFittedError
 
 
@@ -43,7 +43,7 @@ def test_vectors(model):
 
 def test_integers_are_names():
     numbers = DeepWalk(dim=3, num_epoch=2).fit(Graph.from_edges([[0, 1], [1, 2], [2, 3]], names=[7, 5, 3, 1]))
-    for query in (5, "5", np.int64(5)):
+    for query in (5, "5", np.int64(5), b"5"):
         assert close(numbers.nearest(query, 2), numbers.nearest([5], 2)[0])
     assert len(numbers.nearest(np.array([7, 5, 3]), 2)) == 3
     with pytest.raises(UnknownNodeError, match="1 unknown name: '05'"):
@@ -107,8 +107,13 @@ def test_before_fit_everything_says_so():
         with pytest.raises(NotFittedError, match=r"DeepWalk: not fitted yet\. Call fit\(graph\) first"):
             ask()
     assert not hasattr(model, "vectors_")
-    with pytest.raises(AttributeError, match="'DeepWalk' object has no attribute 'vectors'"):
-        model.vectors  # noqa: B018
+    for word, meant in (("vectors", "vectors_"), ("most_similar", "nearest"), ("vectors__", "vectors_")):
+        with pytest.raises(
+            AttributeError, match=f"'DeepWalk' object has no attribute {word!r}. Did you mean {meant!r}"
+        ):
+            getattr(model, word)
+    with pytest.raises(ParameterError, match=r"DeepWalk\.nearest: there is no parameter 'topn'\. Did you mean 'k'\?"):
+        model.nearest("x", topn=5)
 
 
 def test_scikit_learns_error_of_the_same_name():

@@ -153,6 +153,11 @@ class TooMany:
         pass
 
 
+class Later:
+    async def on_pool_end(self, progress):
+        pass
+
+
 def function(progress):
     pass
 
@@ -167,6 +172,7 @@ def function(progress):
         ([After], r"expected an object, got the class After\. Make one: After\(\)"),
         ([function], "expected an object with such a method, got the function function"),
         ([functools.partial(function)], "got 'partial'"),
+        ([Later()], "expected a plain method on_pool_end, got one with async or yield"),
         ([None], "got 'NoneType'"),
         (["on_pool_end"], "got 'str'"),
         (After(None), "callbacks: expected a list of objects, got 'After'"),

@@ -54,6 +54,7 @@ FORMS = {
     "missing in pandas": pandas.array(["x", pandas.NA, "y", "x"]),
     "column of polars": polars.Series(["x", None, "y", "x"]),
     "lists of lists": [["x"], [], ["y"], ["x"]],
+    "column": np.array([["x"], [None], ["y"], ["x"]], object),
 }
 
 
@@ -98,7 +99,10 @@ def test_by_name_and_by_position_agree(labels):
     ("labels", "message"),
     [
         ({"anne": "x", "bob": "y"}, r"1 unknown name: 'anne'\. Did you mean 'ann'\? .* pass unknown='skip'"),
-        (pandas.Series(["x"] * 4), "4 unknown names: 0, 1, 2, 3. Are they labels of another graph"),
+        (pandas.Series(["x"] * 4), r"4 unknown names: 0, 1, 2, 3\. Give labels\.to_numpy\(\) if they are in the order"),
+        (pandas.Series(["x"] * 3, index=[5, 6, 7]), "3 unknown names: 5, 6, 7. Are they labels of another graph"),
+        ([[0, 1, 0], [1, 0, 0], [0, 0, 1], [1, 1, 0]], "expected lists of labels, got 'lists of 0 and 1, such as"),
+        ({"ann": [0, 1], "bob": [1, 0]}, "Give a NumPy array"),
         (["x", "y"], r"expected one for each of 4 nodes, got '2 labels'\. For labels of some .* a dict or a Series"),
         ("ann", "expected a dict, a Series or a DataFrame"),
         (5, "expected a dict, a Series or a DataFrame"),

@@ -154,6 +154,10 @@ def _check_callback(where: str, callback: Any) -> None:
     for event, method in methods.items():
         if method is None:
             continue
+        if any(kind(method) for kind in (inspect.iscoroutinefunction, inspect.isgeneratorfunction)):
+            raise ParameterError(
+                f"{where}: expected a plain method {event}, got one with async or yield, which would not run."
+            )
         try:
             inspect.signature(method).bind(None)
         except TypeError:

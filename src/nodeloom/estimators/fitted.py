@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from nodeloom.errors import ConfigError, DataError, NodeloomError, UnknownNodeError, describe
 from nodeloom.estimators.parameters import Parameters
+from nodeloom.keywords import known_keywords, near_miss
 from nodeloom.typing import DoubleArray, FloatArray, NodeName
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ class FittedVectors(Parameters):
         # Only reached for what is not there: the results of a model that is not fitted.
         if name in FITTED:
             raise self._not_fitted()
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+        close = near_miss(name, [*FITTED, *(known for known in dir(type(self)) if not known.startswith("_"))])
+        meant = f". Did you mean {close!r}?" if close and not name.startswith("_") else ""
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{meant}")
 
     def __sklearn_is_fitted__(self) -> bool:
         return "vectors_" in vars(self)
@@ -107,7 +110,7 @@ class FittedVectors(Parameters):
             If there is no such node; it is a KeyError.
         """
         vectors = self.vectors_
-        if isinstance(name, bool) or not isinstance(name, str | int | np.integer):
+        if isinstance(name, bool) or not isinstance(name, str | bytes | int | np.integer):
             raise UnknownNodeError(describe(type(self).__name__, expected="the name of a node", got=name))
         return vectors[int(self.graph_names_.find([name])[0])]
 
@@ -139,6 +142,7 @@ class FittedVectors(Parameters):
     def nearest(
         self, query: Iterable[NodeName] | npt.NDArray[Any], k: int = 10, *, metric: Metric = "cosine"
     ) -> list[Near] | Near: ...
+    @known_keywords()
     def nearest(self, query: Any, k: int = 10, *, metric: Metric = "cosine") -> Near | list[Near]:
         """Return the `k` nodes nearest to a node or a vector, nearest first, as (name, score); for several a list of such lists.
 
@@ -175,7 +179,7 @@ class FittedVectors(Parameters):
 
     def _queries(self, query: Any, dim: int) -> tuple[Any, bool]:
         """Return queries as ids [q] or vectors [q, dim], and whether a single one is meant."""
-        if isinstance(query, str | int | np.integer):
+        if isinstance(query, str | bytes | int | np.integer):
             return self.graph_names_.find([query]), True  # type: ignore[list-item]  # NumPy's integers too
         if not isinstance(query, Iterable):
             expected = f"a name, a vector of {dim} numbers, or several of them"

@@ -130,9 +130,9 @@ class Vocabulary:
             yield from self._array[start : start + 65536].to_pylist()
 
     def __contains__(self, name: object) -> bool:
-        if isinstance(name, bool) or not isinstance(name, str | int | np.integer):
+        if isinstance(name, bool) or not isinstance(name, str | bytes | int | np.integer):
             return False
-        return bool(self.find([str(name) if isinstance(name, str) else int(name)], missing=-1)[0] >= 0)
+        return bool(self.find(name_array(name), missing=-1)[0] >= 0)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Vocabulary):
@@ -329,7 +329,7 @@ def name_array(names: Any) -> pa.Array:
         return names.to_arrow()
     if isinstance(names, pa.Array | pa.ChunkedArray):
         return plain(names)
-    if isinstance(names, str | int | np.integer):
+    if isinstance(names, str | bytes | int | np.integer):
         return name_array([names])
     if isinstance(names, np.ndarray) and names.dtype.kind in "iu":
         return plain(pa.array(np.ascontiguousarray(names).ravel()))

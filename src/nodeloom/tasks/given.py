@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,8 @@ def labels_of(labels: Any, names: Vocabulary, unknown: Unknown = "error") -> Lab
             raise DataError(
                 describe("labels", expected=f"one for each of {len(names)} nodes", got=f"{count} labels", hint=hint)
             )
+        if isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] == 1:
+            values = values[:, 0]  # a column, as tables give it
         if not isinstance(values, list) and values.ndim > 1:
             return _of_indicator(values)
         rows = np.arange(len(names))
@@ -127,6 +129,7 @@ def _known(
     """Return the nodes of the names that are known, and their labels."""
     nodes = names.find(keys, missing=-1)
     lost = np.flatnonzero(nodes < 0)
+    by_position = len(keys) == len(names) and list(keys) == list(range(len(names)))
     if not len(lost):
         return nodes, values
     if unknown == "error" or len(lost) == len(nodes):
@@ -134,6 +137,8 @@ def _known(
             names.find([keys[int(i)] for i in lost])
         except UnknownNodeError as error:
             hint = "Are they labels of another graph?"
+            if by_position:
+                hint = "Give labels.to_numpy() if they are in the order of the nodes."
             hint += "" if len(lost) == len(nodes) else " To leave such nodes out, pass unknown='skip'."
             raise UnknownNodeError(f"labels: {error}. {hint}".replace("?. ", "? ")) from None
     logger.warning("labels: %d of %d nodes are not in the graph; they are left out.", len(lost), len(nodes))
@@ -146,6 +151,11 @@ def _pairs(rows: npt.NDArray[np.int64], values: Any) -> tuple[list[int], list[st
     nodes: list[int] = []
     found: list[str] = []
     listed = values.tolist() if isinstance(values, np.ndarray) else values
+    if _is_matrix(listed):
+        hint = "Give a NumPy array [N, C] if 1 says that a node has a class, and text if these are two classes."
+        raise DataError(
+            describe("labels", expected="lists of labels", got=f"lists of 0 and 1, such as {listed[0]}", hint=hint)
+        )
     for row, value in zip(rows.tolist(), listed, strict=True):
         several = value.tolist() if isinstance(value, np.ndarray) else value
         for label in several if isinstance(several, list | tuple | set | frozenset) else (several,):
@@ -154,6 +164,14 @@ def _pairs(rows: npt.NDArray[np.int64], values: Any) -> tuple[list[int], list[st
                 nodes.append(row)
                 found.append(name)
     return nodes, found
+
+
+def _is_matrix(values: Sequence[Any]) -> bool:
+    """Tell rows of a matrix of 0 and 1 from lists of labels: they are all of one length, and of 0 and 1 alone."""
+    rows = [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
+    if not rows or not all(isinstance(row, list | tuple) and len(row) == len(rows[0]) > 1 for row in rows):
+        return False
+    return all(isinstance(label, int) and label in (0, 1) for row in rows for label in row)
 
 
 def _class_name(label: Any) -> str | None:
