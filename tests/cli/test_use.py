@@ -78,7 +78,7 @@ def test_nearest_of_integer_names(cli, fake, tmp_path):
     assert len(cli("nearest", tmp_path / "m.safetensors", "10", "--json").json["nearest"]["10"]) == 3
     answer = cli("nearest", tmp_path / "m.safetensors", "ten")
     assert answer.code == 2
-    assert "expected an integer, as all nodes are called here, got 'ten'" in answer.err
+    assert "such as 1 and 2), got 1 unknown name: 'ten'" in answer.err
 
 
 def test_nearest_of_an_unknown_name(cli, model):

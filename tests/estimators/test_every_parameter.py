@@ -175,7 +175,7 @@ def test_num_thread_and_deterministic(graph, monkeypatch):
     ):
         DeepWalk(dim=4, num_epoch=1, **options).fit(graph)
     assert seen == [3, 1, 1, 1]
-    with pytest.raises(ConfigError, match=r"num_thread: expected 1 thread, since train\.deterministic is set"):
+    with pytest.raises(ConfigError, match=r"num_thread: expected 1 thread, since deterministic is set"):
         DeepWalk(num_thread=2, deterministic=True).fit(graph)
 
 
@@ -230,7 +230,7 @@ def test_a_gpu_that_is_not_there_is_refused(graph, monkeypatch):
             use(graph)
     assert len(DeepWalk(dim=4, num_epoch=1).fit(graph)) == graph.num_nodes
     with pytest.raises(
-        ConfigError, match=r"DeepWalk\.device: expected 'auto' or 'cpu', since train\.deterministic is set"
+        ConfigError, match=r"DeepWalk\.device: expected 'auto' or 'cpu', since deterministic is set"
     ):
         DeepWalk(**BASE, device="cuda").fit(graph)
 

@@ -19,7 +19,7 @@ def model(graph):
 
 
 def close(found, expected):
-    return [name for name, _ in found] == [name for name, _ in expected]
+    return [name for name, _ in found] == [name for name, _ in expected]  # of few, whose scores differ
 
 
 def test_several_names(model):
@@ -53,9 +53,11 @@ def test_integers_are_names():
 @given(st.lists(st.integers(0, 299), max_size=5), st.integers(1, 400))
 def test_one_by_one_is_all_at_once(model, nodes, k):
     names = [f"n{i}" for i in nodes]
-    assert [[name for name, _ in found] for found in model.nearest(names, k)] == [
-        [name for name, _ in model.nearest(name, k)] for name in names
-    ]
+    for found, name in zip(model.nearest(names, k), names, strict=True):
+        alone = model.nearest(name, k)
+        assert len(found) == len(alone) == min(k, 299)
+        # Products of many rows are rounded otherwise, and what is as near may come in another order.
+        assert np.allclose([score for _, score in found], [score for _, score in alone], atol=1e-5)
 
 
 @pytest.mark.parametrize(

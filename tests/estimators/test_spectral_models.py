@@ -184,8 +184,8 @@ def test_a_training_says_that_there_is_a_faster_way(tmp_path, capsys):
     ("options", "message"),
     [
         (["--fast", "--model", "LINE"], "--fast: expected no other --model"),
-        (["--fast", "--resume"], "--resume: expected false, since train.model is propagation"),
-        (["--fast", "--init", "m.safetensors"], "--init: expected none, since train.model is propagation"),
+        (["--fast", "--resume"], "--resume: expected false, since --model is propagation"),
+        (["--fast", "--init", "m.safetensors"], "--init: expected none, since --model is propagation"),
     ],
 )
 def test_what_does_not_go_together(tmp_path, capsys, options, message):
@@ -197,7 +197,7 @@ def test_keys_of_other_models_are_noticed(tmp_path, capsys):
     command = ["embed", str(edge_file(tmp_path)), "-o", str(tmp_path / "m"), "--dim", "4", "--fast", "--device", "cpu"]
     assert run([*command, "--num-epoch", "3", "--theta", "0.1"]) == 0
     said = capsys.readouterr().err
-    assert "train.num_epoch has no effect" in said and "train.theta has no effect" in said
+    assert "--num-epoch has no effect" in said and "--theta has no effect" in said
 
 
 # ------------------------------------------------------------------------------------------------- warm start
