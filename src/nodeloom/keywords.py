@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections.abc import Callable, Iterable
@@ -60,6 +59,8 @@ def near_miss(word: str, known: Iterable[str]) -> str | None:
     for name in meanings:
         if name in known:
             return name
+    import difflib
+
     # A word that means something else here is near to others by accident only.
     found = difflib.get_close_matches(word, known, n=1, cutoff=0.8 if meanings else 0.6)
     return found[0] if found else None

@@ -229,9 +229,7 @@ def test_a_gpu_that_is_not_there_is_refused(graph, monkeypatch):
         ):
             use(graph)
     assert len(DeepWalk(dim=4, num_epoch=1).fit(graph)) == graph.num_nodes
-    with pytest.raises(
-        ConfigError, match=r"DeepWalk\.device: expected 'auto' or 'cpu', since deterministic is set"
-    ):
+    with pytest.raises(ConfigError, match=r"DeepWalk\.device: expected 'auto' or 'cpu', since deterministic is set"):
         DeepWalk(**BASE, device="cuda").fit(graph)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 import sys
 from collections.abc import Iterable
@@ -169,6 +168,8 @@ def _check_callback(where: str, callback: Any) -> None:
 
 
 def _meant(name: str) -> str:
+    import difflib
+
     close = difflib.get_close_matches(name, EVENTS, n=1, cutoff=0.6)
     if close:
         return f" Did you mean {close[0]}, and not {name}?"

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from nodeloom.config.optimizer import OptimizerConfig
-from nodeloom.config.section import Section
 from nodeloom.errors import ConfigError, ModelError, describe
 from nodeloom.estimators.base import NodeEmbedding
 from nodeloom.estimators.fitted import path_of
 from nodeloom.estimators.models import LINE, DeepWalk, Node2Vec
 from nodeloom.estimators.spectral import ProNE, Propagation, SpectralEmbedding
-from nodeloom.io.model_file import in_words
-from nodeloom.io.models import open_model
+
+if TYPE_CHECKING:
+    from nodeloom.config.section import Section
 
 _MODELS: dict[str, type[NodeEmbedding]] = {kind._model: kind for kind in (DeepWalk, LINE, Node2Vec, Propagation, ProNE)}
 
@@ -42,6 +39,8 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True) -> NodeEmbedding:
     ModelError
         If the file is cut, damaged, no model, or holds NaN.
     """
+    from nodeloom.io.models import open_model
+
     path = path_of("load", path)
     data = open_model(path, mmap=mmap)
     name = data.config.get("train", {}).get("model", "DeepWalk")
@@ -91,7 +90,7 @@ def _parameters(path: Path, config: dict[str, Any], kind: type[NodeEmbedding]) -
     ModelError
         A value is not one that the key may have.
     """
-    from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig
+    from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, TrainConfig
     from nodeloom.config.optimizer import OWN_KEYS
 
     known = kind._defaults()
@@ -120,6 +119,10 @@ def _plain_schedule(optimizer: Any) -> Any:
 
 def _checked(path: Path, where: str, section: type[Section], values: Any) -> dict[str, Any]:
     """Return those keys of a section that are given and known, checked."""
+    from pydantic import ValidationError
+
+    from nodeloom.io.model_file import in_words
+
     if isinstance(values, dict):
         values = {key: value for key, value in values.items() if key in section.model_fields}
     try:
