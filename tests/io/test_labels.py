@@ -78,6 +78,40 @@ def test_blanks_around_names_are_no_part_of_them(tmp_path):
     assert pairs(labels) == [(0, "big city"), (1, "big city")]
 
 
+def test_several_labels_in_a_line(tmp_path, caplog):
+    path = write(tmp_path, 'ann red blue\nbob blue\neve "dark red"\n')
+    assert pairs(Labels.from_file(path, NAMES)) == [(0, "blue"), (0, "red"), (1, "blue"), (2, "dark red")]
+    assert "1 lines have several labels, such as line 1: 'ann red blue'" in caplog.text
+    caplog.clear()
+    path = write(tmp_path, "ann,dark red,blue\nbob,blue,\n")
+    assert pairs(Labels.from_file(path, NAMES)) == [(0, "blue"), (0, "dark red"), (1, "blue")]
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("header", ["node label", "id class", "name group"])
+@pytest.mark.parametrize("delimiter", [" ", ",", "\t", ";"])
+def test_a_header_of_labels(tmp_path, caplog, header, delimiter):
+    path = write(tmp_path, f"{header}\nann red\nbob blue\n".replace(" ", delimiter))
+    assert pairs(Labels.from_file(path, NAMES)) == [(0, "red"), (1, "blue")]
+    assert "labels.txt:1: taken as a header" in caplog.text
+    path = write(tmp_path, f"{header}\n0 red\n1 blue\n".replace(" ", delimiter))
+    assert pairs(Labels.from_file(path, Vocabulary.range(3))) == [(0, "red"), (1, "blue")]
+    path = write(tmp_path, "source,target\nann,bob\nbob,eve\n")
+    assert read_links(path, NAMES).heads.tolist() == [0, 1]
+
+
+def test_a_stranger_in_the_first_line_is_no_header(tmp_path):
+    with pytest.raises(DataError, match=r":1: expected nodes of the graph"):
+        Labels.from_file(write(tmp_path, "zoe red\nann red\n"), NAMES)
+    with pytest.raises(DataError, match=r":1: expected nodes of the graph"):
+        Labels.from_file(write(tmp_path, "7 red\n1 red\n"), Vocabulary.range(3))
+
+
+def test_a_comment_begins_a_line_or_a_label(tmp_path):
+    labels = Labels.from_file(write(tmp_path, "ann c#1 # no\n  # no\nbob x\n#bob y\n"), NAMES)
+    assert pairs(labels) == [(0, "c#1"), (1, "x")]
+
+
 def test_other_comments(tmp_path):
     path = write(tmp_path, "% head\nann #1\nbob #2 % tail\n")
     assert pairs(Labels.from_file(path, NAMES, comment="%")) == [(0, "#1"), (1, "#2")]
@@ -122,7 +156,7 @@ def test_other_encodings(tmp_path, encoding):
         Labels.from_file(path, NAMES, encoding="klingon")
 
 
-token = st.text(st.characters(exclude_characters="#", exclude_categories=("Z", "C")), min_size=1, max_size=6)
+token = st.text(st.characters(exclude_characters='#,;|"%/!-', exclude_categories=("Z", "C")), min_size=1, max_size=6)
 
 
 @settings(deadline=None, max_examples=60)
@@ -136,7 +170,9 @@ def test_what_was_written_is_read(tmp_path_factory, rows):
 
 BAD = {
     "one token": ("ann red\n\nbob\n", r"labels\.txt:3: expected 'node label', got 'bob'"),
-    "three tokens": ("ann dark red\n", r":1: expected 'node label', got 'ann dark red'. Set delimiters"),
+    "an empty label": ("ann,red\nbob,\n", r":2: expected 'node label', got 'bob'"),
+    "an open quote": ('ann,"dark\nbob,blue\n', r":1: expected"),
+    "other comments": ("% node label\nann red\n", "give comment='%'"),
     "empty": ("", "expected lines of the form 'node label', got 'none'"),
     "only comments": ("# a\n# b\n", "got 'none'"),
     "binary": (bytes(range(256)), "a text file, got 'binary data'"),

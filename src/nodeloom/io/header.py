@@ -11,7 +11,7 @@ from nodeloom.io.separation import is_integer, is_number
 Header = Literal["certain", "doubtful", ""]
 
 # Words that name columns, and that people hardly use as names of nodes side by side.
-_WORDS = {
+WORDS = {
     "id", "name", "node", "nodeid", "user", "userid", "username", "item", "itemid", "person", "author", "paper", "gene",
     "protein", "movie", "movieid", "friend", "label", "type", "weight", "value", "score", "rating", "time", "timestamp",
     "date", "year", "count", "source", "target", "from", "to", "head", "tail", "relation", "predicate", "subject", "object",
@@ -76,7 +76,7 @@ def header_of(rows: Sequence[Sequence[str]], positions: Sequence[int] | None = N
         return "certain"
     if any(integers):
         return "certain" if len(rest) >= _MANY else "doubtful"
-    if sum(word(name) in _WORDS for name in names):
+    if sum(word(name) in WORDS for name in names):
         return "doubtful"
     digits = len(rest) >= _MANY and all(any(map(str.isdigit, cell)) for i in ends for cell in below[i])
     return "doubtful" if digits and not any(any(map(str.isdigit, name)) for name in names) else ""

@@ -13,7 +13,10 @@ import numpy.typing as npt
 from scipy import sparse
 
 from nodeloom.errors import DataError, describe
-from nodeloom.io.tokens import COMMENT, DELIMITERS, TokenTable, read_tokens
+from nodeloom.io.columns import word
+from nodeloom.io.header import WORDS
+from nodeloom.io.separation import COMMENT, DELIMITERS, is_number
+from nodeloom.io.tokens import TokenTable, read_tokens
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.log import logger
 from nodeloom.words import setting
@@ -99,7 +102,7 @@ class Labels:
         encoding: str = "utf-8",
         unknown: Unknown = "error",
     ) -> Labels:
-        """Read a label file: one ``node label`` a line, several lines for a node with several labels.
+        """Read a label file: ``node label`` in a line; a node with several labels has them in its line, or in several lines.
 
         Parameters
         ----------
@@ -120,9 +123,10 @@ class Labels:
         Raises
         ------
         DataError
-            If the file cannot be read, a line has not two tokens, or a node is unknown.
+            If the file cannot be read, a line has fewer than two tokens, or a node is unknown.
         """
-        table = read_tokens(path, (2, 2), "'node label'", delimiters=delimiters, comment=comment, encoding=encoding)
+        table = read_tokens(path, (2, None), "'node label'", delimiters=delimiters, comment=comment, encoding=encoding)
+        table = without_header(table, names, 1)
         (nodes,), kept = known_rows(table, names, 1, unknown)
         encoded = table.columns[1].take(_arrow_ids(kept)).dictionary_encode()
         found = encoded.dictionary.to_pylist()
@@ -147,6 +151,35 @@ class Labels:
         rows = np.searchsorted(self.labelled, self.nodes)
         ones = np.ones(len(rows), dtype=bool)
         return sparse.csr_matrix((ones, (rows, self.classes)), shape=(len(self.labelled), self.num_classes))
+
+
+def without_header(table: TokenTable, names: Vocabulary, num_columns: int) -> TokenTable:
+    """Return a table without its first line where that is a header, and say so.
+
+    It is one if it names no node, and could not: it is no integer where all nodes are, or is a word such
+    as ``node``.
+
+    Parameters
+    ----------
+    table : TokenTable
+        The file.
+    names : Vocabulary
+        The names of the nodes.
+    num_columns : int
+        How many columns, from the first, name nodes.
+    """
+    import pyarrow as pa
+
+    above = table.lines == table.lines[0]
+    first = [column[0].as_py() for column in table.columns]
+    nodes = [name for name in first[:num_columns] if name is not None]
+    if above.all() or not all(word(name) in WORDS if names.is_text else not is_number(name) for name in nodes):
+        return table
+    if any(names.find([name], missing=-1)[0] >= 0 for name in nodes):
+        return table
+    logger.warning("%s: taken as a header: %r is no node.", table.where(0), nodes[0])
+    rows = pa.array(np.flatnonzero(~above))
+    return TokenTable(table.path, [column.take(rows) for column in table.columns], table.lines[~above])
 
 
 def known_rows(

@@ -215,7 +215,7 @@ def _of_first_row(
     if form.weighted is False or count < 2:
         return [0, 1], 0
     if form.weighted is True:
-        return [0, 1, 2], 0
+        return [0, 1, 2], 3 if count == 3 else 0
     if count > 3:
         return [0, 1], 2  # refused with the line
     return list(range(count)), count

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
-from nodeloom.io.labels import known_rows
-from nodeloom.io.tokens import COMMENT, DELIMITERS, read_tokens
+from nodeloom.io.labels import known_rows, without_header
+from nodeloom.io.separation import COMMENT, DELIMITERS
+from nodeloom.io.tokens import read_tokens
 from nodeloom.io.vocabulary import Vocabulary
 
 
@@ -69,6 +70,7 @@ def read_links(
 
     form = "'head tail 0|1' or 'head tail'"
     table = read_tokens(path, (2, 3), form, delimiters=delimiters, comment=comment, encoding=encoding)
+    table = without_header(table, names, 2)
     third = table.columns[2]
     if third.null_count == len(third):
         (heads, tails), _ = known_rows(table, names, 2, unknown)

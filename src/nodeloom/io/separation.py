@@ -21,8 +21,8 @@ _TOKEN = re.compile(r"[^ \t\r\n]+")
 _MOST = 0.6  # of the lines that must have as many columns as the first, for a delimiter to be taken
 
 
-def cut(line: str, delimiters: str, comment: str, num_column: int = 2) -> list[str]:
-    """Return the cells of a line; none where quotes have no end."""
+def cut(line: str, delimiters: str, comment: str, num_column: int = 2, *, strict: bool = False) -> list[str]:
+    """Return the cells of a line; where quotes have no end none, or (`strict`) a ValueError."""
     if '"' not in line and not (comment and comment in line):  # most lines; the definition takes its time
         if delimiters == DELIMITERS:
             return _TOKEN.findall(line)
@@ -32,6 +32,8 @@ def cut(line: str, delimiters: str, comment: str, num_column: int = 2) -> list[s
     try:
         return split_line(line, delimiters, comment, num_column)
     except ValueError:
+        if strict:
+            raise
         return []
 
 
