@@ -93,7 +93,7 @@ def register(app: typer.Typer) -> None:
         """Embed the nodes of a graph.
 
           nodeloom embed edges.txt -o model.safetensors
-          nodeloom embed edges.csv.gz -o vectors.txt --delimiters , --dim 64
+          nodeloom embed edges.csv.gz -o vectors.txt --columns source,target --dim 64
           zcat edges.gz | nodeloom embed - -o model --model node2vec --p 0.25 --q 4
           nodeloom embed edges.txt -o model --labels labels.txt --hold-out 0.01
           nodeloom embed edges.txt -o model.safetensors --fast

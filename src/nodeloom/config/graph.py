@@ -18,9 +18,13 @@ class FormatConfig(Section):
 
     delimiters: Annotated[str, Field(min_length=1)] = Field(
         " \t\r\n",
-        description="Characters that separate the columns. Leave the blank out if your node names contain blanks.",
+        description="Characters that separate the columns. By default blanks and tabs, or a comma, semicolon, bar or tab alone, "
+        "if the first lines show it.",
     )
-    comment: str = Field("#", description="Everything from here to the end of a line is skipped; empty: no comments.")
+    comment: str = Field(
+        "#",
+        description="A comment is a line, or the rest of one behind its columns, that begins so; empty: no comments.",
+    )
     encoding: str = Field("utf-8", description="Encoding of text files, as Python calls it: utf-8, latin-1, ...")
 
     @field_validator("encoding")
@@ -80,8 +84,8 @@ class GraphConfig(Section):
         None,
         min_length=2,
         max_length=3,
-        description="Names of the head, tail and (optional) weight column in a CSV or Parquet file with a header.",
-        json_schema_extra={"allowed": "a list of two or three names"},
+        description="The head, tail and (optional) weight column: their names in the header, or their numbers from 1.",
+        json_schema_extra={"allowed": "a list of two or three names or numbers"},
     )
 
     @field_validator("file_name", mode="before")

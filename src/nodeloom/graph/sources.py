@@ -128,24 +128,25 @@ class GraphSources:
         Parameters
         ----------
         path : str, Path or iterable of them
-            Text with lines ``head tail [weight]``, CSV or TSV with a header (see `columns`), Parquet or Arrow; text
-            also compressed by gzip, bz2, xz or zstd. "-" is standard input. Several files are one list of edges.
+            Text with lines ``head tail [weight]``, CSV or TSV with or without a header, Parquet or Arrow; text also
+            compressed by gzip, bz2, xz or zstd. "-" is standard input. Several files are one list of edges.
         delimiters : str
-            The set of characters that stand between the columns of text; several in a row count as one. Line ends
-            always delimit. Blanks at the ends of a name are no part of it.
+            The set of characters that stand between the columns of text. By default blanks and tabs, or the comma,
+            semicolon, bar or tab that the first lines show. Several in a row count as one, but an empty cell lies between
+            two of these four. Blanks at the ends of a name are no part of it, nor are double quotes around it.
         comment : str
-            Where this stands, the rest of the line is a comment; "" for no comments.
+            A line, or the rest of one behind its columns, is a comment where it begins so; "" for no comments.
         directed : bool
             Whether an edge leads from head to tail only.
         weighted : bool or "auto"
             Whether the third column holds weights. By default it does where the first line has one, and then every
-            line must. False reads the first two columns and ignores all others.
+            line must. True takes the third column, False the first two; both ignore all others.
         duplicates, self_loops, normalization
             As in :meth:`from_edges`.
-        columns : sequence of str, optional
-            The names of the columns of heads, tails and, optionally, weights; with it a text file is read as CSV
-            whose first line is the header. For Parquet and Arrow files "head" and "tail", "source" and "target" and
-            the like, and "weight", are found by themselves.
+        columns : sequence of str or int, optional
+            The columns of heads, tails and, optionally, weights: their names in the header, or their numbers from 1. If
+            not given, a header says them: "head" and "tail", "source" and "target" and the like, and "weight". A first
+            line that is a header for certain is taken so, with a warning; see docs/graphs.md.
         encoding : str
             The encoding of text, as Python calls it.
         format : str
