@@ -46,6 +46,7 @@ _ELSEWHERE = {
     "nearest": "most_similar similar similar_nodes",
     "vectors_": "embedding embedding_ embeddings vectors wv",
     "names": "labels node_names nodes",
+    "output": "o out outfile out_file output_file output_path save save_path",
     "num_nodes": "n n_nodes num_node number_of_nodes",
 }
 _MEANINGS = {word: [name for name, words in _ELSEWHERE.items() if word in words.split()]

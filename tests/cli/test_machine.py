@@ -78,16 +78,14 @@ def test_torch_for_the_cpu(info):
 def test_no_torch(info):
     text, found = info(triton=False)
     assert "torch not installed triton not installed" in text
-    assert "GPUs none torch is not installed: pip install 'nodeloom[gpu]' auto trains on the CPU" in text
+    assert "GPUs none torch is not installed: pip install torch auto trains on the CPU" in text
     assert (found["torch"], found["triton"]) == ("not installed", "not installed")
 
 
 def test_a_gpu_without_torch_is_told(cli, monkeypatch, tmp_path):
     pretend(monkeypatch, tmp_path, nvidia=True)
     text = " ".join(cli("info").out.split())
-    assert (
-        "cuda:0 NVIDIA H100 80GB HBM3 cannot be used: torch is not installed: pip install 'nodeloom[gpu]' auto" in text
-    )
+    assert "cuda:0 NVIDIA H100 80GB HBM3 cannot be used: torch is not installed: pip install torch auto" in text
 
 
 def test_a_gpu_that_fails(info):

@@ -193,10 +193,10 @@ def test_options_come_in_groups(cli):
     lines = cli("embed", "--help").out.splitlines()
     heads = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
     assert heads == [
-        "Arguments:", "Options:", "Graph:", "Training:", "Negatives:", "Optimizer:",
+        "Arguments:", "Options:", "Graph:", "Training:", "Evaluation:", "Negatives:", "Optimizer:",
         "Checkpoints and warm start:", "Machine:", "General:",
     ]  # fmt: skip
-    assert lines[lines.index("Training:") + 1].startswith("  --model ")
+    assert lines[lines.index("Options:") + 1].startswith("  -o, --output ")
 
 
 def test_without_a_command_help_is_shown(cli):

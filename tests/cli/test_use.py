@@ -106,7 +106,7 @@ def test_convert_and_use_the_compiled_graph(cli, fake, edges, tmp_path):
     answer = cli("embed", compiled, "-o", tmp_path / "m", "--self-loops", "drop")
     assert answer.code == 0, answer.err
     assert fake.seen[0][2].num_nodes == 24
-    assert "graph.self_loops has no effect: the compiled graph was built already" in answer.err
+    assert "--self-loops has no effect: the compiled graph was built already" in answer.err
 
 
 def test_convert_within_a_limit_of_memory(cli, edges, tmp_path, monkeypatch):

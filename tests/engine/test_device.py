@@ -89,7 +89,7 @@ def test_deterministic_is_the_cpu(machine):
     ("card", "triton", "problem"),
     [
         (gpu("Tesla P100", 6, 1), True, "its compute capability 6.1 is below 7.0, the oldest that Triton compiles for"),
-        (gpu(), False, "triton is not installed: pip install 'nodeloom[gpu]'"),
+        (gpu(), False, "triton is not installed: pip install triton"),
         (gpu(fails=RuntimeError("CUDA error: no kernel image is available for execution on the device\nCUDA kernel ...")),
          True, "CUDA error: no kernel image is available for execution on the device"),
         (gpu(fails=MemoryError()), True, "MemoryError"),
@@ -134,12 +134,12 @@ CPU_BUILD = "is built for the CPU only: install a build for CUDA or ROCm, see py
 NOTHING = {
     "no driver": ((), {"driver": False}, device.NO_DRIVER),
     "no driver but torch": ((torch_with(gpu()),), {"driver": False}, device.NO_DRIVER),
-    "no torch": ((), {}, "torch is not installed: pip install 'nodeloom[gpu]'"),
+    "no torch": ((), {}, "torch is not installed: pip install torch"),
     "torch for the CPU": ((torch_with(version="2.9.0+cpu", cuda=None),), {}, f"torch 2.9.0+cpu {CPU_BUILD}"),
     "torch for the CPU without a mark": ((torch_with(version="2.9.0", cuda=None),), {}, f"torch 2.9.0 {CPU_BUILD}"),
     "old torch": (
         (torch_with(gpu(), version="2.5.1+cu124"),), {},
-        "torch 2.5.1+cu124 is older than 2.6: pip install --upgrade 'nodeloom[gpu]'",
+        "torch 2.5.1+cu124 is older than 2.6: pip install --upgrade torch",
     ),
     "driver of another version": (
         (torch_with(warning="CUDA initialization: The NVIDIA driver is too old (found version 11040).\nPlease update"),),
@@ -169,7 +169,7 @@ def test_no_gpu_at_all(machine, caplog, case):
 
 def test_a_gpu_that_lies_idle_for_want_of_torch_is_told(machine, caplog):
     machine(nvidia=True)
-    reason = "torch is not installed: pip install 'nodeloom[gpu]'"
+    reason = "torch is not installed: pip install torch"
     assert find_gpus() == (Gpu(0, "NVIDIA H100 80GB HBM3", 0, 0, "", 0, reason),)
     with caplog.at_level(logging.WARNING, "nodeloom"):
         assert resolved() == "cpu"

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from nodeloom.cli.help import GENERAL, HelpCommand
-from nodeloom.cli.options import Option, parameter_of, words_of
+from nodeloom.cli.options import RESTART, Option, parameter_of, words_of
 from nodeloom.cli.session import active
 from nodeloom.errors import TrainingInterrupted
 from nodeloom.words import Words, speak
@@ -33,7 +33,9 @@ Verbose = Annotated[
 Overwrite = Annotated[
     bool,
     typer.Option(
-        "--overwrite", help="Replace the output even if it is a file of another kind, or the model of --init."
+        "--overwrite",
+        help="Replace the output even if it is a file of another kind, or the model of --init.",
+        rich_help_panel=RESTART,
     ),
 ]
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nodeloom.cli import completion
 from nodeloom.cli.commands import Overwrite, command
 from nodeloom.cli.options import RESTART, config_of, options_of_config
 from nodeloom.cli.session import active
@@ -32,6 +33,7 @@ Edges = Annotated[
         help="Edge lists: files with a line 'head tail [weight]' for each edge, also compressed, CSV, Parquet or a "
         "compiled graph; <dataset.split>; or - for the standard input.",
         show_default=False,
+        autocompletion=completion.edges,
     ),
 ]
 Output = Annotated[
@@ -42,6 +44,7 @@ Output = Annotated[
         metavar="FILE",
         help="Where the result goes. .safetensors (or no suffix) is a model, to be evaluated, searched and trained "
         "further; .txt, .bin (word2vec), .tsv, .npz and .parquet are the vectors alone.",
+        autocompletion=completion.output(completion.MODEL_SUFFIXES),
     ),
 ]
 
@@ -65,15 +68,18 @@ def register(app: typer.Typer) -> None:
         edges: Edges,
         output: Output,
         options: dict[str, Any],
-        directed: Annotated[
-            bool, typer.Option("--directed", help="Follow edges from head to tail only.", rich_help_panel="Graph")
-        ] = False,
+        directed: Annotated[bool, typer.Option("--directed", help="Follow edges from head to tail only.")] = False,
         labels: Annotated[
             str | None,
             typer.Option(metavar="FILE", help="Label file: judge the vectors by node classification when done."),
         ] = None,
         portions: Annotated[
-            str, typer.Option(metavar="SHARES", help="Shares of the labelled nodes to learn from, for --labels.")
+            str,
+            typer.Option(
+                metavar="SHARES",
+                help="Shares of the labelled nodes to learn from, for --labels.",
+                rich_help_panel="Evaluation",
+            ),
         ] = "0.1,0.5",
         hold_out: Annotated[
             float | None,

@@ -18,7 +18,7 @@ from nodeloom.cli.session import Session, WorkersEnded, activate
 from nodeloom.cli.starting import is_limited, limits, undisturbed
 from nodeloom.cli.streams import lasting, printable
 from nodeloom.errors import EchoError, NodeloomError, TrainingInterrupted, WorkerError
-from nodeloom.words import of_python, spoken
+from nodeloom.words import in_words, of_python, setting, spoken
 
 OK = 0
 UNEXPECTED = 1
@@ -72,12 +72,17 @@ def _run(arguments: list[str]) -> int:
     except typer.Exit as error:
         return error.exit_code
     except _CLICK_ERROR as error:
-        path = getattr(getattr(error, "ctx", None), "command_path", "nodeloom")
-        _error(f"{error.format_message().rstrip('.')}. '{path} --help' lists what there is.")
+        from nodeloom.cli.misuse import message_of
+
+        _error(message_of(error))
         return USER_ERROR
     except MemoryError as error:
         session.close()
-        return _tell(error, session, "out of memory. Lower dim, or use a machine with more memory.")
+        return _tell(
+            error,
+            session,
+            in_words(f"out of memory. Lower {setting('resource.dim')}, or use a machine with more memory."),
+        )
     except Exception as error:  # noqa: BLE001  the last line of defence: no traceback for users
         session.close()
         return _tell_unexpected(error, session)

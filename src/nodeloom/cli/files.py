@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from nodeloom.cli import completion
 from nodeloom.cli.commands import command
 from nodeloom.cli.run import baselines
 from nodeloom.cli.session import active
@@ -20,7 +21,12 @@ def register(app: typer.Typer) -> None:
 
     @command(app, "new", rich_help_panel="Files")
     def new(
-        application: Annotated[list[str], typer.Argument(help="What to configure: graph.", show_default=False)],
+        application: Annotated[
+            list[str],
+            typer.Argument(
+                help="What to configure: graph.", show_default=False, autocompletion=completion.one_of(["graph"])
+            ),
+        ],
         file: Annotated[
             str | None, typer.Option("--file", metavar="FILE", help="Where to write it. [default: graph.yaml]")
         ] = None,

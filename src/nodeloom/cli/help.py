@@ -23,6 +23,7 @@ _ORDER = (
     "Options",
     "Graph",
     "Training",
+    "Evaluation",
     "Negatives",
     "Optimizer",
     "Checkpoints and warm start",

@@ -14,6 +14,7 @@ from nodeloom.cli.session import Session
 from nodeloom.config import Config, FormatConfig, LinkPrediction, NodeClassification
 from nodeloom.errors import DataError, describe
 from nodeloom.log import logger
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -139,7 +140,7 @@ def _warn_of_options_for_text(config: Config) -> None:
     graph, fresh = config.graph, type(config.graph)()
     for key in ("as_undirected", "normalization", "weighted", "duplicates", "self_loops", "columns", "format"):
         if getattr(graph, key) != getattr(fresh, key):
-            logger.warning("graph.%s has no effect: the compiled graph was built already.", key)
+            logger.warning("%s has no effect: the compiled graph was built already.", setting(f"graph.{key}"))
 
 
 def _same_kind(edges: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 import typer
 
+from nodeloom.cli import completion
 from nodeloom.cli.commands import CONTROL_HELP, Overwrite, command
 from nodeloom.cli.session import active
 from nodeloom.cli.tables import escape, table
@@ -179,13 +180,22 @@ def register(app: typer.Typer) -> None:
         output: Annotated[
             str,
             typer.Option(
-                "--output", "-o", metavar="FILE", help="Where to: .txt, .bin (word2vec), .tsv, .npz, .parquet."
+                "--output",
+                "-o",
+                metavar="FILE",
+                help="Where to: .txt, .bin (word2vec), .tsv, .npz, .parquet.",
+                autocompletion=completion.output(completion.VECTOR_SUFFIXES),
             ),
         ],
         table_name: TableName = "auto",
         format_: Annotated[
             str,
-            typer.Option("--format", metavar="NAME", help="word2vec, word2vec-binary, tsv, csv, npz or parquet."),
+            typer.Option(
+                "--format",
+                metavar="NAME",
+                help="word2vec, word2vec-binary, tsv, csv, npz or parquet.",
+                autocompletion=completion.one_of(completion.FORMATS),
+            ),
         ] = "auto",
         num_thread: NumThread = "auto",
         overwrite: Overwrite = False,

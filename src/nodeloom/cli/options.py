@@ -11,13 +11,17 @@ from typing import Annotated, Any, NamedTuple, get_args
 import typer
 from pydantic.fields import FieldInfo
 
+from nodeloom.cli.completion import of_field
 from nodeloom.config import Config, config_from_dict
 from nodeloom.config.notices import WITHOUT_EFFECT
-from nodeloom.config.problems import allowed_in, with_settings
+from nodeloom.config.problems import allowed_in, literals, with_settings
 from nodeloom.config.yaml_tree import COMMAND_LINE, scalar
 from nodeloom.words import Words, in_words
 
 Path = tuple[str, ...]
+
+FIRST = "Options"
+"""The group of the options that most users need; it comes first."""
 
 RESTART = "Checkpoints and warm start"
 """The group of the options that say where training starts from."""
@@ -49,7 +53,7 @@ class Option(NamedTuple):
 
 _PANELS = {"train": "Training", "build": "Optimizer", "graph": "Graph", "format": "Graph", "resource": "Machine"}
 _PANELS_OF_KEYS = {
-    "dim": "Training",
+    **dict.fromkeys(("model", "dim", "num_epoch", "device", "delimiters"), FIRST),
     "num_negative": "Negatives",
     "negative_weight": "Negatives",
     "negative_sample_exponent": "Negatives",
@@ -58,7 +62,8 @@ _PANELS_OF_KEYS = {
     "batch_size": "Machine",
 }
 _SECTIONS = ("graph", "format", "train", "build", "resource", "load", "save")
-_FIRST = ("model", "dim", "num_epoch")  # of their panel in the help
+_WIDEST = 60  # characters of the values of an option in its name
+_FIRST = ("model", "dim", "num_epoch", "device", "delimiters")  # of their panel in the help
 _RENAMED: dict[Path, str] = {
     ("build", "optimizer", "type"): "optimizer",
     ("load", "file_name"): "init",
@@ -103,17 +108,25 @@ def _fields(model: Any, prefix: Path) -> list[tuple[Path, FieldInfo]]:
 def parameter_of(option: Option) -> inspect.Parameter:
     """Return the parameter of a command for an option; None stands for "not given"."""
     hidden = option.path[:2] in WITHOUT_EFFECT
+    metavar = "" if option.is_switch else _metavar(option)
     words = words_of(options_of_config(), {"save.file_name": "--output", "train.resume": "--resume"})
     text = in_words(with_settings(option.field.description or ""), words)
+    if metavar == "NAME":
+        text += f" One of {', '.join(literals(option.field.annotation))}."
     text = f"{text} [default: {_default(option.field)}]"
     if option.is_switch:
         flags = f"{option.flag}/--no-{option.flag[2:]}"
         settings = typer.Option(flags, help=text, rich_help_panel=option.panel, hidden=hidden, show_default=False)
         annotation: Any = Annotated[bool | None, settings]
     else:
-        metavar = _metavar(option)
         settings = typer.Option(
-            option.flag, help=text, rich_help_panel=option.panel, hidden=hidden, show_default=False, metavar=metavar
+            option.flag,
+            help=text,
+            rich_help_panel=option.panel,
+            hidden=hidden,
+            show_default=False,
+            metavar=metavar,
+            autocompletion=of_field(option.path[-1], option.field),
         )
         annotation = Annotated[str | None, settings]
     return inspect.Parameter(option.parameter, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
@@ -167,7 +180,8 @@ def _metavar(option: Option) -> str:
     parts = [
         next((short for long, short in kinds.items() if part.startswith(long)), part) for part in text.split(" or ")
     ]
-    return "|".join(part.strip("'") for part in parts)
+    listed = "|".join(part.strip("'") for part in parts)
+    return listed if len(listed) <= _WIDEST else "NAME"
 
 
 def value_of(option: Option, text: Any) -> Any:

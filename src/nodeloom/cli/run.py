@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nodeloom.cli import completion
 from nodeloom.cli.commands import CONTROL_HELP, Overwrite, command
 from nodeloom.cli.embed import NoCheckpoint, Resume, resume_command
 from nodeloom.cli.options import options_of_config
@@ -20,7 +21,12 @@ from nodeloom.words import of_yaml
 
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key: train.num_epoch=100, or num_epoch=100."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a key: train.num_epoch=100, or num_epoch=100.",
+        autocompletion=completion.setting,
+    ),
 ]
 Epoch = Annotated[int | None, typer.Option("--epoch", metavar="INT", help="Override train.num_epoch.")]
 Cpu = Annotated[
@@ -71,7 +77,10 @@ def register(app: typer.Typer) -> None:
     @command(app, "baseline", options=_SETTINGS, names=of_yaml, rich_help_panel="Train")
     def baseline(
         keywords: Annotated[
-            list[str], typer.Argument(help="Words of its name, such as: line youtube.", show_default=False)
+            list[str],
+            typer.Argument(
+                help="Words of its name, such as: line youtube.", show_default=False, autocompletion=completion.baseline
+            ),
         ],
         overrides: Set = None,
         epoch: Epoch = None,

@@ -14,16 +14,57 @@ from rich.text import Text
 from nodeloom.cli.streams import printable
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Trimmed:
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Fitting:
     """Return a table with numbers set right and text set left."""
-    rows = [tuple(row) for row in rows]
-    result = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
-    for index, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[index], (int, float)) for row in rows)
-        result.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
-    for row in rows:
-        result.add_row(*(text_of(value) for value in row))
-    return _titled(title, result)
+    return Fitting(title, columns, [tuple(row) for row in rows])
+
+
+class Fitting:
+    """A table; where it is wider than the terminal even with heads broken between words, its rows as names and values.
+
+    Parameters
+    ----------
+    title : str
+        What stands above it.
+    columns : sequence of str
+        Heads.
+    rows : list of tuple
+        Values.
+    """
+
+    def __init__(self, title: str, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
+        self.title, self.columns, self.rows = title, columns, rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """Yield what fits."""
+        cells = [[text_of(row[index]) for row in self.rows] for index in range(len(self.columns))]
+        least = [
+            max([len(word) for word in column.split()] + [len(cell) for cell in texts if len(cell) <= _UNBROKEN])
+            for column, texts in zip(self.columns, cells, strict=True)
+        ]
+        if sum(least) + 2 * (len(least) - 1) > options.max_width:
+            blocks = [facts("", zip(self.columns, row, strict=True)) for row in self.rows]
+            yield Trimmed(Group(_head(self.title), *blocks))
+            return
+        whole = [max(len(text) for text in [column, *texts]) for column, texts in zip(self.columns, cells, strict=True)]
+        tight = sum(whole) + 2 * (len(whole) - 1) > options.max_width
+        result = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+        for index, (column, width) in enumerate(zip(self.columns, least, strict=True)):
+            numeric = bool(self.rows) and all(isinstance(row[index], (int, float)) for row in self.rows)
+            breaks = any(len(text) > _UNBROKEN for text in cells[index])
+            result.add_column(
+                column,
+                justify="right" if numeric else "left",
+                overflow="fold",
+                min_width=width,
+                max_width=width if tight and not breaks else None,
+            )
+        for row in self.rows:
+            result.add_row(*(text_of(value) for value in row))
+        yield _titled(self.title, result)
+
+
+_UNBROKEN = 16  # characters of a cell that stay in one line
 
 
 def facts(title: str, rows: Iterable[Sequence[Any]]) -> Trimmed:
@@ -38,7 +79,11 @@ def facts(title: str, rows: Iterable[Sequence[Any]]) -> Trimmed:
 
 def _titled(title: str, content: Table) -> Trimmed:
     """Put a title above a table; its own would be wrapped at the width of the table."""
-    return Trimmed(Group(Text(one_line(title), style="bold", no_wrap=True, overflow="ignore"), content))
+    return Trimmed(Group(_head(title), content) if title else content)
+
+
+def _head(title: str) -> Text:
+    return Text(one_line(title), style="bold", no_wrap=True, overflow="ignore")
 
 
 class Trimmed:

@@ -168,7 +168,7 @@ def sentences(error: ValidationError, model: type[BaseModel], where: Callable[[P
             expected = allowed_in(field) if field else "a group of keys"
             hint = _help(field)
             if isinstance(got, str) and field is not None:
-                close = near_miss(got, _literals(field.annotation))
+                close = near_miss(got, literals(field.annotation))
                 hint = f"Did you mean {close!r}?" if close else hint
             found[path] = describe(where(path), expected=expected, got=got, hint=hint)
     return list(found.values())
@@ -203,10 +203,11 @@ def _homes() -> dict[str, str]:
     return found
 
 
-def _literals(annotation: Any) -> list[str]:
+def literals(annotation: Any) -> list[str]:
+    """Return the texts that an annotation allows by name."""
     if typing.get_origin(annotation) is Literal:
         return [value for value in typing.get_args(annotation) if isinstance(value, str)]
-    return [value for part in typing.get_args(annotation) for value in _literals(part)]
+    return [value for part in typing.get_args(annotation) for value in literals(part)]
 
 
 def unknown_key(where: str, key: str, root: type[BaseModel], owner: type[BaseModel]) -> str:

@@ -29,8 +29,8 @@ OLDEST_CAPABILITY = (7, 0)  # of NVIDIA's GPUs; Triton compiles for no older one
 
 NO_DRIVER = "there is no driver of an NVIDIA or AMD GPU on this machine"
 HIDDEN = "CUDA_VISIBLE_DEVICES hides all GPUs"
-NO_TORCH = "torch is not installed: pip install 'nodeloom[gpu]'"
-NO_TRITON = "triton is not installed: pip install 'nodeloom[gpu]'"
+NO_TORCH = "torch is not installed: pip install torch"
+NO_TRITON = "triton is not installed: pip install triton"
 
 _NVIDIA_FILE = "/dev/nvidiactl"
 _DEVICE_FILES = (_NVIDIA_FILE, "/dev/kfd", "/dev/dxg")  # the others: AMD, any GPU in the Linux of Windows
@@ -199,7 +199,7 @@ def _unfit(version: str, *, cpu_only: bool) -> str:
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
     if numbers and numbers < OLDEST_TORCH:
         oldest = ".".join(map(str, OLDEST_TORCH))
-        return f"torch {version} is older than {oldest}: pip install --upgrade 'nodeloom[gpu]'"
+        return f"torch {version} is older than {oldest}: pip install --upgrade torch"
     return (
         f"torch {version} is built for the CPU only: install a build for CUDA or ROCm, see pytorch.org"
         if cpu_only

@@ -244,18 +244,34 @@ def bar_on(console: Console, title: str = "", *, transient: bool = False) -> Bar
     transient : bool
         Whether nothing is left of it at the end.
     """
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-    from rich.table import Column
+    from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn
+    from rich.text import Text
 
     named = [TextColumn(title)] if title else []
+    bar = max(5, min(40, console.width - 68 - len(title)))
+    room = console.width - bar - len(title) - 10  # the share, blanks, and the ^C of a terminal
+
+    class State(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            return Text(fitted(task.fields["state"], room), no_wrap=True, overflow="ellipsis")
+
     return Progress(
         *named,
-        BarColumn(bar_width=max(5, min(40, console.width - 68 - len(title)))),  # room for the ^C of a terminal
+        BarColumn(bar_width=bar),
         TaskProgressColumn(),
-        TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+        State(),
         console=console,
         transient=transient,
     )
+
+
+def fitted(state: str, room: int) -> str:
+    """Return as much of what :func:`state_of` says as there is room for: the time left first, then the epoch, the rate, the loss."""
+    parts = state.split("  ")
+    for dropped in ("loss", "pairs/s", "epoch"):
+        if len("  ".join(parts)) > room:
+            parts = [part for part in parts if dropped not in part] or parts
+    return "  ".join(parts)
 
 
 def done_of(progress: Any) -> float:
