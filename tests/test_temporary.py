@@ -47,7 +47,9 @@ def test_what_a_killed_process_leaves_is_removed_by_the_next(tmp_path):
 
 def test_our_own_stay_while_we_write(tmp_path):
     with atomic_path(tmp_path / "out.txt") as path:
-        assert look(tmp_path) == [path.name]
+        assert look(tmp_path) == [path.parent.name]
+        path.unlink()  # as writers do that replace the file
+        assert look(tmp_path) == [path.parent.name]
         path.write_text("new")
     assert look(tmp_path) == ["out.txt"]
 
@@ -82,3 +84,11 @@ def test_without_locks_nothing_is_removed(tmp_path, monkeypatch):
     other.remove()
     monkeypatch.undo()
     assert look(tmp_path) == []
+
+
+def test_what_a_writer_leaves_beside_its_file_goes_too(tmp_path):
+    """The package of safetensors writes to a file of its own, and renames it."""
+    with atomic_path(tmp_path / "out.txt") as path:
+        (path.parent / ".tmpAbCdEf").write_text("half")
+        path.write_text("new")
+    assert look(tmp_path) == ["out.txt"]

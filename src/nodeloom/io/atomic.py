@@ -1,6 +1,6 @@
 """Writing files so that nobody ever sees half of one.
 
-Everything that nodeloom writes goes to a temporary name in the same folder and is renamed when it is complete and
+Everything that nodeloom writes goes to a temporary folder beside it and is renamed when it is complete and
 on the disk. A crash, a full disk, Ctrl-C or ``kill -9`` leave the previous file as it was. What the operating system
 has against a write is told as one :class:`~nodeloom.errors.OutputError`.
 """
@@ -48,7 +48,7 @@ def output_error(path: str | Path, error: OSError) -> OutputError:
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``, and rename it to ``path`` when the block ends well.
+    """Give a temporary path in a folder beside ``path``, and rename it to ``path`` when the block ends well.
 
     Inside the block write to the path that is yielded, by any means. When the block ends, the file is flushed to the
     disk and takes the place of ``path`` in one step; when the block raises anything (``KeyboardInterrupt`` too) it is
@@ -78,14 +78,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             return
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        temporary = Temporary(path)
+        # In a folder of its own: who writes may replace the file, and leave files beside it when the process is killed.
+        temporary = Temporary(path, folder=True)
         try:
-            yield temporary.path
-            _finish_file(temporary.path, path)
-        except BaseException:
+            inside = temporary.path / path.name
+            inside.touch()
+            yield inside
+            _finish_file(inside, path)
+        finally:
             temporary.remove()
-            raise
-        temporary.release()
     except NodeloomError:
         raise
     except OSError as error:
