@@ -16,6 +16,7 @@ import pytest
 
 from nodeloom import datasets
 from nodeloom.datasets import download, references
+from nodeloom.datasets.cache import written
 from nodeloom.datasets.conversion import largest_groups, link_split
 from nodeloom.datasets.registry import DATASETS, Dataset, Recipe, Source
 from nodeloom.errors import DatasetError
@@ -339,3 +340,45 @@ def test_registry_is_consistent():
             for source in recipe.sources:
                 assert source.file_name
                 assert replace(source) == source
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "</etc/x.graph>",
+        "<../x.graph>",
+        "<a/b.graph>",
+        r"<a\b.graph>",
+        "<x.gr/ph>",
+        "<a\0b.graph>",
+        "< .graph>",
+        "<x.../g>",
+    ],
+)
+def test_a_reference_is_a_name_and_no_path(tmp_path, monkeypatch, reference):
+    monkeypatch.setenv("NODELOOM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NODELOOM_DATA", str(tmp_path))
+    with pytest.raises(DatasetError, match="expected"):
+        datasets.resolve(reference)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_links_do_not_lead_out_of_the_cache(tmp_path, monkeypatch):
+    cache, elsewhere = tmp_path / "cache", tmp_path / "elsewhere"
+    cache.mkdir()
+    elsewhere.mkdir()
+    (cache / "mine").symlink_to(elsewhere)
+    monkeypatch.setenv("NODELOOM_CACHE", str(cache))
+    monkeypatch.delenv("NODELOOM_DATA", raising=False)
+    (elsewhere / "mine_graph.txt").write_text("0 1\n")
+    with pytest.raises(DatasetError, match="leads out of the cache"):
+        datasets.resolve("<mine.graph>")
+    with pytest.raises(DatasetError, match="leads out of the cache"), written(cache / "mine" / "x.txt"):
+        pass
+    assert [path.name for path in elsewhere.iterdir()] == ["mine_graph.txt"]
+    linked = tmp_path / "linked"  # the cache itself may be a link, to a larger disk
+    linked.symlink_to(cache)
+    monkeypatch.setenv("NODELOOM_CACHE", str(linked))
+    with written(linked / "x.txt") as (path,):
+        path.write_text("0 1\n")
+    assert (cache / "x.txt").exists()
