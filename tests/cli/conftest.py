@@ -82,7 +82,7 @@ class FakeEstimator:
         self,
         dim: int = 128,
         *,
-        num_epoch: int = 2000,
+        num_epoch: int | str = "auto",
         augmentation_step: int | str = "auto",
         random_walk_length: int | str = "auto",
         num_negative: int = 1,

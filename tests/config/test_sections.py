@@ -38,7 +38,7 @@ from nodeloom.errors import ConfigError
         (ResourceConfig, "memory_limit", "8 XB", "an integer >= 1 or 'auto', got '8 XB'"),
         (ResourceConfig, "table_dtype", "fp16", "'auto' or 'fp32' or 'bf16', got 'fp16'"),
         (ResourceConfig, "sampler", "gpu", "'auto' or 'device' or 'host', got 'gpu'"),
-        (TrainConfig, "num_epoch", -1, "an integer >= 1, got -1"),
+        (TrainConfig, "num_epoch", -1, "an integer >= 1 or 'auto', got -1"),
         (TrainConfig, "p", 0, "a number > 0, got 0"),
         (TrainConfig, "q", -0.5, "a number > 0, got -0.5"),
         (TrainConfig, "p", float("nan"), "a number > 0, got nan"),
@@ -86,7 +86,7 @@ def test_every_problem_is_told_not_only_the_first():
 
 
 def test_auto_means_the_default_where_the_default_is_a_plain_value():
-    assert validated(TrainConfig, {"num_epoch": "auto"}).num_epoch == 2000
+    assert validated(TrainConfig, {"positive_reuse": "auto"}).positive_reuse == 1
     assert validated(TrainConfig, {"augmentation_step": "auto"}).augmentation_step == "auto"
     assert validated(Config, {"build": {"optimizer": "auto"}}).build.optimizer == OptimizerConfig()
 

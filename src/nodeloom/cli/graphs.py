@@ -141,7 +141,9 @@ def _stopped(state: dict[str, Any], config: dict[str, Any]) -> dict[str, str]:
         return {}
     if "epoch" not in state:
         return {"stopped": "early"}
-    return {"stopped": f"after {state['epoch']:,.1f} of {config.get('train', {}).get('num_epoch', 0):,} epochs"}
+    asked = config.get("train", {}).get("num_epoch", 0)
+    of = f" of {asked:,}" if isinstance(asked, int) else ""
+    return {"stopped": f"after {state['epoch']:,.1f}{of} epochs"}
 
 
 def _in_words(key: str, value: Any) -> Any:

@@ -228,9 +228,8 @@ def alternative(config: Config, graph: Graph) -> tuple[str, float | None]:
         "device": config.resource.device,
     }
     if config.train.model in SPECTRAL:
-        model = nodeloom.DeepWalk(**machine)
-        seconds = model.plan(graph, compiled_only=True).seconds
-        return f"DeepWalk, {model.num_epoch:,} epochs, for the best scores of edges", seconds
+        plan = nodeloom.DeepWalk(**machine).plan(graph, compiled_only=True)
+        return f"DeepWalk, {plan.num_epoch:,} epochs, for the best scores of edges", plan.seconds
     return "--fast (propagation), to have vectors sooner", nodeloom.Propagation(**machine).plan(graph).seconds
 
 

@@ -22,10 +22,10 @@ class TrainConfig(Section):
         "with augmentation_step 1, and first order on request. node2vec: walks steered by p and q. propagation: random "
         "vectors averaged over neighbours and whitened, in seconds. ProNE: edges factorized and filtered.",
     )
-    num_epoch: Annotated[Integer, Field(ge=1)] = Field(
-        2000,
-        description="Passes over the edges: one epoch is as many positive pairs as the graph has edges. 2000 suits "
-        "graphs of a million edges; dense graphs need fewer.",
+    num_epoch: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+        "auto",
+        description="Passes over the edges: one epoch is as many positive pairs as the graph has edges. auto: 2000, on sparse "
+        "graphs up to 8000, so that a node gets 20,000 pairs.",
     )
     augmentation_step: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto",

@@ -167,7 +167,7 @@ class Checkpoints:
         self._last = time.monotonic()
         if self.path is None:
             return None
-        state = {"finished": False, "part": index, **dataclasses.asdict(position)}
+        state = {"finished": False, "part": index, "num_epoch": self.plan.num_epoch, **dataclasses.asdict(position)}
         write_model(
             self.path,
             ModelData(tables.tensors, self.graph.names, self.settings.to_dict(), state, graph_record(self.graph)),

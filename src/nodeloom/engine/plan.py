@@ -249,25 +249,25 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
     step, length = walk_shape(settings, graph.directed, sinks)
     optimizer = build.optimizer
     reach = Reach.of(graph)
-    walks_per_tile = max(1, TILE // (length + 1))
-    device = _device_of(settings, workers)
+    connected = graph.num_nodes - reach.num_isolated
+    epochs = choose.num_epoch(connected, graph.num_edges) if train.num_epoch == "auto" else train.num_epoch
     plan = Plan(
         model=train.model,
-        device=device,
+        device=_device_of(settings, workers),
         num_nodes=graph.num_nodes,
         num_edges=graph.num_edges,
         dim=resource.dim,
         parts=parts_of(train.model, train.order, resource.dim, train.seed),
         num_thread=settings.num_thread,
-        num_epoch=train.num_epoch,
+        num_epoch=epochs,
         total_pair=0,
         augmentation_step=step,
         random_walk_length=length,
-        num_shared_negative=choose.num_shared_negative(step, train.num_epoch)
+        num_shared_negative=choose.num_shared_negative(step, epochs)
         if train.num_shared_negative == "auto"
         else train.num_shared_negative,
         positive_reuse=train.positive_reuse,
-        walks_per_tile=walks_per_tile,
+        walks_per_tile=max(1, TILE // (length + 1)),
         tiles_per_pool=1,
         two_sided=not graph.directed,
         sink_share=sinks,
@@ -277,8 +277,8 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
         hub_threshold=choose.HUB_THRESHOLD if train.hub_threshold == "auto" else train.hub_threshold,
         p=train.p if train.model == "node2vec" else 1.0,
         q=train.q if train.model == "node2vec" else 1.0,
-        lr=choose.learning_rate(optimizer.type, train.num_epoch) if optimizer.lr == "auto" else optimizer.lr,
-        weight_decay=choose.weight_decay(optimizer.type, graph.num_nodes - reach.num_isolated, graph.num_edges)
+        lr=choose.learning_rate(optimizer.type, epochs) if optimizer.lr == "auto" else optimizer.lr,
+        weight_decay=choose.weight_decay(optimizer.type, connected, graph.num_edges)
         if optimizer.weight_decay == "auto"
         else optimizer.weight_decay,
         optimizer=optimizer_of(optimizer),
@@ -288,7 +288,7 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
     )
     if workers is not None:
         return _with_workers(plan, graph, settings, workers)
-    if device != "cpu":
+    if plan.device != "cpu":
         return _on_gpu(plan, graph, settings)
     return _on_cpu(plan, graph, settings)
 

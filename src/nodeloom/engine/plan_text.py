@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from nodeloom.engine.plan import Plan
 
 
+def _per_node(plan: Plan) -> str:
+    nodes = max(1, plan.num_nodes - plan.reach.num_isolated)
+    return f"{float(f'{plan.total_pair / len(plan.parts) / nodes:.2g}'):,.0f}"
+
+
 def plan_rows(plan: Plan) -> list[tuple[str, str]]:
     """Return a plan as (name, text) rows for people."""
     device = f"{plan.device}, {plan.num_thread} thread{'s' if plan.num_thread > 1 else ''}"
@@ -41,7 +46,10 @@ def plan_rows(plan: Plan) -> list[tuple[str, str]]:
             f"degree^{plan.negative_sample_exponent:g}",
         ),
         ("optimizer", f"{plan.optimizer.name}, lr {plan.lr:.3g} {schedule}, weight decay {plan.weight_decay:.2g}"),
-        ("training", f"{plan.num_epoch:,} epochs = {plan.total_pair:,} positive pairs"),
+        (
+            "training",
+            f"{plan.num_epoch:,} epochs = {plan.total_pair:,} positive pairs, {_per_node(plan)} for each node",
+        ),
     ]
     rows += [("not trained", sentence) for sentence in plan.reach.sentences()]
     if plan.grid is not None:

@@ -233,6 +233,8 @@ class FittedVectors(Parameters):
         state: dict[str, Any] = {"finished": not self.partial_, "report": self.report_}
         if self.partial_ and "num_epoch_" in vars(self):
             state["epoch"] = self.num_epoch_
+        elif "num_epoch_" in vars(self):
+            state["num_epoch"] = self.num_epoch_
         write_model(target, ModelData(tensors, self.graph_names_, self._config, state, self._graph_record))
         return target
 

@@ -67,7 +67,8 @@ def _epochs_done(path: Path, state: dict[str, Any], parameters: dict[str, Any], 
     ModelError
         The file says nothing that could be.
     """
-    num_epoch = float(parameters["num_epoch"])
+    num_epoch = state.get("num_epoch", parameters["num_epoch"])  # of auto only the state knows the number
+    num_epoch = float(num_epoch) if isinstance(num_epoch, (int, float)) else float("nan")
     if state.get("finished", True) is True:
         return num_epoch
     try:
