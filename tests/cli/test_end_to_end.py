@@ -156,3 +156,15 @@ def test_checkpoint_of_another_graph_is_refused(program, tmp_path, large_graph):
     _, err = program("embed", large_graph, "-o", "x", "--checkpoint", "c.safetensors", "--resume", "--dim", "4", code=2)
     assert err.splitlines()[-1].startswith("error: ")
     assert not (tmp_path / "x.safetensors").exists()
+
+
+def test_a_graph_that_propagation_refuses_is_trained(cli, tmp_path):
+    # Regression: the line of the plan about the other model must not end the command.
+    (tmp_path / "e.txt").write_text("a b\n")
+    answer = cli("embed", tmp_path / "e.txt", "-o", tmp_path / "m", "--dim", 4, "--num-epoch", 20)
+    assert answer.code == 0, answer.err
+    assert "instead" not in answer.out
+    refused = cli("embed", tmp_path / "e.txt", "-o", tmp_path / "n", "--fast")
+    assert refused.code == 2
+    assert "Take --model DeepWalk." in refused.err
+    assert not (tmp_path / "n.safetensors").exists()

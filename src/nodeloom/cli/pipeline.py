@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import shutil
@@ -22,7 +23,7 @@ from nodeloom.config import Config, LinkPrediction
 from nodeloom.config.notices import OF_GPUS
 from nodeloom.config.optimizer import OWN_KEYS
 from nodeloom.config.train import SPECTRAL
-from nodeloom.errors import ConfigError, DataError, NodeloomError, OutputError, describe
+from nodeloom.errors import ConfigError, DataError, GraphError, MemoryLimitError, NodeloomError, OutputError, describe
 from nodeloom.log import logger
 from nodeloom.units import duration, rate, size
 
@@ -241,9 +242,12 @@ def train(run: Run, session: Session, *, compare: bool = False, workers: Workers
     session.result["plan"] = as_dict(plan)
     rows = plan.rows()
     if compare and not session.silent:
-        other, seconds = alternative(config, run.train_graph)
-        session.result["alternative"] = {"model": other, "seconds": seconds}
-        rows.append(("instead", f"{other}: {'not measured yet' if seconds is None else 'about ' + duration(seconds)}"))
+        with contextlib.suppress(GraphError, MemoryLimitError):  # then the other model is no alternative
+            other, seconds = alternative(config, run.train_graph)
+            session.result["alternative"] = {"model": other, "seconds": seconds}
+            rows.append(
+                ("instead", f"{other}: {'not measured yet' if seconds is None else 'about ' + duration(seconds)}")
+            )
     session.show(facts("Plan", rows))
     lines = None if config.train.log_frequency == "auto" else config.train.log_frequency * config.build.batch_size
     progress = callback(session, lines)

@@ -120,9 +120,10 @@ class SpectralPlan:
     def rows(self) -> list[tuple[str, str]]:
         """Return the plan as (name, text) rows for people."""
         threads = f", {self.num_thread} thread{'s' if self.num_thread > 1 else ''}" if self.device == "cpu" else ""
+        fewer = f", at most {most} columns" if (most := self.width * self.num_scale) < self.dim else ""
         blocks = f", tables in main memory, columns in blocks of {self.block_columns}" if self.block_columns else ""
         rows = [
-            ("model", f"{self.model}, dim {self.dim}, vectors of length {self.row_length:g}"),
+            ("model", f"{self.model}, dim {self.dim}{fewer}, vectors of length {self.row_length:g}"),
             ("device", f"{self.device}{threads}{blocks}"),
         ]
         if self.model == "ProNE":
