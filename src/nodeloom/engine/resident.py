@@ -182,7 +182,8 @@ class ResidentEngine:
 def diverged(plan: Plan, epoch: float) -> TrainingError:
     """Return the error that says that values have become infinite, NaN or larger than any that mean something."""
     return TrainingError(
-        f"training diverged at epoch {epoch:.1f} of {plan.num_epoch}: the vectors grew without bound at lr {plan.lr:g} "
+        f"training diverged at epoch {min(epoch, plan.num_epoch):.1f} of {plan.num_epoch}: "
+        f"the vectors grew without bound at lr {plan.lr:g} "
         f"({plan.optimizer.name}). Lower {setting('build.optimizer.lr')} (auto is safe), "
         f"or raise {setting('build.optimizer.weight_decay')}."
     )
