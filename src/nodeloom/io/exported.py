@@ -19,7 +19,7 @@ from nodeloom.io.word2vec import model_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# What reading a damaged archive or table may raise; errors of Arrow are ValueErrors, KeyErrors or OSErrors.
+# What reading a damaged archive or table may raise, beside the errors of Arrow.
 _DAMAGE = (
     OSError, ValueError, KeyError, EOFError, RuntimeError, SyntaxError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
@@ -42,7 +42,7 @@ def has_vectors(path: Path) -> bool:
 
     try:
         return pq.read_schema(path).names[:2] == ["name", "vector"]
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, *_DAMAGE):
         return False
 
 
@@ -61,10 +61,12 @@ def read_exported(path: Path, kind: str) -> ModelData:
     ModelError
         It is cut or damaged, a vector is not finite, or a name is there twice.
     """
+    import pyarrow as pa
+
     read = {"npz": _npz, "parquet": _parquet, "table": _table}[kind]
     try:
         names, vectors = read(path)
-    except _DAMAGE as error:
+    except (pa.ArrowException, *_DAMAGE) as error:
         if isinstance(error, ModelError):
             raise
         reason = " ".join(str(error).split())[:300]
