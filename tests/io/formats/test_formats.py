@@ -229,6 +229,8 @@ FOREIGN = {
     "DOT": b"digraph G {\n a -> b;\n}\n",
     "JSON. .*node_link_graph": b'{"directed": false, "nodes": [{"id": 1}], "links": []}',
     "JSON. .*from_edges": b"[[1, 2], [2, 3]]",
+    "JSON. .*cytoscape_graph": b'{"elements": {"nodes": []}}',
+    "a file of R": b"RDX3\nX\n" + bytes(50),
     "lines of JSON": b'{"source": 1, "target": 2}\n{"source": 2, "target": 3}\n',
     "an HDF5 file": b"\x89HDF\r\n\x1a\n" + bytes(50),
     "a MATLAB file": b"MATLAB 5.0 MAT-file, Platform" + bytes(50),
@@ -254,3 +256,16 @@ def test_foreign_files_are_refused_by_name(tmp_path, what, pack):
 @pytest.mark.parametrize("first", ["ORC1 b", "PAR1 b", "BZh b", "graph b", "{a} b", "LZIP b", "[x] b", "Creator x"])
 def test_names_that_only_look_like_a_format(tmp_path, first):
     assert edges_of(read(tmp_path, first + "\nb c\n"))[0] == tuple(first.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("g.mtx", "3 3 2\n2 1 1.5\n3 2 2.5\n", "a matrix without its first line"),
+        ("g.tgf", "1 First\n2 Second\n#\n1 2\n", "the Trivial Graph Format"),
+        ("g.lgl", "# a\nb 2\n# b\n", "LGL"),
+    ],
+)
+def test_suffixes_of_formats_that_look_like_edges(tmp_path, name, text, message):
+    with pytest.raises(DataError, match=f"expected a list of edges, got {message}"):
+        read(tmp_path, text, name)

@@ -23,6 +23,7 @@ _NETWORKX = "Graph.from_networkx"
 # What cannot be told by content, or not surely: the suffix decides.
 _SUFFIXES = {
     ".tgf": ("the Trivial Graph Format", "Delete the lines of nodes up to the line '#', and the rest is a list of edges."),
+    ".mtx": ("a matrix without its first line", "Put the line '%%MatrixMarket matrix coordinate real general' in front."),
     ".lgl": ("LGL", "Use Graph.from_igraph(igraph.Graph.Read_Lgl(path))."),
     ".g6": ("graph6", f"Read it with networkx.read_graph6 and use {_NETWORKX}."),
     ".s6": ("sparse6", f"Read it with networkx.read_sparse6 and use {_NETWORKX}."),
@@ -69,6 +70,9 @@ def foreign_text(head: bytes, suffix: str) -> tuple[str, str] | None:
 
 
 def _json(head: bytes) -> tuple[str, str]:
+    for sign, function in ((b'"elements"', "cytoscape_graph"), (b'"adjacency"', "adjacency_graph")):
+        if sign in head:
+            return "JSON", f"Use {_NETWORKX}(networkx.{function}(json.load(open(path))))."
     if _PAIRS.match(head):
         return "JSON", "Use Graph.from_edges(json.load(open(path))) if it is a list of pairs."
     if _ROWS.match(head):

@@ -11,6 +11,8 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", f"Read its columns with h5py or pandas.read_hdf, and use {_COLUMNS}."),
     (b"MATLAB 5.0 MAT-file", "a MATLAB file", "Load the matrix with scipy.io.loadmat and use Graph.from_scipy."),
     (b"MATLAB 7.3 MAT-file", "a MATLAB file (HDF5)", "Read the matrix with h5py and use Graph.from_scipy."),
+    (b"RDX2\n", "a file of R", "Write the edges as CSV in R: write.csv(edges, \"edges.csv\", row.names = FALSE)."),
+    (b"RDX3\n", "a file of R", "Write the edges as CSV in R: write.csv(edges, \"edges.csv\", row.names = FALSE)."),
     (b"SQLite format 3\0", "an SQLite database", f"Read the table with pandas.read_sql and use {_COLUMNS}."),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel file", f"Read it with pandas.read_excel and use {_COLUMNS}."),
     (b"%PDF-", "a PDF document", "Find the data that it speaks of."),
