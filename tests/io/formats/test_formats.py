@@ -89,7 +89,10 @@ def test_an_undirected_file_read_as_directed_has_arcs_each_way(tmp_path):
     assert len(edges_of(read(tmp_path, KONECT, directed=True))) == 6
 
 
-@pytest.mark.parametrize("text", [GEXF, PAJEK.replace("*Edges\n", "*Arcs\n"), KONECT.replace("sym", "asym")])
+SNAP = "# Directed graph (each unordered pair of nodes is saved once): x.txt\n# Nodes: 3\n# FromNodeId\tToNodeId\n0\t1\n1\t2\n"
+
+
+@pytest.mark.parametrize("text", [SNAP, GEXF, PAJEK.replace("*Edges\n", "*Arcs\n"), KONECT.replace("sym", "asym")])
 def test_a_directed_file_read_as_undirected_is_told(tmp_path, caplog, text):
     assert not read(tmp_path, text).directed
     assert "says that its edges are directed; they are followed both ways" in caplog.text

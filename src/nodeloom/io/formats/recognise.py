@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from nodeloom.errors import DataError
 from nodeloom.io.formats.columns import KONECT, is_ogb, neo4j_header
+from nodeloom.io.formats.elements import tell_of_direction
 from nodeloom.io.formats.foreign import foreign_text
 from nodeloom.io.formats.shapes import looks_like_adjacency, looks_like_metis, looks_like_multiline
 from nodeloom.io.formats.text import whole
@@ -49,6 +50,7 @@ _XML = re.compile(
 )
 _GML = re.compile(rb"(?:\s*(?:#[^\n]*\n|[A-Za-z]\w*\s+(?:\"[^\"]*\"|[^\s\"\[\]]+)(?=\s)))*?\s*graph\s*\[")
 _PAJEK = re.compile(rb"(?:\s*(?:%[^\n]*|/\*[^\n]*)\n)*\s*\*(?:vertices\s+\d|network\b)", re.IGNORECASE)
+_SNAP = re.compile(rb"#\s*directed graph\b[^\n]*\n(?:#[^\n]*\n)*#\s*FromNodeId\b", re.IGNORECASE)
 _SUFFIXES = {".adjlist": "adjlist", ".adj": "adjlist", ".metis": "metis", ".gml": "gml"}
 
 
@@ -90,6 +92,9 @@ def _recognise(source: Source, form: EdgeFormat) -> str:
     if foreign is not None:
         what, hint = foreign
         raise DataError(f"{source.name}: expected a list of edges, got {what}. {hint}")
+    if not form.directed and _SNAP.match(head):
+        tell_of_direction(source)
+        return ""
     return _by_shape(head, suffix, source, form)
 
 
