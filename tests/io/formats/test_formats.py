@@ -171,6 +171,12 @@ class TestMetis:
         assert read(tmp_path, "5000 5000\n" + "".join(f"{i} {i + 1}\n" for i in range(1, 2000))).num_edges == 2000
 
 
+@pytest.mark.parametrize("text", ["3 2\na 0.1 0.2\nb 0.3 0.1\n", "a 0.1 0.2 0.3 0.4\nb 0.3 0.1 0.2 0.5\n"])
+def test_vectors_are_no_edges(tmp_path, text):
+    with pytest.raises(DataError, match=r"expected a list of edges, got vectors \(word2vec\)"):
+        read(tmp_path, text)
+
+
 def test_adjacency_lists(tmp_path):
     assert edges_of(read(tmp_path, "a b c\nb c\nd\n", "g.adjlist")) == [("a", "b"), ("a", "c"), ("b", "c")]
     assert read(tmp_path, "a b c\nd\n", format="adjlist").num_nodes == 4

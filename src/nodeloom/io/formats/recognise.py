@@ -13,7 +13,7 @@ from nodeloom.errors import DataError
 from nodeloom.io.formats.columns import KONECT, is_ogb, neo4j_header
 from nodeloom.io.formats.elements import tell_of_direction
 from nodeloom.io.formats.foreign import foreign_text
-from nodeloom.io.formats.shapes import looks_like_adjacency, looks_like_metis, looks_like_multiline
+from nodeloom.io.formats.shapes import looks_like_adjacency, looks_like_metis, looks_like_multiline, looks_like_vectors
 from nodeloom.io.formats.text import whole
 from nodeloom.io.source import Source, encoding_of
 from nodeloom.words import setting
@@ -126,6 +126,10 @@ def _by_shape(head: bytes, suffix: str, source: Source, form: EdgeFormat) -> str
     is_whole = len(head) < _HEAD - len(codecs.BOM_UTF8)
     if not is_whole:
         lines.pop()
+    if form.weighted == "auto" and looks_like_vectors(lines):
+        raise DataError(
+            f"{source.name}: expected a list of edges, got vectors (word2vec). They can be read as a model, not as a graph."
+        )
     if looks_like_multiline(lines, form.comment.encode()):
         return "multiline-adjlist"
     if suffix in _SUFFIXES:

@@ -27,6 +27,24 @@ def looks_like_multiline(lines: Sequence[bytes], comment: bytes) -> bool:
     return there
 
 
+def looks_like_vectors(lines: Sequence[bytes]) -> bool:
+    """Tell whether these are vectors of word2vec: a line of sizes that fits the next, or lines of four fractions and more."""
+    rows = [line.split() for line in lines[:3]]
+    if len(rows) < 2:
+        return False
+    sizes, row = rows[0], rows[1]
+    if len(sizes) == 2 and sizes[0].isdigit() and sizes[1].isdigit() and len(row) > 2:
+        return sizes[1] == b"%d" % (len(row) - 1) and all(map(_is_fraction, row[1:3]))
+    return len(sizes) == len(row) > 4 and all(map(_is_fraction, sizes[1:] + row[1:]))
+
+
+def _is_fraction(token: bytes) -> bool:
+    try:
+        return b"." in token and float(token) == float(token)
+    except ValueError:
+        return False
+
+
 def looks_like_metis(lines: Sequence[bytes], suffix: str, *, is_whole: bool) -> bool:
     """Tell whether a line ``N E [format]`` may stand before lines of neighbors; the reader checks all counts.
 
