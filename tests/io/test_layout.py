@@ -84,6 +84,8 @@ def test_a_header_of_other_words_with_three_columns_is_refused(tmp_path):
         "user item\nann x\nbob y\n",
         "a b\n1 2\n",
         "u v\na b\nb c\n",
+        "s t\na b\nb c\n",
+        "x y\nann bob\nbob eve\n",
         "person 1\n2 3\n3 4\n",
         "mother child\nann bob\nbob eve\n",
         "one two\n" + "".join(f"n{i} m{i}\n" for i in range(12)),

@@ -43,6 +43,7 @@ PAIRS = (
     ("src", "dst"),
     ("from", "to"),
     ("u", "v"),
+    ("s", "t"),
     ("source", "destination"),
     ("source", "dest"),
     ("src", "dest"),

@@ -76,7 +76,8 @@ def header_of(rows: Sequence[Sequence[str]], positions: Sequence[int] | None = N
         return "certain"
     if any(integers):
         return "certain" if len(rest) >= _MANY else "doubtful"
-    if sum(word(name) in WORDS for name in names):
+    letters = {word(name) for name in names}
+    if letters & WORDS or letters in ({"x", "y"}, {"i", "j"}, {"h", "t"}):
         return "doubtful"
     digits = len(rest) >= _MANY and all(any(map(str.isdigit, cell)) for i in ends for cell in below[i])
     return "doubtful" if digits and not any(any(map(str.isdigit, name)) for name in names) else ""
