@@ -284,6 +284,20 @@ class TestNames:
         assert read(tmp_path, f"{-(2**63)},1\n1,2\n") == [(-(2**63), 1), (1, 2)]
 
 
+def test_names_that_may_be_none(tmp_path, caplog):
+    assert read(tmp_path, "ann,bob\nbob,NaN\n") == [("ann", "bob"), ("bob", "NaN")]
+    assert "edges:2: a node is called 'NaN'. If that stands for none, leave the line out." in caplog.text
+    assert read(tmp_path, "ann,bob # new\nbob,eve\n") == [("ann", "bob # new"), ("bob", "eve")]
+    assert "edges:1: 'bob # new' is taken as a name, with what may be a comment in it." in caplog.text
+
+
+def test_decimal_commas_are_told(tmp_path):
+    with pytest.raises(
+        DataError, match=r"edges:2: expected a number as the weight, got '0,5'. Write weights with a point"
+    ):
+        read(tmp_path, "source;target;weight\n1;2;0,5\n2;3;0,7\n")
+
+
 def test_blanks_around_cells_do_not_count(tmp_path):
     text = "Source, Target , Weight\na , b, 0.5\n"
     for columns in (None, ("Source", "Target", "Weight")):

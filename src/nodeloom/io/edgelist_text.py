@@ -16,7 +16,7 @@ from nodeloom.errors import DataError, describe
 from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.layout import Layout, lay_out, sample_of
 from nodeloom.io.line_errors import bad_line
-from nodeloom.io.separation import is_integer
+from nodeloom.io.separation import MISSING, is_integer
 from nodeloom.io.source import Source, line_blocks
 from nodeloom.kernels.cpu import tokens as kernels
 from nodeloom.log import logger
@@ -25,9 +25,6 @@ from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.io.edgelist import EdgeFormat
-
-# What stands for a value that is not there, in files of pandas, R and databases.
-_MISSING = {"nan", "null", "none", "na", "n/a", "<na>", "nil", "\\n"}
 
 
 def kinds_of(layout: Layout, comment: str) -> npt.NDArray[np.uint8]:
@@ -197,7 +194,7 @@ class TextReader:
         place = f"{reading.source.name}:{number}"
         cells = reading.ends_of(line, self._form.comment)
         before = self._collector.num_edges + block.num_before > 0
-        missing = next((cell for cell in cells if cell.lower() in _MISSING), None)
+        missing = next((cell for cell in cells if cell.lower() in MISSING or cell == "NA"), None)
         if missing is not None and (before or any(map(is_integer, cells))):
             raise DataError(
                 describe(place, expected="names", got=line, hint=f"{missing!r} stands for none. Leave the line out.")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from nodeloom.errors import DataError, describe
 from nodeloom.io.columns import choose_columns
 from nodeloom.io.header import header_of
-from nodeloom.io.separation import DELIMITERS, cut, find_delimiters, usual_width
+from nodeloom.io.separation import DELIMITERS, MISSING, cut, find_delimiters, is_number, usual_width
 from nodeloom.kernels.reference.tokens import cell_delimiter
 from nodeloom.log import logger
 from nodeloom.words import setting
@@ -171,7 +171,25 @@ def lay_out(lines: Sequence[Line], form: EdgeFormat, where: str, num_comment: in
                     "%s: %r is taken as an edge, but may be a header. If so, %s.", place, lines[0].text.strip(),
                     "take the line out" if numbers else f"give {setting('graph.columns', names)}",
                 )  # fmt: skip
+    _tell_of_names(lines, rows, chosen, form.comment, where, cells=cells)
     return Layout(delimiters, np.array(chosen, np.int64), width, header.encode().strip(b" \t"), tuple(lines))
+
+
+def _tell_of_names(
+    lines: Sequence[Line], rows: list[list[str]], chosen: list[int], comment: str, where: str, *, cells: bool
+) -> None:
+    """Say so where a name may stand for none, or hold a comment; once each."""
+    names = [(line.number, row[i]) for line, row in zip(lines, rows, strict=True) for i in chosen[:2] if i < len(row)]
+    if not all(
+        is_number(name) for _, name in names if name.lower() not in MISSING
+    ):  # the reader refuses it among integers
+        found = next(((number, name) for number, name in names if name.lower() in MISSING), None)
+        if found is not None:
+            logger.warning("%s:%d: a node is called %r. If that stands for none, leave the line out.", where, *found)
+    if cells and comment:
+        found = next(((number, name) for number, name in names if f" {comment} " in name), None)
+        if found is not None:
+            logger.warning("%s:%d: %r is taken as a name, with what may be a comment in it.", where, *found)
 
 
 def _positions(columns: Sequence[str | int] | None) -> list[int] | None:

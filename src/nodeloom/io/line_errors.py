@@ -6,6 +6,7 @@ first lines is given only where it would cut them into edges.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,6 +72,9 @@ def _expected(layout: Layout, form: EdgeFormat) -> str:
 
 
 def _bad_weight(place: str, token: str, line: str, cells: list[str], layout: Layout, form: EdgeFormat) -> DataError:
+    if re.fullmatch(r"[-+]?\d*,\d+", token):
+        hint = "Write weights with a point: 0.5."
+        return DataError(describe(place, expected="a number as the weight", got=token, hint=hint))
     if not is_number(token):
         hint = _foreign(line, layout, form) or _many(line, cells, layout, form)
         return DataError(describe(place, expected="a number as the weight", got=token, hint=hint))
@@ -90,6 +94,8 @@ def _foreign(line: str, layout: Layout, form: EdgeFormat) -> str:
     ):
         return f"If lines that begin with {sign!r} are comments, give {setting('format.comment', sign)}."
     lines = [other.text for other in layout.lines if other.text != line]
+    if layout.cell and len(layout.cut(line, form.comment)) > 1:
+        return ""  # it cuts the first lines alike
     delimiter = other_delimiter(lines, line, layout.delimiters, form.comment)
     if delimiter:
         return f"If {_named(delimiter)} separates the columns, give {setting('format.delimiters', delimiter)}."

@@ -15,6 +15,9 @@ DELIMITERS = " \t\r\n"
 
 COMMENT = "#"
 
+MISSING = {"nan", "null", "none", "n/a", "<na>", "nil", "\\n"}
+"""What stands for a value that is not there, in files of pandas, R and databases; in small letters."""
+
 _CELLS = "\t,;|"
 _PLAIN = tuple(_CELLS)
 _TOKEN = re.compile(r"[^ \t\r\n]+")
@@ -163,6 +166,8 @@ def other_delimiter(lines: Sequence[str], line: str, delimiters: str, comment: s
         if d not in line.strip() or d in comment or (d in delimiters and (d != "\t" or " " not in delimiters)):
             continue
         rows = [cut(text, d, comment) for text in (line, *lines)]
+        while rows[0] and not rows[0][-1]:
+            rows[0].pop()
         width = len(rows[0])
         if width < 2 or (width == 3 and not is_number(rows[0][2])) or not all(rows[0][:2]):
             continue
