@@ -94,6 +94,13 @@ def test_text_in_another_encoding(tmp_path, content, encoding):
         Graph.from_file(path, encoding=encoding)
 
 
+def test_plain_text_is_not_utf_16(tmp_path):
+    with pytest.raises(
+        DataError, match="encoding: expected that of the file, which begins with plain ASCII, got 'utf-16'"
+    ):
+        Graph.from_file(write(tmp_path, b"a b\nb c\n"), encoding="utf-16")
+
+
 def test_words_of_a_model_inside_an_edge_list(tmp_path):
     # The first 1024 bytes were searched for them.
     path = write(tmp_path, b'a {"format":"nodeloom"}\nb "format":"nodeloom-graph"\n')

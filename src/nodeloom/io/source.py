@@ -269,6 +269,8 @@ def encoding_of(start: bytes, encoding: str) -> str:
     if name in ("utf-8", "utf-16"):
         sample = start[: 1024 & ~1]
         low, high = sample[::2].count(0), sample[1::2].count(0)
+        if name == "utf-16" and sample.isascii() and b"\n" in sample and not (low or high):
+            raise DataError(f"encoding: expected that of the file, which begins with plain ASCII, got {encoding!r}")
         if name == "utf-16" or (not (low and high) and max(low, high) > len(sample) // 2 * 0.45):
             return "utf-16-be" if low > high else "utf-16-le"
     return name
