@@ -50,9 +50,10 @@ def is_number(text: str) -> bool:
 
 
 def is_integer(text: str) -> bool:
-    """Tell whether a text is what an integer is written like."""
+    """Tell whether a text is what an integer of 64 bits is written like."""
     digits = text.removeprefix("-")
-    return digits.isascii() and digits.isdecimal() and (digits[0] != "0" or text == "0")
+    written = digits.isascii() and digits.isdecimal() and (digits[0] != "0" or text == "0")
+    return written and len(digits) < 20 and -(2**63) <= int(text) < 2**63
 
 
 def usual_width(rows: Sequence[Sequence[str]]) -> int:
