@@ -94,7 +94,7 @@ TABLE: list[tuple[str, str, tuple[str, ...] | None]] = [
     (
         "step longer than the walk",
         "embed good.txt -o out --augmentation-step 9 --random-walk-length 4",
-        ("--augmentation-step: expected at most random_walk_length (4), got 9",),
+        ("--augmentation-step: expected at most --random-walk-length (4), got 9",),
     ),
     ("step longer than the walk", "run step.yaml", ("step.yaml:2: train.augmentation_step: expected at most",)),
     ("p 0", "embed good.txt -o out --model node2vec --p 0", ("--p: expected a number > 0, got 0",)),
