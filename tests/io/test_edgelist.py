@@ -152,9 +152,9 @@ class TestFormat:
     @pytest.mark.parametrize(
         ("form", "message"),
         [
-            ({"delimiters": ""}, "format.delimiters: expected a string"),
-            ({"delimiters": "é"}, "format.delimiters: expected ASCII"),
-            ({"comment": "a b"}, "format.comment: expected a prefix without delimiters"),
+            ({"delimiters": ""}, "delimiters: expected a string"),
+            ({"delimiters": "é"}, "delimiters: expected ASCII"),
+            ({"comment": "a b"}, "comment: expected a prefix without delimiters"),
             ({"weighted": "yes"}, "weighted: expected True, False or 'auto', got 'yes'"),
             ({"columns": "ab"}, "columns: expected the names, or the numbers, of two or three"),
             ({"columns": ["a"]}, "columns: expected the names, or the numbers, of two or three"),

@@ -40,13 +40,13 @@ class EdgeFormat:
     def __post_init__(self) -> None:
         if not isinstance(self.delimiters, str) or not self.delimiters.strip("\r\n"):
             raise ConfigError(
-                f"format.delimiters: expected a string of the characters that delimit, got {self.delimiters!r}"
+                f"{setting('format.delimiters')}: expected a string of the characters that delimit, got {self.delimiters!r}"
             )
         if not self.delimiters.isascii():
-            raise ConfigError(f"format.delimiters: expected ASCII characters, got {self.delimiters!r}")
+            raise ConfigError(f"{setting('format.delimiters')}: expected ASCII characters, got {self.delimiters!r}")
         if not isinstance(self.comment, str) or set(self.comment) & set(self.delimiters + "\r\n"):
             raise ConfigError(
-                f"format.comment: expected a prefix without delimiters ('' for no comments), got {self.comment!r}"
+                f"{setting('format.comment')}: expected a prefix without delimiters ('' for no comments), got {self.comment!r}"
             )
         check_weighted(self.weighted)
         if self.format not in FORMATS:
