@@ -83,8 +83,23 @@ def check_names(where: str, given: Iterable[str], known: Iterable[str], kind: st
             raise ParameterError(f"{where}: there is no {kind} {name!r}.{meant} There are {', '.join(known)}.")
 
 
+def check_call(where: str, signature: inspect.Signature, *args: Any, **kwargs: Any) -> None:
+    """Refuse arguments that are too many or too few, under the name that a user knows.
+
+    Raises
+    ------
+    ParameterError
+        Names the parameters.
+    """
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        known = [name for name in signature.parameters if name not in ("self", "cls")]
+        raise ParameterError(f"{where}: {error}. Its parameters are {', '.join(known)}.") from None
+
+
 def known_keywords(more: Any = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a method, or what becomes a classmethod, refuse unknown keywords in words of its own.
+    """Make a method, or what becomes a classmethod, refuse arguments that it does not have in words of its own.
 
     Parameters
     ----------
@@ -93,14 +108,20 @@ def known_keywords(more: Any = None) -> Callable[[Callable[P, R]], Callable[P, R
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        parameters = inspect.signature(function).parameters.values()
-        known = [p.name for p in parameters if p.name not in ("self", "cls") and p.kind is not p.VAR_KEYWORD]
+        signature = inspect.signature(function)
+        known = [
+            p.name
+            for p in signature.parameters.values()
+            if p.name not in ("self", "cls") and p.kind is not p.VAR_KEYWORD
+        ]
         known += [] if more is None else [name for name in more.__annotations__ if name not in known]
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             owner = args[0] if isinstance(args[0], type) else type(args[0])
-            check_names(f"{owner.__name__}.{function.__name__}", kwargs, known)
+            where = owner.__name__ if function.__name__ == "__init__" else f"{owner.__name__}.{function.__name__}"
+            check_names(where, kwargs, known)
+            check_call(where, signature, *args, **kwargs)
             return function(*args, **kwargs)
 
         return call

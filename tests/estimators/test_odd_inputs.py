@@ -11,7 +11,7 @@ import pytest
 from scipy import sparse
 
 from nodeloom import DeepWalk, Propagation, enhance, load
-from nodeloom.errors import ConfigError, DataError, GraphError, ModelError, ParameterError
+from nodeloom.errors import ConfigError, DataError, GraphError, ModelError, OutputError, ParameterError
 
 GRAPHS = [
     ("edges.txt", "from_file(path)"),
@@ -91,3 +91,21 @@ def test_what_is_no_name(graph, names):
 def test_numbers_of_enhance(graph, options):
     with pytest.raises(ConfigError, match=rf"enhance\.{next(iter(options))}: expected a"):
         enhance(Propagation(dim=4).fit(graph), graph, **options)
+
+
+def test_a_folder_is_no_file(graph, tmp_path):
+    # Regression: the model went beside the folder, under its name and .safetensors.
+    with pytest.raises(OutputError, match="expected the path of a file, got 'a folder'"):
+        Propagation(dim=4).fit(graph).save(tmp_path)
+    assert not list(tmp_path.parent.glob("*.safetensors"))
+
+
+def test_arguments_without_a_name(graph):
+    with pytest.raises(
+        ParameterError, match=r"DeepWalk: too many positional arguments\. Its parameters are dim, num_epoch"
+    ):
+        DeepWalk(64, 100)
+    with pytest.raises(ParameterError, match=r"DeepWalk\.nearest: too many positional arguments"):
+        DeepWalk(dim=4, num_epoch=1).fit(graph).nearest("n1", 3, "dot")
+    with pytest.raises(ParameterError, match=r"DeepWalk\.fit: missing a required argument: 'graph'"):
+        DeepWalk().fit()

@@ -75,6 +75,9 @@ def test_what_is_no_name(graph, name):
         (lambda: Graph.from_scipy(None, self_loop="drop"), "Graph.from_scipy: .*Did you mean 'self_loops'?"),
         (lambda: Graph.from_networkx(None, undirected=True), "Graph.from_networkx: .*Did you mean 'directed'?"),
         (lambda: Graph.from_arrow(None, xyzzy=1), r"Graph.from_arrow: there is no parameter 'xyzzy'\. There are table, col"),
+        (lambda: Graph([[0, 1]]), "Graph: missing a required argument: 'indices'. Its parameters are indptr, indices, weights"),
+        (lambda: Graph(nodes=3), "Graph: there is no parameter 'nodes'. Did you mean 'names'?"),
+        (lambda: Graph.from_file(), "Graph.from_file: missing a required argument: 'path'"),
         (lambda: Graph.compile("x", "y", memory=1), "Graph.compile: .*Did you mean 'memory_limit'?"),
     ],
 )  # fmt: skip

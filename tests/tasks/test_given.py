@@ -158,7 +158,9 @@ def test_a_model_and_its_vectors(model, graph):
     assert "trained on 0.5: micro-F1 " in text
 
 
-@pytest.mark.parametrize("vectors", [None, "m.safetensors", 5, np.zeros(3), [[1, 2], [3]], np.array([["a"]]), {}])
+@pytest.mark.parametrize(
+    "vectors", [None, "m.safetensors", 5, DeepWalk, np.zeros(3), [[1, 2], [3]], np.array([["a"]]), {}]
+)
 def test_what_is_no_model(vectors):
     for task in (lambda: node_classification(vectors, [1, 2]), lambda: random_control(vectors)):
         with pytest.raises(DataError, match="expected a fitted model, or its vectors"):

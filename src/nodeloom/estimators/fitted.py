@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.errors import ConfigError, DataError, NodeloomError, UnknownNodeError, describe
+from nodeloom.errors import ConfigError, DataError, NodeloomError, OutputError, UnknownNodeError, describe
 from nodeloom.estimators.parameters import Parameters
 from nodeloom.keywords import known_keywords, near_miss
 from nodeloom.typing import DoubleArray, FloatArray, NodeName
@@ -229,7 +229,10 @@ class FittedVectors(Parameters):
         tensors = {"vertex": np.ascontiguousarray(self.vectors_)}
         if self.context_vectors_ is not self.vectors_:
             tensors["context"] = np.ascontiguousarray(self.context_vectors_)
-        target = model_path(path_of("save", path))
+        wanted = path_of("save", path)
+        if wanted.is_dir():
+            raise OutputError(describe(wanted, expected="the path of a file", got="a folder", hint="Add a file name."))
+        target = model_path(wanted)
         state: dict[str, Any] = {"finished": not self.partial_, "report": self.report_}
         if self.partial_ and "num_epoch_" in vars(self):
             state["epoch"] = self.num_epoch_

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from nodeloom.keywords import check_names
+from nodeloom.keywords import check_call, check_names
 
 Self = TypeVar("Self", bound="Parameters")
 
@@ -16,10 +16,11 @@ class Parameters:
 
     def __new__(cls: type[Self], *args: Any, **parameters: Any) -> Self:
         """Refuse a parameter that there is not, before ``__init__`` does so without saying which there are."""
-        del args
-        known = inspect.signature(cls.__init__).parameters
+        signature = inspect.signature(cls.__init__)
+        known = signature.parameters
         if not any(p.kind is p.VAR_KEYWORD for p in known.values()):
             check_names(cls.__name__, parameters, [name for name in known if name != "self"])
+            check_call(cls.__name__, signature, None, *args, **parameters)
         return super().__new__(cls)
 
     @classmethod

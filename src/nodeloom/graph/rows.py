@@ -12,6 +12,7 @@ from nodeloom.graph.soundness import check_rows, checked_arrays
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.kernels.cpu import adjacency
 from nodeloom.kernels.cpu.parallel import available_threads
+from nodeloom.keywords import known_keywords
 from nodeloom.typing import DoubleArray, FloatArray, IndexArray, OffsetArray
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 class GraphRows:
     """Compressed sparse rows with names; see :class:`nodeloom.graph.Graph` for parameters and attributes."""
 
+    @known_keywords()
     def __init__(
         self,
         indptr: OffsetArray,

@@ -72,8 +72,12 @@ class NodeClassification:
 
     columns = ("portion", "train", "test", "micro-F1", "±", "macro-F1", "±")
 
+    @property
+    def _splits(self) -> str:
+        return "one split" if self.times == 1 else f"{self.times:,} splits"
+
     def __repr__(self) -> str:
-        lines = [f"NodeClassification: {self.num_labelled:,} nodes, {self.num_classes:,} classes, {self.times} splits"]
+        lines = [f"NodeClassification: {self.num_labelled:,} nodes, {self.num_classes:,} classes, {self._splits}"]
         for s in self.scores:
             micro, macro = f"{s.micro_f1:.4f} ± {s.micro_f1_std:.4f}", f"{s.macro_f1:.4f} ± {s.macro_f1_std:.4f}"
             lines.append(f"  trained on {s.portion:.4g}: micro-F1 {micro}, macro-F1 {macro}")

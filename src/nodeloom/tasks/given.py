@@ -20,7 +20,7 @@ _FORMS = "a dict, a Series or a DataFrame with names of nodes, or a label for ea
 
 def is_model(value: object) -> bool:
     """Tell a model, fitted or not, from an array."""
-    return hasattr(value, "fit")
+    return hasattr(value, "fit") and not isinstance(value, type)
 
 
 def vectors_and_names(model: Any, where: str = "vectors") -> tuple[FloatArray, Vocabulary]:
@@ -43,6 +43,8 @@ def vectors_and_names(model: Any, where: str = "vectors") -> tuple[FloatArray, V
         vectors = np.empty(0, object)
     if vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
         got = f"{vectors.dtype} {list(vectors.shape)}" if hasattr(model, "__array__") else type(model).__name__
+        if isinstance(model, type):
+            got = f"the class {model.__name__}"
         raise DataError(describe(where, expected="a fitted model, or its vectors as numbers [N, D]", got=got))
     return vectors, Vocabulary.range(len(vectors))
 
