@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import pickle
+import re
 import sys
 import threading
 import types
@@ -98,6 +99,21 @@ def test_a_line_in_a_notebook(graph, monkeypatch):
     assert len(shown) == 1
     assert updates[-1].startswith("DeepWalk: 100%  ")
     assert "<progress value='1.0000'" in shown[0]._repr_html_()
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_narrow_terminals(graph, at_once, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    with on_screen() as screen:
+        DeepWalk(dim=8, num_epoch=2000).fit(graph)
+    states = [
+        text for text in re.split(r"\r\x1b\[2K|\n", re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue())) if "epoch" in text
+    ]
+    assert states
+    for text in states:
+        assert "…" not in text and len(text) <= width
+        assert "/2,000" in text and (" left" in text)
+        assert ("loss" in text) == (width == 120)
 
 
 def test_the_bar_ends_with_an_error(graph, at_once):
