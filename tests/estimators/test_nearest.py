@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeloom import DeepWalk, Graph
+from nodeloom import DeepWalk, Graph, Propagation
 from nodeloom.errors import ConfigError, DataError, ParameterError, UnknownNodeError
 from nodeloom.estimators.fitted import NotFittedError
 
@@ -116,6 +116,11 @@ def test_before_fit_everything_says_so():
             getattr(model, word)
     with pytest.raises(ParameterError, match=r"DeepWalk\.nearest: there is no parameter 'topn'\. Did you mean 'k'\?"):
         model.nearest("x", topn=5)
+
+
+def test_what_a_model_does_not_have_after_fit(graph):
+    with pytest.raises(AttributeError, match="'Propagation' object has no attribute 'num_epoch_'$"):
+        Propagation(dim=4).fit(graph).num_epoch_  # noqa: B018  it has steps
 
 
 def test_scikit_learns_error_of_the_same_name():

@@ -64,10 +64,12 @@ class FittedVectors(Parameters):
 
     def __getattr__(self, name: str) -> Any:
         # Only reached for what is not there: the results of a model that is not fitted.
-        if name in FITTED:
+        if name in FITTED and not self.__sklearn_is_fitted__():
             raise self._not_fitted()
-        close = near_miss(name, [*FITTED, *(known for known in dir(type(self)) if not known.startswith("_"))])
-        meant = f". Did you mean {close!r}?" if close and not name.startswith("_") else ""
+        meant = ""
+        if not name.startswith("_"):  # which Python itself looks for
+            close = near_miss(name, [*FITTED, *(known for known in dir(type(self)) if not known.startswith("_"))])
+            meant = f". Did you mean {close!r}?" if close and close != name else ""
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{meant}")
 
     def __sklearn_is_fitted__(self) -> bool:
