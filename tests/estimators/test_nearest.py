@@ -119,7 +119,7 @@ def test_before_fit_everything_says_so():
 
 
 def test_what_a_model_does_not_have_after_fit(graph):
-    with pytest.raises(AttributeError, match="'Propagation' object has no attribute 'num_epoch_'$"):
+    with pytest.raises(AttributeError, match=r"'Propagation' object has no attribute 'num_epoch_'$"):
         Propagation(dim=4).fit(graph).num_epoch_  # noqa: B018  it has steps
 
 
