@@ -73,7 +73,7 @@ def test_evaluate_may_be_one_task_or_a_list(write):
         ("train:\n  num_epch: 3\n", 7, "train.num_epch: unknown key. Did you mean 'num_epoch'?"),
         ("trian:\n  num_epoch: 3\n", 6, "trian: unknown key. Did you mean 'train'?"),
         ("resource:\n  dim: 0\n", 7, "resource.dim: expected an integer >= 1 and <= 65536, got 0."),
-        ("train:\n  seed: 1\n\n  p: -1\n", 9, "train.p: expected a number > 0, got -1."),
+        ("train:\n  seed: 1\n\n  p: -1\n", 9, "train.p: expected a number >= 1e-06 and <= 1000000, got -1."),
         ("train:\n  augmentation_step: 9\n  random_walk_length: 4\n", 7, "train.augmentation_step: expected at most"),
         ("build:\n  optimizer:\n    typ: SGD\n", 8, "build.optimizer.typ: unknown key. Did you mean 'type'?"),
         ("build:\n  optimizer:\n    type: SGD\n    momentum: 0.5\n", 9, "build.optimizer.momentum: expected no such"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nodeloom import Graph
 from nodeloom.engine import choose, make_plan
-from nodeloom.engine import plan as plan_module
+from nodeloom.engine.pools import TILES_PER_POOL
 from nodeloom.engine.resident import Position, ResidentEngine
 from nodeloom.engine.store import Store
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError
@@ -103,7 +103,7 @@ def test_walk_shape(engine, step, length, directed, expected):
 )
 def test_pools_take_no_longer_for_wide_rows_long_walks_and_reuse(engine, graph, values, share):
     plan = make_plan(graph, engine.settings(**{"dim": 128, "num_epoch": 10**9, **values}))
-    assert plan.tiles_per_pool == plan_module.TILES_PER_POOL // share
+    assert plan.tiles_per_pool == TILES_PER_POOL // share
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_step_longer_than_the_walk_is_refused(engine, graph):
 def test_total_is_epochs_times_edges_for_every_part(engine, graph, epochs, order):
     plan = make_plan(graph, engine.settings(model="LINE", order=order, num_epoch=epochs))
     assert plan.total_pair == epochs * graph.num_edges * (2 if order == "both" else 1)
-    assert 1 <= plan.tiles_per_pool <= plan_module.TILES_PER_POOL
+    assert 1 <= plan.tiles_per_pool <= TILES_PER_POOL
 
 
 @given(dim=st.integers(2, 300), order=st.sampled_from([1, 2, "both"]), seed=st.integers(0, 2**63 - 1))

@@ -37,6 +37,7 @@ def test_one_device(num_vertex_part, num_context_part, episode):
     vertex_parts = [block.vertex for block in order]
     assert vertex_parts == sorted(vertex_parts, reverse=bool(episode % 2))
     assert order[-1] == blocks(num_vertex_part, num_context_part, episode + 1)[0]
+    assert [(block,) for block in order] == rounds(num_vertex_part, num_context_part, 1, episode)
 
 
 def test_there_and_back():

@@ -16,18 +16,18 @@ class BuildConfig(Section):
     optimizer: OptimizerConfig = Field(
         OptimizerConfig(), description="The optimizer: auto, a name, a learning rate, or the keys below."
     )
-    num_partition: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+    num_partition: Annotated[Integer, Field(ge=1, le=4096)] | Literal["auto"] = Field(
         "auto",
         description="Parts that each of the two tables is cut into, of which a device trains two at a time. auto: 1 if the "
         "tables fit, else what moves least; a number above 1 forces it. With several workers: the parts of the context table in all, a "
         "multiple of the workers.",
     )
-    num_negative: Annotated[Integer, Field(ge=1)] = Field(
+    num_negative: Annotated[Integer, Field(ge=1, le=10_000)] = Field(
         1,
         description="Negatives per positive pair. Together with negative_weight it says how hard strangers are pushed "
         "apart; only the product of the two matters much.",
     )
-    batch_size: Annotated[Integer, Field(ge=1)] = Field(
+    batch_size: Annotated[Integer, Field(ge=1, le=10**12)] = Field(
         100000, description="GraphVite's pairs per transfer to a GPU. Here it is the unit of log_frequency only."
     )
     episode_size: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(

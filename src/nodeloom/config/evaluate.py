@@ -31,7 +31,7 @@ class NodeClassification(Section):
     portions: tuple[Portion, ...] = Field(
         (0.02,), min_length=1, description="Shares of the labelled nodes to learn from; one evaluation for each."
     )
-    times: Annotated[Integer, Field(ge=1)] = Field(
+    times: Annotated[Integer, Field(ge=1, le=10_000)] = Field(
         1, description="Repetitions with another random split; the mean and the deviation are reported."
     )
     normalization: bool = Field(False, description="Scale every vector to length 1 before the classifier sees it.")
@@ -72,7 +72,7 @@ class LinkPrediction(Section):
         description="Without a file: hold out this share of the edges before training and judge on them and on "
         "num_negative times as many pairs that are no edges.",
     )
-    num_negative: Annotated[Integer, Field(ge=1)] = Field(
+    num_negative: Annotated[Integer, Field(ge=1, le=10_000)] = Field(
         1, description="Pairs that are no edges to draw for each edge, with fraction or a file of two columns."
     )
     seed: Annotated[Integer, Field(ge=0, lt=2**32)] = Field(

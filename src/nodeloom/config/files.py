@@ -35,6 +35,7 @@ class SaveConfig(Section):
     )
     checkpoint_interval: Annotated[Number, Field(gt=0)] = Field(
         60.0,
-        description="Seconds between two checkpoints: what a killed run loses at most. Shorter runs write one only if "
-        "they are interrupted.",
+        description="Seconds between two checkpoints, each written at the end of a step; a killed run loses no more than that and a "
+        "step. Steps take some tenths of a second, or longer where parts of the tables lie in files or outside of a GPU. Shorter runs "
+        "write one only if they are interrupted.",
     )

@@ -32,15 +32,15 @@ class ResourceConfig(Section):
         description="Main memory to use at most, in bytes or as 8GB; of each worker where there are several. Tables that exceed it are "
         "trained in parts from temporary files (in TMPDIR) by one process, and refused with several. auto: what the machine has.",
     )
-    cpu_per_gpu: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+    cpu_per_gpu: Annotated[Integer, Field(ge=1, le=4096)] | Literal["auto"] = Field(
         "auto",
         description="GraphVite's number of CPU threads per GPU. Here it is the number of threads, unless num_thread is "
         "given.",
     )
-    num_thread: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+    num_thread: Annotated[Integer, Field(ge=1, le=4096)] | Literal["auto"] = Field(
         "auto", description="Number of CPU threads. auto: all that this process may use."
     )
-    num_worker: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+    num_worker: Annotated[Integer, Field(ge=1, le=4096)] | Literal["auto"] = Field(
         "auto",
         description="Processes that train one model together, on GPUs of their own or on CPUs. On one host nodeloom starts them, "
         "on several torchrun does. auto: as many as torchrun has started, else 1.",
@@ -50,12 +50,12 @@ class ResourceConfig(Section):
         description="What each of several workers has: whole tables on a GPU, whose changes are merged now and then (copies), or a part of "
         "them (split), in main memory if it does not fit the GPU. auto: copies on GPUs that have room for them, else split.",
     )
-    max_restart: Annotated[Integer, Field(ge=0)] = Field(
+    max_restart: Annotated[Integer, Field(ge=0, le=1000)] = Field(
         0,
         description="How often workers that nodeloom has started are started again when one has failed; they go on from the "
         "checkpoint. Under torchrun its own --max-restarts counts.",
     )
-    worker_timeout: Annotated[Number, Field(ge=1)] = Field(
+    worker_timeout: Annotated[Number, Field(ge=1, le=86_400)] = Field(
         15.0, description="Seconds without a sign of life after which a worker is lost, and all others end."
     )
     dim: Annotated[Integer, Field(ge=1, le=65536)] = Field(

@@ -22,23 +22,23 @@ class TrainConfig(Section):
         "with augmentation_step 1, and first order on request. node2vec: walks steered by p and q. propagation: random "
         "vectors averaged over neighbours and whitened, in seconds. ProNE: edges factorized and filtered.",
     )
-    num_epoch: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+    num_epoch: Annotated[Integer, Field(ge=1, le=10**9)] | Literal["auto"] = Field(
         "auto",
         description="Passes over the edges: one epoch is as many positive pairs as the graph has edges. auto: 2000, on sparse "
         "graphs up to 8000, so that a node gets 20,000 pairs.",
     )
-    augmentation_step: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+    augmentation_step: Annotated[Integer, Field(ge=1, le=1000)] | Literal["auto"] = Field(
         "auto",
         description="Nodes at most so many steps apart on a walk are a positive pair (the window of word2vec). auto: 5, or "
         "the length of the walks if that is less.",
     )
-    random_walk_length: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+    random_walk_length: Annotated[Integer, Field(ge=1, le=100_000)] | Literal["auto"] = Field(
         "auto", description="Edges per random walk, at least augmentation_step. auto: what trains fastest."
     )
-    p: Annotated[Number, Field(gt=0)] = Field(
+    p: Annotated[Number, Field(ge=1e-6, le=10**6)] = Field(
         1.0, description="node2vec: reluctance to go straight back. Above 1 keeps walks from turning round."
     )
-    q: Annotated[Number, Field(gt=0)] = Field(
+    q: Annotated[Number, Field(ge=1e-6, le=10**6)] = Field(
         1.0, description="node2vec: reluctance to move away. Below 1 walks go far, above 1 they stay near."
     )
     order: Annotated[Literal[1, 2, "both"], BeforeValidator(refuse_bool)] = Field(
@@ -46,7 +46,7 @@ class TrainConfig(Section):
         description="LINE: 1 puts neighbours near each other, 2 nodes with the same neighbours, both joins the two "
         "halves.",
     )
-    num_iteration: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+    num_iteration: Annotated[Integer, Field(ge=1, le=100_000)] | Literal["auto"] = Field(
         "auto",
         description="propagation: steps, each over all edges. auto: up to 30 on dense graphs, 40 at five edges per node, 80 at 2.5, until "
         "`tolerance` is reached.",
@@ -90,16 +90,16 @@ class TrainConfig(Section):
     mu: Annotated[Number, Field(ge=0, le=2)] = Field(
         0.2, description="ProNE: eigenvalue of the Laplacian around which the filter lets through."
     )
-    num_term: Annotated[Integer, Field(ge=2)] = Field(
+    num_term: Annotated[Integer, Field(ge=2, le=10_000)] = Field(
         10, description="ProNE: terms of the filter, each two passes over the edges."
     )
-    negative_weight: Annotated[Number, Field(gt=0)] = Field(
+    negative_weight: Annotated[Number, Field(gt=0, le=10**6)] = Field(
         5.0, description="Weight of the negatives against the positive pair. Above 10 training may get unsteady."
     )
-    negative_sample_exponent: Number = Field(
+    negative_sample_exponent: Annotated[Number, Field(ge=-10, le=10)] = Field(
         0.75, description="Nodes are drawn as negatives in proportion to their degree to this power; 0 is evenly."
     )
-    num_shared_negative: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+    num_shared_negative: Annotated[Integer, Field(ge=1, le=1024)] | Literal["auto"] = Field(
         "auto", description="Negatives drawn once for all pairs of a walk tile. More is slower and hardly better."
     )
     hub_threshold: Annotated[Number, Field(ge=0)] | Literal["auto"] = Field(
@@ -107,7 +107,7 @@ class TrainConfig(Section):
         description="Nodes visited more often than this share of all visits count for less, as frequent words do in "
         "word2vec. 0 and auto switch it off.",
     )
-    positive_reuse: Annotated[Integer, Field(ge=1)] = Field(
+    positive_reuse: Annotated[Integer, Field(ge=1, le=1000)] = Field(
         1, description="How often a sampled pair is trained, each time with new negatives, before new ones are drawn."
     )
     seed: Annotated[Integer, Field(ge=0, lt=2**63)] = Field(
@@ -123,7 +123,7 @@ class TrainConfig(Section):
         description="Go on where the checkpoint (save.checkpoint, else load.file_name) stopped instead of starting "
         "anew.",
     )
-    log_frequency: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+    log_frequency: Annotated[Integer, Field(ge=1, le=10**12)] | Literal["auto"] = Field(
         "auto", description="Log every so many batches of build.batch_size pairs. auto: every few seconds."
     )
     random_walk_batch_size: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(

@@ -50,12 +50,15 @@ def with_rate(plan: Plan, *, compiled_only: bool = False) -> Plan:
     vertex[:, : part.dim] = 1.0 / part.dim
     moments = [aligned_zeros(rows if i < plan.optimizer.num_moment else 0, part.row) for i in (0, 1)] * 2
     hubs = np.ones(rows, np.float32)
-    lr = np.full(_TILES, 1e-6, np.float32)
+    num_tile = max(
+        1, min(_TILES, plan.tiles_per_pool * plan.positive_reuse)
+    )  # long tiles are not many in a pool either
+    lr = np.full(num_tile, 1e-6, np.float32)
 
     def arguments(random: np.random.Generator) -> tuple[Any, ...]:
-        shape = (_TILES * plan.walks_per_tile, plan.nodes_per_walk)
+        shape = (num_tile * plan.walks_per_tile, plan.nodes_per_walk)
         walks = random.integers(rows, size=shape, dtype=index_type)
-        noise = random.integers(rows, size=(_TILES, plan.chunks, plan.num_shared_negative), dtype=index_type)
+        noise = random.integers(rows, size=(num_tile, plan.chunks, plan.num_shared_negative), dtype=index_type)
         return (
             vertex, context, *moments, walks, noise, hubs, lr, plan.augmentation_step, plan.two_sided,
             np.float32(plan.negative_weight), np.float32(0), plan.optimizer.code, plan.optimizer.settings, np.zeros(2),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from nodeloom.engine import choose
 from nodeloom.engine.budget import device_memory, host_memory, main_memory, sizes
@@ -12,6 +13,7 @@ from nodeloom.engine.device import find_gpu, resolve_device
 from nodeloom.engine.formats import gpu_limit, in_formats
 from nodeloom.engine.optimizer import Optimizer, optimizer_of
 from nodeloom.engine.parts import Part, parts_of
+from nodeloom.engine.pools import TILES_PER_GPU_POOL, TILES_PER_POOL, with_pools
 from nodeloom.engine.reach import Reach
 from nodeloom.engine.schedule import Schedule
 from nodeloom.engine.settings import Settings
@@ -28,10 +30,6 @@ if TYPE_CHECKING:
     from nodeloom.engine.workers.group import Workers
     from nodeloom.graph import Graph
     from nodeloom.partition import Grid
-
-TILES_PER_POOL = 4096  # at dim 128 and below: about a tenth of a second
-TILES_PER_GPU_POOL = 1 << 17  # about 10 milliseconds
-POOLS_AT_LEAST = 16
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -166,8 +164,8 @@ class Plan:
 
     def _pairs_per_tile(self, sinks: float) -> float:
         # Place j of a walk is reached with probability (1 - sinks)^(j - 1), and has a pair with each of the step places before it.
-        places = range(1, self.nodes_per_walk)
-        one_side = sum(min(place, self.augmentation_step) * (1.0 - sinks) ** (place - 1) for place in places)
+        places = np.arange(1, self.nodes_per_walk)
+        one_side = float(np.sum(np.minimum(places, self.augmentation_step) * (1.0 - sinks) ** (places - 1)))
         return self.walks_per_tile * one_side * (2 if self.two_sided else 1)
 
     @property
@@ -308,7 +306,7 @@ def _with_workers(plan: Plan, graph: Graph, settings: Settings, workers: Workers
     if plan.device != "cpu":
         from nodeloom.engine.workers.gpu_shape import tables_on_gpus
 
-        found = tables_on_gpus(_with_pools(plan, TILES_PER_GPU_POOL), graph, settings, workers)
+        found = tables_on_gpus(with_pools(plan, TILES_PER_GPU_POOL), graph, settings, workers)
         if found is not None:
             return check_plan(workers, found)
         plan = dataclasses.replace(plan, device="cpu")
@@ -318,12 +316,12 @@ def _with_workers(plan: Plan, graph: Graph, settings: Settings, workers: Workers
         raise ConfigError(describe(where, expected="'auto' or 'split' on CPUs", got="copies", hint=hint))
     from nodeloom.engine.workers.shape import grid_of_workers
 
-    return check_plan(workers, grid_of_workers(_with_pools(plan, TILES_PER_POOL), graph, settings, workers))
+    return check_plan(workers, grid_of_workers(with_pools(plan, TILES_PER_POOL), graph, settings, workers))
 
 
 def _on_cpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:
     """Return the plan with its pools and its memory, for the CPU; in a grid if it was asked for or the tables do not fit."""
-    plan = _with_pools(plan, TILES_PER_POOL)
+    plan = with_pools(plan, TILES_PER_POOL)
     plan = dataclasses.replace(plan, memory=host_memory(plan, graph))
     limit = main_memory(settings)
     if wanted(settings) is not None:
@@ -355,7 +353,7 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:
     A graph that does not fit a GPU nobody asked for is trained on the CPU.
     """
     resource = settings.resource
-    plan = _with_pools(plan, TILES_PER_GPU_POOL)
+    plan = with_pools(plan, TILES_PER_GPU_POOL)
     gpu = find_gpu(int(plan.device.partition(":")[2] or 0))
     limit = gpu_limit(gpu, settings)
     plans = in_formats(plan, settings)
@@ -384,17 +382,4 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:
             hint=f"Lower {setting('resource.dim')}, use SGD (other optimizers keep more tables){free}, or give "
             f"{setting('resource.device', 'cpu')}.",
         )
-    )
-
-
-def _with_pools(plan: Plan, tiles_per_pool: int) -> Plan:
-    """Return the plan with its positive pairs and the size of its pools.
-
-    Wide rows, long walks and reuse make a tile longer; a pool stays short, so that Ctrl-C and progress need not wait.
-    """
-    pairs = plan.num_epoch * plan.num_edges
-    tiles = math.ceil(pairs / (plan.pairs_per_tile * plan.positive_reuse))
-    most = tiles_per_pool * 128 // (max(128, plan.dim) * plan.chunks * plan.positive_reuse)
-    return dataclasses.replace(
-        plan, total_pair=pairs * len(plan.parts), tiles_per_pool=max(1, min(most, tiles // POOLS_AT_LEAST))
     )

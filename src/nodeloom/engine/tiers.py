@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shutil
 import tempfile
 from typing import TYPE_CHECKING
@@ -34,12 +35,14 @@ _UNIT_BYTES = (
 )
 _HEADS = {"cpu": 32, "gpu": 16}  # of a unit, at usual widths
 _PAIRS = 8  # of a head in a unit
+_ROW_PAIRS = 1 << 21  # of a row of a grid, where tables are in memory: Ctrl-C and checkpoints wait for its end
 _UNEVEN = 2  # how many times as many units there are as if all heads of a tile had as many pairs
 _VISIT_BYTES = {
     "cpu": 900,
     "gpu": 75,
 }  # and for a head with its negatives: 0.6 us of two threads at 1.5 GB/s, 1.4 ns at 54 GB/s
 _BLOCK_BYTES = {"cpu": 2 << 20, "gpu": 16 << 20}  # what could be moved in the time that it takes to start a block
+_BLOCK_PAIRS = 16  # of a block, if there are as many
 _SPREAD = 1.5  # how much heavier than the mean a range of nodes may be, if nodes are to stay where they are
 _DTYPE_BYTES = {"fp32": 4, "bf16": 2}
 
@@ -99,7 +102,10 @@ def grid_on_cpu(plan: Plan, graph: Graph, settings: Settings, limit: int | None,
     fixed["placement"] = plan.num_nodes * (itemsize + 12)
     fixed["buffers"] = whole["buffers"]
     per_pair = plan.walks_per_tile * plan.nodes_per_walk * itemsize / plan.pairs_per_tile
-    most = max(1, plan.num_epoch * plan.num_edges // EPISODES)
+    most = _longest_episode(plan, settings)
+    if not in_files:  # nothing is moved, so short episodes cost next to nothing
+        row = max(_ROW_PAIRS * 128 // max(128, plan.dim), _PAIRS * plan.num_nodes)
+        most = max(1, min(most, row * (wanted(settings) or 1)))
     room = max(0, free - sum(fixed.values()))
     most = max(1, min(most, int(room * _WALK_SHARE / per_pair)))
     fixed["walks"] = round(most * per_pair)
@@ -145,7 +151,7 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings, limit: int, reason: st
     chunk = episode_chunk(limit, plan.nodes_per_walk)
     plan = dataclasses.replace(plan, episode_chunk=chunk)
     fixed["buffers"] = (nodes + chunk * plan.nodes_per_walk) * itemsize
-    most = max(1, plan.num_epoch * plan.num_edges // EPISODES)
+    most = _longest_episode(plan, settings)
     per_pair = plan.walks_per_tile * plan.nodes_per_walk * itemsize / plan.pairs_per_tile
     memory = {name: on_host[name] for name in ("graph", "samplers")}
     if plan.sampler == "host":
@@ -190,6 +196,22 @@ def _num_tile(plan: Plan, num_vertex_part: int, num_context_part: int) -> int:
     """Return the tiles of all blocks of a row of the grid: each is a unit, and more of them where its heads have many pairs."""
     heads = _HEADS["cpu" if plan.device == "cpu" else "gpu"]
     return round(plan.num_nodes / num_vertex_part * num_context_part / heads)
+
+
+def _longest_episode(plan: Plan, settings: Settings) -> int:
+    """Return the pairs of an episode, at most: a training has several, unless its blocks are too many for its pairs.
+
+    Raises
+    ------
+    ConfigError
+        If there are more parts than nodes, or more blocks than pairs.
+    """
+    pairs, parts = plan.num_epoch * plan.num_edges, wanted(settings) or 1
+    most = min(plan.num_nodes, math.isqrt(pairs))
+    if parts > most:
+        expected = f"at most {most:,} for {plan.num_nodes:,} nodes and {pairs:,} pairs, or 'auto'"
+        raise ConfigError(describe(setting("build.num_partition"), expected=expected, got=parts))
+    return max(1, pairs // EPISODES, min(pairs, _BLOCK_PAIRS * parts**2))
 
 
 def _choose(plan: Plan, settings: Settings, fixed: int, unit_bytes: int, free: int, most: int, balance: float) -> Grid:

@@ -149,7 +149,7 @@ class NodeEmbedding(FittedVectors):
         checkpoint : path, optional
             File to write checkpoints to.
         checkpoint_interval : float
-            Seconds between two of them: what a killed run loses at most.
+            Seconds between two of them, each written at the end of a step: a killed run loses no more than that and a step.
         resume : path, optional
             Checkpoint to go on from, with the same graph and the same parameters.
 

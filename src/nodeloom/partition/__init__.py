@@ -7,7 +7,7 @@ from nodeloom.partition.communities import communities
 from nodeloom.partition.handovers import Handover, Handovers
 from nodeloom.partition.null_device import NullDevice
 from nodeloom.partition.operations import Load, Operation, Store, Train, queue_of
-from nodeloom.partition.schedule import blocks, rounds
+from nodeloom.partition.schedule import blocks, blocks_of_row, rounds
 from nodeloom.partition.transfers import Transfers
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Transfers",
     "assign",
     "blocks",
+    "blocks_of_row",
     "choose_grid",
     "communities",
     "queue_of",

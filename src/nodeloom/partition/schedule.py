@@ -21,8 +21,20 @@ def blocks(num_vertex_part: int, num_context_part: int, episode: int = 0) -> lis
     episode : int
         Number of the episode, from 0.
     """
-    order = rounds(num_vertex_part, num_context_part, 1, episode)
-    return [block for (block,) in order if block is not None]
+    return [
+        block
+        for at in range(num_vertex_part)
+        for block in blocks_of_row(num_vertex_part, num_context_part, episode, at)
+    ]
+
+
+def blocks_of_row(num_vertex_part: int, num_context_part: int, episode: int, row: int) -> list[Block]:
+    """Return those blocks of an episode whose vertex part comes `row`-th, from 0, in the order of :func:`blocks`."""
+    length = num_vertex_part * num_context_part
+    numbers = range(row * num_context_part, (row + 1) * num_context_part)
+    if episode % 2:
+        numbers = range(length - 1 - numbers.start, length - 1 - numbers.stop, -1)
+    return [_block(0, number, length, num_context_part, num_context_part) for number in numbers]
 
 
 def rounds(

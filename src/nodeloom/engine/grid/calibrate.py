@@ -18,6 +18,7 @@ from nodeloom.partition import assign
 _NODES, _EDGES_PER_NODE = 1 << 15, 8
 _PAIRS = {"cpu": 2_000_000, "gpu": 60_000_000}  # a fraction of a second
 _COPIED = 1 << 26  # bytes
+_BLOCK_SECONDS = 2e-4  # that it takes to begin a block, however few pairs it has
 
 
 def measured_rate(plan: Plan) -> float:
@@ -49,7 +50,8 @@ def measured_rate(plan: Plan) -> float:
     marks = [(seen.num_pair, seen.seconds) for seen in GridEngine(graph, small, part, store).run(Position())]
     first = marks[min(1, len(marks) - 2)]  # without what is compiled in the first episode
     rate = (marks[-1][0] - first[0]) / max(marks[-1][1] - first[1], 1e-9)
-    return min(rate, _transfer_rate(plan))
+    num_block = plan.grid.num_vertex_part * plan.grid.num_context_part
+    return 1.0 / (1.0 / min(rate, _transfer_rate(plan)) + _BLOCK_SECONDS * num_block / plan.grid.episode_pairs)
 
 
 def _transfer_rate(plan: Plan) -> float:

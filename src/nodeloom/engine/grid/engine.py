@@ -23,7 +23,7 @@ from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.resident import EMPTY_POOLS, Position, diverged
 from nodeloom.engine.schedule import factors
 from nodeloom.errors import GraphError
-from nodeloom.partition import Block, Operation, Train, Transfers, blocks
+from nodeloom.partition import Block, Operation, Train, Transfers, blocks_of_row
 from nodeloom.rng import Purpose, stream
 from nodeloom.sampling.negatives import noise_weights
 
@@ -95,22 +95,23 @@ class GridEngine:
                 self.store.to_slots()
                 shape = {"vertex_parts": self.grid.num_vertex_part, "context_parts": self.grid.num_context_part}
                 episode = begin_episode(position, self.plan, self.total_pair, shape)
-                rows = self._rows(episode["number"])
+                num_row = self.grid.num_vertex_part
                 self._device.begin_episode(position.num_tile * self.plan.walks_per_tile, self._num_walk(episode))
-                rows_ahead = [*rows, self._rows(episode["number"] + 1)[0]]
-                while episode["row"] < len(rows):
+                while episode["row"] < num_row:
                     begin = time.perf_counter()
                     self.store.to_slots()
                     at = episode["row"]
                     # What comes after the next row has no part in what is to be kept and loaded now.
-                    following = rows[at + 1][0].vertex if at + 1 < len(rows) else None
-                    pairs = self._train_row(rows[at], rows_ahead[at + 1], following, position)
+                    number = episode["number"]
+                    row, ahead = self._row(number, at), self._row(number + (at + 1) // num_row, (at + 1) % num_row)
+                    following = ahead[0].vertex if at + 1 < num_row else None
+                    pairs = self._train_row(row, ahead, following, position)
                     episode["row"] += 1
-                    if episode["row"] == len(rows):
+                    if episode["row"] == num_row:
                         end_episode(position)
                     position.seconds += time.perf_counter() - begin
                     empty_rows = 0 if pairs else empty_rows + 1
-                    if empty_rows == EMPTY_POOLS * len(rows):
+                    if empty_rows == EMPTY_POOLS * num_row:
                         raise GraphError(f"{self.graph!r}: {EMPTY_POOLS} episodes had not one pair of different nodes.")
                     yield position
             self.settle()
@@ -121,11 +122,9 @@ class GridEngine:
             self._device.run(operation)
         self._device.settle()
 
-    def _rows(self, number: int) -> list[list[Block]]:
-        """Return the blocks of an episode by vertex part, in their order."""
-        order = blocks(self.grid.num_vertex_part, self.grid.num_context_part, number)
-        width = self.grid.num_context_part
-        return [order[first : first + width] for first in range(0, len(order), width)]
+    def _row(self, number: int, at: int) -> list[Block]:
+        """Return the blocks of a vertex part in their order: the one that comes `at`-th in an episode. All at once may be millions."""
+        return blocks_of_row(self.grid.num_vertex_part, self.grid.num_context_part, number, at)
 
     def _num_walk(self, episode: dict[str, int]) -> int:
         return episode["tiles"] * self.plan.walks_per_tile

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,7 @@ PARTS_PER_WORKER = 2
 each of them, which takes longer than to wait for the one part: 20 M pairs/s with one and 15 with two on a graph of 1.3 M nodes."""
 
 _FEWEST_EPISODES, _MOST_EPISODES = 10, 100
+_EPISODE_SECONDS = 0.5  # those of long trainings need not be shorter
 _TRANSFER_SHARE = 0.03  # of the time of a training
 _PAIRS_PER_SECOND, _BYTES_PER_SECOND = 12e6, 1e9  # of a thread; of a link: estimates
 
@@ -132,12 +134,12 @@ def check_parts(plan: Plan, num_worker: int, num_part: int) -> None:
 def num_episodes(plan: Plan, moved: int, pairs_per_second: float, bytes_per_second: float) -> int:
     """Return how many episodes a training has, if each moves so many bytes from worker to worker.
 
-    The more, the more evenly all blocks are trained, but each moves the context table: a second and a few per cent of the time may go
-    to that.
+    The more, the more evenly all blocks are trained, and the sooner Ctrl-C and checkpoints come, but each moves the context table: a
+    second and a few per cent of the time may go to that.
     """
     seconds = plan.num_epoch * plan.num_edges / pairs_per_second
     fitting = round((1.0 + _TRANSFER_SHARE * seconds) * bytes_per_second / moved)
-    return min(max(fitting, _FEWEST_EPISODES), _MOST_EPISODES)
+    return min(max(fitting, _FEWEST_EPISODES), max(_MOST_EPISODES, math.ceil(seconds / _EPISODE_SECONDS)))
 
 
 def _rows_per_pair(plan: Plan, num_vertex_part: int, num_context_part: int) -> float:
