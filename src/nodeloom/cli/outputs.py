@@ -57,9 +57,8 @@ def check_outputs(config: Config, *, overwrite: bool, inputs: Sequence[str] = ()
     if checkpoint is not None:
         named = [] if is_automatic(config) else [*read, *start, *([] if target is None else [str(target)])]
         # What is there is kept aside if its name is ours, and replaced by a training that goes on from it.
-        check_output(
-            checkpoint, "a model", named, overwrite=overwrite, note=not is_automatic(config) and not config.train.resume
-        )
+        free = overwrite or is_automatic(config)
+        check_output(checkpoint, "a model", named, overwrite=free, note=not config.train.resume)
     return target
 
 
