@@ -11,6 +11,9 @@ from importlib.util import find_spec
 
 import pytest
 
+from nodeloom.engine.workers.launcher import start_workers
+from nodeloom.errors import ConfigError
+
 pytestmark = [
     pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed"),
     pytest.mark.skipif(os.name == "nt", reason="signals are a matter of POSIX"),
@@ -74,3 +77,10 @@ def test_a_signal_reaches_the_workers(tmp_path):
     process.send_signal(signal.SIGINT)
     assert told(process) == f"Ended(code=0, rank=-1, signal={int(signal.SIGINT)}, is_told=False)"
     assert {path.name for path in tmp_path.glob("stopped-*")} == {"stopped-0", "stopped-1"}
+
+
+def test_thousands_of_processes_are_not_started():
+    with pytest.raises(
+        ConfigError, match=r"num_worker: expected at most \d+, 8 for each thread of this host, got 4096"
+    ):
+        start_workers([sys.executable, "-c", ""], 4096)

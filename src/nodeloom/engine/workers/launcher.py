@@ -37,6 +37,7 @@ ECHO = 3
 
 _USER_ERROR = 2  # exit code of what will fail again
 _TURN = 0.05  # seconds
+_MOST_PER_THREAD = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,10 +77,14 @@ def start_workers(command: Sequence[str], num_worker: int, *, max_restart: int =
     Raises
     ------
     ConfigError
-        If torch is not installed, or this system has no loopback device of a known name.
+        If torch is not installed, this system has no loopback device of a known name, or it has too few threads.
     """
     if find_spec("torch") is None:
         raise without_torch(num_worker)
+    most = _MOST_PER_THREAD * available_threads()
+    if num_worker > most:
+        expected = f"at most {most}, {_MOST_PER_THREAD} for each thread of this host"
+        raise ConfigError(describe(setting("resource.num_worker"), expected=expected, got=num_worker))
     shared = _of_all(num_worker)
     ended = Ended()
     with tempfile.TemporaryDirectory(prefix="nodeloom-workers-") as folder, _signals() as got:
