@@ -81,15 +81,17 @@ def in_a_fresh_process(code):
     return json.loads(done.stdout)
 
 
+@pytest.mark.torch
 def test_import_is_light_and_fast():
-    code = "import time, sys, json; t = time.perf_counter(); import nodeloom; t = time.perf_counter() - t; "
+    code = "import time, sys, json; t = time.process_time(); import nodeloom; t = time.process_time() - t; "
     code += "print(json.dumps([t, sorted(m.split('.')[0] for m in sys.modules)]))"
     seconds, modules = in_a_fresh_process(code)
     assert not set(HEAVY) & set(modules)
-    # The machine may be busy: the best of three.
+    # Other tests run beside this one: time of the processor, the best of three.
     assert min(seconds, *(in_a_fresh_process(code)[0] for _ in range(2))) < BUDGET
 
 
+@pytest.mark.torch
 def test_estimators_are_made_without_compilers():
     code = "import sys, json; from nodeloom import DeepWalk; DeepWalk(dim=3); print(json.dumps(sorted(sys.modules)))"
     modules = {name.split(".")[0] for name in in_a_fresh_process(code)}

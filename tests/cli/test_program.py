@@ -60,6 +60,7 @@ def test_misuse_is_one_line_and_code_2(cli, arguments, message):
     assert len(answer.err.strip().splitlines()) == 1
 
 
+@pytest.mark.torch
 def test_start_is_fast_and_imports_nothing_heavy():
     heavy = ("numba", "scipy", "sklearn", "pyarrow", "pandas", "torch", "networkx")
     code = (

@@ -97,9 +97,9 @@ def test_no_room_in_the_communities_is_told_not_waited_for():
 
 @pytest.mark.slow
 def test_youtube_in_size_and_tail():
-    start = time.perf_counter()
+    start = time.process_time()
     edges, community = planted_partition(1_138_499, 4_945_382, 100)
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 30
     degrees = np.bincount(edges.ravel(), minlength=len(community))
     assert 10_000 < degrees.max() < 60_000
     assert degrees.min() >= 1

@@ -218,6 +218,7 @@ def test_a_torch_that_cannot_be_imported(machine, monkeypatch, tmp_path):
 # ------------------------------------------------------------------------------------------------ what it may cost
 
 
+@pytest.mark.torch
 @pytest.mark.skipif(device._has_driver(), reason="there is a driver of a GPU here")
 def test_without_a_driver_torch_is_not_imported():
     code = (
@@ -227,10 +228,10 @@ def test_without_a_driver_torch_is_not_imported():
         "assert not {'torch', 'triton'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(10):
         resolved()
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
 
 
 def test_the_cpu_asks_nothing(monkeypatch):

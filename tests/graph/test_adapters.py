@@ -207,6 +207,7 @@ class TestPyg:
             Graph.from_pyg(data)
 
 
+@pytest.mark.torch
 def test_import_leaves_optional_libraries_alone():
     import subprocess
 

@@ -62,10 +62,10 @@ def test_opening_maps_the_arrays_and_looks_at_them_once(tmp_path):
     edges = np.random.default_rng(0).integers(0, 200_000, (1_000_000, 2))
     Graph.from_edges(edges).save(tmp_path / "graph")
     Graph.open(tmp_path / "graph")
-    start = time.perf_counter()
+    start = time.process_time()
     graph = Graph.open(tmp_path / "graph")
     assert repr(graph).startswith("Graph(200,000 nodes, ")
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
     base = graph.indices
     while isinstance(base, np.ndarray):
         base = base.base
