@@ -120,6 +120,12 @@ class TestNetworkx:
         assert isinstance(back, self.nx.MultiGraph)
         assert back.number_of_edges("a", "b") == 2
 
+    def test_parallel_arcs(self):
+        multi = self.nx.MultiDiGraph([("a", "b"), ("a", "b"), ("b", "a")])
+        back = Graph.from_networkx(multi, duplicates="keep").to_networkx()
+        assert isinstance(back, self.nx.MultiDiGraph)
+        assert (back.number_of_edges("a", "b"), back.number_of_edges("b", "a")) == (2, 1)
+
     def test_weights(self):
         source = self.nx.Graph()
         source.add_edge(0, 1, weight=3, cost=7)
