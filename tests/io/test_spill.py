@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nodeloom.errors import MemoryLimitError
 from nodeloom.io.spill import SpillFolder
+from nodeloom.io.spool import EdgeSpool
 
 
 def test_blocks_come_back_in_their_order(tmp_path):
@@ -56,3 +58,11 @@ def test_a_file_that_was_cut_is_told(tmp_path):
             opened.truncate(60)
         with pytest.raises(OSError, match="a temporary file was cut"):
             run.read()
+
+
+def test_names_may_take_all_the_room_there_is_and_no_more(tmp_path):
+    with SpillFolder(tmp_path / "graph") as folder:
+        spool = EdgeSpool(folder, num_thread=1, room=1000, report=lambda count: None)
+        spool._check(1000, 5)
+        with pytest.raises(MemoryLimitError, match="the names of 5 nodes alone need 1 kB"):
+            spool._check(1001, 5)
