@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import bz2
+import functools
 import gzip
 import lzma
 import re
-from importlib.util import find_spec
+import tempfile
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,6 +19,7 @@ from tests.fuzzing.runner import Case, Target, WrongResult
 
 from nodeloom import Graph
 from nodeloom.errors import NodeloomError, TrainingError
+from nodeloom.io.export import export_vectors
 from nodeloom.io.labels import Labels
 from nodeloom.io.links import read_links
 from nodeloom.io.vocabulary import Vocabulary
@@ -343,19 +345,32 @@ BINARY_WORDS = (
 )
 
 
+@functools.cache
+def exported() -> dict[str, bytes]:
+    """Return a file of vectors in each format that export writes."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in (".txt", ".bin", ".npz", ".parquet", ".tsv", ".csv"):
+            path = Path(folder) / f"v{suffix}"
+            export_vectors(
+                path, np.arange(6, dtype=np.float32).reshape(3, 2) / 7, Vocabulary.from_names(["ann", "bob", "éve"])
+            )
+            found[path.name] = path.read_bytes()
+    return found
+
+
 def _make_vectors(random: Random) -> Case:
-    name, content = random.choice([("v.txt", WORDS), ("v.vec", WORDS), ("v.bin", BINARY_WORDS), ("v.w2v", WORDS)])
-    return Case(
-        mutate_bytes(content, random, most=3, other=random.choice(TOKENS)) if random.random() < 0.9 else content,
-        {},
-        name,
-    )
+    seeds = {"v.vec": WORDS, "w.bin": BINARY_WORDS, **exported()}
+    name = random.choice(sorted(seeds))
+    other = random.choice([random.choice(TOKENS), seeds[random.choice(sorted(seeds))]])
+    content = mutate_bytes(seeds[name], random, most=3, other=other) if random.random() < 0.9 else seeds[name]
+    return Case(content, {}, name if random.random() < 0.8 else random.choice(sorted(seeds)))
 
 
 def _run_vectors(case: Case, path: Path) -> None:
-    from nodeloom.io.models import read_any
+    from nodeloom.io.models import open_model
 
-    data = named(path, lambda: read_any(str(path)))
+    data = named(path, lambda: open_model(path))
     if not np.isfinite(data.vertex).all() or len(data.names) != len(data.vertex):
         raise WrongResult("vectors that are not finite, or not as many as names")
 
@@ -366,6 +381,5 @@ TARGETS = [
     Target("labels", _make_labels, _run_labels),
     Target("links", _make_links, _run_links),
     Target("formats", _make_formats, _run_formats),
+    Target("vectors", _make_vectors, _run_vectors),
 ]
-if find_spec("nodeloom.io.models"):
-    TARGETS.append(Target("vectors", _make_vectors, _run_vectors))

@@ -171,7 +171,7 @@ def _run_command(case: Case, path: Path) -> str:
     with _captured() as (out, err):
         code = run(list(case.options["words"]))
     text = out.getvalue() + err.getvalue()
-    asked = {"--verbose", "--traceback"} & set(case.options["words"])
+    asked = {"--verbose", "--traceback", "-v"} & set(case.options["words"])
     if code not in (0, 2) or ("Traceback" in text and not asked) or "error: unexpected " in err.getvalue():
         raise WrongResult(f"exit code {code}: {text[-2000:]}")
     if code == 2 and "error: " not in err.getvalue():
