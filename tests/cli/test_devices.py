@@ -34,7 +34,7 @@ def test_run_passes_on(cli, fake, config, options, arrives):
     [
         (["--device", "gpu"], "resource.device: expected 'auto' or 'cpu' or 'cuda' or 'cuda:N'"),
         (["--table-dtype", "fp16"], "resource.table_dtype: expected 'auto' or 'fp32' or 'bf16', got 'fp16'"),
-        (["--gpu", -1], "--gpu: expected a number of GPUs >= 0, got -1"),
+        (["--gpu", -1], "--gpu: expected a number of GPUs from 0 to 10000, got -1"),
         (["--gpu", 1, "--device", "cuda:3"], "expected a device among gpus (cuda:0), got 'cuda:3'"),
         (
             ["--device", "cuda", "--set", "deterministic=true"],

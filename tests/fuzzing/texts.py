@@ -155,7 +155,8 @@ def _run_edges(case: Case, path: Path) -> None:
     if case.options.keys() & {"delimiters", "comment", "encoding"}:
         return
     text = case.content
-    if _PLAIN.fullmatch(text):
+    # Where the first line has one tab and blanks, tabs stand between names with blanks.
+    if _PLAIN.fullmatch(text) and not (b"\t" in text and b" " in text):
         reference = reference_edges(text)
         weighted = case.options.get("weighted", "auto")
         if reference is None:

@@ -114,8 +114,8 @@ def describe_file(path: str) -> tuple[str, dict[str, Any]]:
 
     file = written_path(path)
     path = str(file)
-    if not file.is_file():
-        what = "a folder" if file.is_dir() else "nothing of that name"
+    if not os.path.isfile(file):  # noqa: PTH113  pathlib raises OSError for names that are too long
+        what = "a folder" if os.path.isdir(file) else "nothing of that name"  # noqa: PTH112
         raise DataError(f"{path}: expected a model or a graph, got {what}. Check the path.")
     if is_compiled(path):
         return f"Compiled graph {path}", _facts_of_graph(Graph.open(path))

@@ -132,8 +132,8 @@ def _run(
     if cpu is not None:
         changes.append(f"resource.num_thread={cpu}")
     if gpu is not None:
-        if gpu < 0:
-            raise ConfigError(describe("--gpu", expected="a number of GPUs >= 0", got=gpu))
+        if not 0 <= gpu <= 10_000:
+            raise ConfigError(describe("--gpu", expected="a number of GPUs from 0 to 10000", got=gpu))
         changes.append(f"resource.gpus={list(range(gpu))}" if gpu else "resource.device=cpu")
     changes += [f"resource.{key}={value}" for key, value in options.items()]
     if no_checkpoint:

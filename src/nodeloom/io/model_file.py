@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -151,7 +152,7 @@ def written_path(path: str | Path) -> Path:
     path = Path(path)
     with contextlib.suppress(OSError, ValueError):
         added = path.with_name(path.name + SUFFIX)
-        return added if not path.is_file() and added.is_file() else path
+        return added if not os.path.isfile(path) and os.path.isfile(added) else path  # noqa: PTH113  pathlib raises OSError for names that are too long
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from nodeloom.io.exported import has_vectors, kind_of, read_exported
@@ -28,7 +29,7 @@ def open_model(path: str | Path, *, mmap: bool = True) -> ModelData:
         It is missing, damaged, or none of these.
     """
     path = Path(path)
-    if not path.is_file() or path.suffix.lower() == SUFFIX or _is_safetensors(path):
+    if not os.path.isfile(path) or path.suffix.lower() == SUFFIX or _is_safetensors(path):  # noqa: PTH113  pathlib raises OSError for names that are too long
         return read_model(path, mmap=mmap)
     kind = kind_of(_start(path))
     if kind:
