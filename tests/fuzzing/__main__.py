@@ -13,6 +13,7 @@ import re
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.fuzzing.runner import Campaign, Failure, attempt, case_of
 from tests.fuzzing.targets import TARGETS
 
 from nodeloom.kernels.cpu.parallel import available_threads
+from nodeloom.log import NodeloomWarning
 
 
 def main() -> int:
@@ -43,6 +45,7 @@ def main() -> int:
     if len(targets) < len(chosen):
         parser.error(f"--only: expected some of {', '.join(t.name for t in TARGETS)}, got {options.only}")
     with tempfile.TemporaryDirectory(prefix="nodeloom-fuzz-") as folder:
+        warnings.simplefilter("ignore", NodeloomWarning)
         os.environ["NODELOOM_CACHE"] = str(Path(folder) / "cache")
         os.environ.pop("NODELOOM_DATA", None)
         if options.index is not None:

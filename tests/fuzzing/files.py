@@ -94,6 +94,8 @@ def forged(content: bytes, change: Any, random: Random) -> bytes:
 def _make_graph(random: Random) -> Case:
     number = random.randrange(12)
     content = graph_file(number)
+    if random.random() < 0.05:
+        return Case(content, {"base": number, "flipped": True}, "g.graph", sound=True)
     if random.random() < 0.4:
         flipped = random.random() < 0.7
         content = flip_bit(content, random) if flipped else mutate_bytes(content, random, most=3)
@@ -191,6 +193,8 @@ def _changed_sections(random: Random) -> Any:
 def _make_model(random: Random) -> Case:
     number = random.randrange(6)
     content = model_file(number)
+    if random.random() < 0.05:
+        return Case(content, {"base": number, "flipped": True}, "m.safetensors", sound=True)
     if random.random() < 0.4:
         content = flip_bit(content, random) if random.random() < 0.7 else mutate_bytes(content, random, most=3)
         return Case(content, {"base": number, "flipped": True}, "m.safetensors")
@@ -223,6 +227,8 @@ def _run_model(case: Case, path: Path) -> None:
 def _make_checkpoint(random: Random) -> Case:
     number = random.randrange(6)
     content = checkpoint_file(number)
+    if random.random() < 0.05:
+        return Case(content, {"base": number}, "c.safetensors", sound=True)
     content = flip_bit(content, random) if random.random() < 0.2 else forged(content, _changed_sections(random), random)
     return Case(content, {"base": number}, "c.safetensors")
 
@@ -256,6 +262,8 @@ _OPCODES = [bytes([code]) for code in pickle._Unpickler.dispatch]
 
 def _make_pickle(random: Random) -> Case:
     content = random.choice(pickle_files())
+    if random.random() < 0.05:
+        return Case(content, {}, "m.pkl", sound=True)
     if random.random() < 0.5:
         place = random.randrange(len(content))
         made = b"".join(

@@ -45,11 +45,12 @@ class Hang(BaseException):
 
 @dataclass(frozen=True)
 class Case:
-    """One input: a file, and what is done with it."""
+    """One input: a file, what is done with it, and whether it is as it should be, and must not be refused."""
 
     content: bytes
     options: dict[str, Any] = field(default_factory=dict)
     name: str = "input"
+    sound: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def attempt(target: Target, case: Case, folder: Path) -> tuple[str, str]:
     except MemoryError:
         kind, text = "memory", traceback.format_exc()
     except (NodeloomError, TrainingInterrupted) as error:
-        kind, text = "refused", str(error)
+        kind, text = "wrong" if case.sound else "refused", str(error)
     except BaseException:  # noqa: BLE001  that is what is looked for
         kind, text = "uncaught", traceback.format_exc()
     if kind in ("ok", "refused") and (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10) - before > MEMORY:
