@@ -254,7 +254,7 @@ def _make_labels(random: Random) -> Case:
     ]
     content = "\n".join(lines).encode()
     if random.random() < 0.1:
-        return Case(content, {"unknown": "error"}, "labels.txt", sound=True)
+        return Case(content.replace(b"\t", b" "), {"unknown": "error"}, "labels.txt", sound=True)
     content = mutate_bytes(content, random, most=3)
     options = {"unknown": random.choice(["error", "skip"])}
     if random.random() < 0.2:

@@ -398,10 +398,3 @@ def test_tables_are_neither_copied_for_writing_nor_read_for_opening(tmp_path):
     wrote, opened = map(float, done.stdout.split())
     assert wrote < 10, f"writing 200 MB took {wrote:.0f} MB more"
     assert opened < 10, f"opening 200 MB took {opened:.0f} MB"
-
-
-def test_a_name_that_is_too_long_is_one_message(tmp_path):
-    from nodeloom.io.models import open_model
-
-    with pytest.raises(ModelError, match="File name too long"):
-        open_model(tmp_path / ("a" * 300))

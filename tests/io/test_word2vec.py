@@ -133,3 +133,8 @@ def test_exports_that_are_cut_or_damaged(tmp_path, suffix):
         assert suffix in ("tsv", "csv", "txt")
         assert data.num_nodes <= 4
         assert suffix != "txt" or size >= len(whole) - 3
+
+
+def test_a_name_that_is_too_long_is_one_message(tmp_path):
+    with pytest.raises(ModelError, match="File name too long"):
+        open_model(tmp_path / ("a" * 300))

@@ -278,3 +278,8 @@ def test_names_that_only_look_like_a_format(tmp_path, first):
 def test_suffixes_of_formats_that_look_like_edges(tmp_path, name, text, message):
     with pytest.raises(DataError, match=f"expected a list of edges, got {message}"):
         read(tmp_path, text, name)
+
+
+def test_comments_alone_are_no_edges_of_ogb(tmp_path):
+    with pytest.raises(DataError, match="expected edges, got only comments"):
+        read(tmp_path, "# Nodes: 3\n# a b\n", format="ogb")

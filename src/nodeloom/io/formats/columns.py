@@ -140,6 +140,8 @@ def read_ogb(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None
             raise DataError(describe(listed, expected="the number of nodes of one graph", got=f"{len(counts)} lines"))
     if columns.names.is_text or (len(columns.names) and int(columns.names[0]) < 0):
         raise DataError(describe(source.name, expected="numbers of nodes", got=columns.names[0]))
+    if not len(columns.names):
+        raise DataError(f"{source.name}: expected edges, got only comments and blank lines.")
     largest = int(columns.names[-1])
     num_nodes = int(counts[0]) if counts else largest + 1
     if largest >= num_nodes or num_nodes > 1_000_000 + 100 * len(columns.heads):
