@@ -103,8 +103,8 @@ def test_without_torch(cli, edges, tmp_path, monkeypatch):
             ["--num-worker", "2", "--device", "cpu", "--worker-tables", "copies"],
             "--worker-tables: expected 'auto' or 'split' on CPUs, got 'copies'",
         ),
-        (["--num-worker", "0"], "--num-worker: expected an integer >= 1 or 'auto', got 0"),
-        (["--num-worker", "2", "--fast"], "--num-worker: expected 1, since train.model is propagation, got 2"),
+        (["--num-worker", "0"], "--num-worker: expected an integer >= 1 and <= 4096 or 'auto', got 0"),
+        (["--num-worker", "2", "--fast"], "--num-worker: expected 1, since --model is propagation, got 2"),
         (
             ["--num-worker", "2", "--hub-threshold", "1e-4", "--device", "cpu"],
             "--hub-threshold: expected 0 or 'auto' with several workers that have parts of the tables",
@@ -113,8 +113,11 @@ def test_without_torch(cli, edges, tmp_path, monkeypatch):
             ["--num-worker", "2", "--hub-threshold", "1e-4", "--worker-tables", "split"],
             "--hub-threshold: expected 0 or 'auto' with several workers that have parts of the tables",
         ),
-        (["--num-worker", "2", "--worker-timeout", "0.1"], "--worker-timeout: expected a number >= 1, got 0.1"),
-        (["--max-restart", "-1"], "--max-restart: expected an integer >= 0, got -1"),
+        (
+            ["--num-worker", "2", "--worker-timeout", "0.1"],
+            "--worker-timeout: expected a number >= 1 and <= 86400, got 0.1",
+        ),
+        (["--max-restart", "-1"], "--max-restart: expected an integer >= 0 and <= 1000, got -1"),
     ],
 )
 def test_what_is_refused_before_anything_starts(cli, edges, tmp_path, launched, options, message):
@@ -133,7 +136,7 @@ def test_what_is_refused_before_anything_starts(cli, edges, tmp_path, launched, 
             ["--num-worker", "2"],
             "resource.num_worker: expected 4, the number of workers that torchrun has started, got 2",
         ),
-        (["--fast"], "resource.num_worker: expected 1, since train.model is propagation, got 4"),
+        (["--fast"], "resource.num_worker: expected 1, since --model is propagation, got 4"),
     ],
 )
 def test_what_a_worker_refuses(cli, edges, tmp_path, monkeypatch, options, message):
@@ -201,7 +204,7 @@ class TestWorkers:
         arguments = ("-o", "m", "--num-epoch", "100", "--hold-out", "0.05", "--json")
         several = auc_of(start(tmp_path, "embed", large_graph, *arguments, *TRAINING))
         assert {path.name for path in tmp_path.iterdir()} == {"m.safetensors"}  # no compiled graph, no checkpoint
-        alone = auc_of(start(tmp_path, "embed", large_graph, *arguments, *TRAINING[:-2]))
+        alone = auc_of(start(tmp_path, "embed", large_graph, "-o", "alone", *arguments[2:], *TRAINING[:-2]))
         assert alone > 0.8 and abs(alone - several) < 0.02
 
     @pytest.mark.slow
@@ -225,7 +228,7 @@ class TestWorkers:
         process = start(tmp_path, "embed", large_graph, "-o", "m", "--model", "LINE", "--order", "both", *TRAINING)
         _, err = process.communicate(timeout=100)
         assert process.returncode == 2
-        assert err.startswith("error: order: expected 2 with several workers") and len(err.splitlines()) == 1
+        assert err.startswith("error: --order: expected 2 with several workers") and len(err.splitlines()) == 1
 
     @pytest.mark.slow
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

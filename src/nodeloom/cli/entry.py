@@ -127,8 +127,8 @@ def _of_worker(message: str) -> str:
 
 
 def _error(message: str) -> None:
-    """Print a message; a configuration may have several problems, a line for each."""
-    for line in message.split("\n"):
+    """Print a message; a configuration may have several problems, a line for each. What is empty has been said by others."""
+    for line in message.split("\n") if message else []:
         sys.stderr.write(f"error: {printable(line)}\n")
     sys.stderr.flush()
 
