@@ -49,7 +49,7 @@ def test_num_negative_needs_a_file_without_negatives(cli, model, labels, tmp_pat
     answer = cli("evaluate", model, "--labels", labels, "--num-negative", 2)
     assert (answer.code, "--num-negative: expected --links" in answer.err) == (2, True)
     answer = cli("evaluate", model, "--links", links, "--num-negative", 0)
-    assert "--num-negative: expected an integer >= 1, got 0" in answer.err
+    assert "--num-negative: expected an integer >= 1 and <= 10000, got 0" in answer.err
 
 
 def test_edges_alone_are_judged_beside_pairs_that_the_graph_lacks(cli, fake, tmp_path):

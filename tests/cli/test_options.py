@@ -73,8 +73,8 @@ def test_the_value_of_an_option_arrives(option):
         ({"dim": "wide"}, "--dim: expected an integer >= 1 and <= 65536, got 'wide'."),
         ({"dim": "null"}, "--dim: expected an integer >= 1 and <= 65536, got 'null'."),
         ({"dim": "[1, 2"}, "--dim: expected an integer"),
-        ({"p": "0"}, "--p: expected a number > 0, got 0."),
-        ({"q": "-1"}, "--q: expected a number > 0, got -1."),
+        ({"p": "0"}, "--p: expected a number >= 1e-06 and <= 1000000, got 0."),
+        ({"q": "-1"}, "--q: expected a number >= 1e-06 and <= 1000000, got -1."),
         (
             {"augmentation_step": "9", "random_walk_length": "4"},
             "--augmentation-step: expected at most --random-walk-length (4)",

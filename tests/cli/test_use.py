@@ -50,7 +50,7 @@ def test_evaluate_can_skip_unknown_nodes(cli, model, labels):
             ("--labels", "LABELS", "--portions", "1.5"),
             "--portions: expected a list, each item a number > 0 and < 1, got '1.5'",
         ),
-        (("--labels", "LABELS", "--times", "0"), "--times: expected an integer >= 1, got 0"),
+        (("--labels", "LABELS", "--times", "0"), "--times: expected an integer >= 1 and <= 10000, got 0"),
         (("--labels", "LABELS", "--C", "0"), "--C: expected a number > 0, got 0"),
         (("--labels", "nowhere.txt"), "nowhere.txt: expected a file"),
     ],

@@ -299,7 +299,7 @@ def test_contradictions_are_refused(graph, key):
         ({"memory_limit": "much"}, "DeepWalk.memory_limit: "),
         ({"table_dtype": "float16"}, "DeepWalk.table_dtype: "),
         ({"sampler": "cpu"}, "DeepWalk.sampler: "),
-        ({"num_worker": 0}, "DeepWalk.num_worker: expected an integer >= 1 or 'auto', got 0"),
+        ({"num_worker": 0}, "DeepWalk.num_worker: expected an integer >= 1 and <= 4096 or 'auto', got 0"),
         ({"worker_tables": "whole"}, "DeepWalk.worker_tables: expected 'auto' or 'copies' or 'split', got 'whole'"),
     ],
 )
