@@ -35,7 +35,7 @@ def test_run_passes_on(cli, fake, config, options, arrives):
         (["--device", "gpu"], "resource.device: expected 'auto' or 'cpu' or 'cuda' or 'cuda:N'"),
         (["--table-dtype", "fp16"], "resource.table_dtype: expected 'auto' or 'fp32' or 'bf16', got 'fp16'"),
         (["--gpu", -1], "--gpu: expected a number of GPUs from 0 to 10000, got -1"),
-        (["--gpu", 1, "--device", "cuda:3"], "expected a device among gpus (cuda:0), got 'cuda:3'"),
+        (["--gpu", 1, "--device", "cuda:3"], "expected a device among resource.gpus (cuda:0), got 'cuda:3'"),
         (
             ["--device", "cuda", "--set", "deterministic=true"],
             "expected 'auto' or 'cpu', since train.deterministic is set",
@@ -50,7 +50,10 @@ def test_run_refuses(cli, fake, config, options, message):
 
 
 def test_keys_of_gpus_on_the_cpu_are_told(cli, fake, config, edges, tmp_path):
-    for command in (["run", config], ["embed", edges, "-o", tmp_path / "m"]):
+    for command, words in (
+        (["run", config], "resource.table_dtype has no effect: resource.device is cpu."),
+        (["embed", edges, "-o", tmp_path / "m"], "--table-dtype has no effect: --device is cpu."),
+    ):
         answer = cli(*command, "--device", "cpu", "--table-dtype", "bf16")
         assert answer.code == 0, answer.err
-        assert "note: resource.table_dtype has no effect: resource.device is cpu." in answer.err
+        assert f"note: {words}" in answer.err

@@ -39,7 +39,7 @@ def test_help_of_embed_names_every_key_with_its_default(cli, monkeypatch):
     text = cli("embed", "--help").out
     for flag in ("--model", "--dim", "--num-epoch", "--augmentation-step", "--p ", "--q ", "--seed", "--num-thread"):
         assert flag in text
-    assert "[default: 2000]" in text
+    assert "[default: 128]" in text
     assert "[weight]" in text
 
 

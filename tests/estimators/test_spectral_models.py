@@ -164,6 +164,7 @@ def test_command_line(tmp_path, capsys, options, expected):
 
 def test_fast_does_not_wait_for_kernels_of_a_training(tmp_path, capsys, monkeypatch):
     # Regression: the comparison compiled them, for five seconds beside one of work.
+    monkeypatch.setenv("COLUMNS", "200")
     command = ["embed", str(edge_file(tmp_path)), "-o", str(tmp_path / "m"), "--dim", "8", "--device", "cpu", "--fast"]
     DeepWalk(8, device="cpu").plan(Graph.from_edges([[0, 1], [1, 2]]))  # compiled, or in the cache
     assert run(command) == 0

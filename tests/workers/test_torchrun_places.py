@@ -59,8 +59,8 @@ def test_threads_are_shared_by_the_workers_of_a_host(second_of_four, monkeypatch
 @pytest.mark.parametrize(
     ("train", "message"),
     [
-        ({"model": "propagation"}, "num_worker: expected 1, since train.model is propagation, got 2"),
-        ({"model": "ProNE"}, "num_worker: expected 1, since train.model is ProNE, got 2"),
+        ({"model": "propagation"}, "num_worker: expected 1, since model is propagation, got 2"),
+        ({"model": "ProNE"}, "num_worker: expected 1, since model is ProNE, got 2"),
         (
             {"hub_threshold": 1e-4},
             "hub_threshold: expected 0 or 'auto' with several workers that have parts of the tables",

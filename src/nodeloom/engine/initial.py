@@ -97,8 +97,8 @@ def warm_tables(graph: Graph, plan: Plan, model: Vectors) -> Tables:
             raise ModelError(describe(where, expected="finite vectors", got=f"NaN or infinity in the {name} table"))
         if (largest := float(np.abs(table).max(initial=0.0))) > LARGEST_VALUE:  # training would take it as diverged
             hint = "Scale the vectors: rows of length 1 to 3 are a good start."
-            expected = f"values up to {LARGEST_VALUE:g}"
-            raise ModelError(describe(where, expected=expected, got=f"{largest:.3g} in the {name} table", hint=hint))
+            expected = f"values of the {name} table up to {LARGEST_VALUE:g}"
+            raise ModelError(describe(where, expected=expected, got=float(f"{largest:.3g}"), hint=hint))
         if new is not None:
             table[~known] = (new @ table) / np.maximum(weight, np.finfo(np.float32).tiny)[:, None]
         tables.tensors[name] = table
