@@ -202,7 +202,9 @@ def test_rates_far_too_high_are_no_divergence_where_values_stay(engine, graph, o
 def test_first_values_that_are_too_large_are_refused(graph):
     first = DeepWalk(dim=8, num_epoch=1, num_thread=1).fit(graph)
     first.vectors_ = first.vectors_ * np.float32(1e5)
-    with pytest.raises(ModelError, match=r"init: expected values of the vertex table up to 1000, got [0-9.e+]+\. Scale"):
+    with pytest.raises(
+        ModelError, match=r"init: expected values of the vertex table up to 1000, got [0-9.e+]+\. Scale"
+    ):
         DeepWalk(dim=8, num_epoch=1, num_thread=1).fit(graph, init=first)
 
 
