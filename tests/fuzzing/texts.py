@@ -18,7 +18,7 @@ from tests.fuzzing.mutations import TOKENS, mutate_bytes
 from tests.fuzzing.runner import Case, Target, WrongResult
 
 from nodeloom import Graph
-from nodeloom.errors import NodeloomError, TrainingError
+from nodeloom.errors import ConfigError, NodeloomError, TrainingError
 from nodeloom.io.export import export_vectors
 from nodeloom.io.labels import Labels
 from nodeloom.io.links import read_links
@@ -48,9 +48,9 @@ def named(path: Path, read: Any) -> Any:
     """Call `read`; an error of ours must name the file."""
     try:
         return read()
-    except TrainingError:
-        raise
     except NodeloomError as error:
+        if isinstance(error, TrainingError) or (isinstance(error, ConfigError) and path.suffix != ".yaml"):
+            raise  # it is of what the user asked for, not of the file
         message = str(error)
         if (
             path.name not in message
