@@ -65,7 +65,7 @@ def _command(large_graph, road, folder):
     if road == "embed":
         return ("embed", large_graph, "-o", "m", *TRAINING)
     config = f"graph: {{file_name: {large_graph}}}\nresource: {{dim: 32}}\nsave: {{file_name: m.safetensors}}\n"
-    (folder / "run.yaml").write_text(config + "train: {num_epoch: 400, deterministic: true, log_frequency: 1}\n")
+    (folder / "run.yaml").write_text(config + "train: {num_epoch: 1200, deterministic: true, log_frequency: 1}\n")
     return ("run", "run.yaml")
 
 
