@@ -89,7 +89,7 @@ class OnGpu:
             self._monkeypatch.setattr(plan_module, "TILES_PER_GPU_POOL", tiles)
             self._monkeypatch.setattr(plan_module, "TILES_PER_POOL", tiles)
         if at_least is not None:
-            self._monkeypatch.setattr(plan_module, "POOLS_AT_LEAST", at_least)
+            self._monkeypatch.setattr("nodeloom.engine.pools.POOLS_AT_LEAST", at_least)
 
     def one_tile_at_a_time(self):
         """Train one tile after the other on a card too."""

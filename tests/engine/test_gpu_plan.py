@@ -179,8 +179,8 @@ def test_what_does_not_fit_the_gpu_that_was_asked_for_is_refused(on_gpu, large):
         assert "\n" not in message
         assert message.startswith("plan: expected at most 95 kB on cuda:0 (Testcard), got ")
         assert "with bf16 tables" in message and "tables 320 kB" in message
-        assert message.endswith("Lower dim, use SGD (other optimizers keep more tables), or use device cpu.")
-    with pytest.raises(MemoryLimitError, match=r"with fp32 tables.*leave table_dtype and sampler to auto"):
+        assert message.endswith("Lower dim, use SGD (other optimizers keep more tables), or give device='cpu'.")
+    with pytest.raises(MemoryLimitError, match=r"with fp32 tables.*leave table_dtype to auto"):
         on_gpu.plan(large, table_dtype="fp32")
 
 

@@ -242,7 +242,7 @@ def test_where_the_matrix_does_not_fit_the_cpu_takes_over(placed, large, caplog)
         plan = placed(large, dim=64, gpu_memory_limit=need - 1, device="auto")
     assert plan.device == "cpu" and plan.block_columns == 0 and not plan.device_memory
     assert "computing on the CPU, since cuda:0 would need" in caplog.text
-    with pytest.raises(MemoryLimitError, match=r"even with one column at a time.*Set device cpu"):
+    with pytest.raises(MemoryLimitError, match=r"even with one column at a time.*Give device='cpu'"):
         placed(large, dim=64, gpu_memory_limit=need - 1)
 
 

@@ -103,7 +103,7 @@ def limits_of_gpus(device: str, settings: Settings, workers: Workers) -> list[tu
     cards = workers.gather(card_of(Device(device).torch))  # now all have what a process takes on a GPU at once
     gpu = find_gpu(int(device.partition(":")[2] or 0))
     gpu = dataclasses.replace(gpu, free_memory=gpu.free_memory // cards.count(cards[workers.rank]))
-    return workers.gather((device, gpu_limit(gpu, settings)))
+    return [(name, limit) for name, limit in workers.gather((device, gpu_limit(gpu, settings)))]
 
 
 def are_linked(device: str, workers: Workers) -> bool:
