@@ -1,7 +1,7 @@
-"""Parts of the tables on several GPUs, on them or in main memory, beside whole tables and beside the grid of one GPU.
+"""Parts of the tables on several GPUs, beside whole tables and beside the grid of one GPU.
 
-A graph of YouTube's size is trained for the same epochs in each way. What lies in main memory may use a quarter of what the tables take on
-each GPU.
+A graph of YouTube's size is trained for the same epochs in each way. The grid, whose tables lie in main memory, may use a quarter of what
+the tables take on the GPU.
 """
 
 from __future__ import annotations
@@ -55,14 +55,11 @@ def train_all(options: argparse.Namespace, report: Report, folder: Path) -> None
     tables = 2 * graph.num_nodes * dim * 4
     limit = {"gpu_memory_limit": int(SHARE * tables) + (0 if options.scale == 1.0 and not options.quick else 600_000)}
     number = options.num_worker
-    split = {"worker_tables": "split"}
     ways: list[tuple[str, int, dict[str, Any]]] = [
         ("whole, one GPU", 1, {}),
         ("grid in main memory, one GPU", 1, limit),
         (f"copies, {number} workers", number, {"worker_tables": "copies"}),
-        (f"parts on GPUs, {number} workers", number, split),
-        (f"parts in main memory, {number} workers", number, split | limit),
-        (f"parts in main memory, bf16, {number} workers", number, split | limit | {"table_dtype": "bf16"}),
+        (f"parts on GPUs, {number} workers", number, {"worker_tables": "split"}),
     ]
     table = report.table(
         f"{graph.num_nodes:,} nodes, {graph.num_edges:,} edges, {epochs} epochs, LINE, dim {dim}, step {STEP}; fp32 tables have "

@@ -53,16 +53,6 @@ def test_two_workers_share_a_card(large_graph, tmp_path, options):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("device", ["cuda:0", "cuda"])  # one that both share; one for each if there are two
-@pytest.mark.parametrize("options", [(), ("--table-dtype", "bf16")], ids=str)
-def test_parts_in_main_memory(large_graph, tmp_path, device, options):
-    plan, report, *aucs = two_workers(tmp_path, large_graph, "--gpu-memory-limit", "800000", *options, device=device)
-    check(plan, report, *aucs, num_vertex_part=plan["grid"]["num_vertex_part"])
-    assert plan["memory"]["tables"] > plan["device_memory"]["tables"] > 0
-    assert "context parts in main memory, which come to its GPU one by one" in plan["reason"]
-
-
-@pytest.mark.gpu
 def test_a_card_for_each_worker(large_graph, tmp_path):
     import torch
 

@@ -98,8 +98,17 @@ def test_what_fits_the_gpu_with_the_least_memory_is_taken(monkeypatch, communiti
     assert "pinned buffers" in found[-1].memory
     with pytest.raises(MemoryLimitError, match=r"plan, worker 0: expected at most 50 kB on cuda:0, for parts of the"):
         at(50_000)
-    with pytest.raises(MemoryLimitError, match="got 'bf16 tables, "):
+    with pytest.raises(MemoryLimitError, match=r"got '[\d.]+ kB more: bf16 tables, "):
         planned(monkeypatch, graph, gpu_memory_limit=50_000, table_dtype="bf16", worker_tables="split")
+    with pytest.raises(MemoryLimitError, match="Use more workers with a GPU each, lower dim"):
+        at(50_000)  # not even a grid on one GPU fits
+    # The advice is right: one worker trains with the limit that several cannot have.
+    short = found[-1].num_device_bytes - 10_000
+    more = r"got '[\d.]+ kB more: bf16 tables, .*leave the tables in main memory \(num_worker=1: one GPU trains them in parts\)"
+    with pytest.raises(MemoryLimitError, match=more):
+        at(short)
+    alone = planned(monkeypatch, graph, 1, gpu_memory_limit=short, **values)[0]
+    assert alone.grid is not None and alone.num_device_bytes <= short and alone.memory["tables"] > 0
     # GPUs that nobody asked for are left.
     plans = planned(monkeypatch, graph, gpu_memory_limit=50_000, **{**values, "device": "auto"})
     assert [(plan.device, plan.worker_tables) for plan in plans] == [("cpu", "split")] * 2

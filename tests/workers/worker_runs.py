@@ -40,15 +40,14 @@ def run_of(monkeypatch, graph, num_worker, settings, *, grid=None, **changes):
         store = allocate(plan, plan.parts[0], graph)
         store.initialize(plan.parts[0], 1)
         engine, position = engine_of(graph, plan, plan.parts[0], store), Position()
-        method, rounds = "finish" if plan.is_staged else "train", iter(range(10**9))
-        real = getattr(engine._blocks, method)
+        rounds, real = iter(range(10**9)), engine._blocks.train
 
         def train_block(block, *arguments):
             found = real(block, *arguments)
             trained.append((next(rounds), workers.rank, block, found[0]))
             return found
 
-        setattr(engine._blocks, method, train_block)
+        engine._blocks.train = train_block
         for _ in engine.run(position):
             pass
         return SimpleNamespace(plan=plan, store=store, position=position, blocks=engine._blocks)
@@ -86,15 +85,14 @@ def pairs_of_one_process(graph, settings, **grid):
     return found, position
 
 
-def check_rounds(stores, trained, num_worker, num_part, num_vertex_part=None):
+def check_rounds(stores, trained, num_worker, num_part):
     """Check that each block is trained once an episode, and no row in two places at a time; return the number of episodes."""
-    num_vertex_part = num_vertex_part or num_worker
-    episodes = len(trained) // (num_vertex_part * num_part)
+    episodes = len(trained) // (num_worker * num_part)
     assert episodes > 2
     assert Counter(block for _, _, block, _ in trained) == {
-        (vertex, context): episodes for vertex in range(num_vertex_part) for context in range(num_part)
+        (vertex, context): episodes for vertex in range(num_worker) for context in range(num_part)
     }
-    for number in range(num_part * num_vertex_part // num_worker * episodes):
+    for number in range(num_part * episodes):
         blocks_of_round = [block for at, _, block, _ in trained if at == number]
         assert len({block.vertex for block in blocks_of_round}) == len(blocks_of_round) == num_worker
         assert len({block.context for block in blocks_of_round}) == num_worker

@@ -69,12 +69,7 @@ def allocate(plan: Plan, part: Part, graph: Graph) -> AnyStore:
         if plan.device == "cpu":
             return WorkerStore(part, placement, moments, workers, num_thread=plan.num_thread)
         from nodeloom.engine.workers.gpu_store import GpuWorkerStore
-        from nodeloom.engine.workers.staged_store import StagedStore
 
-        if plan.is_staged:
-            return StagedStore(
-                part, placement, moments, workers, table_dtype=plan.table_dtype, num_thread=plan.num_thread
-            )
         return GpuWorkerStore(
             part, placement, moments, workers,
             device=plan.device, table_dtype=plan.table_dtype, num_thread=plan.num_thread,
@@ -104,12 +99,6 @@ def engine_of(graph: Graph, plan: Plan, part: Part, store: AnyStore) -> AnyEngin
     if plan.num_worker > 1:
         from nodeloom.engine.workers import WorkerEngine, WorkerStore
 
-        if plan.is_staged:
-            from nodeloom.engine.workers.staged import StagedEngine
-            from nodeloom.engine.workers.staged_store import StagedStore
-
-            assert isinstance(store, StagedStore)
-            return StagedEngine(graph, plan, part, store)
         assert isinstance(store, WorkerStore)
         return WorkerEngine(graph, plan, part, store)
     if isinstance(store, GridStore):

@@ -179,11 +179,6 @@ class Plan:
         return sum(self.device_memory.values())
 
     @property
-    def is_staged(self) -> bool:
-        """Whether workers have their parts in main memory, and bring them to their GPUs block by block."""
-        return self.worker_tables == "split" and self.device != "cpu" and "tables" in self.memory
-
-    @property
     def seconds(self) -> float | None:
         """Expected seconds of training, if the rate is known."""
         return None if self.rate is None else self.total_pair / self.rate

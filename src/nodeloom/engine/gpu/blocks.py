@@ -65,10 +65,6 @@ class GpuBlocks:
         return EpisodeWalks(graph, self._plan, part, self._device, self._store.placement)
 
     def _allocate_parts(self, part: Part) -> None:
-        self._allocate_buffers(part)
-        self._host = {side: [as_tensor(table.array) for table in tables] for side, tables in self._store.sides.items()}
-
-    def _allocate_buffers(self, part: Part) -> None:
         device, plan, store = self._device, self._plan, self._store
         slots = {"vertex": self._grid.vertex_slots, "context": self._grid.context_slots}
         if store.tied:
@@ -82,6 +78,7 @@ class GpuBlocks:
         self._streams: dict[tuple[str, str], Any] = {
             (kind, side): device.stream() for kind in ("Load", "Store") for side in ("vertex", "context")
         }
+        self._host = {side: [as_tensor(table.array) for table in tables] for side, tables in store.sides.items()}
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -165,16 +162,13 @@ class GpuBlocks:
 
     def _copy(self, operation: Load) -> None:
         buffers = self._buffers[operation.side][operation.buffer]
-        for here, there in zip(buffers, self._on_host(operation.side, operation.part), strict=True):
+        rows = self._rows[operation.side]
+        parts = [table[operation.part * rows : (operation.part + 1) * rows] for table in self._host[operation.side]]
+        for here, there in zip(buffers, parts, strict=True):
             if isinstance(operation, Store):
                 there.copy_(here, non_blocking=True)
             else:
                 here.copy_(there, non_blocking=True)
-
-    def _on_host(self, side: Side, part: int) -> list[torch.Tensor]:
-        """Return a part of the tables of a side in main memory: the memory itself."""
-        rows = self._rows[side]
-        return [table[part * rows : (part + 1) * rows] for table in self._host[side]]
 
     def _train(self, operation: Train, lr: float, key: int) -> None:
         plan, block, rows = self._plan, operation.block, self._rows

@@ -56,7 +56,6 @@ class WorkerEngine:
         self._blocks = _blocks(graph, plan, part, store, noise)
         self._vertex: int | None = None  # the part whose pairs are sorted
         self._order: list[tuple[Block, ...]] = []  # of the episode
-        self._following = self._order  # of the next one
         self._handovers = Handovers([])
 
     def run(self, position: Position) -> Iterator[Position]:
@@ -86,7 +85,7 @@ class WorkerEngine:
                 order, following = (self._rounds(episode["number"] + later) for later in (0, 1))
                 handovers = Handovers(order, following)
                 self.store.place([handovers.holder(part, episode["row"]) for part in range(grid.num_context_part)])
-                self._order, self._following, self._handovers = order, following, handovers
+                self._order, self._handovers = order, handovers
                 num_walk = episode["tiles"] * self.plan.walks_per_tile
                 self._blocks.begin_episode(position.num_tile * self.plan.walks_per_tile, num_walk)
                 self._vertex = None
@@ -109,16 +108,6 @@ class WorkerEngine:
         # Workers have as many vertex parts as each other, so none is ever idle.
         return [tuple(block for block in row if block is not None) for row in order]
 
-    def _work(self, block: Block, step: int, lr: float, key: int) -> tuple[int, float, float]:
-        """Train a block in round `step` of the episode, and let context parts go on; return its pairs, the loss and the weight of it."""
-        if block.vertex != self._vertex:
-            self._vertex = block.vertex
-            self._blocks.begin_row(block.vertex)
-        self.store.ready(block.context)
-        found = self._blocks.train(block, lr, key)
-        self.store.hand_over(self._handovers.after(step))
-        return found
-
     def _round(self, position: Position) -> int:
         """Train the block of this worker in the next round; return the pairs of all workers."""
         plan, grid, episode = self.plan, self.grid, position.episode
@@ -126,7 +115,12 @@ class WorkerEngine:
         with np.errstate(over="ignore"):
             lr = float(plan.lr * factors(plan.schedule, np.array([float(position.num_pair)]), self.total_pair)[0])
         place = (episode["number"] * grid.num_vertex_part + block.vertex) * grid.num_context_part + block.context
-        found = self._work(block, episode["row"], lr, self._noise_key + place * plan.positive_reuse)
+        if block.vertex != self._vertex:
+            self._vertex = block.vertex
+            self._blocks.begin_row(block.vertex)
+        self.store.ready(block.context)
+        found = self._blocks.train(block, lr, self._noise_key + place * plan.positive_reuse)
+        self.store.hand_over(self._handovers.after(episode["row"]))
         pairs, loss, weight = self.workers.total(np.array(found, np.float64))
         position.num_pair += int(pairs)
         position.lr = lr
@@ -145,10 +139,6 @@ def _blocks(graph: Graph, plan: Plan, part: Part, store: WorkerStore, noise: Noi
         return WorkerBlocks(graph, plan, part, store, noise, store.workers)
     from nodeloom.engine.workers.gpu_blocks import GpuWorkerBlocks
     from nodeloom.engine.workers.gpu_store import GpuWorkerStore
-    from nodeloom.engine.workers.staged_blocks import StagedBlocks
-    from nodeloom.engine.workers.staged_store import StagedStore
 
-    if isinstance(store, StagedStore):
-        return StagedBlocks(graph, plan, part, store, noise)
     assert isinstance(store, GpuWorkerStore)
     return GpuWorkerBlocks(graph, plan, part, store, noise)

@@ -17,7 +17,6 @@ from nodeloom.engine.grid.noise import Noise
 from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.workers.gpu_store import GpuWorkerStore
 from nodeloom.engine.workers.links import Links
-from nodeloom.engine.workers.staged_store import StagedStore
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.pairs import train_pairs
 from nodeloom.partition import Block, Placement, Train
@@ -70,12 +69,11 @@ class SharedWalks(EpisodeWalks):
 class GpuWorkerBlocks(GpuBlocks):
     """The GPU of a worker: its vertex part stays there, and it trains the context parts that come by."""
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, store: GpuWorkerStore | StagedStore, noise: Noise) -> None:
+    def __init__(self, graph: Graph, plan: Plan, part: Part, store: GpuWorkerStore, noise: Noise) -> None:
         self._owned, self._workers, self._sides = store, store.workers, store.sides
         super().__init__(graph, plan, part, store, noise)  # type: ignore[arg-type]
 
     def _walks_of(self, graph: Graph, part: Part) -> EpisodeWalks:
-        assert isinstance(self._owned, GpuWorkerStore)
         return SharedWalks(graph, self._plan, part, self._device, self._store.placement, self._owned.links)
 
     def _allocate_parts(self, part: Part) -> None:
