@@ -1,6 +1,6 @@
 """The group of workers that torchrun has started: who they are, and what they tell each other.
 
-Arrays are NumPy's and stay where they are; torch sends and receives their memory, or a worker of the same host copies it.
+Arrays are NumPy's and stay where they are; torch sends and receives their memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import numpy.typing as npt
 from nodeloom.engine.torchrun import place
 from nodeloom.engine.workers.launcher import without_torch
 from nodeloom.engine.workers.meeting import ARRIVAL, meeting_point, name_of_point
-from nodeloom.engine.workers.nearby import Neighbours
 from nodeloom.engine.workers.watch import Watch
 from nodeloom.errors import WorkerError
 
@@ -60,15 +59,12 @@ class Workers:
         All of them.
     links : nodeloom.engine.workers.links.Links or None
         The connections between their devices, once there are some.
-    near : nodeloom.engine.workers.nearby.Neighbours
-        Those whose memory this one reads, or that read its memory.
     """
 
     links: Any = None
 
     def __init__(self, rank: int, num_worker: int, parts: Any = None) -> None:
         self.rank, self.num_worker = rank, num_worker
-        self.near = Neighbours()
         self._parts = (
             parts  # a group with connections of its own: a few bytes do not wait behind a table that is under way
         )
@@ -126,10 +122,6 @@ class Workers:
     def share(self, values: Array) -> None:
         """Fill an array [num_worker * n, ...] of which every worker has set its own n rows."""
         rows = values.reshape(self.num_worker, -1)
-        if self.near.are_all:
-            own, others = rows[self.rank], [(self.rank + step) % self.num_worker for step in range(1, self.num_worker)]
-            self.exchange([(own, other) for other in others], [(rows[other], other) for other in others]).wait()
-            return
         import torch
         import torch.distributed as dist
 
@@ -147,24 +139,13 @@ class Workers:
         import torch
         import torch.distributed as dist
 
-        parts, near = self._parts, self.near
-        taken: list[Any] = []  # comes first: others wait until this worker has copied what they give
         works: list[Any] = []
         for array, other in incoming:
             if not (array.flags.c_contiguous and array.flags.writeable):
                 raise ValueError(f"nothing can be received by an array of strides {array.strides}, or one to be read")
-            flat = _bytes(array)
-            if near.reads(other):
-                taken.append(near.take(flat, other, parts))
-            else:
-                works.append(dist.irecv(torch.from_numpy(flat), other, group=parts))
-        for array, other in outgoing:
-            flat = _bytes(array)
-            if near.is_read_by(other):
-                works.append(near.give(flat, other, parts))
-            else:
-                works.append(dist.isend(torch.from_numpy(flat), other, group=parts))
-        return Pending(taken + works)
+            works.append(dist.irecv(torch.from_numpy(_bytes(array)), other, group=self._parts))
+        works += [dist.isend(torch.from_numpy(_bytes(array)), other, group=self._parts) for array, other in outgoing]
+        return Pending(works)
 
     def barrier(self) -> None:
         """Wait for all workers."""
@@ -219,7 +200,6 @@ def join(timeout: float = 15.0) -> Workers | None:
         if _is_ours:
             dist.init_process_group("gloo", store=store, rank=here.rank, world_size=here.num_worker, timeout=wait)
         _joined = Workers(here.rank, here.num_worker, dist.new_group(backend="gloo", timeout=wait))
-        _joined.near = Neighbours.meet(_joined, here)
     return _joined
 
 
@@ -246,7 +226,6 @@ def leave(error: str = "", *, is_relayed: bool = False) -> None:
     if _joined is not None:
         import torch.distributed as dist
 
-        _joined.near.part()
         _joined = None
         if _is_ours and not error:  # else others may not answer any more, and the process ends anyway
             dist.destroy_process_group()
