@@ -7,11 +7,12 @@
 // changed.
 //
 // Measured on one H200, dim 128, step 5, 16 negatives, a graph of 1.1 M nodes and 4.9 M edges; in brackets the kernel of Triton:
-//   tiles alone 13.3 (9.4) G pairs/s, with largest rates 10.8 (9.2), a training of 2000 epochs 10.6 (8.7); BlogCatalog 9.1 (5.1).
+//   tiles alone 13.3 (9.4) G pairs/s, a training of 2000 epochs 11.6 (8.7); BlogCatalog 9.1 (5.1).
+// Rates come a tile ahead: behind the rows of their own tile the same training made 10.5. Registers left to kernels that draw walks (112 and
+// 104 a thread) cost more than walks beside this kernel gain: 11.3 and 11.1.
 // Slower, on the same tiles: additions of 16 bytes that share sectors 9.8; rows changed in shared memory and added by the copy engine
 // (cp.reduce.async.bulk) 9.0; the next tile's rows on their way, in one block of 16 warps 10.5 to 12.1; rows as bf16, with three and four
-// blocks 10.4 and 10.1, whose rows are read from DRAM twice. Not tried: largest rates read a tile ahead, fewer registers, so that kernels
-// that draw walks run beside this one.
+// blocks 10.4 and 10.1, whose rows are read from DRAM twice.
 //
 // The compiler gets: D (columns of a row, a multiple of 32), K (negatives, padded to a multiple of 16), BAND (1 if no context is more than 8
 // places away), TWO_SIDED, CAPPED (whether nodes have a largest rate), BLOCKS (of a multiprocessor), Index (int or long long).
@@ -188,7 +189,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) train_tiles(
     // A block has `span` tiles, or every gridDim.x-th one of all.
     const long long begin = span ? blockIdx.x * (long long)span : blockIdx.x, stride = span ? 1 : gridDim.x;
     const long long end = span ? min(begin + span, num_tile) : num_tile;
+    // Rates are read a tile ahead: behind the rows of their own tile they would come last.
+    auto largest_of = [&](Index at) { return CAPPED && at >= 0 ? largest_rate[at] : 3e38f; };
     Index node = node_of(begin);
+    float next_lr = begin < end ? lr[begin] : 0.0f, next_largest = largest_of(node);
     for (long long number = begin; number < end; number += stride) {
         const bool with_loss = number % LOSS_EVERY == 0;
         if (thread < T) s.ids[thread] = node;
@@ -198,8 +202,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) train_tiles(
         copy_rows<T>(s, T, context, s.ids, thread);
         copy_rows<K>(s, 2 * T, context, s.noise, thread);
         if (thread < T + K) {  // while rows come: the rates, how many pairs a place is in, and the nodes of the next tile
-            float rate = lr[number];
-            if (CAPPED && node >= 0) rate = fminf(rate, largest_rate[node]);
+            const float rate = fminf(next_lr, next_largest);
             if (thread < T) {
                 int ahead = 0, behind = 0;
                 for (int gap = 1; gap <= step; ++gap) {
@@ -220,9 +223,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) train_tiles(
             } else {
                 s.noise_rate[thread - T] = rate;
             }
-            if (number + stride < end) node = node_of(number + stride);
+            if (number + stride < end) node = node_of(number + stride), next_lr = lr[number + stride];
         }
         asm volatile("cp.async.wait_all;" ::: "memory");
+        if (thread < T + K) next_largest = largest_of(node);
         __syncthreads();
         if (warp == WARPS - 1) {
             float total = s.row_weight[lane] + s.row_weight[lane + 32];
