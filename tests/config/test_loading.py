@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nodeloom.config import Config, config_from_dict, load_config
+from nodeloom.config.notices import notices
 from nodeloom.errors import ConfigError
 from nodeloom.words import of_yaml, spoken
 
@@ -205,12 +206,12 @@ def test_notices_name_what_has_no_effect_and_only_that(write):
         MINIMAL + "resource:\n  gpus: [0, 1]\n  cpu_per_gpu: 3\nbuild:\n  episode_size: 500\n  num_partition: auto\n"
         "train:\n  shuffle_base: 2\n  p: 4\n"
     )
-    text = "\n".join(load_config(path).notices())
+    text = "\n".join(notices(load_config(path)))
     for key in ("resource.gpus", "build.episode_size", "train.shuffle_base", "train.p"):
         assert key in text
     for key in ("cpu_per_gpu", "num_partition", "random_walk_batch_size"):
         assert key not in text
-    assert load_config(write(MINIMAL, "other.yaml")).notices() == []
+    assert notices(load_config(write(MINIMAL, "other.yaml"))) == []
 
 
 @pytest.mark.parametrize(
@@ -239,4 +240,4 @@ def test_notices_name_what_has_no_effect_and_only_that(write):
     ],
 )  # fmt: skip
 def test_notices_about_gpus(sections, told):
-    assert config_from_dict({"graph": {"file_name": "e.txt"}, **sections}).notices() == told
+    assert notices(config_from_dict({"graph": {"file_name": "e.txt"}, **sections})) == told

@@ -8,7 +8,9 @@ import itertools
 import pytest
 
 from nodeloom.config import Config, load_config
+from nodeloom.config.notices import notices
 from nodeloom.config.problems import key_paths
+from nodeloom.config.template import template
 from nodeloom.errors import ConfigError
 
 BASELINES = sorted(
@@ -34,17 +36,17 @@ EXPECTED = {
 
 def test_template_is_a_configuration_with_the_defaults(tmp_path):
     path = tmp_path / "graph.yaml"
-    path.write_text(Config.new_template("graph"))
+    path.write_text(template("graph"))
     config = load_config(path)
     fresh = Config()
     for section in ("resource", "format", "build", "train", "load"):
         assert getattr(config, section) == getattr(fresh, section), section
     assert [task.task for task in config.evaluate] == ["node classification", "link prediction"]
-    assert config.notices() == []
+    assert notices(config) == []
 
 
 def test_template_explains_every_key_it_has():
-    lines = Config.new_template().splitlines()
+    lines = template().splitlines()
     keys = {path[-1] for path in key_paths(Config)}
     for before, line in itertools.pairwise(lines):
         key = line.strip().removeprefix("# ").removeprefix("- ").split(":")[0]
@@ -55,7 +57,7 @@ def test_template_explains_every_key_it_has():
 @pytest.mark.parametrize("application", ["word graph", "knowledge graph", "visualization"])
 def test_template_of_a_later_application(application):
     with pytest.raises(ConfigError, match="not supported yet by this version"):
-        Config.new_template(application)
+        template(application)
 
 
 def test_all_baselines_are_there():

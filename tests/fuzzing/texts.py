@@ -334,7 +334,7 @@ def _make_formats(random: Random) -> Case:
         content = gzip.compress(content)
     options: dict[str, Any] = {"directed": random.random() < 0.3}
     if random.random() < 0.3:
-        from nodeloom.io.formats.recognise import FORMATS as KNOWN
+        from nodeloom.io.edge_format import FORMATS as KNOWN
 
         options["format"] = random.choice(list(KNOWN))
     return Case(content, options, random.choice([name, "graph.txt"]))

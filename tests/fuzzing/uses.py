@@ -21,6 +21,7 @@ from tests.fuzzing.texts import named
 
 from nodeloom import Graph
 from nodeloom.config import Config, load_config
+from nodeloom.config.template import template
 
 YAML_TOKENS = [b"&a ", b"*a", b"<<: *a", b"!!python/object:os.system ", b"!!binary x", b"- ", b": ", b"? ", b"|", b">", b"{", b"}", b"[", b"]", b"---\n", b"...\n", b"\t", b"~", b"1e400", b".nan", b".inf", b"0o17", b"2001-01-01", b"12:30:45", b"'", b'"', b"\x85", b"%YAML 1.1\n"]  # fmt: skip
 
@@ -36,9 +37,7 @@ def _make_yaml(random: Random) -> Case:
     value = mutate_json(configuration(), random)
     kind = random.randrange(3)
     content = (
-        (json.dumps(value) if kind == 0 else yaml.safe_dump(value)).encode()
-        if kind < 2
-        else Config.new_template("graph").encode()
+        (json.dumps(value) if kind == 0 else yaml.safe_dump(value)).encode() if kind < 2 else template("graph").encode()
     )
     if random.random() < 0.5 or kind == 2:
         content = mutate_bytes(content, random, most=3, other=random.choice(YAML_TOKENS) * random.choice([1, 1, 50]))

@@ -19,7 +19,7 @@ from nodeloom.graph import compile as compile_module
 from nodeloom.graph.build import BuildOptions
 from nodeloom.graph.compile import automatic_limit, compile_within
 from nodeloom.graph.ranges import Budget, range_bytes
-from nodeloom.io.edgelist import EdgeFormat
+from nodeloom.io.edge_format import EdgeFormat
 from nodeloom.io.estimate import estimate_edges
 
 

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from nodeloom.errors import ConfigError, DataError
 from nodeloom.graph import Graph
 from nodeloom.io import source as source_module
-from nodeloom.io.edgelist import EdgeFormat, read_edges
+from nodeloom.io.edge_format import EdgeFormat
+from nodeloom.io.edgelist import read_edges
 from nodeloom.io.edgelist_text import hide_escapes, kinds_of
 from nodeloom.io.layout import Layout, Line
 from nodeloom.kernels.cpu import tokens as kernels

@@ -17,7 +17,8 @@ from nodeloom.errors import DataError
 from nodeloom.graph import Graph
 from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.columns import choose_columns
-from nodeloom.io.edgelist import EdgeFormat, collect_edges
+from nodeloom.io.edge_format import EdgeFormat
+from nodeloom.io.edgelist import collect_edges
 
 
 def edges_of(graph):

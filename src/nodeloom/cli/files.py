@@ -38,12 +38,12 @@ def register(app: typer.Typer) -> None:
 
         It runs as it is, on the graph that comes with the package.
         """
-        from nodeloom.config import Config
+        from nodeloom.config.template import template
         from nodeloom.io.atomic import atomic_path
 
         session = active()
         name = " ".join(application)
-        text = Config.new_template(name)
+        text = template(name)
         path = Path(file or f"{name.replace(' ', '_')}.yaml")
         if path.exists() and not overwrite and not _confirmed(path):
             raise OutputError(f"{path}: the file exists and was not overwritten. Use --overwrite or --file.")

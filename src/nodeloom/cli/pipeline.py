@@ -20,7 +20,7 @@ from nodeloom.cli.session import Session
 from nodeloom.cli.tables import escape, facts
 from nodeloom.cli.workers import first_of_host, own_tasks, share_graph, together
 from nodeloom.config import Config, LinkPrediction
-from nodeloom.config.notices import OF_GPUS
+from nodeloom.config.notices import OF_GPUS, notices
 from nodeloom.config.optimizer import OWN_KEYS
 from nodeloom.config.train import SPECTRAL
 from nodeloom.errors import ConfigError, DataError, GraphError, MemoryLimitError, NodeloomError, OutputError, describe
@@ -97,7 +97,7 @@ def run_config(
     from nodeloom.io.atomic import check_writable
     from nodeloom.io.export import SUFFIXES, refuse_blanks
 
-    for sentence in config.notices():
+    for sentence in notices(config):
         logger.warning(sentence)
     with together(config, session) as (config, workers):
         target = None if session.silent else check_outputs(config, overwrite=overwrite, inputs=inputs)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from nodeloom.words import setting
-
-if TYPE_CHECKING:
-    from nodeloom.config.section import Section
-    from nodeloom.config.tree import Config
+from nodeloom.config.section import Section
+from nodeloom.config.tree import Config
+from nodeloom.words import in_words, setting
 
 WITHOUT_EFFECT: dict[tuple[str, str], str] = {
     ("build", "episode_size"): "an episode is as long as memory allows",
@@ -47,7 +43,7 @@ OF_MODELS: dict[str, tuple[str, ...]] = {
 
 
 def notices(config: Config) -> list[str]:
-    """Return one sentence for each key that was set to other than its default but has no effect.
+    """Return one sentence for each key that was set to other than its default but has no effect, in the words of the interface at hand.
 
     Values that GraphVite writes into every file by default are not worth a word, nor are the defaults themselves.
     """
@@ -72,7 +68,7 @@ def notices(config: Config) -> list[str]:
             found.append(
                 f"evaluate.{index}.patience has no effect: the classifier is solved to its optimum, not stopped early."
             )
-    return found
+    return [in_words(sentence) for sentence in found]
 
 
 def _changed(group: Section, key: str) -> bool:

@@ -13,6 +13,7 @@ import annotated_types
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from nodeloom.config.tree import Config
 from nodeloom.errors import ConfigError, describe
 from nodeloom.keywords import near_miss
 from nodeloom.words import setting
@@ -194,8 +195,6 @@ _KEY = re.compile(r"[a-z]+\.[a-z_]+|\b[a-z]+(?:_[a-z]+)+\b")
 
 @functools.cache
 def _homes() -> dict[str, str]:
-    from nodeloom.config.tree import Config
-
     found: dict[str, str] = {}
     for path in key_paths(Config):
         for name in (join(path), path[-1]):

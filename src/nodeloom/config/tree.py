@@ -14,7 +14,6 @@ from nodeloom.config.resource import ResourceConfig
 from nodeloom.config.section import Section
 from nodeloom.config.train import TrainConfig
 from nodeloom.errors import ConfigError
-from nodeloom.words import in_words
 
 LATER_APPLICATIONS = ("word graph", "knowledge graph", "visualization")
 
@@ -43,16 +42,3 @@ class Config(Section):
     @classmethod
     def _one_or_more(cls, value: Any) -> Any:
         return (value,) if isinstance(value, dict) else value
-
-    @staticmethod
-    def new_template(application: str = "graph") -> str:
-        """Return the text of a commented configuration file, written from the fields."""
-        from nodeloom.config.template import template
-
-        return template(application)
-
-    def notices(self) -> list[str]:
-        """Return one sentence for each key that was set but has no effect here, in the words of the interface at hand."""
-        from nodeloom.config.notices import notices
-
-        return [in_words(sentence) for sentence in notices(self)]

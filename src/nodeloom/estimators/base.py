@@ -189,7 +189,7 @@ class NodeEmbedding(FittedVectors):
         with together(settings.resource.worker_timeout, checkpoint=kept):
             plan = make_plan(graph, settings)
             if init is not None and resume is None:
-                init = _start(init, graph, plan.dim)
+                init = init._first_values(graph, plan.dim) if isinstance(init, NodeEmbedding) else init
             with shown_progress(type(self).__name__, self.verbose) as shown, self._keeping() as keep:
                 result = train(
                     graph,
@@ -236,20 +236,13 @@ class NodeEmbedding(FittedVectors):
                 error.add_note("The model keeps the vectors learned so far: partial_ is True.")
             raise
 
+    def _first_values(self, graph: Graph, dim: int) -> Vectors:
+        """Return what a training that starts from this model takes of it."""
+        return self
+
     def fit_transform(self, graph: Graph, y: object = None, **options: Any) -> FloatArray:
         """Fit and return the vectors of all nodes, float32 [N, dim]; `options` as in :meth:`fit`."""
         return self.fit(graph, y, **options).vectors_
-
-
-def _start(init: Vectors, graph: Graph, dim: int) -> Vectors:
-    """Return first values: of a model that is computed in seconds after computing it if need be, and scaled."""
-    from nodeloom.estimators.spectral import SpectralEmbedding
-
-    if not isinstance(init, SpectralEmbedding):
-        return init
-    if not init.__sklearn_is_fitted__():
-        init = type(init)(**init.get_params()).fit(graph)
-    return init.start(dim=dim)
 
 
 _WAYS = {

@@ -128,6 +128,11 @@ class SpectralEmbedding(NodeEmbedding):
         self.partial_ = result.is_partial
         self._config, self._graph_record = settings.to_dict(), graph_record(graph)
 
+    def _first_values(self, graph: Graph, dim: int) -> Start:
+        """Return vectors as :meth:`start` does, computed now if the model is not fitted."""
+        model = self if self.__sklearn_is_fitted__() else type(self)(**self.get_params()).fit(graph)
+        return model.start(dim=dim)
+
     def start(self, length: float = START_LENGTH, *, dim: int | None = None) -> Start:
         """Return the vectors as first values for :class:`nodeloom.DeepWalk`, which ``fit(graph, init=this model)`` does by itself.
 

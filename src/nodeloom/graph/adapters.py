@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from nodeloom.errors import DataError
 from nodeloom.graph.build import BuildOptions, check_ids, implied_nodes, index_dtype
+from nodeloom.graph.rows import GraphRows
 from nodeloom.io.arrays import to_numpy
 from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.columns import EdgeColumns
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     import igraph
     import networkx
     import scipy.sparse
-
-    from nodeloom.graph.graph import Graph
 
 
 def vocabulary_of(names: Vocabulary | Iterable[NodeName] | None, num_nodes: int) -> Vocabulary:
@@ -269,7 +268,7 @@ def _flat(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
 
 
-def to_networkx(graph: Graph) -> networkx.Graph:
+def to_networkx(graph: GraphRows) -> networkx.Graph:
     """Return `graph` as a NetworkX graph; see :meth:`nodeloom.graph.Graph.to_networkx`."""
     nx = optional("networkx")
     heads, tails, weights = graph.edge_columns()

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import TypedDict
 
 from nodeloom.errors import MemoryLimitError, OutputError, describe
+from nodeloom.graph import storage
 from nodeloom.graph.build import BuildOptions, Duplicates, SelfLoops
 from nodeloom.graph.normalizing import Normalizer
 from nodeloom.graph.ranges import Budget, budget
 from nodeloom.graph.runs import Range, RangeBuilder
+from nodeloom.graph.sources import GraphSources
 from nodeloom.graph.writing import GraphWriter, write_names
 from nodeloom.io.atomic import atomic_path, check_writable
-from nodeloom.io.edgelist import COMMENT, DELIMITERS, EdgeFormat, collect_edges, read_edges
+from nodeloom.io.cells import COMMENT, DELIMITERS
+from nodeloom.io.edge_format import EdgeFormat
+from nodeloom.io.edgelist import collect_edges, read_edges
 from nodeloom.io.estimate import estimate_edges
 from nodeloom.io.spill import SpillFolder
 from nodeloom.io.spool import EdgeSpool, Numbering
@@ -73,9 +77,7 @@ def compile_files(
     if limit is None:
         limit = automatic_limit(num_edge, total_memory())
     if limit is None:
-        from nodeloom.graph.graph import Graph
-
-        Graph._from_columns(read_edges(files, form, num_thread=num_thread), options).save(path)
+        storage.save(GraphSources._from_columns(read_edges(files, form, num_thread=num_thread), options), path)
         return
     _import_readers()
     shares = budget(limit, resident_memory(), options.threads)

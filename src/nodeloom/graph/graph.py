@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nodeloom.graph.fingerprint import fingerprint
 from nodeloom.graph.queries import GraphQueries
 from nodeloom.graph.sources import GraphSources
 from nodeloom.keywords import check_names
-from nodeloom.typing import FloatArray, IndexArray
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from typing import Self, Unpack
 
     import networkx
     import scipy.sparse
@@ -67,26 +65,6 @@ class Graph(GraphQueries, GraphSources):
     array([0, 1, 3], dtype=int32)
     """
 
-    def edge_columns(self) -> tuple[IndexArray, IndexArray, FloatArray | None]:
-        """Return all edges as columns: ids of heads [E] and of tails [E], and weights [E] or None.
-
-        An undirected edge comes once, with its smaller end as the head. The order is that of the rows.
-        """
-        heads = np.repeat(np.arange(self.num_nodes, dtype=self.indices.dtype), self.degrees)
-        if self.directed:
-            return heads, self.indices.copy(), None if self.weights is None else self.weights.copy()
-        once = heads <= self.indices
-        return heads[once], self.indices[once], None if self.weights is None else self.weights[once]
-
-    def fingerprint(self) -> str:
-        """Return a hash of structure and weights (not of the names), by which a model recognises its graph.
-
-        Computed once, at about 1 GB/s and thread; a compiled graph carries it.
-        """
-        if "fingerprint" not in self._cache:
-            self._cache["fingerprint"] = fingerprint(self.indptr, self.indices, self.weights, self.directed)
-        return self._cache["fingerprint"]
-
     def to_scipy(self, *, copy: bool = True) -> scipy.sparse.csr_array:
         """Return the adjacency matrix, float32 [N, N]; undirected: symmetric, with a self-loop once on the diagonal.
 
@@ -125,7 +103,7 @@ class Graph(GraphQueries, GraphSources):
         save(self, path)
 
     @classmethod
-    def open(cls, path: str | Path) -> Graph:
+    def open(cls, path: str | Path) -> Self:
         """Open a compiled graph. Its arrays stay on the disk, and are read once to see that they are the rows of a graph.
 
         Raises
@@ -135,7 +113,7 @@ class Graph(GraphQueries, GraphSources):
         """
         from nodeloom.graph.storage import read
 
-        return read(path)
+        return read(path, cls)
 
     @classmethod
     def compile(
@@ -146,7 +124,7 @@ class Graph(GraphQueries, GraphSources):
         memory_limit: int | str = "auto",
         report: Report | None = None,
         **options: Unpack[FileKeywords],
-    ) -> Graph:
+    ) -> Self:
         """Compile the edges in one or several files to one file at `path`, and open it.
 
         The file is what :meth:`from_file` and :meth:`save` would make, number for number. With a limit the edges need

@@ -11,8 +11,11 @@ import numpy.typing as npt
 
 from nodeloom.graph import adapters
 from nodeloom.graph.build import BuildOptions, Duplicates, SelfLoops, build
+from nodeloom.graph.rows import GraphRows
+from nodeloom.io.cells import COMMENT, DELIMITERS
 from nodeloom.io.columns import EdgeColumns
-from nodeloom.io.edgelist import COMMENT, DELIMITERS, EdgeFormat, read_edges
+from nodeloom.io.edge_format import EdgeFormat
+from nodeloom.io.edgelist import read_edges
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.keywords import known_keywords
 from nodeloom.typing import Auto, NodeName
@@ -36,7 +39,7 @@ class BuildKeywords(TypedDict, total=False):
     num_thread: int | Auto
 
 
-class GraphSources:
+class GraphSources(GraphRows):
     """What :class:`~nodeloom.graph.Graph` can be made of. Every method ends in :meth:`_from_columns`."""
 
     @classmethod
@@ -47,7 +50,7 @@ class GraphSources:
         columns.heads = columns.tails = np.empty(0, np.int32)
         columns.weights = None
         indptr, indices, weights = build(edges, len(names), options)
-        return cls._of_rows(indptr, indices, weights, names, options.directed)  # type: ignore[attr-defined]
+        return cls._of_rows(indptr, indices, weights, names, options.directed)
 
     @classmethod
     @known_keywords()

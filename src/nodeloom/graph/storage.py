@@ -10,24 +10,24 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError, ModelError
+from nodeloom.graph.rows import GraphRows
 from nodeloom.io.tensors import DamagedError, read_tensors, write_tensors
 from nodeloom.io.vocabulary import Vocabulary
 
-if TYPE_CHECKING:
-    from nodeloom.graph.graph import Graph
+Rows = TypeVar("Rows", bound=GraphRows)
 
 FORMAT = "nodeloom-graph"
 VERSION = "2"
 _DTYPES = {"indptr": ("int64",), "indices": ("int32", "int64"), "weights": ("float32",), "names": ("uint8",)}
 
 
-def save(graph: Graph, path: str | Path) -> None:
+def save(graph: GraphRows, path: str | Path) -> None:
     """Write `graph` to `path`, atomically; see :meth:`nodeloom.graph.Graph.save`."""
     arrays: dict[str, npt.NDArray[Any]] = {"indptr": graph.indptr, "indices": graph.indices}
     if not graph.names.is_range:
@@ -44,10 +44,8 @@ def save(graph: Graph, path: str | Path) -> None:
     write_tensors(path, arrays, metadata)
 
 
-def read(path: str | Path) -> Graph:
-    """Open a compiled graph, its arrays mapped; see :meth:`nodeloom.graph.Graph.open`."""
-    from nodeloom.graph.graph import Graph
-
+def read(path: str | Path, kind: type[Rows]) -> Rows:
+    """Open a compiled graph as one of this kind, its arrays mapped; see :meth:`nodeloom.graph.Graph.open`."""
     path = Path(path)
     _check_there(path)
     try:
@@ -69,7 +67,7 @@ def read(path: str | Path) -> Graph:
         directed, num_loops, fingerprint = _facts(metadata)
         indptr, indices, weights = arrays["indptr"], arrays["indices"], arrays.get("weights")
         names = Vocabulary.from_bytes(arrays["names"], len(indptr) - 1) if "names" in arrays else None
-        graph = Graph(indptr, indices, weights, names, directed)
+        graph = kind(indptr, indices, weights, names, directed)
         if graph.num_loops != num_loops:
             raise ValueError(f"num_loops: {num_loops} are told, and {graph.num_loops} are there")
         if version == "1" and graph.fingerprint() != fingerprint:  # all the checksum that there was

@@ -2,63 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
-from nodeloom.errors import ConfigError, DataError
+from nodeloom.errors import DataError
 from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.columns import EdgeColumns
+from nodeloom.io.edge_format import EdgeFormat
 from nodeloom.io.edgelist_text import TextReader
-from nodeloom.io.formats.recognise import FORMATS, reader_of
-from nodeloom.io.separation import COMMENT, DELIMITERS
+from nodeloom.io.formats.recognise import reader_of
 from nodeloom.io.source import open_source
-from nodeloom.io.weights import check_weighted
+from nodeloom.io.tables import read_table_file
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.typing import Auto
 from nodeloom.words import setting
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeFormat:
-    """How edges are written in a file; see :meth:`nodeloom.graph.Graph.from_file`.
-
-    Raises
-    ------
-    ConfigError
-        A value is not one of those allowed.
-    """
-
-    delimiters: str = DELIMITERS
-    comment: str = COMMENT
-    weighted: bool | Auto = "auto"
-    columns: Sequence[str | int] | None = None
-    encoding: str = "utf-8"
-    format: str = "auto"
-    directed: bool = False
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.delimiters, str) or not self.delimiters.strip("\r\n"):
-            raise ConfigError(
-                f"{setting('format.delimiters')}: expected a string of the characters that delimit, got {self.delimiters!r}"
-            )
-        if not self.delimiters.isascii():
-            raise ConfigError(f"{setting('format.delimiters')}: expected ASCII characters, got {self.delimiters!r}")
-        if not isinstance(self.comment, str) or set(self.comment) & set(self.delimiters + "\r\n"):
-            raise ConfigError(
-                f"{setting('format.comment')}: expected a prefix without delimiters ('' for no comments), got {self.comment!r}"
-            )
-        check_weighted(self.weighted)
-        if self.format not in FORMATS:
-            raise ConfigError(f"{setting('graph.format')}: expected one of {', '.join(FORMATS)}, got {self.format!r}")
-        if self.columns is not None and (
-            isinstance(self.columns, str)
-            or len(self.columns) not in (2, 3)
-            or not all(isinstance(c, str | int) and not isinstance(c, bool) for c in self.columns)
-        ):
-            raise ConfigError(
-                f"columns: expected the names, or the numbers, of two or three columns, got {self.columns!r}"
-            )
 
 
 def read_edges(
@@ -126,8 +83,6 @@ def collect_edges(
             elif source.kind == "text":
                 text.read(source)
             else:
-                from nodeloom.io.tables import read_table_file
-
                 read_table_file(source, collector, form)
         if collector.num_edges > before:
             weighted_by.setdefault(collector.num_weights > weights_before, source.name)

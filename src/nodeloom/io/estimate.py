@@ -11,7 +11,7 @@ from nodeloom.errors import DataError
 from nodeloom.io.source import open_source
 
 if TYPE_CHECKING:
-    from nodeloom.io.edgelist import EdgeFormat
+    from nodeloom.io.edge_format import EdgeFormat
 
 _SAMPLE = 1 << 18
 # How many times smaller lists of edges usually become; one that becomes smaller still is only read in the other way.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from nodeloom.io.cells import is_integer, is_number
 from nodeloom.io.columns import find_pair, stem_of, word
-from nodeloom.io.separation import is_integer, is_number
 
 Header = Literal["certain", "doubtful", ""]
 

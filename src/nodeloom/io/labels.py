@@ -13,9 +13,9 @@ import numpy.typing as npt
 from scipy import sparse
 
 from nodeloom.errors import DataError, describe
+from nodeloom.io.cells import COMMENT, DELIMITERS, is_number
 from nodeloom.io.columns import word
 from nodeloom.io.header import WORDS
-from nodeloom.io.separation import COMMENT, DELIMITERS, is_number
 from nodeloom.io.tokens import TokenTable, read_tokens
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.log import logger

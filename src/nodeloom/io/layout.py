@@ -15,15 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
+from nodeloom.io.cells import DELIMITERS, MISSING, cut, is_number, usual_width
 from nodeloom.io.columns import choose_columns
 from nodeloom.io.header import header_of
-from nodeloom.io.separation import DELIMITERS, MISSING, cut, find_delimiters, is_number, usual_width
+from nodeloom.io.separation import find_delimiters
 from nodeloom.kernels.reference.tokens import cell_delimiter
 from nodeloom.log import logger
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
-    from nodeloom.io.edgelist import EdgeFormat
+    from nodeloom.io.edge_format import EdgeFormat
 
 SAMPLE = 200
 """Lines that are looked at."""

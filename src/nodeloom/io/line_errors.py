@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nodeloom.errors import DataError, describe
+from nodeloom.io.cells import is_number
 from nodeloom.io.layout import SIGNS, Layout
-from nodeloom.io.separation import is_number, other_delimiter
+from nodeloom.io.separation import other_delimiter
 from nodeloom.io.weights import wrong_weight
 from nodeloom.kernels.cpu import tokens as kernels
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
-    from nodeloom.io.edgelist import EdgeFormat
+    from nodeloom.io.edge_format import EdgeFormat
 
 
 def bad_line(place: str, status: int, line: str, layout: Layout, form: EdgeFormat) -> DataError:

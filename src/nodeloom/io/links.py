@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
+from nodeloom.io.cells import COMMENT, DELIMITERS
 from nodeloom.io.labels import known_rows, without_header
-from nodeloom.io.separation import COMMENT, DELIMITERS
 from nodeloom.io.tokens import read_tokens
 from nodeloom.io.vocabulary import Vocabulary
 

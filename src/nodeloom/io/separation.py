@@ -3,73 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 
 from nodeloom.errors import DataError, describe
-from nodeloom.kernels.reference.tokens import split_line
+from nodeloom.io.cells import DELIMITERS, SEPARATORS, cut, is_integer, is_number, share_alike
+from nodeloom.io.header import header_of
 from nodeloom.words import setting
 
-DELIMITERS = " \t\r\n"
-"""Blanks and tabs; where the first lines show that each is cut by a comma, semicolon, bar or tab, it is this alone."""
-
-COMMENT = "#"
-
-MISSING = {"nan", "null", "none", "n/a", "<na>", "nil", "\\n"}
-"""What stands for a value that is not there, in files of pandas, R and databases; in small letters."""
-
-_CELLS = "\t,;|"
-_PLAIN = tuple(_CELLS)
-_TOKEN = re.compile(r"[^ \t\r\n]+")
 _MOST = 0.6  # of the lines that must have as many columns as the first, for a delimiter to be taken
-
-
-def cut(line: str, delimiters: str, comment: str, num_column: int = 2, *, strict: bool = False) -> list[str]:
-    """Return the cells of a line; where quotes have no end none, or (`strict`) a ValueError."""
-    if '"' not in line and not (comment and comment in line):  # most lines; the definition takes its time
-        if delimiters == DELIMITERS:
-            return _TOKEN.findall(line)
-        if delimiters in _PLAIN:
-            cells = [cell.strip(" \t") for cell in line.split(delimiters)]
-            return cells if any(cells) or len(cells) > 1 else []
-    try:
-        return split_line(line, delimiters, comment, num_column)
-    except ValueError:
-        if strict:
-            raise
-        return []
-
-
-def is_number(text: str) -> bool:
-    """Tell whether a text is a number, NaN and infinity among them."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def is_integer(text: str) -> bool:
-    """Tell whether a text is what an integer of 64 bits is written like."""
-    digits = text.removeprefix("-")
-    written = digits.isascii() and digits.isdecimal() and (digits[0] != "0" or text == "0")
-    return written and len(digits) < 20 and -(2**63) <= int(text) < 2**63
-
-
-def usual_width(rows: Sequence[Sequence[str]]) -> int:
-    """Return the number of columns that most rows have."""
-    return Counter(len(row) for row in rows).most_common(1)[0][0] if rows else 0
-
-
-def share_alike(rows: Sequence[Sequence[str]]) -> tuple[float, int]:
-    """Return the share of rows with as many columns as the first, empty ones at the end aside, and that number."""
-    if not rows:
-        return 0.0, 0
-    width = len(rows[0])
-    while width and not rows[0][width - 1]:
-        width -= 1
-    alike = sum(len(row) >= width and not any(row[width:]) for row in rows)
-    return alike / len(rows), width
 
 
 def _are_edges(rows: Sequence[Sequence[str]], above: int) -> bool:
@@ -108,9 +49,11 @@ def find_delimiters(
     DataError
         The lines can be cut in two ways, into different edges.
     """
-    rows = {d: [cut(line, d, comment) for line in lines] for d in _CELLS if d not in comment and d in "\n".join(lines)}
+    rows = {
+        d: [cut(line, d, comment) for line in lines] for d in SEPARATORS if d not in comment and d in "\n".join(lines)
+    }
     if wanted:
-        for delimiter in (*_CELLS, DELIMITERS):
+        for delimiter in (*SEPARATORS, DELIMITERS):
             names = cut(lines[0], delimiter, comment, len(lines[0]))
             if set(wanted) <= set(names):
                 return delimiter
@@ -137,8 +80,6 @@ def find_delimiters(
         return DELIMITERS
     if not inner or not _are_edges(blanks, 0) or any('"' in line for line in lines):
         return delimiter
-    from nodeloom.io.header import header_of
-
     if header_of(cells) == "certain":
         return delimiter
     if delimiter == "\t" and all(is_integer(cell) for row in blanks for cell in row[:2]):

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from nodeloom.encoding import EXPECTED, text_codec
 from nodeloom.errors import DataError, describe
-from nodeloom.io.formats.refused import refusal
+from nodeloom.io.refused import refusal
 
 BLOCK = 1 << 22
 # A line may span blocks, but this much without a line end is no list of edges.

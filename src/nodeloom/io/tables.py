@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow as pa
 
-    from nodeloom.io.edgelist import EdgeFormat
+    from nodeloom.io.edge_format import EdgeFormat
 
 _BATCH = 1 << 18
 _BUFFER = 1 << 22  # bytes of a column of a Parquet file that are read at a time

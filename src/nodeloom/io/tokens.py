@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
+from nodeloom.io.cells import COMMENT, DELIMITERS, cut
 from nodeloom.io.layout import Line, first_lines, refuse_comments
-from nodeloom.io.separation import COMMENT, DELIMITERS, cut, find_delimiters, other_delimiter
+from nodeloom.io.separation import find_delimiters, other_delimiter
 from nodeloom.io.source import open_source, read_text
 from nodeloom.kernels.reference.tokens import cell_delimiter
 from nodeloom.log import logger

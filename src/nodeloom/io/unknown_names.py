@@ -5,23 +5,47 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
 
 from nodeloom.errors import UnknownNodeError
-from nodeloom.typing import NodeName
+from nodeloom.typing import NodeName, OffsetArray
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from nodeloom.io.vocabulary import Vocabulary
+
+class Names(Protocol):
+    """What is asked of the names that there are; see :class:`nodeloom.io.vocabulary.Vocabulary`."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether names are text, not integers."""
+
+    @property
+    def is_range(self) -> bool:
+        """Whether they are 0 to N - 1."""
+
+    def __len__(self) -> int: ...
+
+    @overload
+    def __getitem__(self, index: int) -> NodeName: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[NodeName]: ...
+
+    def find(self, names: Any, missing: int | None = None) -> OffsetArray:
+        """Return the number of each name, or `missing`."""
+
+    def to_arrow(self) -> pa.Array:
+        """Return all of them."""
+
 
 _LOOKED_AT = 1 << 20  # names from the first on: some 50 milliseconds
 _COMPARED = 2000  # names compared letter by letter: some 50 milliseconds
 
 
-def unknown_names(names: Vocabulary, unknown: pa.Array) -> UnknownNodeError:
+def unknown_names(names: Names, unknown: pa.Array) -> UnknownNodeError:
     """Return the error that tells the first five unknown names, and what was probably meant."""
     count, shown = len(unknown), unknown[:5].to_pylist()
     got = f"{count:,} unknown name{'s' if count > 1 else ''}: {', '.join(map(_quoted, shown))}{', ...' if count > 5 else ''}"
@@ -30,7 +54,7 @@ def unknown_names(names: Vocabulary, unknown: pa.Array) -> UnknownNodeError:
     return UnknownNodeError(f"expected names of nodes of the graph ({_described(names)}), got {got}{hint}")
 
 
-def _described(names: Vocabulary) -> str:
+def _described(names: Names) -> str:
     count = len(names)
     if count == 0:
         return "which has none"
@@ -44,7 +68,7 @@ def _quoted(name: NodeName) -> str:
     return text if len(text) <= 80 else f"{text[:60]}...{text[-1]}"
 
 
-def similar(names: Vocabulary, name: str, most: int = 3) -> list[str]:
+def similar(names: Names, name: str, most: int = 3) -> list[str]:
     """Return up to `most` names that look like `name`, the most similar first.
 
     Parameters

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
 from nodeloom.io.decoding import decoded
+from nodeloom.io.unknown_names import unknown_names
 from nodeloom.typing import NodeName, OffsetArray
 
 if TYPE_CHECKING:
@@ -224,8 +225,6 @@ class Vocabulary:
         if absent.any():
             if missing is None:
                 import pyarrow as pa
-
-                from nodeloom.io.unknown_names import unknown_names
 
                 raise unknown_names(self, queries.filter(pa.array(absent)))
             found[absent] = missing

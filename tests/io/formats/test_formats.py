@@ -10,7 +10,7 @@ import pytest
 from nodeloom.config import GraphConfig
 from nodeloom.errors import DataError
 from nodeloom.graph import Graph
-from nodeloom.io.formats.recognise import FORMATS
+from nodeloom.io.edge_format import FORMATS
 
 
 def edges_of(graph):

@@ -15,7 +15,7 @@ from nodeloom.io.source import Source
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nodeloom.io.edgelist import EdgeFormat
+    from nodeloom.io.edge_format import EdgeFormat
 
 _LONGEST = 10_000  # characters of the attributes of an edge
 

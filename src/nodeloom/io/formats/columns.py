@@ -19,7 +19,7 @@ from nodeloom.log import logger
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from nodeloom.io.edgelist import EdgeFormat
+    from nodeloom.io.edge_format import EdgeFormat
 
 KONECT = re.compile(rb"%\s*(sym|asym|bip)\s+(\w+)", re.IGNORECASE)
 _KONECT_SIZES = re.compile(rb"%\s*(\d{1,18})\s+(\d{1,18})\s+(\d{1,18})\s*$", re.MULTILINE)

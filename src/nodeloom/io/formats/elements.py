@@ -20,7 +20,7 @@ from nodeloom.words import setting
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from nodeloom.io.edgelist import EdgeFormat
+    from nodeloom.io.edge_format import EdgeFormat
 
 Ways = Literal["once", "both", "perhaps both", "directed"]
 """How a file holds its edges: undirected and once, undirected and both ways round, entries of a matrix, or as arcs."""

@@ -12,7 +12,7 @@ from nodeloom.io.formats.elements import Elements, attribute_weights, node_names
 from nodeloom.log import logger
 
 if TYPE_CHECKING:
-    from nodeloom.io.edgelist import EdgeFormat
+    from nodeloom.io.edge_format import EdgeFormat
 
 
 class Gathered:

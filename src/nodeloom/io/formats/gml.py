@@ -17,7 +17,7 @@ from nodeloom.log import logger
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
-    from nodeloom.io.edgelist import EdgeFormat
+    from nodeloom.io.edge_format import EdgeFormat
 
 _TOKEN = re.compile(
     r'"(?P<text>[^"]*)"|(?P<open>\[)|(?P<close>\])|(?P<comment>(?<![^\n])[ \t]*#[^\n]*)|(?P<word>[^\s\[\]"]+)|(?P<odd>\S)'

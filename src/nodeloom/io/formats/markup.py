@@ -13,7 +13,7 @@ from nodeloom.io.formats.gathered import Gathered
 from nodeloom.io.source import Source
 
 if TYPE_CHECKING:
-    from nodeloom.io.edgelist import EdgeFormat
+    from nodeloom.io.edge_format import EdgeFormat
 
 Attributes = dict[str, str]
 _BLOCK = 1 << 16

@@ -16,7 +16,7 @@ from nodeloom.io.matrices import matrix_edges
 from nodeloom.io.source import Source
 
 if TYPE_CHECKING:
-    from nodeloom.io.edgelist import EdgeFormat
+    from nodeloom.io.edge_format import EdgeFormat
 
 # An entry has two digits, a blank and a line end at least.
 _BYTES = 4

@@ -17,7 +17,7 @@ from nodeloom.io.weights import check_weights
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
-    from nodeloom.io.edgelist import EdgeFormat
+    from nodeloom.io.edge_format import EdgeFormat
 
 Integers = npt.NDArray[np.int64]
 _HINT = f"If the file is a list of edges, give {setting('graph.format', 'edges')}."

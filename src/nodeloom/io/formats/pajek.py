@@ -13,7 +13,7 @@ from nodeloom.io.formats.text import text_of
 from nodeloom.io.source import Source
 
 if TYPE_CHECKING:
-    from nodeloom.io.edgelist import EdgeFormat
+    from nodeloom.io.edge_format import EdgeFormat
 
 _TOKEN = re.compile(r'"([^"]*)"|(\S+)')
 _SKIPPED = ("partition", "vector", "permutation", "cluster", "hierarchy", "events")

@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 
 from nodeloom.errors import DataError
+from nodeloom.io.collector import EdgeCollector
+from nodeloom.io.edge_format import READERS, EdgeFormat
 from nodeloom.io.formats.columns import KONECT, is_ogb, neo4j_header
 from nodeloom.io.formats.elements import tell_of_direction
 from nodeloom.io.formats.foreign import foreign_text
@@ -18,29 +19,7 @@ from nodeloom.io.formats.text import whole
 from nodeloom.io.source import Source, encoding_of
 from nodeloom.words import setting
 
-if TYPE_CHECKING:
-    from nodeloom.io.collector import EdgeCollector
-    from nodeloom.io.edgelist import EdgeFormat
-
-Reader = Callable[[Source, "EdgeCollector", "EdgeFormat"], None]
-
-READERS: dict[str, str] = {
-    "matrix-market": "matrix_market.read_matrix_market",
-    "graphml": "markup.read_graphml",
-    "gexf": "markup.read_gexf",
-    "gml": "gml.read_gml",
-    "pajek": "pajek.read_pajek",
-    "metis": "metis.read_metis",
-    "adjlist": "adjacency.read_adjlist",
-    "multiline-adjlist": "adjacency.read_multiline_adjlist",
-    "konect": "columns.read_konect",
-    "ogb": "columns.read_ogb",
-    "neo4j": "columns.read_neo4j",
-}
-"""Formats that are read, and the function of this package that does."""
-
-FORMATS = ("auto", "edges", *READERS)
-"""What the option `format` may be: "edges" is a list of edges whatever it looks like."""
+Reader = Callable[[Source, EdgeCollector, EdgeFormat], None]
 
 _HEAD = 4096
 _COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
