@@ -58,8 +58,9 @@ def test_a_card_for_each_worker(large_graph, tmp_path):
 
     if torch.cuda.device_count() < 2:
         pytest.skip("there is one GPU only")
-    for options in ((), ("--table-dtype", "bf16", "--num-partition", "2")):
-        plan, *rest = two_workers(tmp_path, large_graph, *options)
+    for folder, options in (("fp32", ()), ("bf16", ("--table-dtype", "bf16", "--num-partition", "2"))):
+        (tmp_path / folder).mkdir()
+        plan, *rest = two_workers(tmp_path / folder, large_graph, *options)
         check(plan, *rest)
         assert "in every round, from GPU to GPU." in plan["reason"]
 

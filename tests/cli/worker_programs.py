@@ -20,7 +20,7 @@ def start(folder, *arguments, **options):
 def auc_of(process):
     out, err = process.communicate(timeout=150)
     said = [line for line in err.splitlines() if not line.startswith("training: ")]  # of a slow machine
-    assert (process.returncode, said) == (0, [])
+    assert (process.returncode, said) == (0, []), err
     return json.loads(out)["evaluation"][0]["auc"]
 
 

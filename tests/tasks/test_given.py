@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas
-import polars
 import pyarrow
 import pytest
 from hypothesis import given
@@ -19,6 +17,8 @@ from nodeloom.io.labels import Labels
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.tasks import link_prediction, nearest, node_classification, random_control, split_edges
 from nodeloom.tasks.given import labels_of
+
+pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
 
 NAMES = Vocabulary.from_names(["ann", "bob", "eve", "joe"])
 
