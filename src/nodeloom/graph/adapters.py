@@ -17,6 +17,7 @@ from nodeloom.io.arrays import to_numpy
 from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.columns import EdgeColumns
 from nodeloom.io.matrices import matrix_edges, once_if_symmetric
+from nodeloom.io.networks import attribute_weights, network_edges
 from nodeloom.io.vocabulary import Vocabulary, name_array
 from nodeloom.io.weights import check_weights
 from nodeloom.typing import Auto, FloatArray, IndexArray, NodeName
@@ -168,26 +169,8 @@ def from_networkx(graph: networkx.Graph, weight: str | Auto | None) -> EdgeColum
     """Return the edges of a NetworkX graph as edge columns; see :meth:`nodeloom.graph.Graph.from_networkx`."""
     if isinstance(graph, type) or not all(hasattr(graph, name) for name in ("edges", "nodes", "is_directed")):
         raise DataError(f"graph: expected a NetworkX graph, got {type(graph).__name__}")
-    nodes = list(graph.nodes)
-    names = Vocabulary.from_names(_node_names(nodes))
-    number = {node: i for i, node in enumerate(nodes)}
-    num_edges = graph.number_of_edges()
-    dtype = index_dtype(len(nodes))
-    heads, tails = np.empty(num_edges, dtype), np.empty(num_edges, dtype)
-    for e, (head, tail) in enumerate(graph.edges()):
-        heads[e], tails[e] = number[head], number[tail]
-    weights = None
-    weights = None
-    if weight == "auto":
-        weight = "weight" if any("weight" in data for *_, data in graph.edges(data=True)) else None
-    if weight is not None:
-        if num_edges and not any(weight in data for *_, data in graph.edges(data=True)):
-            there = sorted({str(key) for *_, data in graph.edges(data=True) for key in data})
-            raise DataError(f"graph: expected an edge attribute {weight!r}, got {there}")
-        # As everywhere in NetworkX, an edge without the attribute weighs 1.
-        values = [value for *_, value in graph.edges(data=weight, default=1)]
-        weights = check_weights(_numbers(values, weight), num_edges)
-    return EdgeColumns(heads, tails, weights, names)
+    nodes, heads, tails, weights = network_edges(graph, weight, "graph")
+    return EdgeColumns(heads, tails, weights, Vocabulary.from_names(_node_names(nodes)))
 
 
 def _node_names(nodes: list[Any]) -> list[Any]:
@@ -212,7 +195,7 @@ def from_igraph(graph: igraph.Graph, weight: str | Auto | None) -> EdgeColumns:
         weight = "weight" if "weight" in graph.es.attributes() else None
     if weight is not None and weight not in graph.es.attributes():
         raise DataError(f"graph: expected an edge attribute {weight!r}, got {graph.es.attributes()}")
-    weights = None if weight is None else check_weights(_numbers(graph.es[weight], weight), len(pairs))
+    weights = None if weight is None else attribute_weights(graph.es[weight], weight, len(pairs), "graph")
     return EdgeColumns(pairs[:, 0].copy(), pairs[:, 1].copy(), weights, names)
 
 
@@ -247,21 +230,6 @@ def from_pyg(
     tails: IndexArray = ends[1].astype(dtype)
     checked = None if weights is None else check_weights(_flat(to_numpy(weights, "weights")), len(heads))
     return EdgeColumns(*_once(heads, tails, checked, num_nodes, options), vocabulary)
-
-
-def _numbers(values: list[Any], attribute: str) -> npt.NDArray[np.float64]:
-    """Return the values of an edge attribute as float64; text that is a number counts as one."""
-    result = np.empty(len(values))
-    for row, value in enumerate(values):
-        try:
-            result[row] = float(value)
-        except OverflowError:
-            result[row] = np.inf
-        except (ValueError, TypeError):
-            raise DataError(
-                f"edge attribute {attribute!r}: expected numbers, got {value!r} of type {type(value).__name__}"
-            ) from None
-    return result
 
 
 def _flat(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
