@@ -16,10 +16,10 @@ import numpy as np
 from common import arguments, available, classify, load
 from nodeloom import DeepWalk, Graph
 from nodeloom.engine import make_plan
-from nodeloom.engine.plan import Plan
 from nodeloom.engine.resident import Position, ResidentEngine
 from nodeloom.engine.store import Store
 from nodeloom.kernels.reference.merge import apply, changes
+from nodeloom.plan.plan import Plan
 from nodeloom.tasks import link_prediction, score_pairs, split_edges
 from report import Report
 

@@ -14,7 +14,8 @@ def take_kernels_of_the_cpu(monkeypatch):
     """Let blocks of a GPU be sorted and trained by the kernels of the CPU, if there is no card."""
     if not INTERPRETED:
         return
-    from nodeloom.engine.gpu import blocks, episode
+    from nodeloom.engine.gpu import episode
+    from nodeloom.engine.grid import gpu as blocks
     from nodeloom.engine.workers import gpu_blocks, gpu_store
 
     OnGpu(None, monkeypatch).take_kernels_of_the_cpu()

@@ -16,8 +16,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from nodeloom.engine import make_plan, place
-from nodeloom.engine import plan as plan_module
+from nodeloom.engine import make_plan, place, planner
 from nodeloom.engine.device import Gpu
 from nodeloom.engine.resident import Position
 from nodeloom.engine.training import train
@@ -58,7 +57,7 @@ class OnGpu:
     def __init__(self, engine, monkeypatch):
         self._engine, self._monkeypatch = engine, monkeypatch
         if INTERPRETED:
-            monkeypatch.setattr(plan_module, "resolve_device", self._resolve)
+            monkeypatch.setattr(planner, "resolve_device", self._resolve)
             self.memory(16 * GB)
 
     @staticmethod
@@ -67,7 +66,7 @@ class OnGpu:
 
     def memory(self, free):
         """Pretend that the GPU has so many bytes free."""
-        self._monkeypatch.setattr(plan_module, "find_gpu", lambda index: fake_gpu(free))
+        self._monkeypatch.setattr(planner, "find_gpu", lambda index: fake_gpu(free))
 
     def settings(self, **values):
         """Return settings, of a training on the GPU unless said otherwise."""
@@ -86,10 +85,10 @@ class OnGpu:
     def pools(self, *, tiles=None, at_least=None):
         """Set how many tiles are in a pool at most, and how many pools in a training at least."""
         if tiles is not None:
-            self._monkeypatch.setattr(plan_module, "TILES_PER_GPU_POOL", tiles)
-            self._monkeypatch.setattr(plan_module, "TILES_PER_POOL", tiles)
+            self._monkeypatch.setattr(planner, "TILES_PER_GPU_POOL", tiles)
+            self._monkeypatch.setattr(planner, "TILES_PER_POOL", tiles)
         if at_least is not None:
-            self._monkeypatch.setattr("nodeloom.engine.pools.POOLS_AT_LEAST", at_least)
+            self._monkeypatch.setattr("nodeloom.plan.pools.POOLS_AT_LEAST", at_least)
 
     def one_tile_at_a_time(self):
         """Train one tile after the other on a card too."""

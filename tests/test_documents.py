@@ -120,19 +120,19 @@ def test_pages_name_every_parameter():
 
 def test_the_page_on_training_gives_the_rules_as_they_are():
     from nodeloom.config import OptimizerConfig
-    from nodeloom.engine import choose
-    from nodeloom.engine.optimizer import optimizer_of
+    from nodeloom.model.optimizer import optimizer_of
+    from nodeloom.plan import defaults
 
     text = (DOCS / "training.md").read_text(encoding="utf-8")
     cells = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")
     ]
     rows = {row[0]: row[1:] for row in cells}
-    assert rows["`augmentation_step`"][0].startswith(f"{choose.AUGMENTATION_STEP},")
-    assert rows["`random_walk_length`"][0].startswith(f"{choose.RANDOM_WALK_LENGTH} edges")
-    few, many, short = (choose.num_shared_negative(*of) for of in ((1, 2000), (5, 2000), (5, 500)))
+    assert rows["`augmentation_step`"][0].startswith(f"{defaults.AUGMENTATION_STEP},")
+    assert rows["`random_walk_length`"][0].startswith(f"{defaults.RANDOM_WALK_LENGTH} edges")
+    few, many, short = (defaults.num_shared_negative(*of) for of in ((1, 2000), (5, 2000), (5, 500)))
     assert rows["`num_shared_negative`"][0].startswith(f"{many}; {short} up to 500 epochs; {few} for")
-    assert rows["`hub_threshold`"][0].startswith("0") and choose.HUB_THRESHOLD == 0
+    assert rows["`hub_threshold`"][0].startswith("0") and defaults.HUB_THRESHOLD == 0
     for name in ("SGD", "Momentum", "AdaGrad", "RMSprop", "Adam"):
-        assert rows[name][0].split()[0] == f"{choose.learning_rate(name, 2000):g}", name
+        assert rows[name][0].split()[0] == f"{defaults.learning_rate(name, 2000):g}", name
         assert rows[name][1] == str(optimizer_of(OptimizerConfig(type=name)).num_moment), name

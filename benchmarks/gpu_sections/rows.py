@@ -15,11 +15,11 @@ from common import HERE
 from gpu_sections.card import DEVICE, DTYPES, ON_CARD, alternate, median, tensor
 from gpu_sections.shapes import youtube_shaped
 from nodeloom import Graph
-from nodeloom.engine.formats import WIDEST_BF16
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.optimizer import SGD
 from nodeloom.kernels.gpu.skipgram import train_walks
 from nodeloom.kernels.gpu.walks import first_order_walks
+from nodeloom.plan.formats import WIDEST_BF16
 from nodeloom.sampling import NegativeSampler, WalkSampler
 from report import Report
 

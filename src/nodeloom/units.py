@@ -62,3 +62,8 @@ def bytes_of(value: int | float | str, what: str = "size") -> int:
     if result < 1:
         raise ConfigError(describe(what, expected="a number of bytes such as 8000000000, '8GB' or '8GiB'", got=value))
     return result
+
+
+def sizes(memory: dict[str, int]) -> str:
+    """Return bytes by purpose in words, their sum first."""
+    return ", ".join([f"{size(sum(memory.values()))} in all", *(f"{k} {size(v)}" for k, v in memory.items())])

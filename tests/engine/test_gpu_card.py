@@ -10,12 +10,12 @@ import pytest
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan, place
-from nodeloom.engine.choose import initial_scale
 from nodeloom.engine.device import find_gpu
-from nodeloom.engine.parts import Part
 from nodeloom.kernels.cpu import initial
 from nodeloom.kernels.cpu.optimizer import MOMENTUM, SGD
 from nodeloom.kernels.reference import skipgram as reference
+from nodeloom.model.parts import Part
+from nodeloom.plan.defaults import initial_scale
 from nodeloom.rng import Purpose, stream
 
 pytestmark = pytest.mark.gpu

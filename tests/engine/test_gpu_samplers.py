@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from gpu_runs import same_tables
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
-from nodeloom.engine import make_plan
-from nodeloom.engine import plan as plan_module
+from nodeloom.engine import make_plan, planner
 from nodeloom.sampling import NegativeSampler, WalkSampler
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
@@ -118,7 +117,7 @@ def of_five(engine):
     """Return a graph and a plan with five tiles in a pool, for the samplers only."""
     graph = GRAPHS["undirected"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan_module, "TILES_PER_POOL", 5)
+        patch.setattr(planner, "TILES_PER_POOL", 5)
         plan = make_plan(graph, engine.settings(random_walk_length=15, num_epoch=1000, device="cpu", num_thread=2))
     assert plan.tiles_per_pool == 5
     return graph, plan

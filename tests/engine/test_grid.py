@@ -10,11 +10,12 @@ from scipy import stats
 
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
-from nodeloom.engine import make_plan, tiers
+from nodeloom.engine import make_plan
 from nodeloom.engine.grid import GridEngine, GridStore, cpu
 from nodeloom.engine.place import allocate, engine_of
 from nodeloom.engine.resident import Position
 from nodeloom.errors import ConfigError, GraphError, TrainingError, TrainingInterrupted
+from nodeloom.plan import grid_size
 from nodeloom.rng import mix
 
 
@@ -190,7 +191,7 @@ def test_every_pair_is_trained_once(engine, communities, monkeypatch):
 @pytest.mark.parametrize("in_files", [False, True], ids=["memory", "files"])
 def test_parts_in_files_and_in_memory_learn_the_same(engine, graph, slots, in_files, monkeypatch):
     # Placed alike, so that both train the same blocks.
-    monkeypatch.setattr(tiers, "range_balance", lambda strengths: 100.0)
+    monkeypatch.setattr(grid_size, "range_balance", lambda strengths: 100.0)
     plain = in_grid(engine, graph, (4, 4), num_epoch=20, optimizer="Momentum")
     first, _, _ = run(graph, plain)
     second, _, _ = run(

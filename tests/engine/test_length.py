@@ -6,7 +6,7 @@ import pytest
 
 from nodeloom import LINE, DeepWalk, Graph, load
 from nodeloom.datasets import planted_partition
-from nodeloom.engine.choose import LONGER_PAIRS, PAIRS_PER_NODE, num_epoch
+from nodeloom.plan.defaults import LONGER_PAIRS, PAIRS_PER_NODE, num_epoch
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
 from nodeloom.engine.place import allocate, engine_of
 from nodeloom.engine.resident import Position
-from nodeloom.engine.settings import Settings
 from nodeloom.errors import ConfigError
+from nodeloom.plan.settings import Settings
 
 
 @pytest.fixture(scope="module")

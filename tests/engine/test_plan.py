@@ -12,14 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodeloom import Graph
-from nodeloom.engine import choose, make_plan
-from nodeloom.engine.pools import TILES_PER_POOL
+from nodeloom.engine import make_plan
 from nodeloom.engine.resident import Position, ResidentEngine
 from nodeloom.engine.store import Store
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.kernels.cpu.simd import ROW_ALIGNMENT
 from nodeloom.kernels.reference.skipgram import positive_pairs
+from nodeloom.plan import defaults
+from nodeloom.plan.pools import TILES_PER_POOL
 from nodeloom.sampling import NegativeSampler, WalkSampler
 
 SHORT = settings(deadline=None, max_examples=40)
@@ -28,12 +29,12 @@ SHORT = settings(deadline=None, max_examples=40)
 def test_auto_becomes_what_the_rules_say(engine, graph):
     plan = make_plan(graph, engine.settings(num_epoch=300, num_thread="auto"))
     connected = int((graph.degrees > 0).sum())
-    assert plan.augmentation_step == choose.AUGMENTATION_STEP
-    assert plan.random_walk_length == choose.random_walk_length(choose.AUGMENTATION_STEP)
-    assert plan.num_shared_negative == choose.num_shared_negative(choose.AUGMENTATION_STEP, 300)
-    assert plan.hub_threshold == choose.HUB_THRESHOLD
-    assert plan.lr == choose.learning_rate("SGD", 300)
-    assert plan.weight_decay == choose.weight_decay("SGD", connected, graph.num_edges)
+    assert plan.augmentation_step == defaults.AUGMENTATION_STEP
+    assert plan.random_walk_length == defaults.random_walk_length(defaults.AUGMENTATION_STEP)
+    assert plan.num_shared_negative == defaults.num_shared_negative(defaults.AUGMENTATION_STEP, 300)
+    assert plan.hub_threshold == defaults.HUB_THRESHOLD
+    assert plan.lr == defaults.learning_rate("SGD", 300)
+    assert plan.weight_decay == defaults.weight_decay("SGD", connected, graph.num_edges)
     assert plan.num_thread == available_threads()
     assert plan.device == "cpu"
 
@@ -79,7 +80,7 @@ def test_threads(engine, graph, asked, threads):
 @pytest.mark.parametrize(
     ("step", "length", "directed", "expected"),
     [
-        ("auto", "auto", False, (choose.AUGMENTATION_STEP, 63)),
+        ("auto", "auto", False, (defaults.AUGMENTATION_STEP, 63)),
         ("auto", 2, False, (2, 2)),
         ("auto", 1, False, (1, 1)),
         (100, "auto", False, (100, 100)),
@@ -236,12 +237,12 @@ def test_peak_of_a_training_is_what_the_plan_says(engine, values):
 
 
 def test_what_does_not_fit_is_refused(engine, graph, monkeypatch):
-    monkeypatch.setattr("nodeloom.engine.budget.total_memory", lambda: 100_000)
+    monkeypatch.setattr("nodeloom.plan.memory.total_memory", lambda: 100_000)
     with pytest.raises(
         MemoryLimitError, match=r"at most 100 kB of memory, in parts, got .* beside the tables; .*Lower dim"
     ):
         make_plan(graph, engine.settings(dim=51_200))
-    monkeypatch.setattr("nodeloom.engine.budget.total_memory", lambda: None)  # unknown: try
+    monkeypatch.setattr("nodeloom.plan.memory.total_memory", lambda: None)  # unknown: try
     assert make_plan(graph, engine.settings(dim=51_200)).num_bytes > 100_000
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nodeloom import LINE, DeepWalk, Graph
-from nodeloom.engine.reach import Reach, isolated, untrained, without_edges_out
+from nodeloom.plan.reach import Reach, isolated, untrained, without_edges_out
 from nodeloom.tasks import node_vectors
 
 SINKS = Graph.from_edges([[0, 1], [0, 2], [3, 0], [2, 2], [4, 4]], num_nodes=6, directed=True)

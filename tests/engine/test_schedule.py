@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodeloom.engine.schedule import FLOOR, factors
 from nodeloom.errors import ConfigError
+from nodeloom.plan.learning_rate import FLOOR, factors
 
 POSITIONS = st.lists(st.floats(0, 2e9), min_size=1, max_size=300).map(lambda x: np.sort(np.array(x)))
 TOTALS = st.integers(1, 10**9)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, TrainConfig
 from nodeloom.engine import Settings
-from nodeloom.engine.settings import differences
+from nodeloom.plan.settings import differences
 
 # Another valid value of every key, and whether the key decides what is trained.
 OTHER = {

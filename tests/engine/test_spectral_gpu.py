@@ -37,7 +37,7 @@ def arcs():
 
 @pytest.fixture
 def tables():
-    from nodeloom.engine.gpu.tables import GpuTables
+    from nodeloom.engine.spectral.gpu_tables import GpuTables
 
     with GpuTables("cuda:0").running() as found:
         yield found
@@ -79,7 +79,7 @@ def test_operations(graph, tables):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_operations_in_blocks(graph, tables, width):
-    from nodeloom.engine.gpu.columns import BlockedGpuTables
+    from nodeloom.engine.spectral.gpu_columns import BlockedGpuTables
 
     with BlockedGpuTables("cuda:0", width).running() as blocked:
         want, got = operations(tables, graph), operations(blocked, graph)
@@ -131,7 +131,7 @@ def test_vectors_in_blocks_are_those_of_whole_tables(graph, arcs, model, directe
 
 
 def test_memory_of_tables_is_used_again(graph):
-    from nodeloom.engine.gpu.columns import BlockedGpuTables
+    from nodeloom.engine.spectral.gpu_columns import BlockedGpuTables
 
     with BlockedGpuTables("cuda:0", 5).running() as backend:
         one, other = backend.random(1, 122, 12), backend.random(2, 122, 12)
@@ -247,7 +247,7 @@ def test_where_the_matrix_does_not_fit_the_cpu_takes_over(placed, large, caplog)
 
 
 def test_main_memory_is_kept_to(placed, large, monkeypatch):
-    monkeypatch.setattr("nodeloom.engine.budget.total_memory", lambda: 3_000_000)
+    monkeypatch.setattr("nodeloom.plan.memory.total_memory", lambda: 3_000_000)
     assert placed(large, dim=32).num_bytes <= 3_000_000  # vectors and graph
     with pytest.raises(MemoryLimitError, match=r"at most 3 MB of memory, got .*tables"):
         placed(large, dim=100, gpu_memory_limit=2_000_000)

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodeloom.engine import choose, make_plan
-from nodeloom.engine.choose import LARGEST_VALUE
+from nodeloom.engine import make_plan
 from nodeloom.engine.store import Store, aligned_zeros
+from nodeloom.model.optimizer import LARGEST_VALUE
+from nodeloom.plan import defaults
 
 
 @given(rows=st.integers(0, 50), row=st.integers(1, 20).map(lambda n: 16 * n))
@@ -50,7 +51,7 @@ def test_first_values(engine, graph, dim):
         assert not store.vertex[:, dim:].any()  # padding
     for table in tables:
         assert (table == tables[0]).all()
-    values, scale = tables[0][:, :dim], choose.initial_scale(dim)
+    values, scale = tables[0][:, :dim], defaults.initial_scale(dim)
     assert np.abs(values).max() <= scale
     assert np.abs(values.mean()) < 5 * scale / np.sqrt(3 * values.size)
     assert values.std() == pytest.approx(scale / np.sqrt(3), rel=0.1)

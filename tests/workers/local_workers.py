@@ -72,7 +72,7 @@ def together(monkeypatch, num_worker, work):
     )
     here = threading.local()
     monkeypatch.setattr(package, "join", lambda: here.workers)
-    monkeypatch.setattr("nodeloom.engine.plan.num_workers", lambda resource: num_worker)
+    monkeypatch.setattr("nodeloom.engine.planner.num_workers", lambda resource: num_worker)
     for module in ("checkpoint", "workers.shape"):
         monkeypatch.setattr(
             f"nodeloom.engine.{module}.place",

@@ -10,9 +10,9 @@ from nodeloom import Graph
 from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
-from nodeloom.engine.settings import Settings
 from nodeloom.engine.workers.agreement import of_sections
 from nodeloom.errors import ConfigError
+from nodeloom.plan.settings import Settings
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from gpu_runs import GB, INTERPRETED, fake_gpu
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
-from nodeloom.engine.budget import device_memory
 from nodeloom.engine.workers import devices, merges
-from nodeloom.engine.workers.merges import extra_memory, merged_bytes, num_merges
 from nodeloom.errors import ConfigError, DeviceError, MemoryLimitError
+from nodeloom.plan.memory import device_memory
+from nodeloom.plan.merges import extra_memory, merged_bytes, num_merges
 
 needs_pretence = pytest.mark.skipif(not INTERPRETED, reason="it pretends to have other GPUs than there are")
 

@@ -6,10 +6,10 @@ import pytest
 
 from nodeloom import DeepWalk, Graph
 from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig, check_training
-from nodeloom.engine.settings import Settings, differences
-from nodeloom.engine.torchrun import num_workers, place
+from nodeloom.engine.torchrun import num_threads, num_workers, place
 from nodeloom.errors import ConfigError
 from nodeloom.kernels.cpu.parallel import available_threads
+from nodeloom.plan.settings import Settings, differences
 
 SECOND_OF_FOUR = {
     "RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0",
@@ -46,14 +46,14 @@ def test_among_others(second_of_four):
 
 
 def test_threads_are_shared_by_the_workers_of_a_host(second_of_four, monkeypatch):
-    monkeypatch.setattr("nodeloom.engine.settings.available_threads", lambda: 7)
-    assert settings().num_thread == 3
-    assert settings(num_thread=5).num_thread == 5
-    monkeypatch.setattr("nodeloom.engine.settings.available_threads", lambda: 1)
-    assert settings().num_thread == 1
+    monkeypatch.setattr("nodeloom.engine.torchrun.available_threads", lambda: 7)
+    assert num_threads(settings()) == 3
+    assert num_threads(settings(num_thread=5)) == 5
+    monkeypatch.setattr("nodeloom.engine.torchrun.available_threads", lambda: 1)
+    assert num_threads(settings()) == 1
     monkeypatch.delenv("TORCHELASTIC_RUN_ID")
-    monkeypatch.setattr("nodeloom.engine.settings.available_threads", available_threads)
-    assert settings().num_thread == available_threads()
+    monkeypatch.setattr("nodeloom.engine.torchrun.available_threads", available_threads)
+    assert num_threads(settings()) == available_threads()
 
 
 @pytest.mark.parametrize(

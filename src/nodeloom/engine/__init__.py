@@ -1,13 +1,13 @@
 """Engines: from a graph and settings to trained tables.
 
-:mod:`~nodeloom.engine.plan` turns every "auto" into a number before anything runs; :mod:`~nodeloom.engine.store` owns the tables;
+:mod:`~nodeloom.engine.planner` turns every "auto" into a number before anything runs; :mod:`~nodeloom.engine.store` owns the tables;
 :mod:`~nodeloom.engine.resident` trains what fits the memory; :mod:`~nodeloom.engine.training` runs the parts of a model one after the
 other, with callbacks, checkpoints and orderly interruption.
 """
 
-from nodeloom.engine.plan import Plan, make_plan
+from nodeloom.engine.planner import make_plan
 from nodeloom.engine.progress import Callback, Progress, Report
-from nodeloom.engine.settings import Settings
 from nodeloom.engine.training import TrainedTables, train
+from nodeloom.plan import Plan, Settings
 
 __all__ = ["Callback", "Plan", "Progress", "Report", "Settings", "TrainedTables", "make_plan", "train"]

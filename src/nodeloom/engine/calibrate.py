@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from nodeloom.engine.plan import Plan
 from nodeloom.engine.store import aligned_zeros
 from nodeloom.kernels.cpu._jit import is_compiled
 from nodeloom.kernels.cpu.parallel import collect
 from nodeloom.kernels.cpu.skipgram import train_walks
+from nodeloom.plan.plan import Plan
 
 _FLOATS = 1 << 25  # of a table: far more than the caches hold
 _TILES = 32

@@ -12,14 +12,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nodeloom.engine.place import AnyStore
-from nodeloom.engine.plan import Plan
 from nodeloom.engine.resident import Position, diverged
-from nodeloom.engine.settings import Settings, differences
 from nodeloom.engine.torchrun import place
 from nodeloom.errors import ConfigError, ModelError, OutputError, describe
 from nodeloom.io.atomic import check_writable
 from nodeloom.io.model_file import ModelData, check_same_graph, in_words, read_model, write_model
 from nodeloom.log import logger
+from nodeloom.plan.plan import Plan
+from nodeloom.plan.settings import Settings, differences
 from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:

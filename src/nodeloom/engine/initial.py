@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from nodeloom.engine.checkpoint import Tables
-from nodeloom.engine.choose import LARGEST_VALUE
-from nodeloom.engine.plan import Plan
 from nodeloom.errors import ModelError, describe
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.log import logger
+from nodeloom.model.optimizer import LARGEST_VALUE
+from nodeloom.plan.plan import Plan
 from nodeloom.typing import FloatArray
 from nodeloom.words import setting
 

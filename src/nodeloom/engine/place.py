@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.engine.grid import GridEngine, GridStore
-from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.resident import Position, ResidentEngine
 from nodeloom.engine.store import Store
-from nodeloom.engine.tiers import placement_of
+from nodeloom.model.parts import Part
+from nodeloom.plan.grid_size import placement_of
+from nodeloom.plan.plan import Plan
 from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class AnyStore(Protocol):
         """Set the first columns of a table, of all rows or of those where the mask `rows` is true."""
 
     def is_sound(self) -> bool:
-        """Tell whether all values are finite, and none of a table is beyond :data:`nodeloom.engine.choose.LARGEST_VALUE`."""
+        """Tell whether all values are finite, and none of a table is beyond :data:`nodeloom.model.optimizer.LARGEST_VALUE`."""
 
 
 class AnyEngine(Protocol):

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from nodeloom.engine.plan import Plan
 from nodeloom.errors import ParameterError
+from nodeloom.plan.plan import Plan
 
 
 @dataclasses.dataclass(frozen=True)

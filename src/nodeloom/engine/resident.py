@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nodeloom.engine.plan import Part, Plan
-from nodeloom.engine.schedule import factors
 from nodeloom.engine.store import Store
 from nodeloom.errors import GraphError, TrainingError
 from nodeloom.kernels.cpu.parallel import collect, slices
 from nodeloom.kernels.cpu.skipgram import train_walks
+from nodeloom.model.parts import Part
+from nodeloom.plan.learning_rate import factors
+from nodeloom.plan.plan import Plan
 from nodeloom.sampling import NegativeSampler, WalkSampler
 from nodeloom.typing import FloatArray
 from nodeloom.words import setting

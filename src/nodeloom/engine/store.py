@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.engine.choose import LARGEST_VALUE, initial_scale
-from nodeloom.engine.plan import Part
 from nodeloom.kernels.cpu.initial import uniform_rows
 from nodeloom.kernels.cpu.parallel import run_slices
+from nodeloom.model.optimizer import LARGEST_VALUE
+from nodeloom.model.parts import Part
+from nodeloom.plan.defaults import initial_scale
 from nodeloom.rng import Purpose, stream
 from nodeloom.typing import FloatArray
 
@@ -62,7 +63,7 @@ class Store:
         return cls(vertex, context, moments, tuple(aligned_zeros(num_nodes, part.row) for _ in range(num_moment)))
 
     def initialize(self, part: Part, num_thread: int) -> None:
-        """Give the vertex table uniform first values (:func:`nodeloom.engine.choose.initial_scale`); the context table starts at 0."""
+        """Give the vertex table uniform first values (:func:`nodeloom.plan.defaults.initial_scale`); the context table starts at 0."""
         key, scale = np.uint64(stream(part.seed, Purpose.INITIAL_VERTEX)), np.float32(initial_scale(part.dim))
         run_slices(
             lambda first, last: uniform_rows(key, first, part.dim, scale, self.vertex[first:last]),
@@ -96,7 +97,7 @@ class Store:
             target[rows] = values[rows]
 
     def is_sound(self) -> bool:
-        """Tell whether all values are finite, and none of a table is beyond :data:`nodeloom.engine.choose.LARGEST_VALUE`."""
+        """Tell whether all values are finite, and none of a table is beyond :data:`nodeloom.model.optimizer.LARGEST_VALUE`."""
         block = max(1, (1 << 22) // self.vertex.shape[1])
         return all(
             within(table[first : first + block], LARGEST_VALUE)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from nodeloom.config import ResourceConfig
 from nodeloom.errors import ConfigError, describe
+from nodeloom.kernels.cpu.parallel import available_threads
+from nodeloom.plan.settings import Settings
 from nodeloom.words import setting
 
 FOLDER = "NODELOOM_WORKERS"
@@ -59,6 +61,17 @@ def place() -> Place | None:
     rank, num_worker, local_rank, num_local, host, restart = (int(os.environ[name]) for name in names)
     launcher, _, folder = os.environ.get(FOLDER, "0:").partition(":")
     return Place(rank, num_worker, local_rank, num_local, host, restart, run, int(launcher), folder)
+
+
+def num_threads(settings: Settings) -> int:
+    """Return the number of threads, with "auto" decided: workers of one host share its threads."""
+    if settings.train.deterministic:
+        return 1
+    threads = settings.resource.threads
+    if threads != "auto":
+        return threads
+    here = place()
+    return max(1, available_threads() // (1 if here is None else here.num_local))
 
 
 def num_workers(resource: ResourceConfig, where: str = "num_worker") -> int:

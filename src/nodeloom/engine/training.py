@@ -14,13 +14,14 @@ from nodeloom.engine.checkpoint import Checkpoints, Tables
 from nodeloom.engine.initial import Vectors, warm_tables
 from nodeloom.engine.interrupt import StopRequest
 from nodeloom.engine.place import AnyStore, allocate, engine_of, peak_device_memory, sent_by, waited_by
-from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.progress import Progress, Report, checked_callbacks, peak_memory, tell
-from nodeloom.engine.reach import isolated, untrained
 from nodeloom.engine.resident import Position, diverged
-from nodeloom.engine.settings import Settings
 from nodeloom.errors import ConfigError, NodeloomError, TrainingInterrupted
 from nodeloom.log import logger
+from nodeloom.model.parts import Part
+from nodeloom.plan.plan import Plan
+from nodeloom.plan.reach import isolated, untrained
+from nodeloom.plan.settings import Settings
 from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def train(
     graph : Graph
         The graph.
     plan, settings
-        From :func:`nodeloom.engine.plan.make_plan`, and what it was made from.
+        From :func:`nodeloom.engine.planner.make_plan`, and what it was made from.
     callbacks : iterable
         See :class:`nodeloom.engine.progress.Callback`.
     init : model, optional

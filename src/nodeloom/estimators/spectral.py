@@ -156,7 +156,7 @@ class SpectralEmbedding(NodeEmbedding):
         vertex, context = _of_length(self.vectors_, length), _of_length(self.context_vectors_, length)
         missing = min(dim or 0, self.dim) - vertex.shape[1]
         if missing > 0:
-            from nodeloom.engine.choose import initial_scale
+            from nodeloom.plan.defaults import initial_scale
 
             scale = initial_scale(self.dim)
             random = np.random.default_rng(self.seed).uniform(-scale, scale, (len(vertex), missing)).astype(np.float32)

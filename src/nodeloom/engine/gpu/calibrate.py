@@ -9,8 +9,8 @@ import torch
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.layout import optimizer_settings
 from nodeloom.engine.gpu.store import DTYPES
-from nodeloom.engine.plan import Plan
 from nodeloom.kernels.gpu.skipgram import train_walks
+from nodeloom.plan.plan import Plan
 
 _BYTES = 1 << 30  # of a table: far more than the caches hold
 _TILES = 1 << 14

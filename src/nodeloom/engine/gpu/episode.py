@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from nodeloom.engine.budget import SLACK
 from nodeloom.engine.gpu.device import Device
 from nodeloom.engine.gpu.samplers import DeviceWalks
-from nodeloom.engine.plan import Part, Plan
 from nodeloom.kernels.cpu.parallel import run_slices
 from nodeloom.kernels.gpu.pairs import renumber
+from nodeloom.model.parts import Part
 from nodeloom.partition import Placement
+from nodeloom.plan.memory import SLACK
+from nodeloom.plan.plan import Plan
 from nodeloom.sampling import WalkSampler
 
 if TYPE_CHECKING:

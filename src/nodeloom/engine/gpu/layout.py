@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nodeloom.engine.plan import Plan
 from nodeloom.kernels.gpu.optimizer import SGD
 from nodeloom.kernels.gpu.pairs import Launch as PairLaunch
 from nodeloom.kernels.gpu.pairs import programs_for
 from nodeloom.kernels.gpu.skipgram import TILE, Launch
+from nodeloom.plan.plan import Plan
 from nodeloom.typing import DoubleArray, FloatArray
 
 if TYPE_CHECKING:

@@ -17,17 +17,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from nodeloom.engine.budget import POOL_SLOTS
 from nodeloom.engine.gpu.device import explained
 from nodeloom.engine.gpu.layout import largest_rates, layout, optimizer_settings
 from nodeloom.engine.gpu.samplers import DeviceNegatives, DeviceWalks, HostWalks
 from nodeloom.engine.gpu.store import GpuStore
-from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.resident import EMPTY_POOLS, Position, diverged, hub_weights
-from nodeloom.engine.schedule import factors
 from nodeloom.errors import ConfigError, GraphError, describe
 from nodeloom.kernels.gpu._triton import OutOfResources
 from nodeloom.kernels.gpu.skipgram import train_walks
+from nodeloom.model.parts import Part
+from nodeloom.plan.learning_rate import factors
+from nodeloom.plan.memory import POOL_SLOTS
+from nodeloom.plan.plan import Plan
 from nodeloom.words import setting
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from nodeloom.engine.gpu.device import Device
-from nodeloom.engine.plan import Part, Plan
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.walks import first_order_walks, second_order_walks
+from nodeloom.model.parts import Part
+from nodeloom.plan.plan import Plan
 from nodeloom.rng import mix
 from nodeloom.sampling import NegativeSampler, WalkSampler
 from nodeloom.sampling.pool import Batch, WalkPool

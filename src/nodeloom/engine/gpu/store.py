@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nodeloom.engine.choose import LARGEST_VALUE, initial_scale
 from nodeloom.engine.gpu.device import Device, explained
-from nodeloom.engine.plan import Part
 from nodeloom.kernels.gpu.initial import uniform_rows
+from nodeloom.model.optimizer import LARGEST_VALUE
+from nodeloom.model.parts import Part
+from nodeloom.plan.defaults import initial_scale
 from nodeloom.rng import Purpose, stream
 from nodeloom.typing import FloatArray
 
@@ -120,7 +121,7 @@ class GpuStore:
                     target[mask] = piece[mask].to(table.dtype)
 
     def is_sound(self) -> bool:
-        """Tell whether all values are finite, and none of a table is beyond :data:`nodeloom.engine.choose.LARGEST_VALUE`."""
+        """Tell whether all values are finite, and none of a table is beyond :data:`nodeloom.model.optimizer.LARGEST_VALUE`."""
         block = max(1, _BLOCK // self.vertex.shape[1])
         with explained(self.device.name):
             return all(

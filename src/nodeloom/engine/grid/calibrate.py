@@ -11,9 +11,9 @@ import numpy as np
 from nodeloom.engine.grid.engine import GridEngine
 from nodeloom.engine.grid.store import GridStore
 from nodeloom.engine.grid.tables import FileTable
-from nodeloom.engine.plan import Plan
 from nodeloom.engine.resident import Position
 from nodeloom.partition import assign
+from nodeloom.plan.plan import Plan
 
 _NODES, _EDGES_PER_NODE = 1 << 15, 8
 _PAIRS = {"cpu": 2_000_000, "gpu": 60_000_000}  # a fraction of a second

@@ -12,12 +12,13 @@ import numpy.typing as npt
 
 from nodeloom.engine.grid.noise import Noise
 from nodeloom.engine.grid.store import GridStore
-from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.store import aligned_zeros
 from nodeloom.kernels.cpu.negatives import draw_negatives
 from nodeloom.kernels.cpu.pairs import count_pairs, place_pairs, renumber, train_pairs, units_of
 from nodeloom.kernels.cpu.parallel import collect, slices
+from nodeloom.model.parts import Part
 from nodeloom.partition import Block, Load, Operation, Side, Store, Train, queue_of
+from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, mix
 from nodeloom.sampling import WalkSampler
 from nodeloom.typing import FloatArray

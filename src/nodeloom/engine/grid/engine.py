@@ -19,11 +19,12 @@ import numpy as np
 from nodeloom.engine.grid.episodes import begin_episode, end_episode
 from nodeloom.engine.grid.noise import Noise
 from nodeloom.engine.grid.store import GridStore
-from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.resident import EMPTY_POOLS, Position, diverged
-from nodeloom.engine.schedule import factors
 from nodeloom.errors import GraphError
+from nodeloom.model.parts import Part
 from nodeloom.partition import Block, Operation, Train, Transfers, blocks_of_row
+from nodeloom.plan.learning_rate import factors
+from nodeloom.plan.plan import Plan
 from nodeloom.rng import Purpose, stream
 from nodeloom.sampling.negatives import noise_weights
 
@@ -161,6 +162,6 @@ def _device(graph: Graph, plan: Plan, part: Part, store: GridStore, noise: Noise
         from nodeloom.engine.grid.cpu import CpuBlocks
 
         return CpuBlocks(graph, plan, part, store, noise)
-    from nodeloom.engine.gpu.blocks import GpuBlocks
+    from nodeloom.engine.grid.gpu import GpuBlocks
 
     return GpuBlocks(graph, plan, part, store, noise)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from nodeloom.engine.plan import Plan
 from nodeloom.engine.resident import Position
+from nodeloom.plan.plan import Plan
 
 
 def begin_episode(position: Position, plan: Plan, total_pair: int, shape: dict[str, int]) -> dict[str, int]:

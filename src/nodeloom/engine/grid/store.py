@@ -9,14 +9,15 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.engine.choose import LARGEST_VALUE, initial_scale
 from nodeloom.engine.grid.tables import FileTable, HostTable, packed, unpacked
-from nodeloom.engine.plan import Part
 from nodeloom.engine.store import within
 from nodeloom.kernels.cpu.initial import uniform_rows
 from nodeloom.kernels.cpu.parallel import run_slices
 from nodeloom.kernels.cpu.permute import permute_rows
+from nodeloom.model.optimizer import LARGEST_VALUE
+from nodeloom.model.parts import Part
 from nodeloom.partition import Placement
+from nodeloom.plan.defaults import initial_scale
 from nodeloom.rng import Purpose, stream
 from nodeloom.typing import FloatArray, IndexArray
 
@@ -140,7 +141,7 @@ class GridStore:
                 table[places[rows[first:last]], : values.shape[1]] = block[rows[first:last]]
 
     def is_sound(self) -> bool:
-        """Tell whether all values are finite, and none of a table is beyond :data:`nodeloom.engine.choose.LARGEST_VALUE`."""
+        """Tell whether all values are finite, and none of a table is beyond :data:`nodeloom.model.optimizer.LARGEST_VALUE`."""
         for name, table in self._tables().items():
             most = float(np.finfo(np.float32).max) if "moment" in name else LARGEST_VALUE
             shape = table.array.shape

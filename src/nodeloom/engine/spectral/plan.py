@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nodeloom.engine.budget import main_memory, sizes
 from nodeloom.engine.device import find_gpu, resolve_device
-from nodeloom.engine.reach import isolated, unlinked
-from nodeloom.engine.settings import Settings
 from nodeloom.engine.spectral import choose
 from nodeloom.engine.spectral.tables import COLUMN_BUFFERS, ROW_VALUES, column_bounds, group_bounds
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.log import logger
-from nodeloom.units import duration, size
+from nodeloom.plan.memory import main_memory
+from nodeloom.plan.reach import isolated, unlinked
+from nodeloom.plan.settings import Settings
+from nodeloom.units import duration, size, sizes
 from nodeloom.words import setting
 
 if TYPE_CHECKING:

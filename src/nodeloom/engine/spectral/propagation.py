@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.engine.reach import unlinked
 from nodeloom.engine.spectral.operator import operators, row_sums
 from nodeloom.engine.spectral.tables import Backend
 from nodeloom.engine.spectral.whitening import whitener
+from nodeloom.plan.reach import unlinked
 from nodeloom.rng import Purpose, stream
 from nodeloom.typing import DoubleArray
 

@@ -55,10 +55,10 @@ def backend_of(plan: SpectralPlan) -> AbstractContextManager[Any]:
     if plan.device == "cpu":
         return CpuTables(plan.num_thread).running()
     if plan.block_columns:
-        from nodeloom.engine.gpu.columns import BlockedGpuTables
+        from nodeloom.engine.spectral.gpu_columns import BlockedGpuTables
 
         return BlockedGpuTables(plan.device, plan.block_columns).running()
-    from nodeloom.engine.gpu.tables import GpuTables
+    from nodeloom.engine.spectral.gpu_tables import GpuTables
 
     return GpuTables(plan.device).running()
 

@@ -6,13 +6,13 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nodeloom.engine.settings import Settings
 from nodeloom.errors import ConfigError, describe
+from nodeloom.plan.settings import Settings
 
 if TYPE_CHECKING:
-    from nodeloom.engine.plan import Plan
     from nodeloom.engine.workers.group import Workers
     from nodeloom.graph import Graph
+    from nodeloom.plan.plan import Plan
 
 OWN = {
     "num_thread", "cpu_per_gpu", "gpus", "gpu_memory_limit", "memory_limit", "worker_timeout", "max_restart", "num_worker",

@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from nodeloom.engine.grid.cpu import CpuBlocks
 from nodeloom.engine.grid.noise import Noise
-from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.workers.group import Workers
 from nodeloom.engine.workers.store import WorkerStore
 from nodeloom.kernels.cpu.block_walks import train_block_walks
@@ -17,7 +16,9 @@ from nodeloom.kernels.cpu.negatives import draw_negatives
 from nodeloom.kernels.cpu.pairs import renumber
 from nodeloom.kernels.cpu.parallel import collect, slices
 from nodeloom.kernels.cpu.skipgram import TILE
+from nodeloom.model.parts import Part
 from nodeloom.partition import Block, Train
+from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, mix
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from nodeloom.engine.plan import Plan
 from nodeloom.engine.store import aligned_zeros
 from nodeloom.engine.workers.blocks import tile_shape
-from nodeloom.engine.workers.merges import merging_seconds
 from nodeloom.kernels.cpu.block_walks import train_block_walks
 from nodeloom.kernels.cpu.parallel import collect
+from nodeloom.plan.merges import merging_seconds
+from nodeloom.plan.plan import Plan
 
 _FLOATS = 1 << 24  # of a part: far more than the caches hold
 _TILES = 64

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nodeloom.engine.gpu.resident import GpuEngine, Span
-from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.resident import Position
 from nodeloom.engine.workers.copies_store import CopiesStore
 from nodeloom.errors import GraphError, NodeloomError, TrainingError
+from nodeloom.model.parts import Part
+from nodeloom.plan.plan import Plan
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph

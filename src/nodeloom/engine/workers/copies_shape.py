@@ -6,16 +6,16 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-from nodeloom.engine.budget import device_memory, host_memory, sizes
-from nodeloom.engine.formats import in_formats
-from nodeloom.engine.plan import Plan
-from nodeloom.engine.settings import Settings
 from nodeloom.engine.workers.devices import limits_of_gpus
 from nodeloom.engine.workers.group import Workers
-from nodeloom.engine.workers.merges import extra_memory, merged_bytes, num_merges
 from nodeloom.engine.workers.shape import check_memory, memory_limits
 from nodeloom.errors import MemoryLimitError, describe
-from nodeloom.units import size
+from nodeloom.plan.formats import in_formats
+from nodeloom.plan.memory import device_memory, host_memory
+from nodeloom.plan.merges import extra_memory, merged_bytes, num_merges
+from nodeloom.plan.plan import Plan
+from nodeloom.plan.settings import Settings
+from nodeloom.units import size, sizes
 from nodeloom.words import setting
 
 if TYPE_CHECKING:

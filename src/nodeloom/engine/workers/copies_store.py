@@ -11,11 +11,12 @@ import torch
 
 from nodeloom.engine.gpu.device import explained
 from nodeloom.engine.gpu.store import GpuStore
-from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.workers.group import Workers
 from nodeloom.engine.workers.links import Links
-from nodeloom.engine.workers.merges import buffer_rows, num_buffer, sent_share
 from nodeloom.kernels.gpu.merge import apply, changes
+from nodeloom.model.parts import Part
+from nodeloom.plan.merges import buffer_rows, num_buffer, sent_share
+from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, mix
 from nodeloom.typing import FloatArray
 

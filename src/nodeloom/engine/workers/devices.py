@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from nodeloom.config import ResourceConfig
 from nodeloom.engine.device import find_gpu, num_gpus, resolve_device
-from nodeloom.engine.formats import gpu_limit
-from nodeloom.engine.settings import Settings
 from nodeloom.engine.torchrun import place
 from nodeloom.errors import DeviceError, NodeloomError, describe
 from nodeloom.log import logger
+from nodeloom.plan.formats import gpu_limit
+from nodeloom.plan.settings import Settings
 
 if TYPE_CHECKING:
     from nodeloom.engine.workers.group import Workers
@@ -103,7 +103,7 @@ def limits_of_gpus(device: str, settings: Settings, workers: Workers) -> list[tu
     cards = workers.gather(card_of(Device(device).torch))  # now all have what a process takes on a GPU at once
     gpu = find_gpu(int(device.partition(":")[2] or 0))
     gpu = dataclasses.replace(gpu, free_memory=gpu.free_memory // cards.count(cards[workers.rank]))
-    return [(name, limit) for name, limit in workers.gather((device, gpu_limit(gpu, settings)))]
+    return [(name, limit) for name, limit in workers.gather((device, gpu_limit(gpu.free_memory, settings)))]
 
 
 def are_linked(device: str, workers: Workers) -> bool:

@@ -16,13 +16,14 @@ import numpy as np
 
 from nodeloom.engine.grid.episodes import begin_episode, end_episode
 from nodeloom.engine.grid.noise import Noise
-from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.resident import EMPTY_POOLS, Position, diverged
-from nodeloom.engine.schedule import factors
 from nodeloom.engine.workers.blocks import WorkerBlocks
 from nodeloom.engine.workers.store import WorkerStore
 from nodeloom.errors import GraphError
+from nodeloom.model.parts import Part
 from nodeloom.partition import Block, Handovers, rounds
+from nodeloom.plan.learning_rate import factors
+from nodeloom.plan.plan import Plan
 from nodeloom.rng import Purpose, stream
 from nodeloom.sampling.negatives import noise_weights
 

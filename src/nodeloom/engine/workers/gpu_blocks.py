@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 import torch
 
-from nodeloom.engine.budget import SLACK
-from nodeloom.engine.gpu.blocks import GpuBlocks
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.episode import EpisodeWalks
 from nodeloom.engine.gpu.store import DTYPES
+from nodeloom.engine.grid.gpu import GpuBlocks
 from nodeloom.engine.grid.noise import Noise
-from nodeloom.engine.plan import Part, Plan
 from nodeloom.engine.workers.gpu_store import GpuWorkerStore
 from nodeloom.engine.workers.links import Links
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.pairs import train_pairs
+from nodeloom.model.parts import Part
 from nodeloom.partition import Block, Placement, Train
+from nodeloom.plan.memory import SLACK
+from nodeloom.plan.plan import Plan
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph

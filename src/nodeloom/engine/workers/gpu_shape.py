@@ -5,11 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from nodeloom.engine.budget import device_memory, episode_chunk, host_memory, sizes
-from nodeloom.engine.formats import in_formats
-from nodeloom.engine.plan import Plan
-from nodeloom.engine.settings import Settings
-from nodeloom.engine.tiers import dealt_balance, grid_on_gpu, pair_memory, unit_memory, wanted
 from nodeloom.engine.torchrun import place
 from nodeloom.engine.workers.copies_shape import copies_on_gpus
 from nodeloom.engine.workers.devices import are_linked, limits_of_gpus
@@ -27,7 +22,12 @@ from nodeloom.engine.workers.shape import (
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.log import logger
 from nodeloom.partition import Grid
-from nodeloom.units import size
+from nodeloom.plan.formats import in_formats
+from nodeloom.plan.grid_size import dealt_balance, grid_on_gpu, pair_memory, unit_memory, wanted
+from nodeloom.plan.memory import device_memory, episode_chunk, host_memory
+from nodeloom.plan.plan import Plan
+from nodeloom.plan.settings import Settings
+from nodeloom.units import size, sizes
 from nodeloom.words import setting
 
 if TYPE_CHECKING:

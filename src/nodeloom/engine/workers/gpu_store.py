@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from nodeloom.engine.choose import initial_scale
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.store import DTYPES, within
-from nodeloom.engine.plan import Part
 from nodeloom.engine.workers.group import Workers
 from nodeloom.engine.workers.links import Links
 from nodeloom.engine.workers.store import Travel, WorkerStore, node_blocks
 from nodeloom.engine.workers.table import PartTable
 from nodeloom.kernels.gpu.initial import uniform_rows
+from nodeloom.model.parts import Part
 from nodeloom.partition import Placement, Side
+from nodeloom.plan.defaults import initial_scale
 from nodeloom.rng import Purpose, stream
 from nodeloom.typing import FloatArray, IndexArray
 

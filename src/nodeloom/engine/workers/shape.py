@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nodeloom.engine.budget import host_memory, main_memory
-from nodeloom.engine.plan import Plan
-from nodeloom.engine.settings import Settings
-from nodeloom.engine.tiers import refuse_hub_weights, wanted
 from nodeloom.engine.torchrun import place
 from nodeloom.engine.workers.group import Workers
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.partition import Grid, Handovers, Placement, assign, communities, rounds
 from nodeloom.partition.communities import MAX_PART
+from nodeloom.plan.grid_size import refuse_hub_weights, wanted
+from nodeloom.plan.memory import host_memory, main_memory
+from nodeloom.plan.plan import Plan
+from nodeloom.plan.settings import Settings
 from nodeloom.units import size
 from nodeloom.words import setting
 

@@ -10,13 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.engine.choose import LARGEST_VALUE, initial_scale
-from nodeloom.engine.plan import Part
 from nodeloom.engine.workers.group import Pending, Workers
 from nodeloom.engine.workers.table import PartTable
 from nodeloom.kernels.cpu.initial import uniform_rows
 from nodeloom.kernels.cpu.parallel import run_slices
+from nodeloom.model.optimizer import LARGEST_VALUE
+from nodeloom.model.parts import Part
 from nodeloom.partition import Handover, Placement, Side
+from nodeloom.plan.defaults import initial_scale
 from nodeloom.rng import Purpose, stream
 from nodeloom.typing import FloatArray, IndexArray
 

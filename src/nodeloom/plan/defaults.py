@@ -19,16 +19,6 @@ HUB_THRESHOLD = 0.0
 """Hub weights are off. They gain up to a point on some graphs, but the scores of hubs come out wrong: AUC of held-out edges falls
 from 0.91 to 0.72 on BlogCatalog and from 0.89 to 0.71 on Slashdot."""
 
-LARGEST_STEP = 2.0
-"""Longest step of a row in SGD, in Euclidean length: several times what occurs at the default learning rate, and short enough
-that a learning rate twenty times too high ends with poor vectors instead of NaN."""
-
-LARGEST_VALUE = 1000.0
-"""Largest size of a value in a table; a training that comes to more has diverged, though no value is infinite yet.
-
-Trained values are below 10 at any learning rate of SGD and AdaGrad up to 1, any number of negatives and up to 4000 epochs, on paths, stars,
-cliques and random graphs; RMSprop and Adam at lr 1, a thousand times that of auto, come to 410. Momentum at lr 0.5 came to 1e14."""
-
 _LEARNING_RATE = {"SGD": 0.01, "Momentum": 0.01, "AdaGrad": 0.05, "RMSprop": 0.001, "Adam": 0.001}
 
 PAIRS_PER_NODE = 20_000
@@ -69,11 +59,11 @@ def learning_rate(optimizer: str, num_epoch: int) -> float:
     """Return the first learning rate.
 
     SGD: 0.01 at 2000 epochs, where 0.005 and 0.02 give no better vectors and 0.05 diverges on three small graphs without
-    :data:`LARGEST_STEP`; more for a shorter training, with the power 0.6, up to 0.05. At 200 epochs 0.025 gives 44.8/35.5 on
-    YouTube-77k and 81.1/61.3 on LastFM where 0.01 gives 38.7/26.7 and 57.7/28.3; at 188 epochs on BlogCatalog 0.025, 0.033, 0.04 and
-    0.06 give 35.9/18.4, 37.6/20.8, 37.9/21.7 and, with fewer negatives, 33.7/18.6; at 50 epochs 0.05 is better still. The other
-    optimizers follow the same rule: at 400 epochs it takes LastFM from 76.4/56.8 to 83.2/72.1 with Adam, 82.8/70.1 to 86.2/78.9 with
-    RMSprop, 76.4/57.7 to 84.5/74.3 with Momentum and 85.3/76.6 to 86.0/78.8 with AdaGrad.
+    :data:`nodeloom.model.optimizer.LARGEST_STEP`; more for a shorter training, with the power 0.6, up to 0.05. At 200 epochs 0.025
+    gives 44.8/35.5 on YouTube-77k and 81.1/61.3 on LastFM where 0.01 gives 38.7/26.7 and 57.7/28.3; at 188 epochs on BlogCatalog 0.025,
+    0.033, 0.04 and 0.06 give 35.9/18.4, 37.6/20.8, 37.9/21.7 and, with fewer negatives, 33.7/18.6; at 50 epochs 0.05 is better still.
+    The other optimizers follow the same rule: at 400 epochs it takes LastFM from 76.4/56.8 to 83.2/72.1 with Adam, 82.8/70.1 to
+    86.2/78.9 with RMSprop, 76.4/57.7 to 84.5/74.3 with Momentum and 85.3/76.6 to 86.0/78.8 with AdaGrad.
 
     Parameters
     ----------

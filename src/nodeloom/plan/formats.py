@@ -5,23 +5,22 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from nodeloom.engine import choose
 from nodeloom.errors import ConfigError, describe
+from nodeloom.plan import defaults
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
-    from nodeloom.engine.device import Gpu
-    from nodeloom.engine.plan import Plan
-    from nodeloom.engine.settings import Settings
+    from nodeloom.plan.plan import Plan
+    from nodeloom.plan.settings import Settings
 
 WIDEST_BF16 = 256  # columns of a bf16 table; see nodeloom.kernels.gpu.skipgram.train_walks
 
 _GPU_SHARE = 0.95  # of the free memory of a GPU: the rest is for the library's own and for fragments
 
 
-def gpu_limit(gpu: Gpu, settings: Settings) -> int:
+def gpu_limit(free_memory: int, settings: Settings) -> int:
     """Return the bytes of a GPU that may be used: what is free there, at most what the user allows."""
-    limit = int(gpu.free_memory * _GPU_SHARE)
+    limit = int(free_memory * _GPU_SHARE)
     return limit if settings.resource.gpu_memory_limit == "auto" else min(limit, settings.resource.gpu_memory_limit)
 
 
@@ -47,6 +46,6 @@ def in_formats(plan: Plan, settings: Settings) -> list[Plan]:
         dtypes = ["fp32"]
     samplers: list[Any] = ["device", "host"] if resource.sampler == "auto" else [resource.sampler]
     choices = [(dtype, where) for dtype in dtypes for where in samplers]
-    if plan.num_nodes >= choose.BF16_NODES:  # walks of the CPU are slower by far, and bf16 costs large graphs nothing
+    if plan.num_nodes >= defaults.BF16_NODES:  # walks of the CPU are slower by far, and bf16 costs large graphs nothing
         choices = [(dtype, where) for where in samplers for dtype in dtypes]
     return [dataclasses.replace(plan, table_dtype=dtype, sampler=where) for dtype, where in choices]

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig
-from nodeloom.engine.torchrun import place
-from nodeloom.kernels.cpu.parallel import available_threads
 
 
 @dataclass(frozen=True)
@@ -17,17 +15,6 @@ class Settings:
     train: TrainConfig
     build: BuildConfig
     resource: ResourceConfig
-
-    @property
-    def num_thread(self) -> int:
-        """The number of threads, with "auto" decided: workers of one host share its threads."""
-        if self.train.deterministic:
-            return 1
-        threads = self.resource.threads
-        if threads != "auto":
-            return threads
-        here = place()
-        return max(1, available_threads() // (1 if here is None else here.num_local))
 
     def to_dict(self) -> dict[str, Any]:
         """Return all keys as JSON types, by section."""

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from nodeloom.engine.gpu.device import Device
-from nodeloom.engine.gpu.tables import GpuTables, add_moments, rows_at_a_time, scale_rows, turned
+from nodeloom.engine.spectral.gpu_tables import GpuTables, add_moments, rows_at_a_time, scale_rows, turned
 from nodeloom.engine.spectral.tables import COLUMN_BUFFERS, Matrix, column_bounds
 from nodeloom.kernels.gpu.initial import uniform_rows
 from nodeloom.typing import DoubleArray, FloatArray

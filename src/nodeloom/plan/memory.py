@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nodeloom.engine.settings import Settings
 from nodeloom.memory import total_memory
+from nodeloom.plan.settings import Settings
 from nodeloom.sampling.walks import HubRows, WalkSampler
-from nodeloom.units import size
 
 if TYPE_CHECKING:
-    from nodeloom.engine.plan import Plan
     from nodeloom.graph import Graph
+    from nodeloom.plan.plan import Plan
 
 POOL_SLOTS = 3
 """Pools of walks on a device: one is trained, one is sampled, one is being counted."""
@@ -95,8 +94,3 @@ def device_memory(plan: Plan, graph: Graph) -> dict[str, int]:
 
 def _walk_bytes(plan: Plan, itemsize: int) -> int:
     return plan.tiles_per_pool * plan.walks_per_tile * plan.nodes_per_walk * itemsize
-
-
-def sizes(memory: dict[str, int]) -> str:
-    """Return bytes by purpose in words, their sum first."""
-    return ", ".join([f"{size(sum(memory.values()))} in all", *(f"{k} {size(v)}" for k, v in memory.items())])

@@ -16,10 +16,11 @@ from nodeloom.engine.gpu.layout import optimizer_settings, pair_launch
 from nodeloom.engine.gpu.store import DTYPES
 from nodeloom.engine.grid.noise import Noise
 from nodeloom.engine.grid.store import GridStore
-from nodeloom.engine.plan import Part, Plan
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.pairs import count_pairs, heads_for, place_pairs, train_pairs, units_of
+from nodeloom.model.parts import Part
 from nodeloom.partition import Load, Operation, Side, Store, Train, queue_of
+from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, mix
 
 if TYPE_CHECKING:

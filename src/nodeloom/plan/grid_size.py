@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nodeloom.engine.budget import device_memory, episode_chunk, host_memory, main_memory
-from nodeloom.engine.settings import Settings
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.partition import Grid, Placement, assign, choose_grid
+from nodeloom.plan.memory import device_memory, episode_chunk, host_memory, main_memory
+from nodeloom.plan.settings import Settings
 from nodeloom.typing import DoubleArray
 from nodeloom.units import size
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
-    from nodeloom.engine.plan import Plan
     from nodeloom.graph import Graph
+    from nodeloom.plan.plan import Plan
 
 EPISODES = 16
 """Episodes of a training, at least: each sees all blocks once, and the learning rate falls from one to the next.

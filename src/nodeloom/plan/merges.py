@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from nodeloom.engine.budget import num_tables
+from nodeloom.plan.memory import num_tables
 
 if TYPE_CHECKING:
-    from nodeloom.engine.plan import Plan
+    from nodeloom.plan.plan import Plan
 
 MERGES = 100
 """Merges of a training.

@@ -11,7 +11,7 @@ from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
-    from nodeloom.engine.plan import Plan
+    from nodeloom.plan.plan import Plan
 
 TILES_PER_POOL = 4096  # at dim 128 and below: about a tenth of a second
 TILES_PER_GPU_POOL = 1 << 17  # about 10 milliseconds

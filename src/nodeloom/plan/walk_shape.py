@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nodeloom.engine import choose
-from nodeloom.engine.settings import Settings
 from nodeloom.errors import ConfigError, describe
+from nodeloom.plan import defaults
+from nodeloom.plan.settings import Settings
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ def walk_shape(settings: Settings, directed: bool, sinks: float) -> tuple[int, i
         If the step that was asked for is longer than the walks.
     """
     asked_step, asked_length = settings.train.augmentation_step, settings.train.random_walk_length
-    step = asked_step if asked_step != "auto" else choose.AUGMENTATION_STEP
+    step = asked_step if asked_step != "auto" else defaults.AUGMENTATION_STEP
     # A step of 1 asks for edges; on directed graphs only walks of one edge draw them evenly, on undirected ones all walks do.
-    chosen_length = 1 if step == 1 and directed else choose.random_walk_length(step, sinks)
+    chosen_length = 1 if step == 1 and directed else defaults.random_walk_length(step, sinks)
     length = asked_length if asked_length != "auto" else chosen_length
     if asked_step == "auto":
         step = min(step, length)

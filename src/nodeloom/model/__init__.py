@@ -1,0 +1,1 @@
+"""What is learned and minimised, as data: parts of a model and optimizers."""

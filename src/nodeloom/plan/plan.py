@@ -1,0 +1,242 @@
+"""The plan: what a training will do, in numbers. Data only; :mod:`nodeloom.engine.planner` decides it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+import numpy as np
+
+from nodeloom.kernels.cpu.skipgram import TILE
+from nodeloom.model.optimizer import Optimizer
+from nodeloom.model.parts import Part
+from nodeloom.partition import Grid
+from nodeloom.plan.learning_rate import Schedule
+from nodeloom.plan.reach import Reach
+from nodeloom.units import duration, rate, sizes
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Plan:
+    """What will be done, in numbers.
+
+    Attributes
+    ----------
+    model, device : str
+        The model; where it is trained.
+    num_nodes, num_edges : int
+        Of the graph.
+    dim : int
+        Values in a vector.
+    parts : tuple of Part
+        What is trained one after the other.
+    num_thread : int
+        Threads.
+    num_epoch : int
+        Epochs; each is `num_edges` positive pairs.
+    total_pair : int
+        Positive pairs, of all parts together.
+    augmentation_step, random_walk_length, num_shared_negative, positive_reuse : int
+        See the configuration.
+    walks_per_tile, tiles_per_pool : int
+        Walks that share negatives; tiles between two looks at the progress.
+    sink_share : float
+        Share of the edge weight that leads to nodes without edges out of them, where walks end (directed graphs).
+    reach : Reach
+        Nodes that training does not reach.
+    two_sided : bool
+        Whether both directions of a pair are trained (undirected graphs).
+    negative_weight : float
+        num_negative times negative_weight: the weight of the negatives of a positive pair.
+    negative_sample_exponent, hub_threshold, p, q, lr, weight_decay : float
+        See the configuration.
+    optimizer : Optimizer
+        The optimizer.
+    schedule : "linear", "constant" or callable
+        Of the learning rate.
+    seed : int
+        The seed.
+    table_dtype : {"fp32", "bf16"}
+        Number format of the tables.
+    sampler : {"device", "host"}
+        Who draws the walks: where the tables are trained, or CPU threads for a GPU.
+    memory : dict of str to int
+        Bytes of main memory by what they are for.
+    device_memory : dict of str to int
+        Bytes on the GPU by what they are for; empty on the CPU.
+    grid : Grid or None
+        The parts that tables are trained in; None where they are trained whole.
+    in_files : bool
+        Whether the tables of a grid lie in temporary files.
+    episode_chunk : int
+        In a grid on a GPU: walks that are there at a time while pairs are sorted.
+    reason : str
+        Why there is a grid, and why of this shape.
+    num_worker : int
+        Workers that train together.
+    worker_tables : {"copies", "split"} or None
+        What each of several workers has: whole tables, or a row of the grid.
+    num_merge : int
+        How often whole tables of workers are merged in the training of a part.
+    whole_walks : bool
+        Whether workers train whole walks in their blocks, and not pair by pair.
+    rate : float or None
+        Expected positive pairs per second, measured on this machine; None if not measured.
+    """
+
+    model: str
+    device: str
+    num_nodes: int
+    num_edges: int
+    dim: int
+    parts: tuple[Part, ...]
+    num_thread: int
+    num_epoch: int
+    total_pair: int
+    augmentation_step: int
+    random_walk_length: int
+    num_shared_negative: int
+    positive_reuse: int
+    walks_per_tile: int
+    tiles_per_pool: int
+    two_sided: bool
+    sink_share: float
+    reach: Reach
+    negative_weight: float
+    negative_sample_exponent: float
+    hub_threshold: float
+    p: float
+    q: float
+    lr: float
+    weight_decay: float
+    optimizer: Optimizer
+    schedule: Schedule
+    seed: int
+    memory: dict[str, int]
+    table_dtype: Literal["fp32", "bf16"] = "fp32"
+    sampler: Literal["device", "host"] = "device"
+    device_memory: dict[str, int] = dataclasses.field(default_factory=dict)
+    grid: Grid | None = None
+    in_files: bool = False
+    episode_chunk: int = 0
+    reason: str = ""
+    num_worker: int = 1
+    worker_tables: Literal["copies", "split"] | None = None
+    num_merge: int = 0
+    whole_walks: bool = False
+    rate: float | None = None
+
+    @property
+    def nodes_per_walk(self) -> int:
+        """Nodes of a walk."""
+        return self.random_walk_length + 1
+
+    @property
+    def chunks(self) -> int:
+        """Sets of negatives per tile."""
+        return -(-self.walks_per_tile * self.nodes_per_walk // TILE)
+
+    @property
+    def full_pairs_per_tile(self) -> int:
+        """Positive pairs of a tile whose walks are complete and never return to a node within the step."""
+        return round(self._pairs_per_tile(0.0))
+
+    @property
+    def pairs_per_tile(self) -> int:
+        """Positive pairs of a tile that are expected when walks end at sinks; no returns within the step are counted."""
+        return max(1, round(self._pairs_per_tile(self.sink_share)))
+
+    def _pairs_per_tile(self, sinks: float) -> float:
+        # Place j of a walk is reached with probability (1 - sinks)^(j - 1), and has a pair with each of the step places before it.
+        places = np.arange(1, self.nodes_per_walk)
+        one_side = float(np.sum(np.minimum(places, self.augmentation_step) * (1.0 - sinks) ** (places - 1)))
+        return self.walks_per_tile * one_side * (2 if self.two_sided else 1)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of main memory in all."""
+        return sum(self.memory.values())
+
+    @property
+    def num_device_bytes(self) -> int:
+        """Bytes on the GPU in all."""
+        return sum(self.device_memory.values())
+
+    @property
+    def seconds(self) -> float | None:
+        """Expected seconds of training, if the rate is known."""
+        return None if self.rate is None else self.total_pair / self.rate
+
+    def _pairs_per_node(self) -> str:
+        nodes = max(1, self.num_nodes - self.reach.num_isolated)
+        return f"{float(f'{self.total_pair / len(self.parts) / nodes:.2g}'):,.0f}"
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return the plan as (name, text) rows for people."""
+        device = f"{self.device}, {self.num_thread} thread{'s' if self.num_thread > 1 else ''}"
+        if self.num_worker > 1:
+            device = f"{self.num_worker} workers, each {device}"
+        if self.device != "cpu":
+            drawn = "on the GPU" if self.sampler == "device" else f"by {self.num_thread} CPU threads"
+            device = f"{self.device}, {self.table_dtype} tables, walks drawn {drawn}"
+            if self.num_worker > 1:
+                device = f"{self.num_worker} workers, this one on {device}"
+        orders = " and ".join(f"order {part.order}" for part in self.parts)
+        model = f"{self.model} ({orders})" if self.model == "LINE" else self.model
+        steered = f", p {self.p:g}, q {self.q:g}" if (self.p, self.q) != (1.0, 1.0) else ""
+        hubs = (
+            f"hubs above a share of {self.hub_threshold:.3g} count less" if self.hub_threshold else "hubs count in full"
+        )
+        schedule = self.schedule if isinstance(self.schedule, str) else getattr(self.schedule, "__name__", "function")
+        rows = [
+            ("model", f"{model}, dim {self.dim}"),
+            ("device", device),
+            ("graph", f"{self.num_nodes:,} nodes, {self.num_edges:,} edges"),
+            (
+                "walks",
+                f"{self.random_walk_length} edges long{steered}; pairs up to {self.augmentation_step} steps apart; {hubs}",
+            ),
+            (
+                "negatives",
+                f"{self.num_shared_negative} shared by {TILE} nodes, weight {self.negative_weight:g}, "
+                f"degree^{self.negative_sample_exponent:g}",
+            ),
+            ("optimizer", f"{self.optimizer.name}, lr {self.lr:.3g} {schedule}, weight decay {self.weight_decay:.2g}"),
+            (
+                "training",
+                f"{self.num_epoch:,} epochs = {self.total_pair:,} positive pairs, {self._pairs_per_node()} for each node",
+            ),
+        ]
+        rows += [("not trained", sentence) for sentence in self.reach.sentences()]
+        if self.grid is not None:
+            where = "in temporary files" if self.in_files else "in main memory"
+            rows.append(("grid", self.reason if self.num_worker > 1 else f"tables {where}. {self.reason}"))
+        elif self.num_worker > 1:
+            rows.append(("tables", f"{self.reason}."))
+        rows.append(("memory", sizes(self.memory)))
+        if self.device_memory:
+            rows.append(("GPU memory", sizes(self.device_memory)))
+        if self.seconds is not None:
+            assert self.rate is not None
+            rows.append(("time", f"about {duration(self.seconds)} at {rate(self.rate)}, as measured here"))
+        return rows
+
+    def __repr__(self) -> str:
+        width = max(len(name) for name, _ in self.rows())
+        return "\n".join(f"{name:<{width}}  {text}" for name, text in self.rows())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as JSON types."""
+        plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        plain["parts"] = [dataclasses.asdict(part) for part in self.parts]
+        plain["reach"] = dataclasses.asdict(self.reach)
+        plain["optimizer"] = self.optimizer.name
+        plain["grid"] = None if self.grid is None else dataclasses.asdict(self.grid)
+        if not isinstance(self.schedule, str):
+            plain["schedule"] = getattr(self.schedule, "__name__", "function")
+        return {
+            **plain,
+            "num_bytes": self.num_bytes,
+            "num_device_bytes": self.num_device_bytes,
+            "seconds": self.seconds,
+        }
