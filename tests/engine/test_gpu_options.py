@@ -9,7 +9,7 @@ from gpu_runs import Trained, same_tables
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.kernels.cpu.optimizer import SGD
-from nodeloom.plan import defaults
+from nodeloom.model.optimizer import LARGEST_STEP
 from nodeloom.plan.learning_rate import factors
 
 pytest.importorskip("torch", reason="torch is not installed")
@@ -193,7 +193,7 @@ def test_a_schedule_is_asked_about_pairs_that_grow(quick, small):
         ({"optimizer": {"type": "RMSprop", "alpha": 0.5, "epsilon": 0.25}}, "settings", (0.5, 0.25, 0, 0)),
         ({"optimizer": {"type": "Adam", "beta1": 0.5, "beta2": 0.75, "epsilon": 0.25}}, "settings", (0.5, 0.75, 0.25, 0)),
         ({"lr": CLIP_ABOVE}, "settings", (0, 0, 0, 0)),
-        ({"lr": CLIP_ABOVE * 1.01}, "settings", (defaults.LARGEST_STEP, 0, 0, 0)),
+        ({"lr": CLIP_ABOVE * 1.01}, "settings", (LARGEST_STEP, 0, 0, 0)),
     ],
     ids=str,
 )  # fmt: skip

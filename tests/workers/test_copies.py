@@ -16,8 +16,9 @@ from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan, place
 from nodeloom.engine.resident import Position
-from nodeloom.engine.workers import copies_shape, merges
+from nodeloom.engine.workers import copies_shape
 from nodeloom.errors import GraphError, TrainingError
+from nodeloom.plan import merges
 
 NODES, EPOCHS = 900, 150
 MARGIN = {"Adam": 12}

@@ -14,8 +14,9 @@ from gpu_runs import GB, INTERPRETED, fake_gpu
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
-from nodeloom.engine.workers import devices, merges
+from nodeloom.engine.workers import devices
 from nodeloom.errors import ConfigError, DeviceError, MemoryLimitError
+from nodeloom.plan import merges
 from nodeloom.plan.memory import device_memory
 from nodeloom.plan.merges import extra_memory, merged_bytes, num_merges
 
