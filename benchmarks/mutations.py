@@ -2,18 +2,23 @@
 
 One command::
 
-    python benchmarks/mutations.py --number 20 --seed 0 [--before TREE]
+    python benchmarks/mutations.py --number 20 --seed 0 [--before TREE] [--record FILE]
 
 A mutation is a comparison, an operator or a number that is another one, two arguments that have changed places, a condition that is turned
 round or a statement that is left out. It is made in a copy of the project, one at a time. It is caught if a test fails, hangs or crashes.
 With ``--before``, a checkout of an older commit, what is missed is tried with the source and the tests of that one as well, and mutations
-are drawn of lines that both have. Mutations of the same seed are the same as long as the lines are.
+are drawn of lines that both have.
+
+Mutations of the same seed are the same as long as nothing changes in the files. With ``--record`` they are written to a file with what
+became of them, and taken from there, if it exists, as long as their lines exist. The test that noticed a mutation is run first then, and
+what somebody has found to be the same program (`equivalent`, with the reason) is not run.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import json
 import os
 import random
 import re
@@ -24,9 +29,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 TREE = HERE.parent
@@ -40,6 +46,9 @@ TESTS = {"kernels": ["kernels", "io", "graph"], "io": ["io", "graph"], "graph": 
 """The folders of tests that concern a folder of the source. Of the first all are run, of the others those that a name leads to."""
 CPU_SECONDS = 400
 """Of one run of tests; one that takes more hangs."""
+
+FIELDS = ("file", "line", "old", "new", "by", "equivalent")
+"""Of a mutation, in a record."""
 
 COMPARISONS = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -63,12 +72,18 @@ class Mutation:
         Number of its first line, from 1.
     old, new : str
         All lines that it touches, as they are and as they would be.
+    by : str
+        The test that noticed it in an earlier run, if one did.
+    equivalent : str
+        Why it changes nothing, if it does not.
     """
 
     file: str
     line: int
     old: str
     new: str
+    by: str = ""
+    equivalent: str = ""
 
     def __str__(self) -> str:
         lines = zip(self.old.splitlines(), self.new.splitlines(), strict=False)
@@ -79,6 +94,11 @@ class Mutation:
         """Change the file in a tree; its lines are found wherever they stand."""
         path = tree / SOURCE / self.file
         path.write_text(path.read_text().replace(self.old, self.new))
+
+    def where_it_is(self, tree: Path) -> Mutation:
+        """Return it with the number that its first line has in a tree."""
+        before, _, _ = (tree / SOURCE / self.file).read_text().partition(self.old)
+        return replace(self, line=before.count("\n") + 1)
 
     def fits(self, tree: Path) -> bool:
         """Tell whether a tree has the lines, once."""
@@ -167,6 +187,21 @@ def drawn(group: str, number: int, seed: int, trees: list[Path]) -> list[Mutatio
     return [m for m, _ in zip(fitting, range(number), strict=False)]
 
 
+def recorded(record: Path | None, groups: list[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return what an earlier run wrote of the groups, and of others."""
+    rows = json.loads(record.read_text()) if record and record.exists() else []
+    return [row for row in rows if row["group"] in groups], [row for row in rows if row["group"] not in groups]
+
+
+def chosen(group: str, number: int, seed: int, trees: list[Path], rows: list[dict[str, Any]]) -> list[Mutation]:
+    """Return the recorded mutations of a group whose lines stand once in every tree, and as many drawn ones as it takes."""
+    every = [Mutation(**{key: row[key] for key in FIELDS}) for row in rows if row["group"] == group]
+    old = [m.where_it_is(TREE) for m in every if all(m.fits(tree) for tree in trees)][:number]
+    known = {(m.file, m.old, m.new) for m in old}
+    new = [m for m in drawn(group, number + len(old), seed, trees) if (m.file, m.old, m.new) not in known]
+    return old + new[: number - len(old)]
+
+
 # ------------------------------------------------------------------------------------------------------ what is run
 
 
@@ -228,15 +263,18 @@ class Copy:
         kept = path.read_text()
         mutation.apply(self.root)
         try:
-            for tests in tests_of(self.root, mutation.file):
+            known = [[mutation.by]] if (self.root / mutation.by.partition("::")[0]).is_file() else []
+            for tests in known + tests_of(self.root, mutation.file):
                 ended, text = self.run(tests)
+                if ended == 4 and tests in known:  # it is no more
+                    continue
                 if ended not in (0, 5):
                     failed = [
                         line.partition(" ")[2].partition(" - ")[0]
                         for line in text.splitlines()
                         if line.startswith(("FAILED ", "ERROR "))
                     ]
-                    return "caught", failed[0] if failed else f"ended with {ended}"
+                    return "caught", mutation.by if tests in known else failed[0] if failed else f"ended with {ended}"
         finally:
             path.write_text(kept)
         return "missed", ""
@@ -266,16 +304,17 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=20, help="mutations of each group")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--before", type=Path, help="a checkout of an older commit: what is missed is tried there")
+    parser.add_argument(
+        "--record", type=Path, help="a file of mutations and what became of them: read if it exists, and written"
+    )
     parser.add_argument("--show", action="store_true", help="print the mutations and run nothing")
     options = parser.parse_args()
     trees = [TREE] + ([options.before.resolve()] if options.before else [])
-    todo = [
-        m
-        for group in ([options.only] if options.only else GROUPS)
-        for m in drawn(group, options.number, options.seed, trees)
-    ]
+    groups = [options.only] if options.only else list(GROUPS)
+    earlier, others = recorded(options.record, groups)
+    todo = [(group, m) for group in groups for m in chosen(group, options.number, options.seed, trees, earlier)]
     if options.show:
-        print("\n".join(map(str, todo)))
+        print("\n".join(str(m) for _, m in todo))
         return
     if not all(map(find_spec, ("torch", "triton"))):
         print("torch or triton is not installed: what is wrong in kernels of the GPU will be missed", file=sys.stderr)
@@ -283,10 +322,11 @@ def main() -> None:
         copies = [Copy(tree, Path(folder), name) for tree, name in zip(trees, ("now", "before"), strict=False)]
         print("| mutation | now | " + ("before | " if options.before else "") + "by |")
         print("|---|---|" + ("---|" if options.before else "") + "---|")
-        catching = set()
-        for mutation in todo:
+        catching, rows = set(), []
+        for group, mutation in todo:
             begin = time.perf_counter()
-            verdict, by = copies[0].verdict(mutation)
+            reason = mutation.equivalent
+            verdict, by = ("equivalent", reason) if reason else copies[0].verdict(mutation)
             cells = [verdict]
             if len(copies) > 1:
                 older, older_by = copies[1].verdict(mutation) if verdict == "missed" else ("", "")
@@ -297,6 +337,9 @@ def main() -> None:
             what = str(mutation).replace("|", "\\|")
             print(f"| `{what}` | {' | '.join(cells)} | {by} |", flush=True)
             print(f"  {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
+            rows.append({"group": group, **asdict(mutation), "now": verdict, "by": by if verdict == "caught" else ""})
+        if options.record:
+            options.record.write_text(json.dumps(others + rows, indent=1) + "\n")
         ended, text = copies[0].run(sorted(catching)) if catching else (0, "")
         print("\nWithout a mutation the tests that caught one " + ("pass." if ended == 0 else f"FAIL:\n{text}"))
 

@@ -41,7 +41,7 @@ def test_layouts(case, layout, optimizer):
 @pytest.mark.covering(1)
 @pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") != "1", reason="programs of a card run in any order")
 @pytest.mark.parametrize("number", [1, 3, 10**6])
-@pytest.mark.parametrize("case", [FEW_HEADS, MANY_HEADS], ids=str)
+@pytest.mark.parametrize("case", [FEW_HEADS, replace(MANY_HEADS, optimizer="Adam")], ids=str)
 def test_few_programs_train_all_units_in_their_order(case, number):
     got, want = Problem(case, GPU), Problem(case, GPU)
     assert len(want.units) > 6
