@@ -16,8 +16,9 @@ import numpy as np
 from common import arguments, available, classify, load
 from nodeloom import DeepWalk, Graph
 from nodeloom.engine import make_plan
+from nodeloom.engine.place import allocate
 from nodeloom.engine.resident import Position, ResidentEngine
-from nodeloom.engine.store import Store
+from nodeloom.engine.tables import Tables
 from nodeloom.kernels.reference.merge import apply, changes
 from nodeloom.plan.plan import Plan
 from nodeloom.tasks import link_prediction, score_pairs, split_edges
@@ -56,31 +57,31 @@ def merge(tables: Sequence[np.ndarray], base: np.ndarray, rule: str) -> None:
         table[:] = base
 
 
-def train(graph: Graph, plan: Plan, num_worker: int, num_merge: int, rule: str) -> Store:
+def train(graph: Graph, plan: Plan, num_worker: int, num_merge: int, rule: str) -> Tables:
     """Train a share of the pairs with each worker, and merge every now and then."""
     part, pairs = plan.parts[0], plan.total_pair // num_worker
     tiles = pairs / plan.pairs_per_tile
     plan = dataclasses.replace(
         plan, num_epoch=plan.num_epoch / num_worker, total_pair=pairs, tiles_per_pool=max(1, int(tiles / max(2 * num_merge, 20)))
     )  # fmt: skip
-    stores: list[Store] = []
+    stores: list[Tables] = []
     runs: list[tuple[Position, Iterator[Position]]] = []
     for rank in range(num_worker):
-        store = Store.allocate(plan.num_nodes, part, plan.optimizer.num_moment)
-        store.initialize(part, plan.num_thread)
+        store = allocate(plan, part, graph)
+        store.initialize()
         engine = ResidentEngine(graph, plan, dataclasses.replace(part, seed=part.seed + rank), store)
         engine.total_pair = pairs
         position = Position()
         stores.append(store)
         runs.append((position, engine.run(position)))
-    bases = [stores[0].vertex.copy(), stores[0].context.copy()]
+    bases = [stores[0].of(name)[0].copy() for name in ("vertex", "context")]
     for number in range(1, num_merge + 1):
         for position, run in runs:
             while position.num_pair < pairs * number / num_merge and next(run, None) is not None:
                 pass
         if num_worker > 1:
-            merge([store.vertex for store in stores], bases[0], rule)
-            merge([store.context for store in stores], bases[1], rule)
+            for name, base in zip(("vertex", "context"), bases, strict=True):
+                merge([store.of(name)[0] for store in stores], base, rule)
     return stores[0]
 
 
@@ -92,8 +93,10 @@ def scores(data: dict[str, Any], options: argparse.Namespace, way: tuple[int, in
     for graph in (whole, split.train_graph):
         model = DeepWalk(num_epoch=options.epochs, device="cpu")
         stores.append(train(graph, make_plan(graph, model._settings()), *way))
-    f1 = classify(stores[0].vertex, data, (0.5,), 2)[0.5]
-    found = link_prediction(score_pairs(stores[1].vertex, stores[1].context, split.heads, split.tails), split.labels)
+    f1 = classify(stores[0].of("vertex")[0], data, (0.5,), 2)[0.5]
+    found = link_prediction(
+        score_pairs(*(stores[1].of(name)[0] for name in ("vertex", "context")), split.heads, split.tails), split.labels
+    )
     return f1[0], f1[1], found.auc
 
 

@@ -172,7 +172,7 @@ def snapshots(graph, plan):
     found = {}
     for index, part in enumerate(plan.parts):
         store = place.allocate(plan, part, graph)
-        store.initialize(part, plan.num_thread)
+        store.initialize()
         engine, position = place.engine_of(graph, plan, part, store), Position()
         for _ in engine.run(position):
             engine.settle()

@@ -264,7 +264,7 @@ def test_stores_beyond_32_bits(table_dtype):
     make_room(*[torch.float32 if table_dtype == "fp32" else torch.bfloat16] * 2)
     part = Part(order=2, first=0, dim=120, row=ROW, seed=3)
     store = GpuStore.allocate(NUM_NODES, part, 0, device="cuda:0", table_dtype=table_dtype)
-    store.initialize(part, 1)
+    store.initialize()
     key, scale = np.uint64(stream(3, Purpose.INITIAL_VERTEX)), np.float32(initial_scale(120))
     for first in (0, 2**24 - 8, 2**25 - 8, NUM_NODES - 16):
         rows = np.empty((16, ROW), np.float32)

@@ -39,7 +39,7 @@ def in_grid(engine, graph, parts, *, slots=(2, 3), episodes=8, in_files=False, *
 def run(graph, plan, part=0):
     store = allocate(plan, plan.parts[part], graph)
     assert isinstance(store, GridStore)
-    store.initialize(plan.parts[part], plan.num_thread)
+    store.initialize()
     grid_engine = engine_of(graph, plan, plan.parts[part], store)
     assert isinstance(grid_engine, GridEngine)
     position = Position()
@@ -235,7 +235,7 @@ def test_first_values_are_those_of_the_resident_engine(engine, graph):
     resident = make_plan(graph, engine.settings(num_epoch=4))
     stores = [allocate(plan, plan.parts[0], graph), allocate(resident, resident.parts[0], graph)]
     for store in stores:
-        store.initialize(plan.parts[0], 2)
+        store.initialize()
     assert (stores[0].read("vertex") == stores[1].read("vertex")).all()
     assert stores[0].read("vertex").any()
 

@@ -82,7 +82,7 @@ def peak_of_two_rows(graph, num_partition):
     """Return the most memory that two rows of a grid take, beside that of its tables, and what is planned."""
     plan = make_plan(graph, settings(num_partition=num_partition, num_epoch=130))
     store = allocate(plan, plan.parts[0], graph)
-    store.initialize(plan.parts[0], 1)
+    store.initialize()
     engine = engine_of(graph, plan, plan.parts[0], store)
     tracemalloc.start()
     try:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from nodeloom import Graph
 from nodeloom.engine import make_plan
+from nodeloom.engine.place import allocate
 from nodeloom.engine.resident import Position, ResidentEngine
-from nodeloom.engine.store import Store
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.kernels.cpu.simd import ROW_ALIGNMENT
@@ -128,7 +128,7 @@ def test_walks_that_end_at_sinks_are_short_and_have_the_pairs_that_were_planned(
     assert plan.augmentation_step == 5
     assert plan.random_walk_length == int(np.ceil(2 / plan.sink_share)) < 20
     position = Position()
-    for _ in ResidentEngine(graph, plan, plan.parts[0], Store.allocate(400, plan.parts[0], 0)).run(position):
+    for _ in ResidentEngine(graph, plan, plan.parts[0], allocate(plan, plan.parts[0], graph)).run(position):
         pass
     assert plan.pairs_per_tile == pytest.approx(position.num_pair / position.num_tile, rel=0.1)
     assert plan.pairs_per_tile < 0.6 * plan.full_pairs_per_tile
@@ -186,8 +186,8 @@ def test_pairs_per_tile_by_counting(engine, length, step, directed):
 )
 def test_tables_and_moments_to_the_byte(engine, graph, optimizer, model, order, dim):
     plan = make_plan(graph, engine.settings(model=model, order=order, dim=dim, optimizer=optimizer))
-    stores = [Store.allocate(plan.num_nodes, part, plan.optimizer.num_moment) for part in plan.parts]
-    largest = max(sum(table.nbytes for table in store.tables().values()) for store in stores)
+    stores = [allocate(plan, part, graph) for part in plan.parts]
+    largest = max(sum(store.read(name).nbytes for name in store.names()) for store in stores)
     assert plan.memory["tables"] + plan.memory.get("moments", 0) == largest
     assert plan.num_bytes == sum(plan.memory.values())
 

@@ -9,16 +9,16 @@ import pytest
 
 from nodeloom import Graph
 from nodeloom.engine import make_plan, resident
+from nodeloom.engine.place import allocate
 from nodeloom.engine.resident import Position, ResidentEngine, hub_weights
-from nodeloom.engine.store import Store
 from nodeloom.errors import GraphError
 from nodeloom.sampling import NegativeSampler, WalkSampler
 
 
 def engine_of(engine, graph, **values):
     plan = make_plan(graph, engine.settings(**values))
-    store = Store.allocate(plan.num_nodes, plan.parts[0], plan.optimizer.num_moment)
-    store.initialize(plan.parts[0], 1)
+    store = allocate(plan, plan.parts[0], graph)
+    store.initialize()
     return plan, store, ResidentEngine(graph, plan, plan.parts[0], store)
 
 
@@ -78,7 +78,8 @@ def test_padding_stays_zero(engine, graph, dim):
         for _ in resident_engine.run(Position()):
             pass
         assert store.is_sound()
-        for name, table in store.tables().items():
+        for name in store.names():
+            table = store.read(name)
             assert not table[:, dim:].any(), name
             assert table[:, :dim].any(), name
 

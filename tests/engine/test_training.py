@@ -15,7 +15,7 @@ import pytest
 
 from nodeloom import DeepWalk, Graph
 from nodeloom.engine import training
-from nodeloom.engine.store import Store
+from nodeloom.engine.tables import Tables
 from nodeloom.errors import ConfigError, ModelError, TrainingError, TrainingInterrupted
 from nodeloom.model.optimizer import LARGEST_VALUE
 
@@ -175,9 +175,9 @@ def test_sgd_bears_twenty_times_its_rate(engine, graph):
 
 
 def test_nan_in_a_table_without_a_nan_loss_is_found(engine, graph, monkeypatch):
-    real = Store.is_sound
+    real = Tables.is_sound
     asked = []
-    monkeypatch.setattr(Store, "is_sound", lambda store: asked.append(real(store)) or False)
+    monkeypatch.setattr(Tables, "is_sound", lambda store: asked.append(real(store)) or False)
     with pytest.raises(TrainingError, match=r"diverged at epoch 100\.\d of 100"):
         engine.train(graph)
     assert asked == [True]

@@ -53,7 +53,7 @@ def run_of(monkeypatch, graph, num_worker, settings, **changes):
         found = []
         for part in plan.parts:
             store = place.allocate(plan, part, graph)
-            store.initialize(part, 1)
+            store.initialize()
             engine, position = place.engine_of(graph, plan, part, store), Position()
             found += [(dataclasses.replace(position), tables_of(store)) for _ in engine.run(position)]
         return SimpleNamespace(steps=found, store=store, plan=plan, total_pair=engine.total_pair)
@@ -275,7 +275,7 @@ def test_a_warm_start_is_the_base_too(monkeypatch, communities, on_gpus):
     def work(workers):
         plan = make_plan(graph, of_gpus())
         store = place.allocate(plan, plan.parts[0], graph)
-        store.initialize(plan.parts[0], 1)
+        store.initialize()
         first = store.read("vertex")
         store.write("vertex", values)
         mask = np.arange(NODES) % 2 == 0
@@ -295,7 +295,7 @@ def test_a_warm_start_is_the_base_too(monkeypatch, communities, on_gpus):
     # Workers start from the values of one process.
     plan = make_plan(graph, settings_of())
     one = place.allocate(plan, plan.parts[0], graph)
-    one.initialize(plan.parts[0], 1)
+    one.initialize()
     np.testing.assert_array_equal(first, one.read("vertex"))
 
 

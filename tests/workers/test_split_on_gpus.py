@@ -143,7 +143,7 @@ def test_workers_start_from_the_values_of_one(monkeypatch, communities, dtype):
     def work(_):
         plan = make_plan(graph, in_parts(table_dtype=dtype, dim=20))
         store = allocate(plan, plan.parts[0], graph)
-        store.initialize(plan.parts[0], 1)
+        store.initialize()
         first = [None if table is None else table.copy() for table in (store.read("vertex"), store.read("context"))]
         mask = np.arange(NODES) % 3 == 0
         store.write("context", np.ones((NODES, 20), np.float32), mask)
@@ -159,7 +159,7 @@ def test_workers_start_from_the_values_of_one(monkeypatch, communities, dtype):
     assert others == [(None, None, None)] * 2
     plan = make_plan(graph, settings_of(dim=20))
     one = allocate(plan, plan.parts[0], graph)
-    one.initialize(plan.parts[0], 1)
+    one.initialize()
     expected = one.read("vertex")
     np.testing.assert_allclose(vertex, expected, rtol=0 if dtype == "fp32" else 2**-8)
     assert not context.any()

@@ -154,14 +154,14 @@ def test_workers_start_from_the_values_of_one(monkeypatch, communities):
     def work(_):
         plan = make_plan(graph, settings)
         store = allocate(plan, plan.parts[0], graph)
-        store.initialize(plan.parts[0], 1)
+        store.initialize()
         return store.read("vertex"), store.read("context")
 
     vertex, context = together(monkeypatch, 3, work)[0]
     monkeypatch.undo()
     plan = make_plan(graph, settings)
     one = allocate(plan, plan.parts[0], graph)
-    one.initialize(plan.parts[0], 1)
+    one.initialize()
     np.testing.assert_array_equal(vertex, one.read("vertex"))
     np.testing.assert_array_equal(context, one.read("context"))
 

@@ -38,7 +38,7 @@ def run_of(monkeypatch, graph, num_worker, settings, *, grid=None, **changes):
         plan = dataclasses.replace(make_plan(graph, settings), **changes)
         plan = dataclasses.replace(plan, grid=dataclasses.replace(plan.grid, **(grid or {})))
         store = allocate(plan, plan.parts[0], graph)
-        store.initialize(plan.parts[0], 1)
+        store.initialize()
         engine, position = engine_of(graph, plan, plan.parts[0], store), Position()
         rounds, real = iter(range(10**9)), engine._blocks.train
 
@@ -69,7 +69,7 @@ def pairs_of_one_process(graph, settings, **grid):
     plan = make_plan(graph, settings)
     plan = dataclasses.replace(plan, grid=dataclasses.replace(plan.grid, **grid))
     store = allocate(plan, plan.parts[0], graph)
-    store.initialize(plan.parts[0], 1)
+    store.initialize()
     engine, position = engine_of(graph, plan, plan.parts[0], store), Position()
     assert isinstance(engine, GridEngine)
     found, real = Counter(), engine._device.begin_row

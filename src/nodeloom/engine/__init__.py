@@ -1,6 +1,6 @@
 """Engines: from a graph and settings to trained tables.
 
-:mod:`~nodeloom.engine.planner` turns every "auto" into a number before anything runs; :mod:`~nodeloom.engine.store` owns the tables;
+:mod:`~nodeloom.engine.planner` turns every "auto" into a number before anything runs; :mod:`~nodeloom.engine.tables` owns what is trained;
 :mod:`~nodeloom.engine.resident` trains what fits the memory; :mod:`~nodeloom.engine.training` runs the parts of a model one after the
 other, with callbacks, checkpoints and orderly interruption.
 """

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nodeloom.engine.store import aligned_zeros
+from nodeloom.engine.memory import aligned_zeros
 from nodeloom.kernels.cpu._jit import is_compiled
 from nodeloom.kernels.cpu.parallel import collect
 from nodeloom.kernels.cpu.skipgram import train_walks

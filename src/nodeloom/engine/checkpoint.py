@@ -37,7 +37,7 @@ def graph_record(graph: Graph) -> dict[str, Any]:
 
 
 @dataclass
-class Tables:
+class ModelTables:
     """The tables of all parts side by side, float32 [N, dim], as they stand in files.
 
     Attributes
@@ -61,7 +61,7 @@ class Tables:
         """Take over the tables of a part; a part that is finished needs its moments no more."""
         part = self.plan.parts[index]
         sources = {name: name for name in store.names()}
-        if store.tied and not self.tied:
+        if "context" not in sources and not self.tied:
             sources |= {name.replace("vertex", "context"): name for name in sources}
         for name, source in sources.items():
             if not moments and name not in ("vertex", "context"):
@@ -141,7 +141,7 @@ class Checkpoints:
         """Tell whether it is time for the next one."""
         return self.path is not None and time.monotonic() - self._last >= self.interval
 
-    def write_or_warn(self, tables: Tables, index: int, store: AnyStore, position: Position) -> None:
+    def write_or_warn(self, tables: ModelTables, index: int, store: AnyStore, position: Position) -> None:
         """Write one. Where that fails (a full disk), training goes on: the next one may succeed."""
         try:
             self.write(tables, index, store, position)
@@ -149,7 +149,7 @@ class Checkpoints:
             self._last = time.monotonic()
             logger.warning("no checkpoint was written, training goes on: %s", error)
 
-    def write(self, tables: Tables, index: int, store: AnyStore, position: Position) -> Path | None:
+    def write(self, tables: ModelTables, index: int, store: AnyStore, position: Position) -> Path | None:
         """Write the state of part `index` at `position`, finished parts included; return the file, if there is one.
 
         Raises
@@ -176,7 +176,7 @@ class Checkpoints:
         logger.info("checkpoint %s at part %d, pair %d", self.path, index, position.num_pair)
         return self.path
 
-    def read(self, path: str | Path) -> tuple[Tables, int, Position]:
+    def read(self, path: str | Path) -> tuple[ModelTables, int, Position]:
         """Return the tables, the part and the position of a checkpoint.
 
         Raises
@@ -201,7 +201,7 @@ class Checkpoints:
         if data.vertex.shape != shape:
             raise ModelError(describe(path, expected=f"tables {list(shape)}", got=list(data.vertex.shape)))
         index, position = self._position(path, data.state)
-        return Tables(self.plan, dict(data.tensors)), index, position
+        return ModelTables(self.plan, dict(data.tensors)), index, position
 
     def _position(self, path: str | Path, state: dict[str, Any]) -> tuple[int, Position]:
         """Return the part and the position that a checkpoint tells of."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from nodeloom.engine.checkpoint import Tables
+from nodeloom.engine.checkpoint import ModelTables
 from nodeloom.errors import ModelError, describe
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.log import logger
@@ -27,7 +27,7 @@ class Vectors(Protocol):
     graph_names_: Vocabulary
 
 
-def warm_tables(graph: Graph, plan: Plan, model: Vectors) -> Tables:
+def warm_tables(graph: Graph, plan: Plan, model: Vectors) -> ModelTables:
     """Return first tables from another model.
 
     A node that the model knows gets its row; a new node the mean of its known neighbours (in a directed graph those at
@@ -44,7 +44,7 @@ def warm_tables(graph: Graph, plan: Plan, model: Vectors) -> Tables:
 
     Returns
     -------
-    Tables
+    ModelTables
         ``vertex`` and, unless tied, ``context``.
 
     Raises
@@ -56,7 +56,7 @@ def warm_tables(graph: Graph, plan: Plan, model: Vectors) -> Tables:
     if not all(hasattr(model, name) for name in ("vectors_", "context_vectors_", "graph_names_")):
         hint = "Read a model from a file with nodeloom.load."
         raise ModelError(describe(where, expected="a fitted model", got=type(model).__name__, hint=hint))
-    tables = Tables(plan)
+    tables = ModelTables(plan)
     sources = {"vertex": np.asarray(model.vectors_)}
     if not tables.tied:
         sources["context"] = np.asarray(model.context_vectors_)

@@ -9,11 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.engine.grid import GridEngine, GridStore
+from nodeloom.engine.memory import MainMemory
 from nodeloom.engine.resident import Position, ResidentEngine
-from nodeloom.engine.store import Store
+from nodeloom.engine.storage import Storage
+from nodeloom.engine.tables import Tables
 from nodeloom.model.parts import Part
 from nodeloom.plan.grid_size import placement_of
 from nodeloom.plan.plan import Plan
+from nodeloom.plan.tables import tables_of
 from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -23,11 +26,7 @@ if TYPE_CHECKING:
 class AnyStore(Protocol):
     """What training, checkpoints and warm starts need of a store, wherever its tables are."""
 
-    @property
-    def tied(self) -> bool:
-        """Whether vertex and context are one table."""
-
-    def initialize(self, part: Part, num_thread: int) -> None:
+    def initialize(self) -> None:
         """Give the tables their first values."""
 
     def names(self) -> tuple[str, ...]:
@@ -81,7 +80,9 @@ def allocate(plan: Plan, part: Part, graph: Graph) -> AnyStore:
             table_dtype="fp32" if plan.device == "cpu" else plan.table_dtype, in_files=plan.in_files, num_thread=plan.num_thread,
         )  # fmt: skip
     if plan.device == "cpu":
-        return Store.allocate(plan.num_nodes, part, plan.optimizer.num_moment)
+        memory = MainMemory(plan.num_thread)
+        specs = tables_of(part, plan.num_nodes)
+        return Tables(specs, plan.optimizer.num_moment, lambda spec, _: Storage(memory, spec.num_rows, spec.row))
     from nodeloom.engine.gpu import GpuStore
 
     return GpuStore.allocate(
@@ -104,7 +105,7 @@ def engine_of(graph: Graph, plan: Plan, part: Part, store: AnyStore) -> AnyEngin
         return WorkerEngine(graph, plan, part, store)
     if isinstance(store, GridStore):
         return GridEngine(graph, plan, part, store)
-    if isinstance(store, Store):
+    if isinstance(store, Tables):
         return ResidentEngine(graph, plan, part, store)
     from nodeloom.engine.gpu import GpuEngine, GpuStore
 

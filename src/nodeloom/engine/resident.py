@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nodeloom.engine.store import Store
+from nodeloom.engine.tables import Tables
 from nodeloom.errors import GraphError, TrainingError
 from nodeloom.kernels.cpu.parallel import collect, slices
 from nodeloom.kernels.cpu.skipgram import train_walks
@@ -91,24 +91,22 @@ class ResidentEngine:
         The plan.
     part : Part
         What to train.
-    store : Store
+    tables : Tables
         Its tables; changed.
     """
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, store: Store) -> None:
-        self.graph, self.plan, self.part, self.store = graph, plan, part, store
+    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables) -> None:
+        self.graph, self.plan, self.part = graph, plan, part
         self.total_pair = plan.num_epoch * graph.num_edges
         self._walks = WalkSampler.of(graph, p=plan.p, q=plan.q, seed=part.seed, num_thread=plan.num_thread)
         self._negatives = NegativeSampler.of(graph, exponent=plan.negative_sample_exponent, seed=part.seed)
         self._hub_weights = hub_weights(graph, plan.hub_threshold)
         with np.errstate(over="ignore"):  # what is too large for a float32 ends as a TrainingError
             self._negative_weight, self._weight_decay = np.float32(plan.negative_weight), np.float32(plan.weight_decay)
-        empty = np.empty((0, part.row), np.float32)
-        self._moments = [
-            moments[i] if i < len(moments) else empty
-            for moments in (store.vertex_moments, store.context_moments)
-            for i in range(2)
-        ]
+        none = [np.empty((0, part.row), np.float32)] * 2
+        vertex, *vertex_moments = tables.of("vertex")
+        context, *context_moments = tables.of(part.tail)
+        self._tables = vertex, context, *(*vertex_moments, *none)[:2], *(*context_moments, *none)[:2]
 
     def run(self, position: Position) -> Iterator[Position]:
         """Train from `position`, which moves along, to the end; yield it after every pool, when the tables are at rest.
@@ -162,7 +160,7 @@ class ResidentEngine:
 
     def _train_slice(self, base: int, first: int, last: int, lr: FloatArray) -> tuple[int, float, float]:
         """Sample and train tiles ``base + first`` to ``base + last``; return pairs, loss and the weight of the loss."""
-        plan, store = self.plan, self.store
+        plan = self.plan
         index_type = self.graph.indices.dtype
         walks = np.empty(((last - first) * plan.walks_per_tile, plan.nodes_per_walk), index_type)
         negatives = np.empty((last - first, plan.chunks, plan.num_shared_negative), index_type)
@@ -173,7 +171,7 @@ class ResidentEngine:
             flat = negatives.reshape(-1, plan.num_shared_negative)
             self._negatives.sample((base + first) * plan.chunks, flat, reuse=reuse)
             pairs += train_walks(
-                store.vertex, store.context, *self._moments, walks, negatives, self._hub_weights, lr[first:last],
+                *self._tables, walks, negatives, self._hub_weights, lr[first:last],
                 plan.augmentation_step, plan.two_sided, self._negative_weight, self._weight_decay,
                 plan.optimizer.code, plan.optimizer.settings, statistics,
             )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nodeloom.engine.checkpoint import Checkpoints, Tables
+from nodeloom.engine.checkpoint import Checkpoints, ModelTables
 from nodeloom.engine.initial import Vectors, warm_tables
 from nodeloom.engine.interrupt import StopRequest
 from nodeloom.engine.place import AnyStore, allocate, engine_of, peak_device_memory, sent_by, waited_by
@@ -143,7 +143,7 @@ class _Run:
     ) -> None:
         self.graph, self.plan, self.settings = graph, plan, settings
         self.callbacks, self.checkpoints, self.keep = callbacks, checkpoints, keep
-        self.tables = Tables(plan)
+        self.tables = ModelTables(plan)
         self.history: list[dict[str, Any]] = []
         self.pairs_before = 0
         self.last = Position()
@@ -157,7 +157,7 @@ class _Run:
         if position.num_pair or position.num_tile:  # in the first episode of a grid there are no tiles yet
             self.tables.get(index, store, missing=str(resume))
         else:
-            store.initialize(part, plan.num_thread)
+            store.initialize()
             _fill(store, self.tables, index)
             _clear(store, self.graph, part)
         if len(plan.parts) == 1:
@@ -280,18 +280,18 @@ class _Run:
 def _clear(store: AnyStore, graph: Graph, part: Part) -> None:
     """Set the rows that no pair reaches to 0: first values, or what negatives alone made of them, would pass for vectors."""
     for name, rows in (("vertex", untrained(graph, part.order)), ("context", isolated(graph))):
-        if rows.any() and not (name == "context" and store.tied):
+        if name in store.names() and rows.any():
             store.write(name, np.broadcast_to(np.float32(0.0), (graph.num_nodes, part.dim)), rows)
 
 
-def _fill(store: AnyStore, tables: Tables, index: int) -> None:
+def _fill(store: AnyStore, tables: ModelTables, index: int) -> None:
     """Copy warm tables over the first values of a store, but for rows of zeros, which know nothing.
 
     A part that begins after a resume finds its warm columns in the checkpoint; on a cold start its columns are zeros.
     """
     part = tables.plan.parts[index]
     for name in ("vertex", "context"):
-        if name in tables.tensors and not (name == "context" and store.tied):
+        if name in tables.tensors and name in store.names():
             columns = tables.tensors[name][:, part.first : part.first + part.dim]
             rows = np.asarray(columns.any(axis=1))
             store.write(name, columns, rows)

@@ -33,6 +33,11 @@ class Part:
     row: int
     seed: int
 
+    @property
+    def tail(self) -> str:
+        """The table of the contexts; that of the vertices is "vertex"."""
+        return "vertex" if self.order == 1 else "context"
+
 
 def parts_of(model: str, order: Literal[1, 2, "both"], dim: int, seed: int) -> tuple[Part, ...]:
     """Return the parts of a model, in the order in which they are trained.

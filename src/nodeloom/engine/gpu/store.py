@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,7 @@ def within(values: torch.Tensor, most: float) -> bool:
 
 @dataclass
 class GpuStore:
-    """Tables of one part; the same methods as :class:`nodeloom.engine.store.Store`.
+    """Tables of one part; the same methods as :class:`nodeloom.engine.tables.Tables`.
 
     Attributes
     ----------
@@ -46,6 +46,8 @@ class GpuStore:
     context: torch.Tensor
     vertex_moments: tuple[torch.Tensor, ...]
     context_moments: tuple[torch.Tensor, ...]
+
+    _part: Part = field(init=False)
 
     @property
     def tied(self) -> bool:
@@ -72,12 +74,15 @@ class GpuStore:
         with explained(device):
             vertex, vertex_moments = zeros(DTYPES[table_dtype]), moments()
             if part.order == 1:
-                return cls(place, vertex, vertex, vertex_moments, vertex_moments)
-            return cls(place, vertex, zeros(DTYPES[table_dtype]), vertex_moments, moments())
+                store = cls(place, vertex, vertex, vertex_moments, vertex_moments)
+            else:
+                store = cls(place, vertex, zeros(DTYPES[table_dtype]), vertex_moments, moments())
+        store._part = part
+        return store
 
-    def initialize(self, part: Part, num_thread: int) -> None:
+    def initialize(self) -> None:
         """Give the vertex table its first values, those of the CPU; the context table starts at 0."""
-        del num_thread
+        part = self._part
         key, scale = stream(part.seed, Purpose.INITIAL_VERTEX), float(np.float32(initial_scale(part.dim)))
         with explained(self.device.name):
             uniform_rows(key, 0, part.dim, scale, self.vertex)

@@ -46,7 +46,7 @@ def measured_rate(plan: Plan) -> float:
         part, assign(graph.strengths, 2, 2), plan.optimizer.num_moment,
         table_dtype=plan.table_dtype if plan.device != "cpu" else "fp32", num_thread=plan.num_thread,
     )  # fmt: skip
-    store.initialize(part, plan.num_thread)
+    store.initialize()
     marks = [(seen.num_pair, seen.seconds) for seen in GridEngine(graph, small, part, store).run(Position())]
     first = marks[min(1, len(marks) - 2)]  # without what is compiled in the first episode
     rate = (marks[-1][0] - first[0]) / max(marks[-1][1] - first[1], 1e-9)

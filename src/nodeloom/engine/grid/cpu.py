@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from nodeloom.engine.grid.noise import Noise
 from nodeloom.engine.grid.store import GridStore
-from nodeloom.engine.store import aligned_zeros
+from nodeloom.engine.memory import aligned_zeros
 from nodeloom.kernels.cpu.negatives import draw_negatives
 from nodeloom.kernels.cpu.pairs import count_pairs, place_pairs, renumber, train_pairs, units_of
 from nodeloom.kernels.cpu.parallel import collect, slices

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.engine.grid.tables import FileTable, HostTable, packed, unpacked
-from nodeloom.engine.store import within
+from nodeloom.engine.grid.tables import FileTable, HostTable
+from nodeloom.engine.memory import packed, unpacked, within
 from nodeloom.kernels.cpu.initial import uniform_rows
 from nodeloom.kernels.cpu.parallel import run_slices
 from nodeloom.kernels.cpu.permute import permute_rows
@@ -25,7 +25,7 @@ _BLOCK = 1 << 22  # values that are handled together: beside the tables there is
 
 
 class GridStore:
-    """Tables of one part; the same methods as :class:`nodeloom.engine.store.Store`.
+    """Tables of one part; the same methods as :class:`nodeloom.engine.tables.Tables`.
 
     Rows lie in the order of slots while they are trained, and in that of nodes once :meth:`read` was called: they are moved in place,
     so that there is never a second copy.
@@ -67,7 +67,7 @@ class GridStore:
     ) -> None:
         self.in_files = in_files
         self.placement, self.num_nodes = placement, len(placement.slot)
-        self.num_thread = num_thread
+        self.num_thread, self._part = num_thread, part
         self._in_slots = True
         # Nodes stay where they are if every slot is that of its node: then there is nothing to move.
         self.moved = not _is_identity(placement.slot)
@@ -101,8 +101,9 @@ class GridStore:
         """Return the names of all distinct tables, as they are called in files."""
         return tuple(self._tables())
 
-    def initialize(self, part: Part, num_thread: int) -> None:
-        """Give the vertex table the first values of :class:`nodeloom.engine.store.Store`; the context table starts at 0."""
+    def initialize(self) -> None:
+        """Give the vertex table the first values of :class:`nodeloom.engine.tables.Tables`; the context table starts at 0."""
+        part = self._part
         key, scale = np.uint64(stream(part.seed, Purpose.INITIAL_VERTEX)), np.float32(initial_scale(part.dim))
         table = self.sides["vertex"][0]
 
@@ -116,7 +117,7 @@ class GridStore:
                 else:
                     table.array[places] = packed(rows, table.array.dtype)
 
-        run_slices(fill, self.num_nodes, num_thread)
+        run_slices(fill, self.num_nodes, self.num_thread)
 
     def read(self, name: str) -> FloatArray:
         """Return a table by name in the order of the nodes, float32 [N, row]: itself, moved in place, or a copy if it is bfloat16."""

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import OutputError, describe
-from nodeloom.typing import FloatArray
 from nodeloom.units import size
 from nodeloom.words import setting
 
@@ -105,19 +104,3 @@ def _open(folder: str, length: int) -> IO[bytes]:
             )
         ) from error
     return file
-
-
-def packed(values: FloatArray, dtype: npt.DTypeLike) -> npt.NDArray[np.generic]:
-    """Return float32 values as they are, or rounded to bfloat16 in uint16."""
-    if np.dtype(dtype) == np.float32:
-        return values
-    bits = np.ascontiguousarray(values).view(np.uint32)
-    rounded: npt.NDArray[np.generic] = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)  # to nearest even
-    return rounded
-
-
-def unpacked(values: npt.NDArray[np.generic]) -> FloatArray:
-    """Return float32 values as they are, those of bfloat16 as a copy."""
-    if values.dtype == np.float32:
-        return values  # type: ignore[return-value]
-    return (values.astype(np.uint32) << 16).view(np.float32)

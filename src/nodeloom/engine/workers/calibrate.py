@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from nodeloom.engine.store import aligned_zeros
+from nodeloom.engine.memory import aligned_zeros
 from nodeloom.engine.workers.blocks import tile_shape
 from nodeloom.kernels.cpu.block_walks import train_block_walks
 from nodeloom.kernels.cpu.parallel import collect

@@ -82,9 +82,9 @@ class CopiesStore(GpuStore):
             ]
         self._links = Links.of(workers, device.torch)
 
-    def initialize(self, part: Part, num_thread: int) -> None:
+    def initialize(self) -> None:
         """Give the vertex table its first values, the same for all workers; the context table starts at 0."""
-        super().initialize(part, num_thread)
+        super().initialize()
         self._rebase("vertex")
 
     def write(self, name: str, values: FloatArray, rows: npt.NDArray[np.bool_] | None = None) -> None:

@@ -108,9 +108,9 @@ class GpuWorkerStore(WorkerStore):
             with self.device.on(self._stream):
                 return _OnStream(self.links.exchange(outgoing, incoming), self.device, self._stream)
 
-    def initialize(self, part: Part, num_thread: int) -> None:
+    def initialize(self) -> None:
         """Give the vertex table its first values, those of the CPU; the context table starts at 0."""
-        del num_thread
+        part = self._part
         key, scale = stream(part.seed, Purpose.INITIAL_VERTEX), float(np.float32(initial_scale(part.dim)))
         with explained(self.device.name):
             for start, end in node_blocks(self.num_nodes, part.row):

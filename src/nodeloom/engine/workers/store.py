@@ -66,7 +66,7 @@ class WorkerStore:
         self.placement, self.workers, self.num_thread = placement, workers, num_thread
         self.num_nodes = len(placement.slot)
         self.moved = True
-        self._row = part.row
+        self._row, self._part = part.row, part
         both: tuple[Side, Side] = "vertex", "context"
         self.sides: dict[str, list[PartTable]] = {
             side: [self._table(side, number) for number in range(1 + num_moment)] for side in both
@@ -165,8 +165,9 @@ class WorkerStore:
         """Return the names of all tables, as they are called in files."""
         return tuple(self._names())
 
-    def initialize(self, part: Part, num_thread: int) -> None:
-        """Give the vertex table the first values of :class:`nodeloom.engine.store.Store`; the context table starts at 0."""
+    def initialize(self) -> None:
+        """Give the vertex table the first values of :class:`nodeloom.engine.tables.Tables`; the context table starts at 0."""
+        part = self._part
         key, scale = np.uint64(stream(part.seed, Purpose.INITIAL_VERTEX)), np.float32(initial_scale(part.dim))
 
         def fill(first: int, last: int) -> None:
@@ -176,7 +177,7 @@ class WorkerStore:
                 for number, here, places in self._places("vertex", start, end):
                     self.sides["vertex"][0].put(number, places, rows[here])
 
-        run_slices(fill, self.num_nodes, num_thread)
+        run_slices(fill, self.num_nodes, self.num_thread)
 
     def read(self, name: str) -> FloatArray | None:
         """Return a table by name in the order of the nodes, float32 [N, row], to worker 0, and None to the others.

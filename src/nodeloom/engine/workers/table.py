@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nodeloom.engine.grid.tables import HostTable
-from nodeloom.engine.store import aligned_zeros, within
+from nodeloom.engine.memory import aligned_zeros, within
 from nodeloom.typing import FloatArray, IndexArray
 
 
