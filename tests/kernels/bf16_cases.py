@@ -74,7 +74,9 @@ def check_means(problem, rounds, **options):
         standard_error = 0.5 / np.sqrt(error.size * rounds)
         assert abs(error.mean()) < 4 * standard_error
         assert abs((error * np.sign(move)).mean()) < 4 * standard_error
-        assert np.abs(error).max() < 5.5 * 0.5 / np.sqrt(rounds)
+        # Products of bf16 factors move a value near 0 by many of its ulps, and miss a share of that.
+        missed = np.abs(move) / size * (2.0**-8 if options.get("product") == "bf16" else 0.0)
+        assert (np.abs(error) - missed).max() < 5.5 * 0.5 / np.sqrt(rounds)
         shares.append(np.median(np.abs(move) / size))
         if shares[-1] < 0.1:  # the same test notices that rounding to the nearest loses small moves
             nearest = problem.torch.from_numpy(want).to(problem.torch.bfloat16).double().numpy()

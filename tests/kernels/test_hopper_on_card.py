@@ -13,6 +13,7 @@ from skipgram_cases import Case, differences, train
 
 pytestmark = pytest.mark.gpu
 
+CLIPPED = "SGD with a largest step"
 TILES = Case(
     nodes=64,
     num_walk=37,
@@ -44,6 +45,12 @@ CASES = {
     "nodes that come back": replace(TILES, num_nodes=7),
     "one table": replace(TILES, shared_table=True),
     "64-bit nodes": replace(TILES, dtype=np.int64),
+    "a largest step of some rows": replace(TILES, optimizer=CLIPPED, lr=2e-3),
+    "a largest step of most rows": replace(TILES, optimizer=CLIPPED, lr=0.02, num_negative=24, dim=96),
+    "a largest step, one direction": replace(
+        TILES, optimizer=CLIPPED, lr=5e-3, two_sided=False, step=9, num_negative=32, dim=256
+    ),
+    "a largest step, nodes that come back": replace(TILES, optimizer=CLIPPED, lr=5e-3, num_nodes=7, dtype=np.int64),
 }
 
 
@@ -75,11 +82,11 @@ def test_tables_and_loss_are_those_of_the_reference(name):
 
 @pytest.mark.parametrize(
     "changed",
-    [{"weight_decay": 0.0}, {"negative_weight": 4.0}, {"lr": 1.02e-3}],
+    [{"weight_decay": 0.0}, {"negative_weight": 4.0}, {"lr": 2.04e-3}, {"optimizer": "SGD"}],
     ids=str,
 )
 def test_the_comparison_notices(changed):
-    case = replace(TILES, num_walk=5)
+    case = replace(TILES, num_walk=5, optimizer=CLIPPED, lr=2e-3)
     with pytest.raises(AssertionError):
         tables, loss = distance(case, replace(case, **changed))
         assert tables < 5e-3 and loss < 1e-3
@@ -126,7 +133,6 @@ def test_the_kernel_of_all_gpus_does_the_same():
         (replace(TILES, num_negative=33), {"product": "bf16", "hubs": False}),
         (replace(TILES, nodes=65), {"product": "bf16", "hubs": False}),
         (replace(TILES, optimizer="Adam"), {"product": "bf16", "hubs": False}),
-        (replace(TILES, optimizer="SGD with a largest step"), {"product": "bf16", "hubs": False}),
         (TILES, {"product": "fp32", "hubs": False}),
         (TILES, {"product": "bf16", "hubs": True}),
     ],
@@ -136,7 +142,6 @@ def test_the_kernel_of_all_gpus_does_the_same():
         "33 negatives",
         "several units",
         "Adam",
-        "a largest step",
         "fp32 products",
         "hub weights",
     ],
@@ -151,7 +156,7 @@ def test_machine_code_is_kept(monkeypatch, tmp_path):
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     code = _cuda._machine_code(_hopper._SOURCE, defines := {
-        "D": 32, "K": 16, "BAND": 1, "TWO_SIDED": 1, "CAPPED": 0, "BLOCKS": 2, "Index": "int",
+        "D": 32, "K": 16, "BAND": 1, "TWO_SIDED": 1, "CAPPED": 0, "CLIP": 1, "BLOCKS": 2, "Index": "int",
     })  # fmt: skip
     assert len(list(tmp_path.rglob("*.cubin"))) == 1
     driver, nvrtc = _cuda.bindings()

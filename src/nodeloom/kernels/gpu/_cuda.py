@@ -96,6 +96,7 @@ def _machine_code(source: Path, defines: dict[str, Any]) -> bytes:
     options = [
         f"--gpu-architecture=sm_{major}{minor}",
         "--std=c++17",
+        "-default-device",  # lambdas are functions of the device
         *(f"-D{k}={v}" for k, v in sorted(defines.items())),
     ]
     stamp = repr((text, options, nvrtc.nvrtcVersion()))

@@ -7,7 +7,8 @@
 // changed.
 //
 // Measured on one H200, dim 128, step 5, 16 negatives, a graph of 1.1 M nodes and 4.9 M edges; in brackets the kernel of Triton:
-//   tiles alone 13.3 (9.4) G pairs/s, a training of 2000 epochs 11.6 (8.7); BlogCatalog 9.1 (5.1).
+//   tiles alone 13.3 (9.4) G pairs/s, a training of 1000 epochs 12.0 (8.7), of 600 epochs, whose
+//   changes of rows have a largest length, 9.1 (5.2); BlogCatalog 9.1 (5.1).
 // Rates come a tile ahead: behind the rows of their own tile the same training made 10.5. Registers left to kernels that draw walks (112 and
 // 104 a thread) cost more than walks beside this kernel gain: 11.3 and 11.1.
 // Slower, on the same tiles: additions of 16 bytes that share sectors 9.8; rows changed in shared memory and added by the copy engine
@@ -15,7 +16,8 @@
 // blocks 10.4 and 10.1, whose rows are read from DRAM twice.
 //
 // The compiler gets: D (columns of a row, a multiple of 32), K (negatives, padded to a multiple of 16), BAND (1 if no context is more than 8
-// places away), TWO_SIDED, CAPPED (whether nodes have a largest rate), BLOCKS (of a multiprocessor), Index (int or long long).
+// places away), TWO_SIDED, CAPPED (whether nodes have a largest rate), CLIP (whether changes of rows have
+// a largest length), BLOCKS (of a multiprocessor), Index (int or long long).
 
 constexpr int T = 64;                          // places of a tile
 constexpr int WARPS = 8;
@@ -39,9 +41,15 @@ struct Shared {
     Index ids[T];
     Index noise[K];
     float row_weight[T], item_weight[T];                     // of a place: its pairs as vertex, its pairs as context
-    float rate[T], noise_rate[K];
+    float rate[T], noise_rate[K];                            // of a place as vertex, of a negative
     float total;                                             // pairs of the tile
     short walk[T];                                           // of a place
+#if CLIP
+    float item_rate[T];                                      // of a place as context
+    float factors[ROWS];                                     // of a row: the sum of the sizes of its coefficients, times its rate
+    float squares[ROWS];                                     // of a row: the square of the length of its gradient
+    int longest;                                             // bits of the square of the longest row, which is a float
+#endif
 };
 
 extern "C" __device__ const int shared_bytes = sizeof(Shared);  // read before a launch
@@ -161,11 +169,47 @@ __device__ __forceinline__ void change(
     }
 }
 
+#if CLIP
+// Add the squares of the gradients of two rows, `row` and `row + 8` of shared memory, in 8 * TILES columns.
+template <int TILES>
+__device__ __forceinline__ void measure(
+    const float (&sum)[TILES][4], Shared& s, int row, float decay0, float decay1, int column, int lane) {
+    const int t = lane & 3;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+        const float decay = half ? decay1 : decay0;
+        const float* old = s.rows + slot(row + 8 * half) * STRIDE + column;
+        float square = 0.0f;
+        auto take = [&](float gradient, float value) { gradient += decay * value, square += gradient * gradient; };
+        if constexpr (TILES == 4) {
+#pragma unroll
+            for (int e = 0; e < 2; ++e) {
+                const int i = 2 * half + e;
+                const float4 v = *reinterpret_cast<const float4*>(old + 4 * order<4>(2 * t + e));
+                take(sum[0][i], v.x), take(sum[1][i], v.y), take(sum[2][i], v.z), take(sum[3][i], v.w);
+            }
+        } else {
+            const int i = 2 * half;
+            const float4 v = *reinterpret_cast<const float4*>(old + 4 * t);
+            take(sum[0][i], v.x), take(sum[1][i], v.y), take(sum[0][i + 1], v.z), take(sum[1][i + 1], v.w);
+        }
+        square += __shfl_xor_sync(~0u, square, 1);
+        square += __shfl_xor_sync(~0u, square, 2);
+        if (t == 0) atomicAdd(&s.squares[row + 8 * half], square);
+    }
+}
+
+__device__ __forceinline__ float clipped(float square, float rate, float largest_step) {
+    const float length = rate * sqrtf(square);
+    return length > largest_step ? rate * (largest_step / length) : rate;
+}
+#endif
+
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) train_tiles(
     float* vertex, float* context, const Index* __restrict__ walks, long long walk_stride, long long place_stride, long long num_walk,
     const Index* __restrict__ negatives, const float* __restrict__ largest_rate, const float* __restrict__ lr, float negative_weight,
     float weight_decay, long long* num_pairs, double* statistics, long long num_tile, int span, int nodes, int walks_per_tile,
-    int num_negative, int step) {
+    int num_negative, int step, float largest_step) {
     extern __shared__ char memory[];
     Shared& s = *reinterpret_cast<Shared*>(memory);
     const int thread = threadIdx.x, warp = thread >> 5, lane = thread & 31, g = lane >> 2, t = lane & 3;
@@ -220,6 +264,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) train_tiles(
                 s.item_weight[thread] = TWO_SIDED ? row : behind;
                 s.rate[thread] = rate;
                 pairs += row;
+#if CLIP
+                s.item_rate[thread] = rate;
+#endif
             } else {
                 s.noise_rate[thread - T] = rate;
             }
@@ -227,7 +274,27 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) train_tiles(
         }
         asm volatile("cp.async.wait_all;" ::: "memory");
         if (thread < T + K) next_largest = largest_of(node);
+#if CLIP
+        for (int i = thread; i < ROWS; i += THREADS) s.factors[i] = s.squares[i] = 0.0f;
+        if (thread == 0) s.longest = 0;
+#endif
         __syncthreads();
+#if CLIP
+        {
+            float longest = 0.0f;
+            for (int row = warp; row < ROWS; row += WARPS) {
+                float square = 0.0f;
+                for (int column = 4 * lane; column < D; column += 128) {
+                    const float4 v = *reinterpret_cast<const float4*>(s.rows + row * STRIDE + column);
+                    square += v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w;
+                }
+#pragma unroll
+                for (int i = 16; i; i >>= 1) square += __shfl_xor_sync(~0u, square, i);
+                longest = fmaxf(longest, square);
+            }
+            if (lane == 0) atomicMax(&s.longest, __float_as_int(longest));
+        }
+#endif
         if (warp == WARPS - 1) {
             float total = s.row_weight[lane] + s.row_weight[lane + 32];
 #pragma unroll
@@ -261,12 +328,27 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) train_tiles(
                 }
             }
             float loss = 0.0f;
+#if CLIP
+            float of_place[2] = {};
+            // Sizes of the coefficients of two columns of scores, over all places of the warp.
+            auto add_sizes = [&](float (&of_row)[2], int row) {
+#pragma unroll
+                for (int e = 0; e < 2; ++e) {
+#pragma unroll
+                    for (int i = 4; i < 32; i <<= 1) of_row[e] += __shfl_xor_sync(~0u, of_row[e], i);
+                    if (g == 0) atomicAdd(&s.factors[row + e], of_row[e]);
+                }
+            };
+#endif
             const int walk0 = s.walk[place + g], walk1 = s.walk[place + g + 8];
 #pragma unroll
             for (int i = 0; i < SHARE; ++i) {
                 const int n = part + i, j = first_tile + n;
                 if (n < CONTEXT_TILES) {
                     if (j < 0 || j > 7) continue;
+#if CLIP
+                    float of_row[2] = {};
+#endif
 #pragma unroll
                     for (int half = 0; half < 2; ++half) {
                         const int at = place + g + 8 * half;
@@ -279,11 +361,20 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) train_tiles(
                             const float value = score[i][2 * half + e];
                             p[e] = near ? __fdividef(-1.0f, 1.0f + __expf(value)) : 0.0f;  // sigmoid(value) - 1
                             if (with_loss && near) loss -= __logf(1.0f + p[e] + TINY);
+#if CLIP
+                            of_place[half] -= p[e], of_row[e] -= p[e];
+#endif
                         }
                         *reinterpret_cast<unsigned*>(&s.positive[at * P_STRIDE + 8 * j + 2 * t]) = pack(p[0], p[1]);
                     }
+#if CLIP
+                    add_sizes(of_row, T + 8 * j + 2 * t);
+#endif
                 } else if (n < CONTEXT_TILES + NEGATIVE_TILES) {
                     const int at_noise = 8 * (n - CONTEXT_TILES) + 2 * t;
+#if CLIP
+                    float of_row[2] = {};
+#endif
 #pragma unroll
                     for (int half = 0; half < 2; ++half) {
                         const int at = place + g + 8 * half;
@@ -297,11 +388,25 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) train_tiles(
                             const float sigmoid = __fdividef(1.0f, 1.0f + __expf(-score[i][2 * half + e]));
                             p[e] = kept ? weight * sigmoid : 0.0f;
                             if (with_loss && kept && weight > 0.0f) loss -= weight * __logf(1.0f - sigmoid + TINY);
+#if CLIP
+                            of_place[half] += p[e], of_row[e] += p[e];
+#endif
                         }
                         *reinterpret_cast<unsigned*>(&s.negative[at * N_STRIDE + at_noise]) = pack(p[0], p[1]);
                     }
+#if CLIP
+                    add_sizes(of_row, 2 * T + at_noise);
+#endif
                 }
             }
+#if CLIP
+#pragma unroll
+            for (int half = 0; half < 2; ++half) {
+                of_place[half] += __shfl_xor_sync(~0u, of_place[half], 1);
+                of_place[half] += __shfl_xor_sync(~0u, of_place[half], 2);
+                if (t == 0) atomicAdd(&s.factors[place + g + 8 * half], of_place[half]);
+            }
+#endif
             if (with_loss) {
 #pragma unroll
                 for (int i = 16; i; i >>= 1) loss += __shfl_xor_sync(~0u, loss, i);
@@ -312,35 +417,79 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) train_tiles(
 
         // Gradients, 16 rows by 32 columns at a time; those of negatives 16 by 16.
         constexpr int GROUPS = D / 32, UNITS = 4 * GROUPS, N_GROUPS = D / 16;
-        const float total = s.total, both = weight_decay * (1.0f + negative_weight);
-        for (int unit = warp; unit < UNITS; unit += WARPS) {
-            const int row = 16 * (unit / GROUPS), column = 32 * (unit % GROUPS), first = BAND ? min(max(row - 8, 0), T - SPAN) : 0;
-            const Index id0 = s.ids[row + g], id1 = s.ids[row + g + 8];
-            const float rate0 = s.rate[row + g], rate1 = s.rate[row + g + 8];
-            {
-                float sum[4][4] = {};
-                accumulate<false, SPAN / 16, P_STRIDE, 4>(sum, s.rows, s.positive, row, first, T, column, lane);
-                accumulate<false, K / 16, N_STRIDE, 4>(sum, s.rows, s.negative, row, 0, 2 * T, column, lane);
-                const float w0 = s.row_weight[row + g], w1 = s.row_weight[row + g + 8];
-                change<4>(sum, s.rows, vertex, row + g, id0, id1, w0 > 0, w1 > 0, rate0, rate1, both * w0, both * w1, column, lane);
+        const float total = s.total, both = weight_decay * (1.0f + negative_weight), of_noise = weight_decay * share * total;
+        auto each_gradient = [&](auto of_vertices, auto of_contexts, auto of_negatives) {
+            for (int unit = warp; unit < UNITS; unit += WARPS) {
+                const int row = 16 * (unit / GROUPS), column = 32 * (unit % GROUPS), first = BAND ? min(max(row - 8, 0), T - SPAN) : 0;
+                {
+                    float sum[4][4] = {};
+                    accumulate<false, SPAN / 16, P_STRIDE, 4>(sum, s.rows, s.positive, row, first, T, column, lane);
+                    accumulate<false, K / 16, N_STRIDE, 4>(sum, s.rows, s.negative, row, 0, 2 * T, column, lane);
+                    of_vertices(sum, row + g, column);
+                }
+                {
+                    float sum[4][4] = {};
+                    accumulate<true, SPAN / 16, P_STRIDE, 4>(sum, s.rows, s.positive, row, first, 0, column, lane);
+                    of_contexts(sum, row + g, column);
+                }
             }
-            {
-                float sum[4][4] = {};
-                accumulate<true, SPAN / 16, P_STRIDE, 4>(sum, s.rows, s.positive, row, first, 0, column, lane);
-                const float w0 = s.item_weight[row + g], w1 = s.item_weight[row + g + 8];
-                change<4>(sum, s.rows, context, T + row + g, id0, id1, w0 > 0, w1 > 0, rate0, rate1, weight_decay * w0, weight_decay * w1,
-                          column, lane);
+            for (int unit = WARPS - 1 - warp; unit < K / 16 * N_GROUPS; unit += WARPS) {
+                const int row = 16 * (unit / N_GROUPS), column = 16 * (unit % N_GROUPS);
+                float sum[2][4] = {};
+                accumulate<true, T / 16, N_STRIDE, 2>(sum, s.rows, s.negative, row, 0, 0, column, lane);
+                of_negatives(sum, row + g, column);
             }
+        };
+#if CLIP
+        // No gradient is longer than the sizes of its coefficients times the longest row. Where that may be too long, lengths are measured.
+        bool may_be_long = false;
+        if (thread < T + K) {
+            const float longest = sqrtf(__int_as_float(s.longest)) * 1.01f;
+            auto is_long = [&](int row, float rate, float decay) { return rate * longest * (s.factors[row] + decay) > largest_step; };
+            if (thread < T)
+                may_be_long = is_long(thread, s.rate[thread], both * s.row_weight[thread]) ||
+                              is_long(T + thread, s.item_rate[thread], weight_decay * s.item_weight[thread]);
+            else
+                may_be_long = is_long(T + thread, s.noise_rate[thread - T], of_noise);
         }
-        for (int unit = WARPS - 1 - warp; unit < K / 16 * N_GROUPS; unit += WARPS) {
-            const int row = 16 * (unit / N_GROUPS), column = 16 * (unit % N_GROUPS);
-            const Index id0 = s.noise[row + g], id1 = s.noise[row + g + 8];
-            const float decay = weight_decay * share * total;
-            float sum[2][4] = {};
-            accumulate<true, T / 16, N_STRIDE, 2>(sum, s.rows, s.negative, row, 0, 0, column, lane);
-            change<2>(sum, s.rows, context, 2 * T + row + g, id0, id1, id0 >= 0 && total > 0, id1 >= 0 && total > 0,
-                      s.noise_rate[row + g], s.noise_rate[row + g + 8], decay, decay, column, lane);
+        if (__syncthreads_or(may_be_long)) {
+            each_gradient(
+                [&](auto& sum, int row, int column) {
+                    measure<4>(sum, s, row, both * s.row_weight[row], both * s.row_weight[row + 8], column, lane);
+                },
+                [&](auto& sum, int row, int column) {
+                    measure<4>(sum, s, T + row, weight_decay * s.item_weight[row], weight_decay * s.item_weight[row + 8], column, lane);
+                },
+                [&](auto& sum, int row, int column) { measure<2>(sum, s, 2 * T + row, of_noise, of_noise, column, lane); });
+            __syncthreads();
+            if (thread < T) {
+                s.rate[thread] = clipped(s.squares[thread], s.rate[thread], largest_step);
+                s.item_rate[thread] = clipped(s.squares[T + thread], s.item_rate[thread], largest_step);
+            } else if (thread < T + K) {
+                s.noise_rate[thread - T] = clipped(s.squares[T + thread], s.noise_rate[thread - T], largest_step);
+            }
+            __syncthreads();
         }
+        const float* item_rate = s.item_rate;
+#else
+        const float* item_rate = s.rate;
+#endif
+        each_gradient(
+            [&](auto& sum, int row, int column) {
+                const float w0 = s.row_weight[row], w1 = s.row_weight[row + 8];
+                change<4>(sum, s.rows, vertex, row, s.ids[row], s.ids[row + 8], w0 > 0, w1 > 0, s.rate[row], s.rate[row + 8], both * w0,
+                          both * w1, column, lane);
+            },
+            [&](auto& sum, int row, int column) {
+                const float w0 = s.item_weight[row], w1 = s.item_weight[row + 8];
+                change<4>(sum, s.rows, context, T + row, s.ids[row], s.ids[row + 8], w0 > 0, w1 > 0, item_rate[row], item_rate[row + 8],
+                          weight_decay * w0, weight_decay * w1, column, lane);
+            },
+            [&](auto& sum, int row, int column) {
+                const Index id0 = s.noise[row], id1 = s.noise[row + 8];
+                change<2>(sum, s.rows, context, 2 * T + row, id0, id1, id0 >= 0 && total > 0, id1 >= 0 && total > 0, s.noise_rate[row],
+                          s.noise_rate[row + 8], of_noise, of_noise, column, lane);
+            });
         if (with_loss && thread == 0) atomicAdd(statistics + 1, double((1.0f + negative_weight) * total));
         __syncthreads();
     }

@@ -13,7 +13,7 @@ from nodeloom.kernels.gpu import _cuda
 _SOURCE = Path(__file__).with_name("_hopper.cu")
 _TYPES = (
     c_void_p, c_void_p, c_void_p, c_longlong, c_longlong, c_longlong, c_void_p, c_void_p, c_void_p, c_float, c_float, c_void_p, c_void_p,
-    c_longlong, c_int, c_int, c_int, c_int, c_int,
+    c_longlong, c_int, c_int, c_int, c_int, c_int, c_float,
 )  # fmt: skip
 _THREADS = 256
 _TILE = 64
@@ -22,6 +22,7 @@ _SPAN = 8  # tiles of a block
 _NEAR = 8  # places to the farthest context, up to which products leave out what is farther
 _SHARED = 227 * 1024  # bytes of shared memory that blocks of a multiprocessor can have
 _SHARED_BESIDE_ROWS = 17 * 1024
+_SHARED_TO_CLIP = 2 * 1024
 
 
 def can_train(vertex: torch.Tensor, context: torch.Tensor, num_negative: int) -> bool:
@@ -41,15 +42,16 @@ def can_train(vertex: torch.Tensor, context: torch.Tensor, num_negative: int) ->
 
 def train_tiles(
     vertex, context, walks, walks_per_tile, negatives, lr, step, two_sided, negative_weight, weight_decay, statistics, largest_rate,
-    num_pairs, num_program,
+    num_pairs, num_program, largest_step,
 ):  # fmt: skip
-    """Train tiles as :func:`nodeloom.kernels.gpu.skipgram.train_walks` does, whose parameters these are, by SGD without a largest step.
+    """Train tiles as :func:`nodeloom.kernels.gpu.skipgram.train_walks` does, whose parameters these are, by SGD.
 
-    `num_program` is how many tiles are under way at a time, at most.
+    `num_program` is the largest number of tiles in flight, `largest_step` the largest length of a change of a row, 0 for any.
     """
     row, num_negative = vertex.shape[1], negatives.shape[2]
     negatives_padded = -(-num_negative // 16) * 16
-    shared = 4 * (2 * _TILE + negatives_padded) * (row + 8) + _SHARED_BESIDE_ROWS
+    clip = largest_step > 0.0
+    shared = 4 * (2 * _TILE + negatives_padded) * (row + 8) + _SHARED_BESIDE_ROWS + clip * _SHARED_TO_CLIP
     blocks = 2 if 2 * shared <= _SHARED else 1
     kernel = _kernel(
         vertex.device.index,
@@ -58,6 +60,7 @@ def train_tiles(
         step <= _NEAR,
         two_sided,
         largest_rate is not None,
+        clip,
         blocks,
         walks.dtype == torch.int64,
     )
@@ -69,17 +72,25 @@ def train_tiles(
         -(-num_tile // span) if span else min(num_tile, num_program), _THREADS,
         vertex.data_ptr(), context.data_ptr(), walks.data_ptr(), *walks.stride(), len(walks), negatives.data_ptr(),
         0 if largest_rate is None else largest_rate.data_ptr(), lr.data_ptr(), negative_weight, weight_decay, num_pairs.data_ptr(),
-        statistics.data_ptr(), num_tile, span, walks.shape[1], walks_per_tile, num_negative, step,
+        statistics.data_ptr(), num_tile, span, walks.shape[1], walks_per_tile, num_negative, step, largest_step,
     )  # fmt: skip
 
 
 @cache
 def _kernel(
-    device: int, row: int, num_negative: int, near: bool, two_sided: bool, capped: bool, blocks: int, wide: bool
+    device: int,
+    row: int,
+    num_negative: int,
+    near: bool,
+    two_sided: bool,
+    capped: bool,
+    clip: bool,
+    blocks: int,
+    wide: bool,
 ) -> _cuda.Kernel:
     """Return the compiled kernel; `device` stands for the current one, where it is loaded."""
     defines = {
-        "D": row, "K": num_negative, "BAND": int(near), "TWO_SIDED": int(two_sided), "CAPPED": int(capped), "BLOCKS": blocks,
-        "Index": "long long" if wide else "int",
+        "D": row, "K": num_negative, "BAND": int(near), "TWO_SIDED": int(two_sided), "CAPPED": int(capped), "CLIP": int(clip),
+        "BLOCKS": blocks, "Index": "long long" if wide else "int",
     }  # fmt: skip
     return _cuda.load(_SOURCE, "train_tiles", _TYPES, defines)

@@ -59,7 +59,7 @@ class Launch:
         Whether rows are changed by atomic additions; None where that is possible.
     hopper : bool or None
         Whether the kernel for GPUs of compute capability 9.0 trains, which knows none of `block`, `keep` and `fold`; None where it can:
-        fp32 tables changed by additions, rows of whole 32 columns up to 256, bf16 products, no hub weights, no largest step.
+        fp32 tables changed by additions, rows of whole 32 columns up to 256, bf16 products, no hub weights.
     """
 
     block: int = 64
@@ -152,7 +152,7 @@ def train_walks(
             f"rows that are read twice and stored: expected blocks of {_LEAST_STORED} columns, got {launch.block}"
         )
     values = [float(value) for value in settings[:3]]
-    hopper = add and product == "bf16" and not hubs and num_chunk == 1 and values[0] <= 0.0 and optimizer == SGD
+    hopper = add and product == "bf16" and not hubs and num_chunk == 1 and optimizer == SGD
     if launch.hopper is not False and hopper and _hopper.can_train(vertex, context, num_negative):
         with on_device_of(vertex):
             num_program = launch.num_program or torch.cuda.get_device_properties(
@@ -160,7 +160,7 @@ def train_walks(
             ).multi_processor_count * (2 if launch.num_warps <= 4 else 1)
             _hopper.train_tiles(
                 vertex, context, walks, per_tile, negatives, lr, min(step, nodes), bool(two_sided), float(negative_weight),
-                float(weight_decay), statistics, largest_rate, num_pairs, num_program,
+                float(weight_decay), statistics, largest_rate, num_pairs, num_program, max(values[0], 0.0),
             )  # fmt: skip
         return num_pairs
     if launch.hopper:
