@@ -294,14 +294,6 @@ def test_not_in_the_encoding(tmp_path):
         read(tmp_path, b"\xff\xfea b\n\n", encoding="utf-16")
 
 
-def test_no_line_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr(source_module, "_MAX_LINE", 1000)
-    path = tmp_path / "edges.txt"
-    path.write_bytes(b"x" * 4000)
-    with source_module.open_source(path) as source, pytest.raises(DataError, match="without a line end"):
-        list(source_module.line_blocks(source, size=500))
-
-
 CHARACTERS = st.sampled_from(list('ab12 \t\r,;#/é"\ufeff') + ["\n"] * 3)
 
 

@@ -16,6 +16,7 @@ from nodeloom.errors import DataError, describe
 from nodeloom.io.refused import refusal
 
 BLOCK = 1 << 22
+HEAD = 1 << 12  # bytes that tell what a text is
 # A line may span blocks, but this much without a line end is no list of edges.
 _MAX_LINE = 1 << 26
 
@@ -190,7 +191,9 @@ def line_blocks(source: Source, encoding: str = "utf-8", size: int = BLOCK) -> I
     DataError
         The file cannot be read, is not in `encoding`, or has no line ends.
     """
-    raw = source.read(size)
+    # Usually these bytes were peeked at. As a block of their own they need not be put before the bytes that follow, which
+    # would copy all of these.
+    raw = source.read(min(size, HEAD))
     decode = _decoder(source.name, encoding_of(raw, encoding))
     rest = b""
     first = True
@@ -208,7 +211,7 @@ def line_blocks(source: Source, encoding: str = "utf-8", size: int = BLOCK) -> I
             # Lines that end with a carriage return alone; after the last byte a line feed may follow.
             end = data.rfind(b"\r", 0, -1) + 1
         if end:
-            yield rest + data[:end]
+            yield b"".join((rest, memoryview(data)[:end]))
             rest = data[end:]
         else:
             rest += data

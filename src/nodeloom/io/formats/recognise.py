@@ -16,12 +16,11 @@ from nodeloom.io.formats.elements import tell_of_direction
 from nodeloom.io.formats.foreign import foreign_text
 from nodeloom.io.formats.shapes import looks_like_adjacency, looks_like_metis, looks_like_multiline, looks_like_vectors
 from nodeloom.io.formats.text import whole
-from nodeloom.io.source import Source, encoding_of
+from nodeloom.io.source import HEAD, Source, encoding_of
 from nodeloom.words import setting
 
 Reader = Callable[[Source, EdgeCollector, EdgeFormat], None]
 
-_HEAD = 4096
 _COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 _MATRIX_MARKET = re.compile(rb"%%?matrixmarket\b", re.IGNORECASE)
 _XML = re.compile(
@@ -53,7 +52,7 @@ def reader_of(source: Source, form: EdgeFormat) -> Reader | None:
 
 def _recognise(source: Source, form: EdgeFormat) -> str:
     """Return the format that the first bytes tell; "" for none."""
-    head = source.peek(_HEAD)
+    head = source.peek(HEAD)
     codec = encoding_of(head, form.encoding)
     if codec != "utf-8":
         head = head.decode(codec, "ignore").encode("utf-8", "ignore")
@@ -102,7 +101,7 @@ def _by_first_bytes(head: bytes, name: str) -> str:
 def _by_shape(head: bytes, suffix: str, source: Source, form: EdgeFormat) -> str:
     """Return the format that a file has by its suffix, or by the shape of its first lines."""
     lines = head.split(b"\n")
-    is_whole = len(head) < _HEAD - len(codecs.BOM_UTF8)
+    is_whole = len(head) < HEAD - len(codecs.BOM_UTF8)
     if not is_whole:
         lines.pop()
     if form.weighted == "auto" and looks_like_vectors(lines):
