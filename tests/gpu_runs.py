@@ -16,11 +16,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from nodeloom.engine import make_plan, place, planner
+from nodeloom.engine import machine, make_plan, place
 from nodeloom.engine.device import Gpu
 from nodeloom.engine.resident import Position
 from nodeloom.engine.training import train
 from nodeloom.kernels.cpu import initial, negatives, skipgram, walks
+from nodeloom.plan import planner
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 GB = 10**9
@@ -57,7 +58,7 @@ class OnGpu:
     def __init__(self, engine, monkeypatch):
         self._engine, self._monkeypatch = engine, monkeypatch
         if INTERPRETED:
-            monkeypatch.setattr(planner, "resolve_device", self._resolve)
+            monkeypatch.setattr(machine, "resolve_device", self._resolve)
             self.memory(16 * GB)
 
     @staticmethod
@@ -66,7 +67,7 @@ class OnGpu:
 
     def memory(self, free):
         """Pretend that the GPU has so many bytes free."""
-        self._monkeypatch.setattr(planner, "find_gpu", lambda index: fake_gpu(free))
+        self._monkeypatch.setattr(machine, "find_gpu", lambda index: fake_gpu(free))
 
     def settings(self, **values):
         """Return settings, of a training on the GPU unless said otherwise."""

@@ -112,7 +112,7 @@ def test_torch_is_for_gpus_and_workers_only():
 def test_nothing_optional_is_imported_before_it_is_needed():
     code = (
         "import sys, nodeloom, nodeloom.cli.app, nodeloom.engine, nodeloom.engine.spectral\n"
-        "from nodeloom.engine.workers import copies_shape, gpu_shape, shape\n"
+        "from nodeloom.plan import copies, planner, ring, ring_on_gpus\n"
         "model = nodeloom.DeepWalk(dim=4, num_epoch=1, device='cpu')\n"
         "model.plan(nodeloom.Graph.from_edges([[0, 1], [1, 2]]))\n"
         "assert not {'torch', 'triton', 'pandas', 'networkx'} & set(sys.modules)"

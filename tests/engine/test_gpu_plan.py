@@ -11,8 +11,9 @@ import pytest
 
 from gpu_runs import GB, INTERPRETED
 from nodeloom import Graph
-from nodeloom.engine import planner
+from nodeloom.engine import make_plan
 from nodeloom.errors import ConfigError, DeviceError, MemoryLimitError
+from nodeloom.plan import planner
 from nodeloom.plan.memory import POOL_SLOTS
 
 pytest.importorskip("torch", reason="torch is not installed")
@@ -204,7 +205,7 @@ def test_nothing_is_said_where_it_fits(on_gpu, large, caplog):
 
 
 def test_main_memory_that_is_not_there_is_refused(on_gpu, large, monkeypatch):
-    monkeypatch.setattr("nodeloom.plan.memory.total_memory", lambda: 1_000_000)
+    monkeypatch.setattr("nodeloom.engine.machine.total_memory", lambda: 1_000_000)
     with pytest.raises(MemoryLimitError, match=r"at most 1 MB of memory, got .*vectors"):
         on_gpu.plan(large)
 
@@ -212,14 +213,14 @@ def test_main_memory_that_is_not_there_is_refused(on_gpu, large, monkeypatch):
 def test_deterministic_stays_on_the_cpu(engine, large, monkeypatch):
     assert engine.settings(deterministic=True).train.deterministic
     with pytest.raises(ConfigError, match="'auto' or 'cpu' with deterministic"):
-        planner.make_plan(large, engine.settings(device="cuda", deterministic=True))
-    assert planner.make_plan(large, engine.settings(deterministic=True)).device == "cpu"
+        make_plan(large, engine.settings(device="cuda", deterministic=True))
+    assert make_plan(large, engine.settings(deterministic=True)).device == "cpu"
 
 
 @pytest.mark.skipif(not INTERPRETED, reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_refused(engine, large):
     with pytest.raises(DeviceError, match="expected a GPU that can be used, got 'cuda'"):
-        planner.make_plan(large, engine.settings(device="cuda", num_thread=1))
+        make_plan(large, engine.settings(device="cuda", num_thread=1))
 
 
 # ---------------------------------------------------------------------------------------------------------- pools, shown
@@ -297,6 +298,6 @@ def test_wide_tables_are_never_bf16_in_parts(on_gpu, large, monkeypatch):
     whole = needs(on_gpu, large, "fp32", "host", dim=272)
     plan = on_gpu.plan(large, dim=272, gpu_memory_limit=whole - 1)
     assert plan.grid is not None and plan.table_dtype == "fp32"
-    monkeypatch.setattr("nodeloom.plan.memory.total_memory", lambda: plan.num_bytes - 1)
+    monkeypatch.setattr("nodeloom.engine.machine.total_memory", lambda: plan.num_bytes - 1)
     with pytest.raises(MemoryLimitError, match="with fp32 tables"):
         on_gpu.plan(large, dim=272, gpu_memory_limit=whole - 1)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from gpu_runs import same_tables
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
-from nodeloom.engine import make_plan, planner
+from nodeloom.engine import make_plan
+from nodeloom.plan import planner
 from nodeloom.sampling import NegativeSampler, WalkSampler
 
 torch = pytest.importorskip("torch", reason="torch is not installed")

@@ -237,12 +237,12 @@ def test_peak_of_a_training_is_what_the_plan_says(engine, values):
 
 
 def test_what_does_not_fit_is_refused(engine, graph, monkeypatch):
-    monkeypatch.setattr("nodeloom.plan.memory.total_memory", lambda: 100_000)
+    monkeypatch.setattr("nodeloom.engine.machine.total_memory", lambda: 100_000)
     with pytest.raises(
         MemoryLimitError, match=r"at most 100 kB of memory, in parts, got .* beside the tables; .*Lower dim"
     ):
         make_plan(graph, engine.settings(dim=51_200))
-    monkeypatch.setattr("nodeloom.plan.memory.total_memory", lambda: None)  # unknown: try
+    monkeypatch.setattr("nodeloom.engine.machine.total_memory", lambda: None)  # unknown: try
     assert make_plan(graph, engine.settings(dim=51_200)).num_bytes > 100_000
 
 

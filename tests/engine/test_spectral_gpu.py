@@ -247,7 +247,7 @@ def test_where_the_matrix_does_not_fit_the_cpu_takes_over(placed, large, caplog)
 
 
 def test_main_memory_is_kept_to(placed, large, monkeypatch):
-    monkeypatch.setattr("nodeloom.plan.memory.total_memory", lambda: 3_000_000)
+    monkeypatch.setattr("nodeloom.engine.machine.total_memory", lambda: 3_000_000)
     assert placed(large, dim=32).num_bytes <= 3_000_000  # vectors and graph
     with pytest.raises(MemoryLimitError, match=r"at most 3 MB of memory, got .*tables"):
         placed(large, dim=100, gpu_memory_limit=2_000_000)

@@ -70,7 +70,7 @@ def test_callbacks_are_told_in_order(engine, graph, order):
 
 
 def test_history_is_about_a_hundred_points(engine, graph, monkeypatch):
-    monkeypatch.setattr("nodeloom.engine.planner.TILES_PER_POOL", 1)
+    monkeypatch.setattr("nodeloom.plan.planner.TILES_PER_POOL", 1)
     recorder = Recorder()
     tables = engine.train(graph, callbacks=[recorder], num_epoch=300)
     assert len(recorder.pools) > 300

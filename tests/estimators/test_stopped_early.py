@@ -36,7 +36,7 @@ def failing(error):
 
 @pytest.fixture(autouse=True)
 def small_pools(monkeypatch):
-    monkeypatch.setattr("nodeloom.engine.planner.TILES_PER_POOL", 2)
+    monkeypatch.setattr("nodeloom.plan.planner.TILES_PER_POOL", 2)
 
 
 @pytest.mark.parametrize(

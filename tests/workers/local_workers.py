@@ -72,11 +72,11 @@ def together(monkeypatch, num_worker, work):
     )
     here = threading.local()
     monkeypatch.setattr(package, "join", lambda: here.workers)
-    monkeypatch.setattr("nodeloom.engine.planner.num_workers", lambda resource: num_worker)
-    for module in ("checkpoint", "workers.shape"):
+    monkeypatch.setattr("nodeloom.engine.planning.num_workers", lambda resource: num_worker)
+    for module in ("checkpoint", "machine"):
         monkeypatch.setattr(
             f"nodeloom.engine.{module}.place",
-            lambda: SimpleNamespace(rank=here.workers.rank, num_local=num_worker),
+            lambda: SimpleNamespace(rank=here.workers.rank, num_local=num_worker, spawned=True),
         )
     results, errors = [None] * num_worker, []
 

@@ -16,9 +16,8 @@ from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan, place
 from nodeloom.engine.resident import Position
-from nodeloom.engine.workers import copies_shape
 from nodeloom.errors import GraphError, TrainingError
-from nodeloom.plan import merges
+from nodeloom.plan import copies, merges
 
 NODES, EPOCHS = 900, 150
 MARGIN = {"Adam": 12}
@@ -160,7 +159,7 @@ def test_the_learning_rate_sees_the_pairs_of_all(monkeypatch, communities, on_gp
     graph, _ = communities
     monkeypatch.setattr(merges, "MERGES", 4)
     monkeypatch.setattr(merges, "LEAST_MERGES", 4)
-    monkeypatch.setattr(copies_shape, "_POOLS", 1)  # many tiles at a time
+    monkeypatch.setattr(copies, "_POOLS", 1)  # many tiles at a time
     run_of(monkeypatch, graph, 3, of_gpus(lr=0.01))
     rates = [np.concatenate([lr for _, _, lr in trained[rank]]) for rank in range(3)]
     assert len({len(lr) for lr in rates}) == 1 and len(rates[0]) > 100

@@ -15,8 +15,9 @@ from gpu_runs import GB, INTERPRETED
 from nodeloom import Graph
 from nodeloom.engine import make_plan
 from nodeloom.engine.calibrate import with_rate
-from nodeloom.engine.workers import gpu_shape
+from nodeloom.engine.workers import devices
 from nodeloom.errors import ConfigError, MemoryLimitError
+from nodeloom.plan import ring_on_gpus
 
 __all__ = ["communities"]  # a fixture
 
@@ -77,7 +78,7 @@ def test_parts_where_whole_tables_do_not_fit(monkeypatch, communities):
 @pytest.mark.skipif(not INTERPRETED, reason="of a GPU that is none")
 def test_what_fits_the_gpu_with_the_least_memory_is_taken(monkeypatch, communities, caplog):
     graph, _ = communities
-    monkeypatch.setattr(gpu_shape, "episode_chunk", lambda limit, nodes: 100)
+    monkeypatch.setattr(ring_on_gpus, "episode_chunk", lambda limit, nodes: 100)
     values = {"dim": 128, "worker_tables": "split", "num_epoch": 2000}
 
     def at(limit):
@@ -121,7 +122,7 @@ def test_what_fits_the_gpu_with_the_least_memory_is_taken(monkeypatch, communiti
 def test_the_worker_with_the_least_memory_is_named(monkeypatch, communities):
     graph, _ = communities
     limits = [("cuda:0", GB), ("cuda:1", 50_000)]
-    monkeypatch.setattr(gpu_shape, "limits_of_gpus", lambda *_: limits)
+    monkeypatch.setattr(devices, "limits_of_gpus", lambda *_: limits)
     with pytest.raises(MemoryLimitError, match="plan, worker 1: expected at most 50 kB on cuda:1"):
         planned(monkeypatch, graph, worker_tables="split")
     limits[1] = "cuda:1", GB
@@ -138,7 +139,7 @@ def test_long_trainings_have_more_episodes_and_slow_links_fewer(monkeypatch, com
         return plan.total_pair / plan.grid.episode_pairs
 
     assert episodes(num_epoch=100) == pytest.approx(100, rel=0.01)  # of a small table
-    monkeypatch.setitem(gpu_shape._BYTES_PER_SECOND, False, 1e5)
+    monkeypatch.setitem(ring_on_gpus._BYTES_PER_SECOND, False, 1e5)
     assert episodes(num_epoch=100) == pytest.approx(10, rel=0.01)
 
 

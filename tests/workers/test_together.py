@@ -23,9 +23,11 @@ from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
 from nodeloom.engine.place import allocate
-from nodeloom.engine.workers import blocks, shape
+from nodeloom.engine.workers import blocks, placement
 from nodeloom.engine.workers.blocks import WorkerBlocks
 from nodeloom.errors import ConfigError, MemoryLimitError, TrainingError
+from nodeloom.plan import planner, ring
+from nodeloom.plan.machine import Machine, Worker
 
 NODES = 1501  # no multiple of any number of parts
 
@@ -38,7 +40,7 @@ def communities():
 
 @pytest.fixture(params=[True, False], ids=["whole walks", "pair by pair"])
 def way(request, monkeypatch):
-    monkeypatch.setattr(shape, "_ROWS_OF_A_PAIR", np.inf if request.param else 0.0)
+    monkeypatch.setattr(ring, "_ROWS_OF_A_PAIR", np.inf if request.param else 0.0)
     return request.param
 
 
@@ -76,7 +78,7 @@ def test_what_workers_leave_out_is_noticed(monkeypatch, communities):
     # The judge above must not be content with the pairs within the parts of a worker.
     graph, community = communities
     real = WorkerBlocks.train
-    monkeypatch.setattr(shape, "MAX_PART", 0)
+    monkeypatch.setattr(placement, "MAX_PART", 0)
     monkeypatch.setattr(
         WorkerBlocks, "train",
         lambda self, block, *rest: real(self, block, *rest) if block.vertex == block.context else (0, 0.0, 0.0),
@@ -103,7 +105,7 @@ def test_every_block_once_and_no_row_in_two_places(monkeypatch, communities, way
 
 def test_blocks_have_the_pairs_of_one_process(monkeypatch, communities, way):
     graph, _ = communities
-    monkeypatch.setattr(shape, "MAX_PART", 0)  # one process deals its nodes by strength
+    monkeypatch.setattr(placement, "MAX_PART", 0)  # one process deals its nodes by strength
     settings = settings_of(num_epoch=6, num_partition=4)
     _, trained = run_of(monkeypatch, graph, 2, settings)
     # The engine of one process in the same grid, whose walks are the same.
@@ -114,9 +116,9 @@ def test_blocks_have_the_pairs_of_one_process(monkeypatch, communities, way):
 def test_both_ways_train_the_same_pairs(monkeypatch, communities):
     graph, _ = communities
     settings = settings_of(num_epoch=6, num_partition=4)
-    monkeypatch.setattr(shape, "MAX_PART", 0)
+    monkeypatch.setattr(placement, "MAX_PART", 0)
     _, whole = run_of(monkeypatch, graph, 2, settings, whole_walks=True)
-    monkeypatch.setattr(shape, "MAX_PART", 0)
+    monkeypatch.setattr(placement, "MAX_PART", 0)
     _, sorted_pairs = run_of(monkeypatch, graph, 2, settings, whole_walks=False)
     assert sorted(whole) == sorted(sorted_pairs)
 
@@ -215,26 +217,26 @@ def test_more_parts_than_nodes_are_refused(monkeypatch):
         together(monkeypatch, 4, lambda _: make_plan(graph, settings_of()))
 
 
-def test_the_worker_with_the_least_memory_decides(monkeypatch, communities):
+def test_the_worker_with_the_least_memory_decides(communities):
     graph, _ = communities
-    limits = {0: 10**9, 1: 480_000, 2: 10**9}
+    limits = [10**9, 480_000, 10**9]
 
-    def plan(_):
-        monkeypatch.setattr(shape, "memory_limits", lambda w, _: w.gather(limits[w.rank]))
-        return make_plan(graph, settings_of())
+    def planned():
+        workers = tuple(Worker(1, limit) for limit in limits)
+        return [planner.make_plan(graph, settings_of(), Machine(workers, rank)) for rank in range(3)]
 
-    plans = together(monkeypatch, 3, plan)
+    plans = planned()
     assert [p.grid.episode_pairs for p in plans] == [plans[0].grid.episode_pairs] * 3
     limits[1] = 10**9
-    more = together(monkeypatch, 3, plan)
+    more = planned()
     assert more[0].grid.episode_pairs > plans[0].grid.episode_pairs  # memory decides how long episodes are
     limits[1] = 300_000
     with pytest.raises(MemoryLimitError, match="plan, worker 1: expected at most 300 kB of memory"):
-        together(monkeypatch, 3, plan)
+        planned()
     limits[1] = 10**9
     limits[0] = 600_000  # enough for its share, but not for the result
     with pytest.raises(MemoryLimitError, match=r"plan, worker 0.*to put the result together"):
-        together(monkeypatch, 3, plan)
+        planned()
 
 
 def test_a_tile_has_about_as_many_heads_and_negatives_in_any_grid(monkeypatch, communities):
@@ -266,6 +268,6 @@ def test_long_trainings_have_more_episodes_and_large_tables_fewer(monkeypatch, c
         return plan.total_pair / plan.grid.episode_pairs
 
     assert episodes(num_epoch=100) == pytest.approx(100, rel=0.01)  # of a small table
-    monkeypatch.setattr(shape, "_BYTES_PER_SECOND", 1e6)
+    monkeypatch.setattr(ring, "_BYTES_PER_SECOND", 1e6)
     assert episodes(num_epoch=100) == pytest.approx(10, rel=0.01)
     assert 10 < episodes(num_epoch=2000) < 100

@@ -1,11 +1,11 @@
 """Engines: from a graph and settings to trained tables.
 
-:mod:`~nodeloom.engine.planner` turns every "auto" into a number before anything runs; :mod:`~nodeloom.engine.tables` owns what is trained;
+:mod:`~nodeloom.engine.planning` turns every "auto" into a number before anything runs; :mod:`~nodeloom.engine.tables` owns what is trained;
 :mod:`~nodeloom.engine.resident` trains what fits the memory; :mod:`~nodeloom.engine.training` runs the parts of a model one after the
 other, with callbacks, checkpoints and orderly interruption.
 """
 
-from nodeloom.engine.planner import make_plan
+from nodeloom.engine.planning import make_plan
 from nodeloom.engine.progress import Callback, Progress, Report
 from nodeloom.engine.training import TrainedTables, train
 from nodeloom.plan import Plan, Settings

@@ -78,7 +78,7 @@ def train(
     graph : Graph
         The graph.
     plan, settings
-        From :func:`nodeloom.engine.planner.make_plan`, and what it was made from.
+        From :func:`nodeloom.engine.make_plan`, and what it was made from.
     callbacks : iterable
         See :class:`nodeloom.engine.progress.Callback`.
     init : model, optional

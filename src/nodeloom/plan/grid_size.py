@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import shutil
-import tempfile
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.partition import Grid, Placement, assign, choose_grid
-from nodeloom.plan.memory import device_memory, episode_chunk, host_memory, main_memory
+from nodeloom.plan.machine import Machine
+from nodeloom.plan.memory import device_memory, episode_chunk, host_memory
 from nodeloom.plan.settings import Settings
 from nodeloom.typing import DoubleArray
 from nodeloom.units import size
@@ -78,7 +77,7 @@ def range_balance(strengths: DoubleArray) -> float:
     return max(found)
 
 
-def grid_on_cpu(plan: Plan, graph: Graph, settings: Settings, limit: int | None, reason: str) -> Plan:
+def grid_on_cpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine, reason: str) -> Plan:
     """Return the plan with a grid for threads of the CPU: in memory if the tables fit and parts were asked for, else in files.
 
     Raises
@@ -89,7 +88,7 @@ def grid_on_cpu(plan: Plan, graph: Graph, settings: Settings, limit: int | None,
         If hubs are to be weighted.
     """
     refuse_hub_weights(plan, reason)
-    whole = host_memory(plan, graph)
+    whole, limit = host_memory(plan, graph), machine.own.main_memory
     in_files = limit is not None and sum(whole.values()) > limit
     plan = dataclasses.replace(plan, in_files=in_files)
     free = (limit if limit is not None else 1 << 62) if in_files else 1 << 62
@@ -119,11 +118,11 @@ def grid_on_cpu(plan: Plan, graph: Graph, settings: Settings, limit: int | None,
     memory.pop("fixed")
     plan = dataclasses.replace(plan, grid=grid, memory=memory, reason=f"{reason} {grid.reason}")
     if in_files:
-        _check_disk(whole["tables"] + whole.get("moments", 0))
+        _check_disk(whole["tables"] + whole.get("moments", 0), machine)
     return plan
 
 
-def grid_on_gpu(plans: list[Plan], graph: Graph, settings: Settings, limit: int, reason: str) -> Plan | None:
+def grid_on_gpu(plans: list[Plan], graph: Graph, settings: Settings, machine: Machine, reason: str) -> Plan | None:
     """Return the first of the plans that fits with a grid on a GPU whose tables lie in main memory; None if none does.
 
     Raises
@@ -135,16 +134,16 @@ def grid_on_gpu(plans: list[Plan], graph: Graph, settings: Settings, limit: int,
         refuse_hub_weights(plans[0], reason)
     elif plans[0].hub_threshold:
         return None
-    available = main_memory(settings)
+    available = machine.own.main_memory
     for plan in plans:
-        found = _on_gpu(plan, graph, settings, limit, reason)
+        found = _on_gpu(plan, graph, settings, machine, reason)
         if found is not None and (available is None or found.num_bytes <= available):
             return found
     return None
 
 
-def _on_gpu(plan: Plan, graph: Graph, settings: Settings, limit: int, reason: str) -> Plan | None:
-    nodes, itemsize = plan.num_nodes, graph.indices.itemsize
+def _on_gpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine, reason: str) -> Plan | None:
+    nodes, itemsize, limit = plan.num_nodes, graph.indices.itemsize, machine.own.device_memory
     on_device, on_host = device_memory(plan, graph), host_memory(plan, graph)
     fixed: dict[str, int] = {name: on_device[name] for name in ("graph", "samplers") if name in on_device}
     # Slots, and walks.
@@ -155,7 +154,7 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings, limit: int, reason: st
     per_pair = plan.walks_per_tile * plan.nodes_per_walk * itemsize / plan.pairs_per_tile
     memory = {name: on_host[name] for name in ("graph", "samplers")}
     if plan.sampler == "host":
-        available = main_memory(settings) or 16 << 30
+        available = machine.own.main_memory or 16 << 30
         most = max(1, min(most, int(_HOST_WALK_SHARE * available / (2 * per_pair))))
         memory["pinned buffers"] = round(2 * most * per_pair)
 
@@ -272,13 +271,12 @@ def refuse_hub_weights(plan: Plan, reason: str) -> None:
         )
 
 
-def _check_disk(needed: int) -> None:
-    folder = tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free
-    if needed > free:
+def _check_disk(needed: int, machine: Machine) -> None:
+    free = machine.folder_space
+    if free is not None and needed > free:
         raise MemoryLimitError(
             describe(
-                f"plan: temporary files in {folder}",
+                f"plan: temporary files in {machine.folder}",
                 expected=f"at most the {size(free)} that are free",
                 got=size(needed),
                 hint=f"Set TMPDIR to a folder on a larger disk, or raise {setting('resource.memory_limit')}.",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nodeloom.memory import total_memory
-from nodeloom.plan.settings import Settings
 from nodeloom.sampling.walks import HubRows, WalkSampler
 
 if TYPE_CHECKING:
@@ -19,13 +17,6 @@ SLACK = 64
 """Episodes differ by less than a part of so many: how many pairs their walks have depends on chance."""
 
 _DTYPE_BYTES = {"fp32": 4, "bf16": 2}
-
-
-def main_memory(settings: Settings) -> int | None:
-    """Return the bytes of main memory that may be used: what the user allows, at most what the machine has; None if unknown."""
-    limits = [total_memory(), settings.resource.memory_limit]
-    known = [limit for limit in limits if isinstance(limit, int)]
-    return min(known, default=None)
 
 
 def episode_chunk(limit: int, nodes_per_walk: int) -> int:

@@ -1,4 +1,4 @@
-"""The plan: what a training will do, in numbers. Data only; :mod:`nodeloom.engine.planner` decides it."""
+"""The plan: what a training will do, in numbers. Data only; :mod:`nodeloom.plan.planner` decides it."""
 
 from __future__ import annotations
 

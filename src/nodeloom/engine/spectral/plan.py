@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nodeloom.engine.device import find_gpu, resolve_device
+from nodeloom.engine.machine import main_memory
 from nodeloom.engine.spectral import choose
 from nodeloom.engine.spectral.tables import COLUMN_BUFFERS, ROW_VALUES, column_bounds, group_bounds
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.log import logger
-from nodeloom.plan.memory import main_memory
 from nodeloom.plan.reach import isolated, unlinked
 from nodeloom.plan.settings import Settings
 from nodeloom.units import duration, size, sizes

@@ -6,14 +6,13 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-from nodeloom.engine.workers.devices import limits_of_gpus
-from nodeloom.engine.workers.group import Workers
-from nodeloom.engine.workers.shape import check_memory, memory_limits
 from nodeloom.errors import MemoryLimitError, describe
 from nodeloom.plan.formats import in_formats
+from nodeloom.plan.machine import Machine
 from nodeloom.plan.memory import device_memory, host_memory
 from nodeloom.plan.merges import extra_memory, merged_bytes, num_merges
 from nodeloom.plan.plan import Plan
+from nodeloom.plan.ring import check_memory
 from nodeloom.plan.settings import Settings
 from nodeloom.units import size, sizes
 from nodeloom.words import setting
@@ -25,8 +24,8 @@ _POOLS = 8
 """Pools of walks between two merges, at least: the first is drawn while nothing is trained."""
 
 
-def copies_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Workers) -> Plan:
-    """Return the plan with whole tables on the GPU of every worker. All workers have to call it, and get the same but for their device.
+def copies_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> Plan:
+    """Return the plan with whole tables on the GPU of every worker.
 
     Parameters
     ----------
@@ -36,8 +35,8 @@ def copies_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Worker
         The graph.
     settings : Settings
         What the user asked for.
-    workers : Workers
-        All workers.
+    machine : Machine
+        The workers.
 
     Raises
     ------
@@ -46,9 +45,9 @@ def copies_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Worker
     ConfigError
         If bf16 was asked for and rows are too wide.
     """
-    limits = limits_of_gpus(plan.device, settings, workers)
-    worker, (device, limit) = min(enumerate(limits), key=lambda found: found[1][1])
-    plans = [_with_merges(p, graph, workers.num_worker) for p in in_formats(plan, settings)]
+    worker = machine.smallest_gpu
+    limit = machine.workers[worker].device_memory
+    plans = [_with_merges(p, graph, machine.num_worker) for p in in_formats(plan, settings)]
     fitting = [p for p in plans if p.num_device_bytes <= limit]
     if not fitting:
         hint = f"Lower {setting('resource.dim')}, use SGD (other optimizers keep more tables), let workers have parts "
@@ -56,20 +55,20 @@ def copies_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Worker
         raise MemoryLimitError(
             describe(
                 f"plan, worker {worker}",
-                expected=f"at most {size(limit)} on {device}, for whole tables",
+                expected=f"at most {size(limit)} on {machine.workers[worker].device}, for whole tables",
                 got=f"{plans[-1].table_dtype} tables, {sizes(plans[-1].device_memory)}",
                 hint=hint,
             )
         )
     chosen = fitting[0]
     rest = {name: count for name, count in chosen.memory.items() if name != "vectors"}  # worker 0 has those
-    check_memory(rest, memory_limits(workers, settings), chosen.memory["vectors"])
-    devices = ", ".join(dict.fromkeys(name for name, _ in limits))
+    check_memory(rest, machine.main_memory, chosen.memory["vectors"])
+    devices = ", ".join(dict.fromkeys(worker.device for worker in machine.workers))
     reason = (
-        f"{workers.num_worker} workers with whole tables each on {devices}; changes are merged {chosen.num_merge} times, "
+        f"{machine.num_worker} workers with whole tables each on {devices}; changes are merged {chosen.num_merge} times, "
         f"{size(merged_bytes(chosen))} each"
     )
-    return dataclasses.replace(chosen, memory=rest if workers.rank else chosen.memory, reason=reason)
+    return dataclasses.replace(chosen, memory=rest if machine.rank else chosen.memory, reason=reason)
 
 
 def _with_merges(plan: Plan, graph: Graph, num_worker: int) -> Plan:

@@ -6,15 +6,11 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from nodeloom.engine.torchrun import place
-from nodeloom.engine.workers.group import Workers
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
-from nodeloom.partition import Grid, Handovers, Placement, assign, communities, rounds
-from nodeloom.partition.communities import MAX_PART
+from nodeloom.partition import Grid, Handovers, rounds
 from nodeloom.plan.grid_size import refuse_hub_weights, wanted
-from nodeloom.plan.memory import host_memory, main_memory
+from nodeloom.plan.machine import Machine
+from nodeloom.plan.memory import host_memory
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.settings import Settings
 from nodeloom.units import size
@@ -37,8 +33,8 @@ _ROWS_OF_A_PAIR = 1.0
 """Rows that a pair fetches for itself where pairs are sorted, with as many negatives: whole walks are trained if they fetch fewer."""
 
 
-def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, workers: Workers) -> Plan:
-    """Return the plan with a grid of as many vertex parts as there are workers. All workers have to call it, and get the same.
+def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> Plan:
+    """Return the plan with a grid of as many vertex parts as there are workers.
 
     Raises
     ------
@@ -47,7 +43,7 @@ def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, workers: Worke
     MemoryLimitError
         If the share of a worker exceeds the memory of the one that has the least, or worker 0 has no room for the result.
     """
-    num = workers.num_worker
+    num = machine.num_worker
     refuse_what_parts_cannot(plan, settings, num)
     whole = _rows_per_pair(plan, num, wanted(settings) or num) < _ROWS_OF_A_PAIR
     num_part = wanted(settings) or (num if whole else PARTS_PER_WORKER * num)
@@ -56,21 +52,21 @@ def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, workers: Worke
     walk_bytes = plan.walks_per_tile * plan.nodes_per_walk * graph.indices.itemsize / plan.pairs_per_tile
     # Where pairs are sorted, each worker has those of its vertex part: a context of 4 bytes.
     pair_bytes = walk_bytes + (0.0 if whole else 4.0 / num)
-    limits = memory_limits(workers, settings)
+    limits = machine.main_memory
     rows = -(-plan.num_nodes // num_part)
     row_bytes = max(part.row for part in plan.parts) * 4 * (1 + plan.optimizer.num_moment)
     moved = (num_part - num_part // num) * rows * row_bytes
-    speed = _PAIRS_PER_SECOND * plan.num_thread * num
-    most = max(1, plan.num_epoch * plan.num_edges // num_episodes(plan, moved, speed, _BYTES_PER_SECOND))
+    speeds = [_PAIRS_PER_SECOND * worker.num_thread * num for worker in machine.workers]
+    number = max(num_episodes(plan, moved, speed, _BYTES_PER_SECOND) for speed in speeds)
+    most = max(1, plan.num_epoch * plan.num_edges // number)
     least = min((limit for limit in limits if limit is not None), default=None)
     room = None if least is None else least - sum(memory.values())
     if room is not None and room > 0:
         most = max(1, min(most, int(room * _WALK_SHARE / pair_bytes)))
-    most = min(workers.gather(most))  # hosts may differ in threads and memory
     memory["walks"] = round(most * walk_bytes)
     if not whole:
         memory["pairs"] = round(most * (pair_bytes - walk_bytes))
-    result = {} if workers.rank else {"result": result_bytes(plan)}
+    result = {} if machine.rank else {"result": result_bytes(plan)}
     check_memory(memory, limits, result_bytes(plan))
     way = "whole walks" if whole else "pair by pair"
     reason = (
@@ -84,31 +80,6 @@ def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, workers: Worke
     return dataclasses.replace(
         plan, grid=grid, memory=memory | result, num_worker=num, worker_tables="split", whole_walks=whole, reason=reason
     )
-
-
-def placement_of_workers(plan: Plan, graph: Graph, workers: Workers) -> Placement:
-    """Return where the nodes are; all workers have to call it.
-
-    Where whole walks are trained, parts are communities: a walk stays in one for a while, so most of its pairs are in few blocks, and a
-    row that is fetched serves many of them. Worker 0 finds them, since all must have the same.
-    """
-    assert plan.grid is not None
-    parts = plan.grid.num_vertex_part, plan.grid.num_context_part
-    if not plan.whole_walks or parts[1] > MAX_PART:
-        return assign(graph.strengths, *parts)
-    if workers.rank == 0:
-        found = communities(
-            graph.indptr,
-            graph.indices,
-            graph.weights,
-            graph.strengths,
-            parts[1],
-            num_thread=plan.num_thread,
-            seed=plan.seed,
-        )
-    else:
-        found = np.empty(plan.num_nodes, np.int32)
-    return assign(graph.strengths, *parts, workers.from_first(found))
 
 
 def refuse_what_parts_cannot(plan: Plan, settings: Settings, num_worker: int) -> None:
@@ -169,15 +140,6 @@ def rows_of_worker(plan: Plan, num_worker: int, num_part: int) -> int:
 def result_bytes(plan: Plan) -> int:
     """Return what worker 0 needs beside, to put the tables together for a file."""
     return plan.num_nodes * max(part.row for part in plan.parts) * 4 * 2 * (1 + plan.optimizer.num_moment)
-
-
-def memory_limits(workers: Workers, settings: Settings) -> list[int | None]:
-    """Return the memory that each worker may use: its share of its host, at most what the user allows."""
-    here = place()
-    limit = main_memory(settings)
-    if limit is not None and here is not None and settings.resource.memory_limit == "auto":
-        limit //= here.num_local
-    return workers.gather(limit)
 
 
 def check_memory(memory: dict[str, int], limits: list[int | None], result: int) -> None:

@@ -5,32 +5,32 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from nodeloom.engine.device import find_gpu, resolve_device
-from nodeloom.engine.torchrun import num_threads, num_workers
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.log import logger
 from nodeloom.model.optimizer import optimizer_of
 from nodeloom.model.parts import parts_of
 from nodeloom.plan import defaults
-from nodeloom.plan.formats import gpu_limit, in_formats
+from nodeloom.plan.formats import in_formats
 from nodeloom.plan.grid_size import grid_on_cpu, grid_on_gpu, wanted
-from nodeloom.plan.memory import device_memory, host_memory, main_memory
+from nodeloom.plan.machine import Machine
+from nodeloom.plan.memory import device_memory, host_memory
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.pools import TILES_PER_GPU_POOL, TILES_PER_POOL, with_pools
 from nodeloom.plan.reach import Reach
+from nodeloom.plan.ring import grid_of_workers
+from nodeloom.plan.ring_on_gpus import tables_on_gpus
 from nodeloom.plan.settings import Settings
 from nodeloom.plan.walk_shape import sink_share, walk_shape
 from nodeloom.units import size, sizes
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
-    from nodeloom.engine.workers.group import Workers
     from nodeloom.graph import Graph
 
 
-def make_plan(graph: Graph, settings: Settings) -> Plan:
-    """Resolve all settings for a graph.
+def make_plan(graph: Graph, settings: Settings, machine: Machine) -> Plan:
+    """Resolve all settings for a graph. A function of its arguments: all workers get the same but for their device and memory.
 
     Parameters
     ----------
@@ -38,6 +38,8 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
         The graph.
     settings : Settings
         What the user asked for.
+    machine : Machine
+        What there is.
 
     Raises
     ------
@@ -49,11 +51,6 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
         If the machine has less memory than the plan needs.
     """
     train, build, resource = settings.train, settings.build, settings.resource
-    workers = None
-    if num_workers(resource) > 1:
-        from nodeloom.engine.workers.agreement import agreed
-
-        workers = agreed(settings, graph)
     if graph.num_edges - graph.num_loops == 0:
         hint = "There is nothing to learn from."
         raise GraphError(describe("graph", expected="an edge between two different nodes", got=repr(graph), hint=hint))
@@ -65,12 +62,12 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
     epochs = defaults.num_epoch(connected, graph.num_edges) if train.num_epoch == "auto" else train.num_epoch
     plan = Plan(
         model=train.model,
-        device=_device_of(settings, workers),
+        device=machine.own.device,
         num_nodes=graph.num_nodes,
         num_edges=graph.num_edges,
         dim=resource.dim,
         parts=parts_of(train.model, train.order, resource.dim, train.seed),
-        num_thread=num_threads(settings),
+        num_thread=machine.own.num_thread,
         num_epoch=epochs,
         total_pair=0,
         augmentation_step=step,
@@ -98,57 +95,40 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
         seed=train.seed,
         memory={},
     )
-    if workers is not None:
-        return _with_workers(plan, graph, settings, workers)
-    if plan.device != "cpu":
-        return _on_gpu(plan, graph, settings)
-    return _on_cpu(plan, graph, settings)
+    if machine.num_worker > 1:
+        return _with_workers(plan, graph, settings, machine)
+    return _on_cpu(plan, graph, settings, machine) if plan.device == "cpu" else _on_gpu(plan, graph, settings, machine)
 
 
-def _device_of(settings: Settings, workers: Workers | None) -> str:
-    if workers is None:
-        return resolve_device(settings.resource, deterministic=settings.train.deterministic)
-    from nodeloom.engine.workers.devices import device_of_worker
-
-    return device_of_worker(settings.resource, workers, deterministic=settings.train.deterministic)
-
-
-def _with_workers(plan: Plan, graph: Graph, settings: Settings, workers: Workers) -> Plan:
+def _with_workers(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> Plan:
     """Return the plan for several workers: whole tables or parts for each on GPUs, and parts on CPUs."""
-    from nodeloom.engine.workers.agreement import check_plan
-
     if plan.device != "cpu":
-        from nodeloom.engine.workers.gpu_shape import tables_on_gpus
-
-        found = tables_on_gpus(with_pools(plan, TILES_PER_GPU_POOL), graph, settings, workers)
+        found = tables_on_gpus(with_pools(plan, TILES_PER_GPU_POOL), graph, settings, machine)
         if found is not None:
-            return check_plan(workers, found)
+            return found
         plan = dataclasses.replace(plan, device="cpu")
     if settings.resource.worker_tables == "copies":
         where = setting("resource.worker_tables")
         hint = f"The CPUs of a host share its memory: one process with more threads is as fast. Leave {where} out."
         raise ConfigError(describe(where, expected="'auto' or 'split' on CPUs", got="copies", hint=hint))
-    from nodeloom.engine.workers.shape import grid_of_workers
-
-    return check_plan(workers, grid_of_workers(with_pools(plan, TILES_PER_POOL), graph, settings, workers))
+    return grid_of_workers(with_pools(plan, TILES_PER_POOL), graph, settings, machine)
 
 
-def _on_cpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:
+def _on_cpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> Plan:
     """Return the plan with its pools and its memory, for the CPU; in a grid if it was asked for or the tables do not fit."""
     plan = with_pools(plan, TILES_PER_POOL)
     plan = dataclasses.replace(plan, memory=host_memory(plan, graph))
-    limit = main_memory(settings)
+    limit = machine.own.main_memory
     if wanted(settings) is not None:
-        return _within_memory(grid_on_cpu(plan, graph, settings, limit, "num_partition asks for parts."), settings)
+        return _within_memory(grid_on_cpu(plan, graph, settings, machine, "num_partition asks for parts."), limit)
     if limit is not None and plan.num_bytes > limit:
         reason = f"{size(plan.num_bytes)} are needed and there are {size(limit)}, so tables lie in files."
-        return grid_on_cpu(plan, graph, settings, limit, reason)
+        return grid_on_cpu(plan, graph, settings, machine, reason)
     return plan
 
 
-def _within_memory(plan: Plan, settings: Settings) -> Plan:
+def _within_memory(plan: Plan, limit: int | None) -> Plan:
     """Return the plan if the machine has the main memory that it needs."""
-    limit = main_memory(settings)
     if limit is not None and plan.num_bytes > limit:
         raise MemoryLimitError(
             describe(
@@ -161,37 +141,36 @@ def _within_memory(plan: Plan, settings: Settings) -> Plan:
     return plan
 
 
-def _on_gpu(plan: Plan, graph: Graph, settings: Settings) -> Plan:
+def _on_gpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> Plan:
     """Return the plan with its pools, tables and sampler, for a GPU; of those that fit its memory the most precise, then the fastest.
 
     A graph that does not fit a GPU nobody asked for is trained on the CPU.
     """
     resource = settings.resource
     plan = with_pools(plan, TILES_PER_GPU_POOL)
-    gpu = find_gpu(int(plan.device.partition(":")[2] or 0))
-    limit = gpu_limit(gpu.free_memory, settings)
+    limit = machine.own.device_memory
     plans = in_formats(plan, settings)
     plans = [dataclasses.replace(p, memory=host_memory(p, graph), device_memory=device_memory(p, graph)) for p in plans]
     reason = f"Tables and graph do not fit the {size(limit)} of {plan.device}."
     if wanted(settings) is not None:
         reason = "num_partition asks for parts."
     elif fitting := [p for p in plans if p.num_device_bytes <= limit]:
-        return _within_memory(fitting[0], settings)
-    if (in_parts := grid_on_gpu(plans, graph, settings, limit, reason)) is not None:
+        return _within_memory(fitting[0], machine.own.main_memory)
+    if (in_parts := grid_on_gpu(plans, graph, settings, machine, reason)) is not None:
         return in_parts
     if resource.device == "auto":
         logger.warning(
             "training on the CPU, since %s would need %s and has %s free.",
             plan.device, size(plans[-1].num_device_bytes), size(limit),
         )  # fmt: skip
-        return _on_cpu(dataclasses.replace(plan, device="cpu"), graph, settings)
+        return _on_cpu(dataclasses.replace(plan, device="cpu"), graph, settings, machine)
     asked = [key for key in ("table_dtype", "sampler") if getattr(resource, key) != "auto"]
     free = "".join(f", leave {setting(f'resource.{key}')} to auto" for key in asked)
     free += "" if wanted(settings) is None else f", change {setting('build.num_partition')}"
     raise MemoryLimitError(
         describe(
             "plan",
-            expected=f"at most {size(limit)} on {plan.device} ({gpu.name})",
+            expected=f"at most {size(limit)} on {plan.device} ({machine.gpu_name})",
             got=f"{sizes(plans[-1].device_memory)} with {plans[-1].table_dtype} tables",
             hint=f"Lower {setting('resource.dim')}, use SGD (other optimizers keep more tables){free}, or give "
             f"{setting('resource.device', 'cpu')}.",

@@ -5,27 +5,24 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from nodeloom.engine.torchrun import place
-from nodeloom.engine.workers.copies_shape import copies_on_gpus
-from nodeloom.engine.workers.devices import are_linked, limits_of_gpus
-from nodeloom.engine.workers.group import Workers
-from nodeloom.engine.workers.shape import (
+from nodeloom.errors import ConfigError, MemoryLimitError, describe
+from nodeloom.log import logger
+from nodeloom.partition import Grid
+from nodeloom.plan.copies import copies_on_gpus
+from nodeloom.plan.formats import in_formats
+from nodeloom.plan.grid_size import dealt_balance, grid_on_gpu, pair_memory, unit_memory, wanted
+from nodeloom.plan.machine import Machine
+from nodeloom.plan.memory import device_memory, episode_chunk, host_memory
+from nodeloom.plan.plan import Plan
+from nodeloom.plan.ring import (
     PARTS_PER_WORKER,
     check_memory,
     check_parts,
-    memory_limits,
     num_episodes,
     refuse_what_parts_cannot,
     result_bytes,
     rows_of_worker,
 )
-from nodeloom.errors import ConfigError, MemoryLimitError, describe
-from nodeloom.log import logger
-from nodeloom.partition import Grid
-from nodeloom.plan.formats import in_formats
-from nodeloom.plan.grid_size import dealt_balance, grid_on_gpu, pair_memory, unit_memory, wanted
-from nodeloom.plan.memory import device_memory, episode_chunk, host_memory
-from nodeloom.plan.plan import Plan
 from nodeloom.plan.settings import Settings
 from nodeloom.units import size, sizes
 from nodeloom.words import setting
@@ -41,12 +38,12 @@ _DTYPE_BYTES = {"fp32": 4, "bf16": 2}
 _SHORT_ROWS = 1 << 16  # rows of a context part that 16 bits can number
 
 
-def tables_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Workers) -> Plan | None:
+def tables_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> Plan | None:
     """Return the plan with whole tables on the GPU of every worker, or with parts where those do not fit or parts are asked for.
 
     Parameters
     ----------
-    plan, graph, settings, workers
+    plan, graph, settings, machine
         As for :func:`split_on_gpus`.
 
     Returns
@@ -57,7 +54,7 @@ def tables_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Worker
     Raises
     ------
     ConfigError, MemoryLimitError
-        As :func:`split_on_gpus` and :func:`nodeloom.engine.workers.copies_shape.copies_on_gpus`.
+        As :func:`split_on_gpus` and :func:`nodeloom.plan.copies.copies_on_gpus`.
     """
     tables, parts = settings.resource.worker_tables, wanted(settings)
     if tables == "copies" and parts is not None:
@@ -74,21 +71,21 @@ def tables_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Worker
     try:
         if tables == "copies" or (tables == "auto" and parts is None):
             try:
-                return copies_on_gpus(plan, graph, settings, workers)
+                return copies_on_gpus(plan, graph, settings, machine)
             except MemoryLimitError:
                 if tables == "copies" or needs_whole:
                     raise
-        return split_on_gpus(plan, graph, settings, workers)
+        return split_on_gpus(plan, graph, settings, machine)
     except MemoryLimitError as error:
         if settings.resource.device != "auto" or tables == "copies":
             raise
-        if workers.rank == 0:
+        if machine.rank == 0:
             logger.warning("training on the CPU, since GPUs have too little memory: %s", error)
         return None
 
 
-def split_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Workers) -> Plan:
-    """Return the plan with parts for the GPU of every worker. All workers have to call it, and get the same but for their device.
+def split_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> Plan:
+    """Return the plan with parts for the GPU of every worker.
 
     Pairs are sorted by part on the device, so nodes are dealt to the parts by strength. A worker has two context parts, so that one
     travels while the other is trained, unless only one fits.
@@ -101,8 +98,8 @@ def split_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Workers
         The graph.
     settings : Settings
         What the user asked for.
-    workers : Workers
-        All workers.
+    machine : Machine
+        The workers.
 
     Raises
     ------
@@ -112,14 +109,13 @@ def split_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Workers
     MemoryLimitError
         If parts do not fit the GPU that has the least memory, however small they are, or a host has no room for the rest.
     """
-    num = workers.num_worker
+    num = machine.num_worker
     refuse_what_parts_cannot(plan, settings, num)
     asked = wanted(settings)
     if asked is not None:
         check_parts(plan, num, asked)
-    limits = limits_of_gpus(plan.device, settings, workers)
-    direct = are_linked(plan.device, workers)
-    worker, (device, limit) = min(enumerate(limits), key=lambda found: found[1][1])
+    direct, worker = machine.linked, machine.smallest_gpu
+    limit = machine.workers[worker].device_memory
     numbers = [asked] if asked is not None else [PARTS_PER_WORKER * num, num]
     if asked is None:
         check_parts(plan, num, num)
@@ -133,25 +129,25 @@ def split_on_gpus(plan: Plan, graph: Graph, settings: Settings, workers: Workers
         raise MemoryLimitError(
             describe(
                 f"plan, worker {worker}",
-                expected=f"at most {size(limit)} on {device}, for parts of the tables",
+                expected=f"at most {size(limit)} on {machine.workers[worker].device}, for parts of the tables",
                 got=f"{size(least.num_device_bytes - limit)} more: {least.table_dtype} tables, {sizes(least.device_memory)}",
                 hint=(f"Leave {setting('build.num_partition')} out. " if asked is not None else "")
-                + f"Use more workers with a GPU each, {_alone(plan, graph, settings, limit)}lower {setting('resource.dim')}, use SGD "
+                + f"Use more workers with a GPU each, {_alone(plan, graph, settings, machine)}lower {setting('resource.dim')}, use SGD "
                 f"(other optimizers keep more tables), or give {setting('resource.device', 'cpu')}.",
             )
         )
     found = fitting[0]
-    check_memory(found.memory, memory_limits(workers, settings), result_bytes(found))
-    memory = found.memory if workers.rank else found.memory | {"result": result_bytes(found)}
+    check_memory(found.memory, machine.main_memory, result_bytes(found))
+    memory = found.memory if machine.rank else found.memory | {"result": result_bytes(found)}
     return dataclasses.replace(found, memory=memory)
 
 
-def _alone(plan: Plan, graph: Graph, settings: Settings, limit: int) -> str:
+def _alone(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> str:
     """Return the advice to train with one worker and one GPU, where tables then lie in main memory; "" if they do not fit there."""
-    if grid_on_gpu(in_formats(plan, settings), graph, settings, limit, "") is None:
+    alone = Machine((machine.workers[machine.smallest_gpu],))
+    if grid_on_gpu(in_formats(plan, settings), graph, settings, alone, "") is None:
         return ""
-    here = place()
-    how = setting("resource.num_worker", 1) if here is None or here.spawned else "one process without torchrun"
+    how = setting("resource.num_worker", 1) if machine.spawned else "one process without torchrun"
     return f"leave the tables in main memory ({how}: one GPU trains them in parts), "
 
 

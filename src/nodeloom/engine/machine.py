@@ -1,0 +1,74 @@
+"""The look at the world before planning: threads, memory and GPUs of this process and of the workers that train with it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from typing import TYPE_CHECKING
+
+from nodeloom.engine.device import find_gpu, resolve_device
+from nodeloom.engine.torchrun import num_threads, place
+from nodeloom.memory import total_memory
+from nodeloom.plan.formats import gpu_limit
+from nodeloom.plan.machine import Machine, Worker
+from nodeloom.plan.settings import Settings
+
+if TYPE_CHECKING:
+    from nodeloom.engine.workers.group import Workers
+
+
+def look(settings: Settings, workers: Workers | None = None) -> Machine:
+    """Return what may be used for a training. All workers have to call it.
+
+    Parameters
+    ----------
+    settings : Settings
+        What the user allows.
+    workers : Workers, optional
+        All workers; None if this process trains alone.
+
+    Raises
+    ------
+    DeviceError
+        If a GPU was asked for and none of those can be used, or a worker has none; says why.
+    ConfigError
+        If a GPU was asked for together with `deterministic`.
+    """
+    here, deterministic = place(), settings.train.deterministic
+    threads, memory = num_threads(settings), main_memory(settings)
+    if memory is not None and here is not None and settings.resource.memory_limit == "auto":
+        memory //= here.num_local  # workers of a host share what there is; what the user allows is for each
+    folder, space = _scratch()
+    if workers is None:
+        device, limit, name = resolve_device(settings.resource, deterministic=deterministic), 0, ""
+        if device != "cpu":
+            gpu = find_gpu(int(device.partition(":")[2] or 0))
+            limit, name = gpu_limit(gpu.free_memory, settings), gpu.name
+        return Machine((Worker(threads, memory, device, limit),), gpu_name=name, folder=folder, folder_space=space)
+    from nodeloom.engine.workers.devices import are_linked, device_of_worker, limits_of_gpus
+
+    own = device_of_worker(settings.resource, workers, deterministic=deterministic)
+    hosts: list[tuple[int, int | None]] = workers.gather((threads, memory))
+    gpus, linked = [("cpu", 0)] * workers.num_worker, False
+    if own != "cpu":
+        gpus, linked = limits_of_gpus(own, settings, workers), are_linked(own, workers)
+    return Machine(
+        tuple(Worker(*of_host, *of_gpu) for of_host, of_gpu in zip(hosts, gpus, strict=True)),
+        rank=workers.rank, linked=linked, spawned=here is None or here.spawned, folder=folder, folder_space=space,
+    )  # fmt: skip
+
+
+def main_memory(settings: Settings) -> int | None:
+    """Return the bytes of main memory that may be used: what the user allows, at most what the machine has; None if unknown."""
+    limits = [total_memory(), settings.resource.memory_limit]
+    known = [limit for limit in limits if isinstance(limit, int)]
+    return min(known, default=None)
+
+
+def _scratch() -> tuple[str, int | None]:
+    """Return the folder of temporary files and the bytes that are free there."""
+    try:
+        folder = tempfile.gettempdir()
+        return folder, shutil.disk_usage(folder).free
+    except OSError:
+        return "", None

@@ -1,0 +1,39 @@
+"""Planning with the machine at hand: what all workers agree on, what there is, and the plan for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nodeloom.engine.machine import look
+from nodeloom.engine.torchrun import num_workers
+from nodeloom.plan import planner
+from nodeloom.plan.plan import Plan
+from nodeloom.plan.settings import Settings
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+
+def make_plan(graph: Graph, settings: Settings) -> Plan:
+    """Resolve all settings for a graph, on this machine. All workers have to call it.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    settings : Settings
+        What the user asked for.
+
+    Raises
+    ------
+    GraphError, ConfigError, MemoryLimitError
+        As :func:`nodeloom.plan.planner.make_plan`; ConfigError also if workers have different settings or graphs.
+    DeviceError
+        If a GPU was asked for and none of those can be used.
+    """
+    if num_workers(settings.resource) == 1:
+        return planner.make_plan(graph, settings, look(settings))
+    from nodeloom.engine.workers.agreement import agreed, check_plan
+
+    workers = agreed(settings, graph)
+    return check_plan(workers, planner.make_plan(graph, settings, look(settings, workers)))

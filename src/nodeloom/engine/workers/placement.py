@@ -1,0 +1,40 @@
+"""Where the nodes are in tables whose parts workers share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nodeloom.engine.workers.group import Workers
+from nodeloom.partition import Placement, assign, communities
+from nodeloom.partition.communities import MAX_PART
+from nodeloom.plan.plan import Plan
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+
+def placement_of_workers(plan: Plan, graph: Graph, workers: Workers) -> Placement:
+    """Return where the nodes are; all workers have to call it.
+
+    Where whole walks are trained, parts are communities: a walk stays in one for a while, so most of its pairs are in few blocks, and a
+    row that is fetched serves many of them. Worker 0 finds them, since all must have the same.
+    """
+    assert plan.grid is not None
+    parts = plan.grid.num_vertex_part, plan.grid.num_context_part
+    if not plan.whole_walks or parts[1] > MAX_PART:
+        return assign(graph.strengths, *parts)
+    if workers.rank == 0:
+        found = communities(
+            graph.indptr,
+            graph.indices,
+            graph.weights,
+            graph.strengths,
+            parts[1],
+            num_thread=plan.num_thread,
+            seed=plan.seed,
+        )
+    else:
+        found = np.empty(plan.num_nodes, np.int32)
+    return assign(graph.strengths, *parts, workers.from_first(found))
