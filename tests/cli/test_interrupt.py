@@ -7,7 +7,10 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
+from importlib import import_module
+from operator import attrgetter
 
 import numpy as np
 import pytest
@@ -103,3 +106,38 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(large_graph, whole, tmp_p
     assert "no checkpoint yet" not in err
     assert (np.asarray(read_model(tmp_path / "m.safetensors").vertex) == whole).all()
     assert not (tmp_path / CHECKPOINT).exists()
+
+
+# Where the first Ctrl-C comes, the line that is told, and what is in the folder afterwards. Readers and calibration work in threads, and
+# the signal meets the main one while it waits.
+MOMENTS = [
+    ("nodeloom.io.edgelist_text", "TextReader._cut", "interrupted.", []),
+    ("nodeloom.kernels.cpu.csr", "build_csr_consuming", "interrupted.", []),
+    ("nodeloom.engine", "make_plan", "interrupted.", []),
+    ("nodeloom.engine.calibrate", "train_walks", "interrupted.", []),
+    ("nodeloom.io.model_file", "write_model", "interrupted while m.safetensors was saved. ", ["m.safetensors"]),
+    ("nodeloom.cli.pipeline", "judge_links", "interrupted.", ["m.safetensors"]),
+]
+
+
+@pytest.mark.parametrize(("module", "name", "line", "left"), MOMENTS, ids=[moment[1] for moment in MOMENTS])
+def test_the_first_interrupt_at_any_time(cli, edges, tmp_path, monkeypatch, module, name, line, left):
+    kept = attrgetter(name)(import_module(module))
+    met = []
+
+    def interrupted(*arguments, **options):
+        if not met:
+            met.append(True)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        return kept(*arguments, **options)
+
+    monkeypatch.setattr(f"{module}.{name}", interrupted)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    answer = cli("embed", edges, "-o", "m", "--dim", "4", "--num-epoch", "50", "--hold-out", "0.1", "--num-thread", "2")
+    assert met and answer.code == 130
+    assert answer.err.splitlines()[-1].startswith("error: " + line)
+    assert [path.name for path in folder.iterdir()] == left
+    if left:
+        assert read_model("m.safetensors").vertex.shape == (24, 4)

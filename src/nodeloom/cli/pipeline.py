@@ -23,7 +23,16 @@ from nodeloom.config import Config, LinkPrediction
 from nodeloom.config.notices import OF_GPUS, notices
 from nodeloom.config.optimizer import OWN_KEYS
 from nodeloom.config.train import SPECTRAL
-from nodeloom.errors import ConfigError, DataError, GraphError, MemoryLimitError, NodeloomError, OutputError, describe
+from nodeloom.errors import (
+    ConfigError,
+    DataError,
+    GraphError,
+    MemoryLimitError,
+    NodeloomError,
+    OutputError,
+    TrainingInterrupted,
+    describe,
+)
 from nodeloom.log import logger
 from nodeloom.units import duration, rate, size
 
@@ -114,8 +123,7 @@ def run_config(
     if session.silent:  # the vectors are at the first worker
         return run
     if target is not None:
-        save(run, target, session)
-        remove(config)
+        keep_all(run, target, session)
     if evaluate:
         judge(run, session, control=control)
     return run
@@ -295,6 +303,25 @@ def trained_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
             ("sent", f"{size(report['sent_bytes'])} by each worker: {size(round(each))} in each of {number:,} {when}")
         )
     return rows
+
+
+def keep_all(run: Run, path: Path, session: Session) -> None:
+    """Save what was learned, to the end even if Ctrl-C comes meanwhile (a second one breaks in), and remove the checkpoint.
+
+    Raises
+    ------
+    TrainingInterrupted
+        Afterwards, if there was a Ctrl-C.
+    """
+    from nodeloom.engine.interrupt import StopRequest
+
+    with StopRequest() as stop:
+        save(run, path, session)
+        remove(run.config)
+    if stop.requested:
+        raise TrainingInterrupted(
+            f"interrupted while {path} was saved. The training was over, and the file is complete."
+        )
 
 
 def save(run: Run, path: Path, session: Session) -> None:

@@ -58,7 +58,12 @@ def run_slices(function: Callable[[int, int], Result], count: int, num_thread: i
 def collect(pool: ThreadPoolExecutor, function: Callable[..., Result], parts: list[tuple[Any, ...]]) -> list[Result]:
     """Run `function` on each tuple of arguments in `pool`; wait for all, then raise the first error or return the results."""
     futures = [pool.submit(function, *part) for part in parts]
-    errors = [e for e in (f.exception() for f in futures) if e is not None]
+    try:
+        errors = [e for e in (f.exception() for f in futures) if e is not None]
+    except BaseException:  # Ctrl-C: those under way end, and no other begins
+        for future in futures:
+            future.cancel()
+        raise
     if errors:
         raise errors[0]
     return [f.result() for f in futures]
