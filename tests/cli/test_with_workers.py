@@ -99,10 +99,6 @@ def test_without_torch(cli, edges, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (
-            ["--num-worker", "2", "--device", "cpu", "--worker-tables", "copies"],
-            "--worker-tables: expected 'auto' or 'split' on CPUs, got 'copies'",
-        ),
         (["--num-worker", "0"], "--num-worker: expected an integer >= 1 and <= 4096 or 'auto', got 0"),
         (["--num-worker", "2", "--fast"], "--num-worker: expected 1, since --model is propagation, got 2"),
         (

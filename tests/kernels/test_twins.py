@@ -20,6 +20,7 @@ _SHARED = {
     "csr",
     "generate",
     "initial",
+    "merge",
     "names",
     "negatives",
     "optimizer",
@@ -33,9 +34,9 @@ _SHARED = {
     "walks",
 }
 MODULES = {
-    "reference": _SHARED | {"block_walks", "merge", "nearest", "pairs", "scoring"},
+    "reference": _SHARED | {"block_walks", "nearest", "pairs", "scoring"},
     "cpu": _SHARED | {"block_walks", "pairs", "parallel", "simd"},
-    # Without block_walks: only workers on the CPU train blocks on whole walks; merge: only workers on GPUs have whole tables.
+    # Without block_walks: only workers on the CPU train blocks on whole walks.
     "gpu": {"initial", "merge", "nearest", "negatives", "optimizer", "pairs", "rng", "scoring", "skipgram", "walks"},
 }
 

@@ -43,7 +43,7 @@ def sized(nodes, edges, epochs, *, row=128, dtype="fp32", num_moment=0, orders=(
     parts = tuple(SimpleNamespace(row=row, order=order) for order in orders)
     return SimpleNamespace(
         parts=parts, num_nodes=nodes, total_pair=edges * epochs * len(parts), table_dtype=dtype,
-        optimizer=SimpleNamespace(num_moment=num_moment),
+        device="cuda:0", optimizer=SimpleNamespace(num_moment=num_moment),
     )  # fmt: skip
 
 
@@ -178,7 +178,6 @@ def test_who_has_what(monkeypatch, graph):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"device": "cpu"}, "worker_tables: expected 'auto' or 'split' on CPUs, got 'copies'"),
         ({"num_partition": 4}, "num_partition: expected 1 or 'auto', since worker_tables is copies, got 4"),
         ({"dim": 512, "table_dtype": "bf16"}, "table_dtype: expected fp32 with dim above 256"),
     ],

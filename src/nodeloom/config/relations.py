@@ -67,14 +67,8 @@ def of_workers(train: TrainConfig, resource: ResourceConfig, num_worker: int) ->
             "It is computed in one process, in seconds.",
         )
     on_cpu = resource.device == "cpu" or train.deterministic
-    if resource.worker_tables == "copies" and on_cpu:
-        yield Problem(
-            ("resource", "worker_tables"),
-            "'auto' or 'split' on CPUs",
-            resource.worker_tables,
-            "Whole tables are for workers on GPUs: the CPUs of a host share its memory, and one process with more threads is as fast.",
-        )
-    if train.hub_threshold not in ("auto", 0) and (on_cpu or resource.worker_tables == "split"):
+    split = resource.worker_tables == "split" or (on_cpu and resource.worker_tables == "auto")
+    if train.hub_threshold not in ("auto", 0) and split:
         yield Problem(
             ("train", "hub_threshold"),
             "0 or 'auto' with several workers that have parts of the tables",

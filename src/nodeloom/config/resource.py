@@ -47,8 +47,8 @@ class ResourceConfig(Section):
     )
     worker_tables: Literal["auto", "copies", "split"] = Field(
         "auto",
-        description="What each of several workers has: whole tables on a GPU, whose changes are merged now and then (copies), or a part of "
-        "them (split). auto: copies on GPUs that have room for them, else split.",
+        description="What each of several workers has: whole tables, whose changes are merged now and then (copies), or a part of them "
+        "(split). auto: copies on GPUs that have room for them, else split.",
     )
     max_restart: Annotated[Integer, Field(ge=0, le=1000)] = Field(
         0,

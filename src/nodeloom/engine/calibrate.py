@@ -32,17 +32,28 @@ def with_rate(plan: Plan, *, compiled_only: bool = False) -> Plan:
             return plan
         from nodeloom.engine.workers.calibrate import measured_rate as rate_of_workers
 
-        return dataclasses.replace(plan, rate=rate_of_workers(plan))
+        return dataclasses.replace(plan, rate=rate_of_workers(plan, _whole_rate))
     if plan.grid is not None:
         from nodeloom.engine.grid.calibrate import measured_rate as rate_in_parts
 
         return dataclasses.replace(plan, rate=rate_in_parts(plan))
     if plan.device != "cpu":
-        if compiled_only:
-            return plan
-        from nodeloom.engine.gpu.calibrate import measured_rate
+        return plan if compiled_only else dataclasses.replace(plan, rate=_whole_rate(plan))
+    rate = _rate_of_walks(plan, compiled_only=compiled_only)
+    return dataclasses.replace(plan, rate=rate or None)
 
-        return dataclasses.replace(plan, rate=measured_rate(plan))
+
+def _whole_rate(plan: Plan) -> float:
+    """Return the positive pairs per second of this process with whole tables on its device."""
+    if plan.device == "cpu":
+        return _rate_of_walks(plan, compiled_only=False)
+    from nodeloom.engine.gpu.calibrate import measured_rate
+
+    return measured_rate(plan)
+
+
+def _rate_of_walks(plan: Plan, *, compiled_only: bool) -> float:
+    """Return the same for the CPU; 0 if something would have to be compiled, and may not."""
     part = max(plan.parts, key=lambda part: part.row)
     rows = min(plan.num_nodes, max(1, _FLOATS // part.row))
     index_type = np.int32 if plan.num_nodes <= 2**31 - 1 else np.int64
@@ -75,10 +86,10 @@ def with_rate(plan: Plan, *, compiled_only: bool = False) -> Plan:
         return pairs, seconds
 
     if compiled_only and not is_compiled(train_walks, *arguments(np.random.default_rng(0))):
-        return plan
+        return 0.0
     with ThreadPoolExecutor(plan.num_thread) as pool:
         collect(pool, work, [(0,)])  # compiles, and touches the pages
         results = collect(pool, work, [(i,) for i in range(plan.num_thread)])
     rate = sum(pairs / seconds for pairs, seconds in results)
     # Tiles take the same time when walks end early, but have fewer pairs.
-    return dataclasses.replace(plan, rate=rate * plan.pairs_per_tile / plan.full_pairs_per_tile)
+    return rate * plan.pairs_per_tile / plan.full_pairs_per_tile

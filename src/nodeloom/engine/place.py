@@ -61,6 +61,10 @@ def allocate(plan: Plan, part: Part, graph: Graph) -> AnyStore:
 
         workers = join()
         assert workers is not None
+        if plan.worker_tables == "copies" and plan.device == "cpu":
+            from nodeloom.engine.workers.host_copies import HostCopies
+
+            return HostCopies(plan, part, workers)
         if plan.worker_tables == "copies":
             from nodeloom.engine.workers.copies_store import CopiesStore
 
@@ -94,10 +98,8 @@ def engine_of(graph: Graph, plan: Plan, part: Part, store: AnyStore) -> AnyEngin
     """Return the engine that trains the store of a part."""
     if plan.worker_tables == "copies":
         from nodeloom.engine.workers.copies import CopiesEngine
-        from nodeloom.engine.workers.copies_store import CopiesStore
 
-        assert isinstance(store, CopiesStore)
-        return CopiesEngine(graph, plan, part, store)
+        return CopiesEngine(graph, plan, part, store)  # type: ignore[arg-type]
     if plan.num_worker > 1:
         from nodeloom.engine.workers import WorkerEngine, WorkerStore
 

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,28 @@ class Position:
         return self.num_pair / self.num_tile if known else expected
 
 
+@dataclass(frozen=True)
+class Span:
+    """Tiles that one of several engines trains until they meet again.
+
+    Attributes
+    ----------
+    num_worker : int
+        Engines; each trains as many tiles.
+    last_tile : int
+        The tile to stop before.
+    num_pair : int
+        Pairs that all of them had trained when the span began.
+    per_tile : float
+        Pairs that a tile is expected to have.
+    """
+
+    num_worker: int
+    last_tile: int
+    num_pair: int
+    per_tile: float
+
+
 def hub_weights(graph: Graph, threshold: float) -> FloatArray:
     """Return h = min(1, sqrt(threshold / f)) of every node, f its share of all visits; 1 without threshold. float32 [N].
 
@@ -93,11 +116,19 @@ class ResidentEngine:
         What to train.
     tables : Tables
         Its tables; changed.
+
+    Attributes
+    ----------
+    threads : ThreadPoolExecutor
+        Those that train, within :meth:`running`.
     """
+
+    threads: ThreadPoolExecutor
 
     def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables) -> None:
         self.graph, self.plan, self.part = graph, plan, part
         self.total_pair = plan.num_epoch * graph.num_edges
+        self._offset = self._empty_pools = 0
         self._walks = WalkSampler.of(graph, p=plan.p, q=plan.q, seed=part.seed, num_thread=plan.num_thread)
         self._negatives = NegativeSampler.of(graph, exponent=plan.negative_sample_exponent, seed=part.seed)
         self._hub_weights = hub_weights(graph, plan.hub_threshold)
@@ -118,34 +149,65 @@ class ResidentEngine:
         GraphError
             If walks have no pairs.
         """
+        with self.running(position.num_tile):
+            yield from self.pools(position)
+
+    @contextmanager
+    def running(self, first_tile: int, offset: int = 0) -> Iterator[None]:
+        """Be ready to train.
+
+        Parameters
+        ----------
+        first_tile : int
+            The tile that will be the first.
+        offset : int
+            What is added to the numbers of tiles where walks and negatives are drawn.
+        """
+        del first_tile  # walks are drawn where they are trained, not ahead
+        self._offset, self._empty_pools = offset, 0
         # Compile what is not in the cache before the clock starts.
         self._train_slice(0, 0, 0, np.empty(0, np.float32))
-        empty_pools = 0
-        with ThreadPoolExecutor(self.plan.num_thread, thread_name_prefix="nodeloom") as pool:
-            while position.num_pair < self.total_pair:
-                begin = time.perf_counter()
-                pairs = self._train_pool(pool, position)
-                position.seconds += time.perf_counter() - begin
-                empty_pools = 0 if pairs else empty_pools + 1
-                if empty_pools == EMPTY_POOLS:
-                    raise GraphError(
-                        f"{self.graph!r}: {EMPTY_POOLS} pools of walks had not one pair of different nodes."
-                    )
-                yield position
+        with ThreadPoolExecutor(self.plan.num_thread, thread_name_prefix="nodeloom") as self.threads:
+            yield
+
+    def pools(self, position: Position, span: Span | None = None) -> Iterator[Position]:
+        """Do what :meth:`run` does, within :meth:`running`; with a span to its end.
+
+        Of a span, `position` counts the pairs of this engine since it began.
+        """
+        while position.num_tile < span.last_tile if span else position.num_pair < self.total_pair:
+            begin = time.perf_counter()
+            pairs = self._train_pool(position, span)
+            position.seconds += time.perf_counter() - begin
+            self._empty_pools = 0 if pairs else self._empty_pools + 1
+            if self._empty_pools == EMPTY_POOLS:
+                raise GraphError(f"{self.graph!r}: {EMPTY_POOLS} pools of walks had not one pair of different nodes.")
+            yield position
 
     def settle(self) -> None:
         """Nothing is under way between two pools."""
 
-    def _train_pool(self, pool: ThreadPoolExecutor, position: Position) -> int:
+    def _ahead(self, position: Position, span: Span | None) -> tuple[float, float, int]:
+        """Return the pairs that all engines have trained, those that each tile more is expected to add, and the tiles that are left."""
+        if span is not None:
+            done = span.num_pair + span.num_worker * position.num_pair
+            return done, span.num_worker * span.per_tile, span.last_tile - position.num_tile
+        per_tile = position.pairs_per_tile(float(self.plan.pairs_per_tile * self.plan.positive_reuse))
+        return position.num_pair, per_tile, max(1, math.ceil((self.total_pair - position.num_pair) / per_tile))
+
+    def _train_pool(self, position: Position, span: Span | None) -> int:
         plan = self.plan
-        per_tile = position.pairs_per_tile(float(plan.pairs_per_tile * plan.positive_reuse))
-        num_tile = min(plan.tiles_per_pool, max(1, math.ceil((self.total_pair - position.num_pair) / per_tile)))
-        done = position.num_pair + per_tile * np.arange(num_tile, dtype=np.float64)
+        done, per_tile, left = self._ahead(position, span)
+        num_tile = min(plan.tiles_per_pool, left)
         with np.errstate(over="ignore"):
-            lr = (plan.lr * factors(plan.schedule, done, self.total_pair)).astype(np.float32)
+            lr = plan.lr * factors(
+                plan.schedule, done + per_tile * np.arange(num_tile, dtype=np.float64), self.total_pair
+            )
+            lr = lr.astype(np.float32)
         num_slice = min(plan.num_thread * _SLICES_PER_THREAD, max(plan.num_thread, num_tile // _TILES_PER_SLICE))
         parts = slices(num_tile, num_slice if plan.num_thread > 1 else 1)
-        results = collect(pool, self._train_slice, [(position.num_tile, a, b, lr) for a, b in parts])
+        first = self._offset + position.num_tile
+        results = collect(self.threads, self._train_slice, [(first, a, b, lr) for a, b in parts])
         pairs = sum(pairs for pairs, _, _ in results)
         loss = sum(loss for _, loss, _ in results)
         weight = sum(weight for _, _, weight in results)
@@ -155,7 +217,7 @@ class ResidentEngine:
         if weight > 0:
             position.loss = loss / weight
             if not math.isfinite(position.loss):
-                raise diverged(plan, position.num_pair / self.graph.num_edges)
+                raise diverged(plan, self._ahead(position, span)[0] / self.graph.num_edges)
         return pairs
 
     def _train_slice(self, base: int, first: int, last: int, lr: FloatArray) -> tuple[int, float, float]:

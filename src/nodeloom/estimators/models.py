@@ -72,7 +72,7 @@ class DeepWalk(NodeEmbedding):
         Processes that train one model together; torchrun starts them. auto: as many as it has started, else 1. After :meth:`fit` the
         vectors are at worker 0.
     worker_tables : {"auto", "copies", "split"}
-        What each of several workers has: whole tables on a GPU, whose changes are merged now and then, or a part of them. auto: copies on
+        What each of several workers has: whole tables, whose changes are merged now and then, or a part of them. auto: copies on
         GPUs that have room for them, else split.
     verbose : bool or "auto"
         Whether to show a bar while it runs. auto: in a terminal or a notebook, if it takes longer than a second or two.

@@ -1,4 +1,4 @@
-"""The plan of workers with whole tables, each on its GPU."""
+"""The plan of workers with whole tables, each on its GPU or in main memory."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-from nodeloom.errors import MemoryLimitError, describe
+from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.plan.formats import in_formats
+from nodeloom.plan.grid_size import wanted
 from nodeloom.plan.machine import Machine
 from nodeloom.plan.memory import device_memory, host_memory
-from nodeloom.plan.merges import extra_memory, merged_bytes, num_merges
+from nodeloom.plan.merges import extra_memory, host_buffer_rows, merged_bytes, num_buffer, num_merges
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.ring import check_memory
 from nodeloom.plan.settings import Settings
@@ -22,6 +23,19 @@ if TYPE_CHECKING:
 
 _POOLS = 8
 """Pools of walks between two merges, at least: the first is drawn while nothing is trained."""
+
+
+def refuse_parts(settings: Settings) -> None:
+    """Raise ConfigError if parts were asked for, which whole tables have not."""
+    if (parts := wanted(settings)) is not None:
+        raise ConfigError(
+            describe(
+                setting("build.num_partition"),
+                expected=f"1 or 'auto', since {setting('resource.worker_tables')} is copies",
+                got=parts,
+                hint="Leave one of the two out.",
+            )
+        )
 
 
 def copies_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> Plan:
@@ -83,3 +97,47 @@ def _with_merges(plan: Plan, graph: Graph, num_worker: int) -> Plan:
     on_device = device_memory(plan, graph)
     on_device = {"tables": on_device["tables"]} | extra_memory(plan) | on_device
     return dataclasses.replace(plan, memory=host_memory(plan, graph), device_memory=on_device)
+
+
+def copies_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> Plan:
+    """Return the plan with whole tables in the main memory of every worker.
+
+    Parameters
+    ----------
+    plan : Plan
+        With the pools of one process.
+    graph, settings, machine
+        As for :func:`copies_on_gpus`.
+
+    Raises
+    ------
+    ConfigError
+        If parts were asked for.
+    MemoryLimitError
+        If a worker has no room for them.
+    """
+    refuse_parts(settings)
+    num = machine.num_worker
+    threads = min(worker.num_thread for worker in machine.workers)  # hosts may differ, and all merge as often
+    number = num_merges(dataclasses.replace(plan, num_thread=threads), num)
+    plan = dataclasses.replace(
+        plan, num_worker=num, worker_tables="copies", num_merge=number,
+        tiles_per_pool=max(1, min(plan.tiles_per_pool, _tiles(plan, num, number))),
+    )  # fmt: skip
+    memory = host_memory(plan, graph)
+    row = max(part.row for part in plan.parts)
+    rows = host_buffer_rows(plan.num_nodes, row)
+    extra = {"base": memory["tables"], "merge buffers": num_buffer(plan.num_nodes, rows) * rows * (row + 1) * 4}
+    memory = {"tables": memory["tables"]} | extra | memory
+    check_memory(memory, machine.main_memory, 0)
+    reason = (
+        f"{num} workers with whole tables each in main memory; changes are merged {number} times, "
+        f"{size(merged_bytes(plan))} each"
+    )
+    return dataclasses.replace(plan, memory=memory, reason=reason)
+
+
+def _tiles(plan: Plan, num_worker: int, num_merge: int) -> int:
+    """Return the tiles of a worker between two merges, as expected."""
+    pairs = plan.total_pair / len(plan.parts)
+    return math.ceil(pairs / (plan.pairs_per_tile * plan.positive_reuse * num_worker * num_merge))

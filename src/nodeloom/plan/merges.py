@@ -27,9 +27,11 @@ LONGEST = 20.0
 _FREE = 0.25  # seconds that merges may take in any training
 _SHARE = 0.04  # and of its time
 _PAIRS_PER_SECOND = 8e9  # of a GPU at dim 128: an estimate
-_BYTES_PER_SECOND = 100e9  # merged: likewise
+_PAIRS_PER_THREAD = 12e6  # of the CPU: likewise
+_BYTES_PER_SECOND, _BYTES_PER_SECOND_OF_CPUS = 100e9, 0.8e9  # merged: likewise
 
 _BUFFER = 128 << 20  # bytes of a piece of a table that is merged
+_HOST_BUFFER = 16 << 20  # of a table in main memory
 _BUFFERS = 2  # one is computed while the other is on its way
 
 
@@ -41,19 +43,24 @@ def num_merges(plan: Plan, num_worker: int) -> int:
     """
     seconds = expected_seconds(plan, num_worker)
     wanted = max(MERGES, math.ceil(seconds / LONGEST))
-    affordable = int((_FREE + _SHARE * seconds) / (merged_bytes(plan) / _BYTES_PER_SECOND))
+    affordable = int((_FREE + _SHARE * seconds) / _seconds_of_merge(plan))
     return max(LEAST_MERGES, min(wanted, affordable))
 
 
 def merging_seconds(plan: Plan) -> float:
     """Return about how long all merges of a part take."""
-    return plan.num_merge * merged_bytes(plan) / _BYTES_PER_SECOND
+    return plan.num_merge * _seconds_of_merge(plan)
+
+
+def _seconds_of_merge(plan: Plan) -> float:
+    return merged_bytes(plan) / (_BYTES_PER_SECOND_OF_CPUS if plan.device == "cpu" else _BYTES_PER_SECOND)
 
 
 def expected_seconds(plan: Plan, num_worker: int) -> float:
     """Return about how long a part is trained."""
     width = max(part.row for part in plan.parts) / 128
-    return plan.total_pair / len(plan.parts) * width / (_PAIRS_PER_SECOND * num_worker)
+    speed = _PAIRS_PER_THREAD * plan.num_thread if plan.device == "cpu" else _PAIRS_PER_SECOND
+    return plan.total_pair / len(plan.parts) * width / (speed * num_worker)
 
 
 def merged_bytes(plan: Plan) -> int:
@@ -71,6 +78,11 @@ def sent_share(num_worker: int) -> float:
 def buffer_rows(num_nodes: int, row: int, itemsize: int) -> int:
     """Return the rows of a table that are merged at a time."""
     return max(1, min(num_nodes, _BUFFER // (row * itemsize)))
+
+
+def host_buffer_rows(num_nodes: int, row: int) -> int:
+    """Return the rows of a table in main memory that are merged at a time: the caches of a CPU hold a part of them at least."""
+    return max(1, min(num_nodes, _HOST_BUFFER // (4 * (row + 1))))
 
 
 def num_buffer(num_nodes: int, rows: int) -> int:

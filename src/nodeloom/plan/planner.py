@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
+from nodeloom.errors import GraphError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.log import logger
 from nodeloom.model.optimizer import optimizer_of
 from nodeloom.model.parts import parts_of
 from nodeloom.plan import defaults
+from nodeloom.plan.copies import copies_on_cpus
 from nodeloom.plan.formats import in_formats
 from nodeloom.plan.grid_size import grid_on_cpu, grid_on_gpu, wanted
 from nodeloom.plan.machine import Machine
@@ -108,9 +109,7 @@ def _with_workers(plan: Plan, graph: Graph, settings: Settings, machine: Machine
             return found
         plan = dataclasses.replace(plan, device="cpu")
     if settings.resource.worker_tables == "copies":
-        where = setting("resource.worker_tables")
-        hint = f"The CPUs of a host share its memory: one process with more threads is as fast. Leave {where} out."
-        raise ConfigError(describe(where, expected="'auto' or 'split' on CPUs", got="copies", hint=hint))
+        return copies_on_cpus(with_pools(plan, TILES_PER_POOL), graph, settings, machine)
     return grid_of_workers(with_pools(plan, TILES_PER_POOL), graph, settings, machine)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from nodeloom.errors import ConfigError, MemoryLimitError, describe
+from nodeloom.errors import MemoryLimitError, describe
 from nodeloom.log import logger
 from nodeloom.partition import Grid
-from nodeloom.plan.copies import copies_on_gpus
+from nodeloom.plan.copies import copies_on_gpus, refuse_parts
 from nodeloom.plan.formats import in_formats
 from nodeloom.plan.grid_size import dealt_balance, grid_on_gpu, pair_memory, unit_memory, wanted
 from nodeloom.plan.machine import Machine
@@ -57,16 +57,8 @@ def tables_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machin
         As :func:`split_on_gpus` and :func:`nodeloom.plan.copies.copies_on_gpus`.
     """
     tables, parts = settings.resource.worker_tables, wanted(settings)
-    if tables == "copies" and parts is not None:
-        hint = "Leave one of the two out."
-        raise ConfigError(
-            describe(
-                setting("build.num_partition"),
-                expected=f"1 or 'auto', since {setting('resource.worker_tables')} is copies",
-                got=parts,
-                hint=hint,
-            )
-        )
+    if tables == "copies":
+        refuse_parts(settings)
     needs_whole = plan.hub_threshold > 0 or any(part.order == 1 for part in plan.parts)
     try:
         if tables == "copies" or (tables == "auto" and parts is None):

@@ -21,7 +21,7 @@ from nodeloom.engine.gpu.device import explained
 from nodeloom.engine.gpu.layout import largest_rates, layout, optimizer_settings
 from nodeloom.engine.gpu.samplers import DeviceNegatives, DeviceWalks, HostWalks
 from nodeloom.engine.gpu.store import GpuStore
-from nodeloom.engine.resident import EMPTY_POOLS, Position, diverged, hub_weights
+from nodeloom.engine.resident import EMPTY_POOLS, Position, Span, diverged, hub_weights
 from nodeloom.errors import ConfigError, GraphError, describe
 from nodeloom.kernels.gpu._triton import OutOfResources
 from nodeloom.kernels.gpu.skipgram import train_walks
@@ -51,28 +51,6 @@ class _Slot:
     done: Any
     num_tile: int = 0
     last_lr: float = math.nan
-
-
-@dataclass(frozen=True)
-class Span:
-    """Tiles that one of several engines trains until they meet again.
-
-    Attributes
-    ----------
-    num_worker : int
-        Engines; each trains as many tiles.
-    last_tile : int
-        The tile to stop before.
-    num_pair : int
-        Pairs that all of them had trained when the span began.
-    per_tile : float
-        Pairs that a tile is expected to have.
-    """
-
-    num_worker: int
-    last_tile: int
-    num_pair: int
-    per_tile: float
 
 
 class GpuEngine:

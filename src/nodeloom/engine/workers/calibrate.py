@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -20,17 +21,22 @@ _TILES = 64
 _SECONDS = 0.15
 
 
-def measured_rate(plan: Plan) -> float:
+def measured_rate(plan: Plan, rate_alone: Callable[[Plan], float]) -> float:
     """Return the positive pairs per second of all workers, from training random walks of random nodes in a block for a moment.
 
     All workers are taken to be as fast as this one. Transfers are hidden behind training as long as a part takes less to travel than to
     be trained; they are no part of it, nor is the drawing of walks. Merges of whole tables are.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    rate_alone : callable
+        Measures the pairs per second of one process with whole tables.
     """
     if plan.worker_tables == "copies":
-        from nodeloom.engine.gpu.calibrate import measured_rate as whole_rate
-
         pairs = plan.total_pair / len(plan.parts)
-        return pairs / (pairs / (whole_rate(plan) * plan.num_worker) + merging_seconds(plan))
+        return pairs / (pairs / (rate_alone(plan) * plan.num_worker) + merging_seconds(plan))
     grid = plan.grid
     assert grid is not None
     if not plan.whole_walks:

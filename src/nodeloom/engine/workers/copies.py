@@ -1,6 +1,6 @@
-"""The engine of a worker that has whole tables on a GPU of its own: it trains walks of its own, and now and then all are merged.
+"""The engine of a worker that has whole tables: it trains walks of its own, and now and then all are merged.
 
-Between two merges every worker trains as many tiles with :class:`nodeloom.engine.gpu.resident.GpuEngine`, from its own stream of walks.
+Between two merges every worker trains as many tiles with the engine of its device, from its own stream of walks.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nodeloom.engine.gpu.resident import GpuEngine, Span
-from nodeloom.engine.resident import Position
-from nodeloom.engine.workers.copies_store import CopiesStore
+from nodeloom.engine.resident import Position, ResidentEngine, Span
+from nodeloom.engine.workers.host_copies import HostCopies
 from nodeloom.errors import GraphError, NodeloomError, TrainingError
 from nodeloom.model.parts import Part
 from nodeloom.plan.plan import Plan
 
 if TYPE_CHECKING:
+    from nodeloom.engine.gpu.resident import GpuEngine
+    from nodeloom.engine.workers.copies_store import CopiesStore
     from nodeloom.graph import Graph
 
 APART = (1 << 40) + 0x1E3779B9
@@ -37,7 +38,7 @@ class CopiesEngine:
         The plan, the same for all workers but for the device.
     part : Part
         What to train.
-    store : CopiesStore
+    store : CopiesStore or HostCopies
         This worker's tables; changed.
 
     Raises
@@ -46,10 +47,10 @@ class CopiesEngine:
         If the device has not enough memory after all.
     """
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, store: CopiesStore) -> None:
+    def __init__(self, graph: Graph, plan: Plan, part: Part, store: CopiesStore | HostCopies) -> None:
         self.graph, self.plan, self.store = graph, plan, store
         self.workers = store.workers
-        self._engine = GpuEngine(graph, plan, part, store)
+        self._engine = _engine(graph, plan, part, store)
         self.total_pair = self._engine.total_pair
 
     def run(self, position: Position) -> Iterator[Position]:
@@ -124,3 +125,11 @@ class CopiesEngine:
             raise problem
         is_of_graph, text = next(found for found in texts if found is not None)
         raise (GraphError if is_of_graph else TrainingError)(text)
+
+
+def _engine(graph: Graph, plan: Plan, part: Part, store: CopiesStore | HostCopies) -> ResidentEngine | GpuEngine:
+    if isinstance(store, HostCopies):
+        return ResidentEngine(graph, plan, part, store)
+    from nodeloom.engine.gpu.resident import GpuEngine
+
+    return GpuEngine(graph, plan, part, store)

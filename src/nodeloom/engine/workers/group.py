@@ -111,6 +111,13 @@ class Workers:
         result: Array = found.numpy()
         return result
 
+    def add(self, values: Array) -> Pending:
+        """Begin to replace an array, of the same shape and dtype with all workers, by its sum over them."""
+        import torch
+        import torch.distributed as dist
+
+        return Pending([dist.all_reduce(torch.from_numpy(values), group=self._parts, async_op=True)])
+
     def from_first(self, values: Array) -> Array:
         """Return the array of worker 0; the others give one of the same shape and dtype, which is overwritten."""
         import torch
