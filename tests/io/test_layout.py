@@ -309,3 +309,26 @@ def test_nothing_is_said_about_plain_files(tmp_path, caplog):
     read(tmp_path, "# c\na b\nb c\n")
     read(tmp_path, "1 2 0.5\n2 3 1\n")
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["ann bob 1262304000", "bob eve 1262304007"], "If it holds times, give weighted=False"),
+        (["1 2 3", "1 3 4", "2 3 4", "4 5 6"], "If it holds nodes, give format='adjlist'"),
+        (["1 2 1", "1 3 2", "2 4 1", "4 5 2"], ""),
+        (["1 2 3.5", "1 3 4.25", "2 4 1.5"], ""),
+        (["ann bob 3", "bob eve 4", "eve ann 5"], ""),
+    ],
+)
+def test_a_third_column_that_may_be_no_weights_is_told(tmp_path, caplog, lines, told):
+    path = tmp_path / "edges.txt"
+    path.write_text("\n".join(lines) + "\n")
+    assert Graph.from_file(path).is_weighted
+    assert (told in caplog.text) if told else not caplog.text
+    caplog.clear()
+    Graph.from_file(path, weighted=True)
+    assert not Graph.from_file(path, weighted=False).is_weighted
+    if "adjlist" in told:
+        assert Graph.from_file(path, format="adjlist").num_edges == 7
+    assert not caplog.text

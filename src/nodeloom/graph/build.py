@@ -23,6 +23,8 @@ SelfLoops: TypeAlias = Literal["keep", "drop"]
 _INT32 = 2**31 - 1
 # Checks look at this many values at a time, so that their temporaries stay small beside the graph.
 _STRIDE = 1 << 20
+# A thread takes as long to start as this many edges to be built.
+_SHARE = 1 << 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,7 @@ def _build(
     edges: list[Any], num_nodes: int, options: BuildOptions
 ) -> tuple[OffsetArray, IndexArray, FloatArray | None]:
     dtype = index_dtype(num_nodes)
+    num_edges = len(edges[0])
     for side in (0, 1):
         # Kernels are compiled for arrays that can be written to. Columns of an array of edges stay where they are.
         if edges[side].dtype != dtype or not (edges[side].flags.writeable and edges[side].flags.aligned):
@@ -168,7 +171,7 @@ def _build(
         symmetric=not options.directed,
         keep_loops=options.self_loops == "keep",
         merge=merge,
-        num_thread=options.threads,
+        num_thread=min(options.threads, 1 + num_edges // _SHARE),
     )
     if weights is not None and merge == "sum" and len(weights) and not np.isfinite(weights.max()):
         raise GraphError(

@@ -17,7 +17,7 @@ from nodeloom.io.cells import MISSING, is_integer
 from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.layout import Layout, lay_out, sample_of
 from nodeloom.io.line_errors import bad_line
-from nodeloom.io.source import Source, line_blocks
+from nodeloom.io.source import HEAD, Source, line_blocks
 from nodeloom.kernels.cpu import tokens as kernels
 from nodeloom.log import logger
 from nodeloom.typing import FloatArray
@@ -110,6 +110,9 @@ class TextReader:
         pending: deque[Future[_Block]] = deque()
         with ThreadPoolExecutor(self._num_thread) as pool:
             for text in itertools.chain(read, blocks):
+                if len(text) <= HEAD and not pending:  # a thread takes longer to start
+                    self._collect(reading, self._cut(reading, text, not self._collector.is_text))
+                    continue
                 pending.append(pool.submit(self._cut, reading, text, not self._collector.is_text))
                 if len(pending) > self._num_thread:
                     self._collect(reading, pending.popleft().result())

@@ -189,12 +189,8 @@ def known_rows(
 
     Parameters
     ----------
-    table : TokenTable
-        The file.
-    names : Vocabulary
-        The names of the nodes.
-    num_columns : int
-        How many columns, from the first, name nodes.
+    table, names, num_columns
+        As in :func:`without_header`.
     unknown : {"error", "skip"}
         What to do about nodes that are unknown.
 

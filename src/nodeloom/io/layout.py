@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
-from nodeloom.io.cells import DELIMITERS, MISSING, cut, is_number, usual_width
+from nodeloom.io.cells import DELIMITERS, MISSING, cut, is_integer, is_number, usual_width
 from nodeloom.io.columns import choose_columns
 from nodeloom.io.header import header_of
 from nodeloom.io.separation import find_delimiters
@@ -32,6 +32,7 @@ SAMPLE = 200
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _LONGEST = 1 << 16  # bytes of a line that are looked at
 _ENOUGH = 1 << 20  # bytes of a file in which there are lines
+_EARLIEST = 100_000_000  # seconds since 1970: weights are hardly all above
 
 # What begins a comment in the files of others.
 SIGNS = ("%", "//", "--", ";", "!", "#")
@@ -172,6 +173,8 @@ def lay_out(lines: Sequence[Line], form: EdgeFormat, where: str, num_comment: in
                     "%s: %r is taken as an edge, but may be a header. If so, %s.", place, lines[0].text.strip(),
                     "take the line out" if numbers else f"give {setting('graph.columns', names)}",
                 )  # fmt: skip
+            if len(chosen) == 3 and form.weighted == "auto" and positions is None:
+                _tell_of_weights(rows, place)
     _tell_of_names(lines, rows, chosen, form.comment, where, cells=cells)
     return Layout(delimiters, np.array(chosen, np.int64), width, header.encode().strip(b" \t"), tuple(lines))
 
@@ -191,6 +194,26 @@ def _tell_of_names(
         found = next(((number, name) for number, name in names if f" {comment} " in name), None)
         if found is not None:
             logger.warning("%s:%d: %r is taken as a name, with what may be a comment in it.", where, *found)
+
+
+def _tell_of_weights(rows: list[list[str]], place: str) -> None:
+    """Say that a third column is read as weights, where its integers look like times, or like nodes of an adjacency list."""
+    edges = [row for row in rows if len(row) == 3]
+    values = [row[2] for row in edges]
+    if not all(map(is_integer, values)):
+        return
+    if min(map(int, values), default=0) >= _EARLIEST:
+        what, way_out = "times", setting("graph.weighted", False)
+    elif (
+        len(edges) > 2
+        and all(is_integer(name) for row in edges for name in row[:2])
+        and len(set(values)) >= len({row[1] for row in edges})
+    ):
+        # Numbers of nodes differ as much as the tails do; weights that count something repeat.
+        what, way_out = "nodes", setting("graph.format", "adjlist")
+    else:
+        return
+    logger.warning("%s: the third column is read as weights. If it holds %s, give %s.", place, what, way_out)
 
 
 def _positions(columns: Sequence[str | int] | None) -> list[int] | None:
