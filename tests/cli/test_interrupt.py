@@ -141,3 +141,24 @@ def test_the_first_interrupt_at_any_time(cli, edges, tmp_path, monkeypatch, modu
     assert [path.name for path in folder.iterdir()] == left
     if left:
         assert read_model("m.safetensors").vertex.shape == (24, 4)
+
+
+@pytest.mark.parametrize(
+    ("model", "place"), [("DeepWalk", "training._Run._progress"), ("propagation", "spectral.training._Run.after_step")]
+)
+def test_an_interrupt_in_the_last_step_is_told(cli, edges, tmp_path, monkeypatch, model, place):
+    module, _, name = f"nodeloom.engine.{place}".rpartition("._Run.")
+    kept, met = attrgetter(f"_Run.{name}")(import_module(module)), []
+
+    def interrupted(run, *arguments):
+        answer = kept(run, *arguments)
+        if not met and (model == "DeepWalk" or len(run.history) == run.plan.num_iteration):
+            met.append(True)
+            signal.raise_signal(signal.SIGINT)
+        return answer
+
+    monkeypatch.setattr(f"{module}._Run.{name}", interrupted)
+    options = ("--num-epoch", "1") if model == "DeepWalk" else ("--tolerance", "0")
+    answer = cli("embed", edges, "-o", tmp_path / "m", "--model", model, "--dim", "4", *options)
+    assert answer.code == 0 and "Ctrl-C came in the last step: " in answer.err
+    assert (tmp_path / "m.safetensors").exists()

@@ -124,6 +124,8 @@ def train(
             if ended_early:
                 break
             position = Position(seconds=run.last.seconds)
+    if stop.requested:
+        logger.warning("Ctrl-C came in the last step: the training is complete, and kept.")
     result = run.result(is_partial=ended_early)
     tell(run.callbacks, "on_train_end", result.report)
     return result

@@ -102,6 +102,8 @@ def run_spectral(
         run.backend = backend
         vertex = run.prone(stop) if plan.model == "ProNE" else run.propagation(stop)
         device_memory = getattr(backend, "peak_memory", lambda: 0)()
+    if stop.requested and run.ended is None:
+        logger.warning("Ctrl-C came in the last step: %s is complete, and kept.", plan.model)
     if not np.isfinite(vertex).all():
         raise TrainingError(
             f"{plan.model}: vectors are not finite. Are there extreme weights in the graph? Scale them."
