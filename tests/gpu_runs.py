@@ -204,8 +204,8 @@ def _graph(tensors):
 
 def train_walks(
     vertex, context, vertex_moment1, vertex_moment2, context_moment1, context_moment2,
-    walks, negatives, hub_weight, lr, step, two_sided, negative_weight, weight_decay, optimizer, settings, statistics,
-    *, product="fp32", hubs=True, largest_rate=None, seed=0, num_pairs=None, launch=None,
+    walks, negatives, lr, step, two_sided, negative_weight, weight_decay, optimizer, settings, statistics,
+    *, product="fp32", largest_rate=None, seed=0, num_pairs=None, launch=None,
 ):  # fmt: skip
     tables = [_array(vertex), _array(context)]
     if vertex is context:
@@ -215,8 +215,8 @@ def train_walks(
     numbers = np.zeros(4, np.float32)
     numbers[: len(settings)] = settings
     num_pairs += skipgram.train_walks(
-        *tables, *moments, _array(walks), _array(negatives), _array(hub_weight) if hubs else np.ones(len(vertex), np.float32),
-        _array(lr), step, two_sided, np.float32(negative_weight), np.float32(weight_decay), optimizer, numbers, _array(statistics),
+        *tables, *moments, _array(walks), _array(negatives), _array(lr),
+        step, two_sided, np.float32(negative_weight), np.float32(weight_decay), optimizer, numbers, _array(statistics),
     )  # fmt: skip
     for array, tensor in zip(tables, (vertex, context), strict=True):
         if tensor.dtype.itemsize == 2:

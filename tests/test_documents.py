@@ -132,7 +132,6 @@ def test_the_page_on_training_gives_the_rules_as_they_are():
     assert rows["`random_walk_length`"][0].startswith(f"{defaults.RANDOM_WALK_LENGTH} edges")
     few, many, short = (defaults.num_shared_negative(*of) for of in ((1, 2000), (5, 2000), (5, 500)))
     assert rows["`num_shared_negative`"][0].startswith(f"{many}; {short} up to 500 epochs; {few} for")
-    assert rows["`hub_threshold`"][0].startswith("0") and defaults.HUB_THRESHOLD == 0
     for name in ("SGD", "Momentum", "AdaGrad", "RMSprop", "Adam"):
         assert rows[name][0].split()[0] == f"{defaults.learning_rate(name, 2000):g}", name
         assert rows[name][1] == str(optimizer_of(OptimizerConfig(type=name)).num_moment), name

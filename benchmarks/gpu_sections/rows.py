@@ -89,14 +89,14 @@ def measure(samples: Samples, dim: int, dtype: str, repeats: int) -> Measured:
     num_walk = len(samples.walks)
     none = torch.empty(0, device=DEVICE)
     lr = torch.full((num_walk,), LR, device=DEVICE)
-    hubs, statistics = torch.ones(1, device=DEVICE), torch.zeros(2, dtype=torch.float64, device=DEVICE)
+    statistics = torch.zeros(2, dtype=torch.float64, device=DEVICE)
     num_pairs = torch.zeros(1, dtype=torch.int64, device=DEVICE)
     product = {"product": "bf16"} if ON_CARD else {}  # as the engine has it; the interpreter cannot
 
     def train() -> None:
         train_walks(
-            vertex, context, none, none, none, none, samples.walks, samples.negatives, hubs, lr, STEP, True, NEGATIVE_WEIGHT,
-            DECAY, SGD, np.zeros(4, np.float32), statistics, hubs=False, seed=1, num_pairs=num_pairs,
+            vertex, context, none, none, none, none, samples.walks, samples.negatives, lr, STEP, True, NEGATIVE_WEIGHT,
+            DECAY, SGD, np.zeros(4, np.float32), statistics, seed=1, num_pairs=num_pairs,
             **product,
         )  # fmt: skip
 

@@ -89,7 +89,6 @@ class FakeEstimator:
         negative_weight: float = 5.0,
         negative_sample_exponent: float = 0.75,
         num_shared_negative: int | str = "auto",
-        hub_threshold: float | str = "auto",
         positive_reuse: int = 1,
         optimizer: Any = "SGD",
         lr: float | str = "auto",

@@ -346,7 +346,7 @@ def test_all_baselines_can_be_named_by_their_own_words():
 
 ARRIVING = {
     "dim": 16, "num_epoch": 7, "augmentation_step": 3, "random_walk_length": 9, "num_negative": 2,
-    "negative_weight": 2.5, "negative_sample_exponent": 0.5, "num_shared_negative": 8, "hub_threshold": 1e-4,
+    "negative_weight": 2.5, "negative_sample_exponent": 0.5, "num_shared_negative": 8,
     "positive_reuse": 2, "lr": 0.001, "weight_decay": 0.1, "schedule": "constant", "num_thread": 1,
     "deterministic": True, "seed": 5, "device": "cpu", "gpus": (1,), "gpu_memory_limit": 10**9, "table_dtype": "bf16",
     "sampler": "host", "memory_limit": 10**9, "num_partition": 2, "num_worker": 1,

@@ -236,6 +236,14 @@ def test_notices_name_what_has_no_effect_and_only_that(write):
             ],
         ),
         ({"resource": {"gpus": [2, 0], "device": "cuda:2"}}, []),
+        ({"train": {"hub_threshold": 0}}, []),
+        (
+            {"train": {"hub_threshold": 0.01, "model": "ProNE"}},
+            [
+                "train.hub_threshold has no effect any more: all pairs count in full, since weights of hubs cost up to 0.2 of the AUC of "
+                "edges. Leave it out: the next version does not know it."
+            ],
+        ),
         ({"resource": {"gpus": [2, 0], "device": "cuda", "num_worker": 2}}, []),
     ],
 )  # fmt: skip

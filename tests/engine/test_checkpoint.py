@@ -173,6 +173,20 @@ def test_other_settings(engine, graph, stopped, changes, message):
     assert "Resume with the settings of the checkpoint" in str(caught.value)
 
 
+@pytest.mark.parametrize("threshold", ["auto", 0, 0.01])
+def test_a_checkpoint_of_the_version_that_weighed_hubs(engine, graph, stopped, threshold):
+    data = read_model(stopped)
+    data.config["train"]["hub_threshold"] = threshold
+    write_model(stopped, data)
+    if threshold != 0.01:
+        assert np.isfinite(engine.train(graph, resume=stopped).vertex).all()
+        return
+    with pytest.raises(
+        ConfigError, match=r"expected a checkpoint without hub_threshold, got 0\.01\. .*Give the file as init"
+    ):
+        engine.train(graph, resume=stopped)
+
+
 def test_a_finished_model(engine, graph, stopped):
     data = read_model(stopped)
     write_model(stopped, ModelData(dict(data.tensors), data.names, data.config, {"finished": True}, data.graph))

@@ -84,7 +84,6 @@ CASES = {
     "both orders": {"model": "LINE", "order": "both", "dim": 36},
     "node2vec": {"model": "node2vec", "p": 0.5},
     "node2vec, host": {"model": "node2vec", "p": 0.5, "sampler": "host"},
-    "hub weights": {"hub_threshold": 1e-3},
     "long walks": {"random_walk_length": 150, "num_shared_negative": 3},
     "edges": {"random_walk_length": 1, "augmentation_step": 1},
 }
@@ -278,19 +277,6 @@ def test_parts_that_were_asked_for_are_there_or_it_is_refused(on_gpu, large):
         on_gpu.plan(large, num_partition=2)
     plan = on_gpu.plan(large, num_partition=2, device="auto")
     assert plan.device == "cpu" and plan.grid.num_vertex_part == 2
-
-
-def test_weighted_hubs_are_never_in_parts(on_gpu, large):
-    on_gpu.memory(80 * GB)
-    needed = needs(on_gpu, large, "bf16", "host", hub_threshold=0.01)
-    less = {"gpu_memory_limit": needed - 1, "hub_threshold": 0.01}
-    assert on_gpu.plan(large, hub_threshold=0.01).grid is None
-    plan = on_gpu.plan(large, device="auto", **less)
-    assert plan.device == "cpu" and plan.grid is None
-    with pytest.raises(MemoryLimitError):
-        on_gpu.plan(large, **less)
-    with pytest.raises(ConfigError, match="hub_threshold"):
-        on_gpu.plan(large, num_partition=2, hub_threshold=0.01)
 
 
 def test_wide_tables_are_never_bf16_in_parts(on_gpu, large, monkeypatch):

@@ -79,7 +79,7 @@ def test_vectors_are_the_same_to_the_last_bit(quick, name, values, num_thread):
 
 
 def test_vectors_are_the_same_with_the_kernels_of_the_gpu(on_gpu):
-    values = {"num_epoch": 12, "random_walk_length": 7, "hub_threshold": 1e-3}
+    values = {"num_epoch": 12, "random_walk_length": 7}
     on_gpu.pools(at_least=3)
     on_device, on_host = (on_gpu.train(GRAPHS["weighted"], sampler=where, **values) for where in ("device", "host"))
     assert on_device.report.num_pair == on_host.report.num_pair

@@ -46,7 +46,6 @@ CASES = {
     "order 1": {"model": "LINE", "order": 1},
     "order 2": {"model": "LINE", "order": 2, "augmentation_step": 2},
     "both orders": {"model": "LINE", "order": "both", "dim": 24},
-    "hubs": {"hub_threshold": 1e-3},
     "reuse": {"positive_reuse": 3},
     "negatives": {"num_shared_negative": 5, "num_negative": 3, "negative_sample_exponent": 0.5},
     "padded rows": {"dim": 10},
@@ -82,10 +81,6 @@ def test_walks_negatives_and_numbers_are_those_of_the_cpu(quick, case):
         assert {np.float32(getattr(call, name)) for call in on_gpu} == {np.float32(getattr(on_cpu[0], name))}
     largest = 0.0 if values.get("lr") == 0.02 else float(on_cpu[0].settings[0])
     assert {call.settings for call in on_gpu} == {(largest, *map(float, on_cpu[0].settings[1:]))}
-    for call in on_gpu:
-        assert call.hubs == ("hub_threshold" in values)
-        if call.hubs:
-            np.testing.assert_array_equal(call.hub_weight, on_cpu[0].hub_weight)
 
 
 def same_tiles(a, b):
@@ -133,7 +128,7 @@ KERNELS = {
     "sinks": ({"graph": with_sinks, "num_epoch": 4}, 0.1),
     "node2vec, weighted": ({"graph": weighted, "model": "node2vec", "p": 4, "q": 0.5, "num_epoch": 3}, 0.1),
     "both orders": ({"graph": near, "model": "LINE", "order": "both", "dim": 24, "num_epoch": 4}, 0.1),
-    "hubs, reuse": ({"graph": near, "hub_threshold": 1e-3, "positive_reuse": 2, "num_epoch": 12}, 0.1),
+    "reuse": ({"graph": near, "positive_reuse": 2, "num_epoch": 12}, 0.1),
     "a longer walk than a tile": ({"random_walk_length": 70, "augmentation_step": 3}, 0.1),
     "edges": ({"graph": near, "random_walk_length": 1, "augmentation_step": 1, "num_epoch": 3}, 0.1),
 }
@@ -143,7 +138,7 @@ INTERPRETED = (
     "sinks",
     "node2vec, weighted",
     "both orders",
-    "hubs, reuse",
+    "reuse",
 )  # the others on a card
 
 

@@ -14,7 +14,7 @@ from nodeloom.engine import make_plan
 from nodeloom.engine.grid import GridEngine, GridStore, cpu
 from nodeloom.engine.place import allocate, engine_of
 from nodeloom.engine.resident import Position
-from nodeloom.errors import ConfigError, GraphError, TrainingError, TrainingInterrupted
+from nodeloom.errors import GraphError, TrainingError, TrainingInterrupted
 from nodeloom.plan import grid_size
 from nodeloom.rng import mix
 
@@ -308,11 +308,6 @@ def test_no_pairs(engine):
     with pytest.raises(GraphError, match="not one pair"):
         run(looping, dataclasses.replace(plan, num_nodes=5))
     del store
-
-
-def test_hubs_are_not_weighted_in_a_grid(engine, graph):
-    with pytest.raises(ConfigError, match="hub_threshold"):
-        make_plan(graph, engine.settings(num_partition=2, hub_threshold=0.01))
 
 
 def test_blocks_have_negatives_of_their_own(engine, graph, monkeypatch):

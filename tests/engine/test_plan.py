@@ -32,7 +32,6 @@ def test_auto_becomes_what_the_rules_say(engine, graph):
     assert plan.augmentation_step == defaults.AUGMENTATION_STEP
     assert plan.random_walk_length == defaults.random_walk_length(defaults.AUGMENTATION_STEP)
     assert plan.num_shared_negative == defaults.num_shared_negative(defaults.AUGMENTATION_STEP, 300)
-    assert plan.hub_threshold == defaults.HUB_THRESHOLD
     assert plan.lr == defaults.learning_rate("SGD", 300)
     assert plan.weight_decay == defaults.weight_decay("SGD", connected, graph.num_edges)
     assert plan.num_thread == available_threads()
@@ -47,7 +46,7 @@ def test_isolated_nodes_do_not_count_for_the_density(engine):
 
 def test_what_is_given_stays(engine, graph):
     given_values = {
-        "augmentation_step": 3, "random_walk_length": 9, "num_shared_negative": 5, "hub_threshold": 0.01,
+        "augmentation_step": 3, "random_walk_length": 9, "num_shared_negative": 5,
         "positive_reuse": 3, "lr": 0.5, "weight_decay": 0.25, "num_epoch": 7, "seed": 99, "dim": 24,
         "negative_sample_exponent": 0.5, "schedule": "constant", "num_thread": 3,
     }  # fmt: skip
@@ -201,7 +200,7 @@ def test_samplers_to_the_byte(engine, graph, weighted, p):
     plan = make_plan(graph, engine.settings(model="node2vec", p=p))
     walks, negatives = WalkSampler.of(graph, p=plan.p, q=plan.q), NegativeSampler.of(graph, exponent=0.75, seed=0)
     sums = graph.degrees.nbytes + graph.strengths.nbytes
-    assert plan.memory["samplers"] == walks.nbytes + negatives.table.nbytes + 4 * graph.num_nodes + sums
+    assert plan.memory["samplers"] == walks.nbytes + negatives.table.nbytes + sums
     assert plan.memory["graph"] == graph.nbytes
 
 
@@ -272,7 +271,7 @@ def test_graphs_without_an_edge_between_two_nodes_are_refused(engine, graph):
     [
         {},
         {"model": "LINE", "order": "both"},
-        {"model": "node2vec", "p": 0.25, "hub_threshold": 1e-3},
+        {"model": "node2vec", "p": 0.25},
         {"schedule": lambda done, total: 1.0, "optimizer": "Adam"},
     ],
 )
@@ -290,7 +289,6 @@ def test_rows_and_dict(engine, graph, values):
 
 
 def test_rows_name_what_is_special(engine, graph):
-    text = str(make_plan(graph, engine.settings(model="node2vec", p=0.25, q=4, hub_threshold=0.001)))
+    text = str(make_plan(graph, engine.settings(model="node2vec", p=0.25, q=4)))
     assert "p 0.25, q 4" in text
-    assert "hubs above a share of 0.001 count less" in text
     assert "order 1 and order 2" in str(make_plan(graph, engine.settings(model="LINE", order="both")))

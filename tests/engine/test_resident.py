@@ -10,7 +10,7 @@ import pytest
 from nodeloom import Graph
 from nodeloom.engine import make_plan, resident
 from nodeloom.engine.place import allocate
-from nodeloom.engine.resident import Position, ResidentEngine, hub_weights
+from nodeloom.engine.resident import Position, ResidentEngine
 from nodeloom.errors import GraphError
 from nodeloom.sampling import NegativeSampler, WalkSampler
 
@@ -178,13 +178,3 @@ def test_almost_only_loops(engine):
     tables = engine.train(graph, num_epoch=20)
     assert tables.report.num_pair >= 60
     assert np.isfinite(tables.vertex).all()
-
-
-def test_hub_weights_by_hand():
-    graph = Graph.from_edges([[0, 1], [0, 2], [0, 3], [2, 3]], num_nodes=5)
-    assert hub_weights(graph, 0.0).tolist() == [1, 1, 1, 1, 1]
-    shares = np.array([3, 1, 2, 2]) / 8
-    expected = np.minimum(1, np.sqrt(0.25 / shares))
-    np.testing.assert_allclose(hub_weights(graph, 0.25)[:4], expected, rtol=1e-6)
-    assert hub_weights(graph, 0.25)[4] == 1
-    assert hub_weights(graph, 0.25).dtype == np.float32

@@ -24,7 +24,7 @@ OTHER = {
     ("train", "negative_weight"): (1.0, True),
     ("train", "negative_sample_exponent"): (0.5, True),
     ("train", "num_shared_negative"): (4, True),
-    ("train", "hub_threshold"): (0.1, True),
+    ("train", "hub_threshold"): (0.1, False),
     ("train", "positive_reuse"): (2, True),
     ("train", "seed"): (5, True),
     ("train", "deterministic"): (True, True),

@@ -29,7 +29,6 @@ CHANGES = [
     (DeepWalk, {"negative_weight": 4.0}),
     (DeepWalk, {"negative_sample_exponent": 0.5}),
     (DeepWalk, {"num_shared_negative": 7}),
-    (DeepWalk, {"hub_threshold": 1e-3}),
     (DeepWalk, {"positive_reuse": 2}),
     (DeepWalk, {"optimizer": "Momentum"}),
     (DeepWalk, {"optimizer": "AdaGrad"}),
@@ -58,7 +57,7 @@ OPTIMIZERS = [
 # These say how, not what: they are followed below.
 HOW = {
     "num_thread", "deterministic", "device", "gpus", "gpu_memory_limit", "table_dtype", "sampler", "memory_limit", "num_worker",
-    "worker_tables", "verbose",
+    "worker_tables", "verbose", "hub_threshold",
 }  # fmt: skip
 
 MODELS = {DeepWalk: "DeepWalk", LINE: "LINE", Node2Vec: "node2vec"}
@@ -135,7 +134,7 @@ def test_file(graph, tmp_path, model, change):
             DeepWalk,
             {
                 "num_negative": 2, "negative_weight": 3.0, "negative_sample_exponent": 0.5, "num_shared_negative": 7,
-                "hub_threshold": 0.01, "positive_reuse": 2, "lr": 0.02, "weight_decay": 0.001, "schedule": "constant",
+                "positive_reuse": 2, "lr": 0.02, "weight_decay": 0.001, "schedule": "constant",
             },
         ),
         (DeepWalk, {"optimizer": {"type": "Adam", "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-6}}),
@@ -177,6 +176,20 @@ def test_num_thread_and_deterministic(graph, monkeypatch):
     assert seen == [3, 1, 1, 1]
     with pytest.raises(ConfigError, match=r"num_thread: expected 1 thread, since deterministic is set"):
         DeepWalk(num_thread=2, deterministic=True).fit(graph)
+
+
+def test_the_hub_threshold_of_the_version_before_is_told_and_ignored(graph, tmp_path, capsys, caplog):
+    expected = vectors(DeepWalk(**BASE), graph)
+    assert same(vectors(DeepWalk(**BASE, hub_threshold=0), graph), expected)  # what it is now, so not a word
+    assert caplog.text == ""
+    assert same(vectors(DeepWalk(**BASE, hub_threshold=0.01), graph), expected)
+    assert "hub_threshold has no effect any more" in caplog.text
+    (tmp_path / "e.txt").write_text("0 1\n1 2\n2 0\n")
+    code = run(
+        ["embed", str(tmp_path / "e.txt"), "-o", str(tmp_path / "m"), "--num-epoch", "1", "--hub-threshold", "0.1"]
+    )
+    said = capsys.readouterr().err
+    assert code == 0 and said.count("has no effect any more") == 1 and "--hub-threshold has no effect any more" in said
 
 
 # Values other than the defaults that say on which device, and how there.

@@ -204,7 +204,7 @@ def test_plan(graph):
 @pytest.mark.parametrize(
     "model",
     [
-        DeepWalk(dim=12, num_epoch=3, lr=0.5, num_shared_negative=4, hub_threshold=0.1, schedule="constant"),
+        DeepWalk(dim=12, num_epoch=3, lr=0.5, num_shared_negative=4, schedule="constant"),
         DeepWalk(dim=12, num_epoch=3, optimizer={"type": "Adam", "beta1": 0.5, "beta2": 0.9, "epsilon": 1e-6}),
         DeepWalk(dim=12, num_epoch=3, optimizer="Momentum", weight_decay=0.25, seed=2**62),
         LINE(dim=12, num_epoch=3, order=1, augmentation_step=1, negative_sample_exponent=-1.0),

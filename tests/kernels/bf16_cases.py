@@ -8,7 +8,7 @@ from backends import GPU, REFERENCE
 from gpu_calls import device
 from skipgram_cases import Case, Problem
 
-CASE = Case(nodes=9, num_walk=7, num_nodes=70, dim=80, distinct=True, hubs=False, scale=0.1, weight_decay=0.02, lr=0.05)
+CASE = Case(nodes=9, num_walk=7, num_nodes=70, dim=80, distinct=True, scale=0.1, weight_decay=0.02, lr=0.05)
 
 
 class Bf16Problem:
@@ -34,9 +34,7 @@ class Bf16Problem:
             on[1] = on[0]
         moments = [torch.from_numpy(t.copy()).to(device()) for t in problem.tables[2:]]
         rates = problem.lr if lr is None else np.full_like(problem.lr, lr)
-        arrays = [
-            torch.from_numpy(a).to(device()) for a in (problem.walks, problem.negatives, problem.hub_weight, rates)
-        ]
+        arrays = [torch.from_numpy(a).to(device()) for a in (problem.walks, problem.negatives, rates)]
         statistics = torch.zeros(2, dtype=torch.float64, device=device())
         from nodeloom.kernels.gpu.skipgram import train_walks
 

@@ -46,7 +46,6 @@ class Case:
     apart: bool = False
     distinct: bool = False
     dead: float = 0.0
-    hubs: bool = True
     lr: float = 0.1
     scale: float = 0.3
     dtype: type = np.int32
@@ -116,9 +115,6 @@ class Problem:
                 negatives += tile * case.num_nodes
         for w in np.flatnonzero(rng.random(case.num_walk) < case.dead):
             self.walks[w, rng.integers(0, case.nodes) if w % 2 else 0 :] = -1
-        self.hub_weight = np.ones(n, np.float32)
-        if case.hubs:
-            self.hub_weight = rng.choice([0.0, 0.125, 0.6, 1.0], n, p=[0.1, 0.2, 0.3, 0.4]).astype(np.float32)
         self.lr = (case.lr * rng.uniform(0.5, 1.0, case.num_tile)).astype(np.float32)
         real, aligned = backend.real, case.aligned
         self.guarded = [_guarded(t, real, aligned) for t in (vertex, context, *moments)]
@@ -143,7 +139,7 @@ class Problem:
         # On the GPU exp of a large score is infinite; in the interpreter NumPy says so.
         with np.errstate(over="ignore"):
             num_pairs = kernel(
-                *self.tables, self.walks[first_walk:last_walk], self.negatives[tiles], self.hub_weight, rates,
+                *self.tables, self.walks[first_walk:last_walk], self.negatives[tiles], rates,
                 case.step, case.two_sided, real(case.negative_weight), real(case.weight_decay),
                 self.optimizer, self.settings, self.statistics, **options,
             )  # fmt: skip

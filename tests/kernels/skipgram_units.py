@@ -22,7 +22,7 @@ def units_in_order(num_tile, num_chunk):
 
 def train_walks(
     vertex, context, vertex_moment1, vertex_moment2, context_moment1, context_moment2,
-    walks, negatives, hub_weight, lr, step, two_sided, negative_weight, weight_decay, optimizer, settings, statistics,
+    walks, negatives, lr, step, two_sided, negative_weight, weight_decay, optimizer, settings, statistics,
     *, merge=None, reread=None, largest_rate=None,
 ):  # fmt: skip
     """Train both tables, in place; return the number of positive pairs.
@@ -52,13 +52,12 @@ def train_walks(
         x_weight, c_weight = np.zeros(len(nodes)), np.zeros(len(nodes))
         loss = 0.0
         for i, j in pairs:
-            weight = float(hub_weight[nodes[i]]) * float(hub_weight[nodes[j]])
             score = expit(x[i] @ c[j])
-            loss -= weight * np.log(score + 1e-15)
-            x_gradient[i] += weight * (score - 1.0) * c[j]
-            c_gradient[j] += weight * (score - 1.0) * x[i]
-            x_weight[i] += weight
-            c_weight[j] += weight
+            loss -= np.log(score + 1e-15)
+            x_gradient[i] += (score - 1.0) * c[j]
+            c_gradient[j] += (score - 1.0) * x[i]
+            x_weight[i] += 1.0
+            c_weight[j] += 1.0
         for i in np.flatnonzero(x_weight):
             weight = negative_weight / num_negative * x_weight[i]
             for k in np.flatnonzero(noise != nodes[i]):

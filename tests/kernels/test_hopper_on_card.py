@@ -24,7 +24,6 @@ TILES = Case(
     scale=0.2,
     lr=1e-3,
     apart=True,
-    hubs=False,
 )
 CASES = {
     "default": TILES,
@@ -65,7 +64,7 @@ def hopper():
 def distance(case, want_case=None, **options):
     """Return how far both tables are from what units do, as a share of how far they move, and the same of the loss."""
     launch = GPU.skipgram.Launch(hopper=True, num_program=options.pop("num_program", 0))
-    got, num_got = train(case, GPU, launch=launch, product="bf16", hubs=False, **options)
+    got, num_got = train(case, GPU, launch=launch, product="bf16", **options)
     want, num_want = train(want_case or case, REFERENCE, skipgram_units.train_walks, **options)
     assert num_got == num_want > 0
     moved = [np.linalg.norm(g - w) / np.linalg.norm(w) for _, g, w in differences(got, want)[:2]]
@@ -97,7 +96,7 @@ def test_largest_rates():
     largest = np.random.default_rng(3).choice([1e-4, 4e-4, 1.0], nodes).astype(np.float32)
     assert distance(TILES, largest_rate=largest)[0] < 5e-3
     uncapped, capped = (
-        train(TILES, GPU, launch=GPU.skipgram.Launch(hopper=True), product="bf16", hubs=False, **options)[0].tables[0]
+        train(TILES, GPU, launch=GPU.skipgram.Launch(hopper=True), product="bf16", **options)[0].tables[0]
         for options in ({}, {"largest_rate": largest})
     )
     assert np.linalg.norm(uncapped - capped) > 0.1 * np.linalg.norm(uncapped - train(TILES, GPU, lr=0.0)[0].tables[0])
@@ -111,16 +110,13 @@ def test_programs(num_program):
 def test_one_program_gives_the_same_numbers_each_time():
     case = replace(TILES, num_nodes=20, apart=False)
     launch = GPU.skipgram.Launch(hopper=True, num_program=1)
-    first, second = (train(case, GPU, launch=launch, product="bf16", hubs=False)[0].tables for _ in range(2))
+    first, second = (train(case, GPU, launch=launch, product="bf16")[0].tables for _ in range(2))
     # Additions of one tile to one row come in any order.
     np.testing.assert_allclose(first[0], second[0], rtol=1e-5, atol=1e-6)
 
 
 def test_the_kernel_of_all_gpus_does_the_same():
-    both = [
-        train(TILES, GPU, launch=GPU.skipgram.Launch(hopper=hopper), product="bf16", hubs=False)[0]
-        for hopper in (True, False)
-    ]
+    both = [train(TILES, GPU, launch=GPU.skipgram.Launch(hopper=hopper), product="bf16")[0] for hopper in (True, False)]
     for _, g, w in differences(*both)[:2]:
         assert 0 < np.linalg.norm(g - w) < 5e-3 * np.linalg.norm(w)
 
@@ -128,13 +124,12 @@ def test_the_kernel_of_all_gpus_does_the_same():
 @pytest.mark.parametrize(
     ("case", "options"),
     [
-        (replace(TILES, dim=100), {"product": "bf16", "hubs": False}),
-        (replace(TILES, dim=288), {"product": "bf16", "hubs": False}),
-        (replace(TILES, num_negative=33), {"product": "bf16", "hubs": False}),
-        (replace(TILES, nodes=65), {"product": "bf16", "hubs": False}),
-        (replace(TILES, optimizer="Adam"), {"product": "bf16", "hubs": False}),
-        (TILES, {"product": "fp32", "hubs": False}),
-        (TILES, {"product": "bf16", "hubs": True}),
+        (replace(TILES, dim=100), {"product": "bf16"}),
+        (replace(TILES, dim=288), {"product": "bf16"}),
+        (replace(TILES, num_negative=33), {"product": "bf16"}),
+        (replace(TILES, nodes=65), {"product": "bf16"}),
+        (replace(TILES, optimizer="Adam"), {"product": "bf16"}),
+        (TILES, {"product": "fp32"}),
     ],
     ids=[
         "dim 100",
@@ -143,7 +138,6 @@ def test_the_kernel_of_all_gpus_does_the_same():
         "several units",
         "Adam",
         "fp32 products",
-        "hub weights",
     ],
 )
 def test_what_it_cannot_train_is_refused(case, options):

@@ -44,8 +44,8 @@ def _sigmoid(address, count):
 
 
 @jit
-def _pair_weights(ids, hubs, node, own, out, count, weight):
-    return coefficients.pair_weights(ids, hubs, node, own, out, count, weight)
+def _pair_weights(ids, node, out, count):
+    return coefficients.pair_weights(ids, node, out, count)
 
 
 @jit
@@ -174,19 +174,15 @@ def test_sigmoid_of_special_values():
 def test_pair_weights(count):
     rng = np.random.default_rng(count)
     ids = rng.integers(-1, 4, count + LANES)
-    hubs = rng.random(count + LANES).astype(np.float32)
-    hubs[ids < 0] = np.nan  # the weight of an absent node is not read
-    out, weight = np.full(count + LANES, -7.0, np.float32), np.zeros(1, np.float32)
-    number = _pair_weights(at(ids), at(hubs), 2, np.float32(0.5), at(out), count, at(weight))
+    out = np.full(count + LANES, -7.0, np.float32)
+    number = _pair_weights(at(ids), 2, at(out), count)
     is_pair = (ids >= 0) & (ids != 2)
     is_pair[count:] = False
-    want = np.where(is_pair, np.float32(0.5) * hubs, 0.0)
-    np.testing.assert_array_equal(out[:count], want[:count])
+    np.testing.assert_array_equal(out[:count], is_pair[:count])
     # Behind the end: zeros up to a whole vector, then untouched.
     end = -(-count // LANES) * LANES
     assert (out[count:end] == 0.0).all() and (out[end:] == -7.0).all()
     assert number == is_pair.sum()
-    np.testing.assert_allclose(weight[0], want[:count].sum(), rtol=1e-6)
 
 
 @pytest.mark.parametrize("count", [1, LANES - 1, LANES, LANES + 1, 11, 33])

@@ -89,8 +89,8 @@ def test_ids_and_addresses(fast, dtype, aligned):
 @pytest.mark.parametrize("shared_table", [False, True])
 def test_few_nodes_stand_in_many_places(fast, num_nodes, shared_table):
     # Every node is repeated in every tile, is its own neighbour, and is drawn as a negative of itself.
-    changes(Case(nodes=64, num_walk=1, num_nodes=num_nodes, shared_table=shared_table, lr=0.01, hubs=False), fast)
-    changes(Case(nodes=10, num_walk=8, num_nodes=num_nodes, shared_table=shared_table, lr=0.01, hubs=False), fast)
+    changes(Case(nodes=64, num_walk=1, num_nodes=num_nodes, shared_table=shared_table, lr=0.01), fast)
+    changes(Case(nodes=10, num_walk=8, num_nodes=num_nodes, shared_table=shared_table, lr=0.01), fast)
 
 
 @pytest.mark.parametrize("negative_weight", [0.0, 0.5, 1.0, 20.0])
@@ -104,7 +104,7 @@ def test_negative_weights(fast, negative_weight):
 def test_tiny_and_large_scores(fast):
     changes(Case(nodes=31, num_walk=3, scale=1e-6, lr=50.0), fast)
     # Scores up to 50 and more, where float32 rounds s to 1: the gradient is right, the loss rough.
-    compare(Case(nodes=31, num_walk=3, scale=3.0), fast, loss_tolerance=0.1)
+    compare(Case(nodes=31, num_walk=3, scale=4.0), fast, loss_tolerance=0.1)
 
 
 def test_saturated_scores_stay_finite(backend):
@@ -148,7 +148,6 @@ CASES = st.builds(
     weight_decay=st.sampled_from([0.0, 0.02]),
     shared_table=st.booleans(),
     dead=st.sampled_from([0.0, 0.5, 1.0]),
-    hubs=st.booleans(),
     lr=st.just(0.02),
     seed=st.integers(0, 1000),
 )
@@ -195,7 +194,7 @@ def test_the_same_call_gives_the_same_bits(backend):
 
 @pytest.mark.parametrize("nodes", [5, 64, 129])
 def test_rows_outside_the_tiles_stay_to_the_bit(backend, nodes):
-    case = Case(nodes=nodes, num_walk=4, num_nodes=500, optimizer="Momentum", weight_decay=0.1, hubs=False)
+    case = Case(nodes=nodes, num_walk=4, num_nodes=500, optimizer="Momentum", weight_decay=0.1)
     problem, before = Problem(case, backend), Problem(case, backend)
     problem.train()
     on_walks = np.unique(problem.walks)
@@ -222,7 +221,7 @@ def test_the_number_of_pairs(backend):
 
 
 def test_one_side_trains_heads_to_tails_only(backend):
-    case = Case(nodes=2, num_walk=1, num_nodes=6, two_sided=False, num_negative=1, hubs=False)
+    case = Case(nodes=2, num_walk=1, num_nodes=6, two_sided=False, num_negative=1)
     problem, before = Problem(case, backend), Problem(case, backend)
     problem.walks[:] = [[0, 1]]
     problem.negatives[:] = 5
@@ -231,21 +230,10 @@ def test_one_side_trains_heads_to_tails_only(backend):
     assert changed == [{0}, {1, 5}]
 
 
-@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
-def test_hubs_of_weight_zero_are_counted_but_not_trained(backend, optimizer):
-    case = Case(nodes=12, num_walk=5, optimizer=optimizer, weight_decay=0.1)
-    problem, before = Problem(case, backend), Problem(case, backend)
-    problem.hub_weight[:] = 0.0
-    assert problem.train() > 0
-    for a, b in zip(problem.tables, before.tables, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
 def test_every_tile_has_its_own_rate(backend):
     case = Case(nodes=64, num_walk=3, num_nodes=500)
     problem, before = Problem(case, backend), Problem(case, backend)
     problem.walks[:] = np.arange(3 * 64).reshape(3, 64)
-    problem.hub_weight[:] = 1.0
     problem.lr[:] = [0.1, 0.0, 0.2]
     problem.train()
     moved = np.abs(problem.tables[0] - before.tables[0]).max(1)[: 3 * 64].reshape(3, 64)
@@ -253,7 +241,7 @@ def test_every_tile_has_its_own_rate(backend):
 
 
 def test_largest_step_bounds_every_row(backend):
-    case = Case(nodes=33, num_walk=1, num_nodes=300, optimizer="SGD with a largest step", lr=50.0, hubs=False)
+    case = Case(nodes=33, num_walk=1, num_nodes=300, optimizer="SGD with a largest step", lr=50.0)
     problem, before = Problem(case, backend), Problem(case, backend)
     problem.walks[0] = np.arange(33)
     problem.negatives[:] = np.arange(100, 105)
@@ -293,7 +281,7 @@ def test_training_lowers_the_loss(backend):
 @pytest.mark.parametrize("table", [0, 1])
 def test_nan_shows_in_the_loss(backend, table):
     # The engine's guard against divergence looks at the loss: no comparison on the way may swallow a NaN.
-    problem = Problem(Case(nodes=12, num_walk=5, hubs=False), backend)
+    problem = Problem(Case(nodes=12, num_walk=5), backend)
     problem.tables[table][problem.walks[0, 5], 7] = np.nan
     problem.train()
     assert np.isnan(problem.statistics[0])

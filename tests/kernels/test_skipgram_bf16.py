@@ -71,9 +71,7 @@ def test_nan_stays_nan(bits):
 
 @pytest.mark.parametrize("shared_table", [False, True], ids=["two tables", "one table"])
 def test_places_of_a_node_are_added_up_before_rounding(shared_table):
-    problem = Bf16Problem(
-        Case(nodes=64, num_walk=1, num_nodes=8, dim=32, hubs=False, lr=0.01, shared_table=shared_table)
-    )
+    problem = Bf16Problem(Case(nodes=64, num_walk=1, num_nodes=8, dim=32, lr=0.01, shared_table=shared_table))
     tables = zip(means(problem, ROUNDS), problem.exact.tables, problem.start, strict=False)
     for mean, want, start in tables:
         # A row is stored once as a vertex, once as a negative and once as a context, rounded each time.

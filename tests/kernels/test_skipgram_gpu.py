@@ -37,7 +37,7 @@ def agrees(case, layout, **options):
 SHAPES = [
     Case(nodes=64, num_walk=1, dim=2, num_negative=1),
     Case(nodes=9, num_walk=9, dim=10, num_negative=33, dead=0.3, weight_decay=0.02, apart=True),
-    Case(nodes=33, num_walk=3, dim=48, num_negative=17, step=60, hubs=False, lr=0.02, apart=True),
+    Case(nodes=33, num_walk=3, dim=48, num_negative=17, step=60, lr=0.02, apart=True),
     Case(nodes=20, num_walk=3, dim=100, two_sided=False, scale=0.1, weight_decay=0.02, shared_table=True),
     Case(nodes=64, num_walk=1, dim=128, num_negative=70, scale=0.1, optimizer="SGD with a largest step"),
 ]
@@ -94,7 +94,7 @@ def test_more_nodes_than_a_tile_would_draw_twice():
 def test_no_node_exceeds_its_largest_rate(case, layout):
     layout = {"num_program": 1, **layout} if case is SEVERAL_UNITS else layout
     problem = Problem(case, GPU)
-    largest = np.random.default_rng(0).choice([0.0, 0.3, 0.8, 2.0], len(problem.hub_weight)).astype(np.float32)
+    largest = np.random.default_rng(0).choice([0.0, 0.3, 0.8, 2.0], len(problem.tables[0])).astype(np.float32)
     largest *= np.float32(case.lr)
     agrees(case, layout, largest_rate=largest)
     got = train(case, GPU, launch=GPU.skipgram.Launch(**layout), largest_rate=largest)[0]
@@ -130,7 +130,7 @@ def test_stores_add_up_the_places_of_a_node(name, case):
 def test_a_node_is_stored_whichever_of_its_places_has_pairs():
     # Node 0 is the end of the first walk and the begin of the second: as a vertex it has a pair in its second place only, and
     # node 2 as a context. Once the first place decided, and the row stayed what it was.
-    case = Case(nodes=2, num_walk=2, num_nodes=5, num_negative=1, step=1, two_sided=False, hubs=False, optimizer="Adam")
+    case = Case(nodes=2, num_walk=2, num_nodes=5, num_negative=1, step=1, two_sided=False, optimizer="Adam")
     problem, before = Problem(case, GPU), Problem(case, GPU)
     problem.walks[:] = [[2, 0], [0, 2]]
     problem.negatives[:] = 4
@@ -205,19 +205,6 @@ def test_a_rate_of_zero_changes_nothing(layout, product):
     assert problem.train(lr=0.0, launch=GPU.skipgram.Launch(**layout), product=product) > 0
     for a, b in zip(problem.tables[:2], before.tables[:2], strict=True):
         np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.covering(1)
-@pytest.mark.parametrize("nodes", [10, 64, 70])
-@pytest.mark.parametrize("two_sided", [False, True])
-def test_hub_weights_that_are_all_1_need_not_be_read(nodes, two_sided):
-    case = Case(nodes=nodes, num_walk=2, hubs=False, two_sided=two_sided, dead=0.2, apart=True, weight_decay=0.02)
-    read, unread = train(case, GPU)[0], Problem(case, GPU)
-    unread.hub_weight[:] = np.nan
-    unread.train(hubs=False)
-    for a, b in zip(read.tables, unread.tables, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(read.statistics, unread.statistics, rtol=1e-6)
 
 
 @pytest.mark.covering(1)

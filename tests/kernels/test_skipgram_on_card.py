@@ -114,8 +114,8 @@ def random_training(num_nodes, dim, num_tile, dtype, **options):
     rates = torch.full((num_tile,), 0.01, device=on)
     statistics = torch.zeros(2, dtype=torch.float64, device=on)
     count = train_walks(
-        *tables, none, none, none, none, walks, negatives, torch.ones(num_nodes, device=on), rates, 5, True, 5.0, 0.0,
-        0, [0.0, 0.0, 0.0], statistics, hubs=False, **options,
+        *tables, none, none, none, none, walks, negatives, rates, 5, True, 5.0, 0.0,
+        0, [0.0, 0.0, 0.0], statistics, **options,
     )  # fmt: skip
     return before, tables, walks, int(count), statistics.tolist()
 
@@ -166,12 +166,10 @@ def test_rows_behind_2_to_the_31_numbers(add):
     tables = [torch.empty(first + rows, case.dim, device=on) for _ in range(2)]
     for table, small in zip(tables, start.tables[:2], strict=True):
         table[first:] = torch.from_numpy(small.copy())
-    hub_weight = torch.empty(first + rows, device=on)
-    hub_weight[first:] = torch.from_numpy(start.hub_weight)
     none = torch.empty(0, device=on)
     train_walks(
         *tables, none, none, none, none, torch.from_numpy(start.walks + first).to(on),
-        torch.from_numpy(start.negatives + first).to(on), hub_weight, torch.from_numpy(start.lr).to(on), case.step,
+        torch.from_numpy(start.negatives + first).to(on), torch.from_numpy(start.lr).to(on), case.step,
         case.two_sided, case.negative_weight, 0.0, 0, [0.0, 0.0, 0.0], torch.zeros(2, dtype=torch.float64, device=on),
         launch=one,
     )  # fmt: skip
@@ -196,7 +194,7 @@ def test_walks_whose_steps_are_far_apart(nodes):
     walks = torch.empty(nodes * stride, dtype=torch.int32, device=on).view(nodes, stride).T[: case.num_walk]
     walks.copy_(torch.from_numpy(start.walks))
     tables = [torch.from_numpy(t.copy()).to(on) for t in start.tables]
-    arrays = [torch.from_numpy(a).to(on) for a in (start.negatives, start.hub_weight, start.lr)]
+    arrays = [torch.from_numpy(a).to(on) for a in (start.negatives, start.lr)]
     train_walks(
         *tables, walks, *arrays, case.step, True, case.negative_weight, 0.0, 0, [0.0, 0.0, 0.0],
         torch.zeros(2, dtype=torch.float64, device=on),

@@ -69,7 +69,7 @@ WAYS = [
     (2, {"model": "LINE", "order": "both", "dim": 31}),
     (2, {"model": "LINE", "order": 1}),
     (2, {"positive_reuse": 2}),
-    (2, {"model": "node2vec", "p": 0.25, "q": 4.0, "hub_threshold": 0.01}),
+    (2, {"model": "node2vec", "p": 0.25, "q": 4.0}),
 ]
 
 

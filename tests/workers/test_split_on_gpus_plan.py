@@ -33,7 +33,6 @@ def planned(monkeypatch, graph, num_worker=2, free=16 * GB, **values):
     [
         ({"model": "LINE", "order": 1}, "order: expected 2 with several workers"),
         ({"model": "LINE", "order": "both"}, "order: expected 2 with several workers"),
-        ({"hub_threshold": 0.01}, "hub_threshold"),
         ({"num_partition": 6}, "num_partition: expected a multiple of the 4 workers, or auto, got 6"),
         ({"dim": 300, "table_dtype": "bf16"}, "table_dtype: expected fp32 with dim above 256"),
         ({"worker_tables": "copies", "num_partition": 4}, "num_partition: expected 1 or 'auto', since worker_tables"),
@@ -71,7 +70,7 @@ def test_parts_where_whole_tables_do_not_fit(monkeypatch, communities):
     assert "goes to the next worker in every round, through main memory." in text
     # What only whole tables can do says that they do not fit.
     with pytest.raises(MemoryLimitError, match="for whole tables"):
-        planned(monkeypatch, graph, free=int(whole * 2 / 0.95) - 4, hub_threshold=0.01, **values)
+        planned(monkeypatch, graph, free=int(whole * 0.8), model="LINE", order=1, **values)
     assert planned(monkeypatch, graph, num_partition=4)[0].worker_tables == "split"  # parts are asked for
 
 

@@ -200,7 +200,6 @@ def test_a_divergence_ends_all(monkeypatch, communities):
     [
         ({"model": "LINE", "order": 1}, "order: expected 2 with several workers"),
         ({"model": "LINE", "order": "both"}, "order: expected 2 with several workers"),
-        ({"hub_threshold": 0.01}, "hub_threshold"),
         ({"num_partition": 6}, "num_partition: expected a multiple of the 4 workers, or auto, got 6"),
     ],
     ids=str,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from nodeloom import DeepWalk, Graph
 from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig, check_training
 from nodeloom.engine.torchrun import num_threads, num_workers, place
 from nodeloom.errors import ConfigError
@@ -61,27 +60,12 @@ def test_threads_are_shared_by_the_workers_of_a_host(second_of_four, monkeypatch
     [
         ({"model": "propagation"}, "num_worker: expected 1, since model is propagation, got 2"),
         ({"model": "ProNE"}, "num_worker: expected 1, since model is ProNE, got 2"),
-        (
-            {"hub_threshold": 1e-4},
-            "hub_threshold: expected 0 or 'auto' with several workers that have parts of the tables",
-        ),
     ],
 )
 def test_what_workers_cannot_do(train, message):
     with pytest.raises(ConfigError, match=message):
         check_training(train=TrainConfig(**train), resource=ResourceConfig(num_worker=2, device="cpu"))
     check_training(train=TrainConfig(**train), resource=ResourceConfig(num_worker=1))
-    check_training(train=TrainConfig(hub_threshold=0), resource=ResourceConfig(num_worker=2, device="cpu"))
-    if "model" not in train:
-        check_training(train=TrainConfig(**train), resource=ResourceConfig(num_worker=2))  # whole tables on GPUs can
-        with pytest.raises(ConfigError, match=message):
-            check_training(train=TrainConfig(**train), resource=ResourceConfig(num_worker=2, worker_tables="split"))
-
-
-def test_what_workers_cannot_do_that_nobody_asked_for(second_of_four):
-    graph = Graph.from_edges([[0, 1], [1, 2]])
-    with pytest.raises(ConfigError, match=r"DeepWalk\.hub_threshold: expected 0 or 'auto' with several workers"):
-        DeepWalk(hub_threshold=1e-3, device="cpu").fit(graph)
 
 
 def test_a_training_may_go_on_with_another_number():

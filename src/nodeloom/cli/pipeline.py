@@ -208,7 +208,8 @@ def parameters_of(config: Config) -> dict[str, Any]:
     optimizer = config.build.optimizer
     own = {key: getattr(optimizer, key) for key in OWN_KEYS[optimizer.type]}
     return {
-        **{key: getattr(config.train, key) for key in type(config.train).model_fields},
+        # Of what has no effect any more the notices have spoken.
+        **{key: getattr(config.train, key) for key in type(config.train).model_fields if key != "hub_threshold"},
         "num_negative": config.build.num_negative,
         "num_partition": config.build.num_partition,
         "memory_limit": config.resource.memory_limit,

@@ -96,7 +96,7 @@ def together(config: Config, session: Session) -> Iterator[tuple[Config, Workers
     if here is None or number == 1:
         yield config, None
         return
-    for problem in of_workers(config.train, config.resource, number):
+    for problem in of_workers(config.train, number):
         raise ConfigError(problem.message(".".join(map(str, problem.path))))
     if "-" in config.graph.file_name and here.num_local < number:
         hint = "The standard input is on one host only: save what it gives to a file that all hosts can read."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nodeloom.config.section import Section
+from nodeloom.config.train import TrainConfig
 from nodeloom.config.tree import Config
 from nodeloom.words import in_words, setting
 
@@ -10,9 +11,10 @@ WITHOUT_EFFECT: dict[tuple[str, str], str] = {
     ("build", "episode_size"): "an episode is as long as memory allows",
     ("train", "random_walk_batch_size"): "walks are trained as they are drawn, not held back in batches",
     ("train", "shuffle_base"): "all pairs of a walk are trained together, so there is nothing to spread",
+    ("train", "hub_threshold"): "all pairs count in full, since weights of hubs cost up to 0.2 of the AUC of edges",
     ("save", "save_hyperparameter"): "a model file always holds the settings it was trained with",
 }
-"""Keys of GraphVite without a role here, and why."""
+"""Keys without a role here, GraphVite's and, for a version, one of ours; and why."""
 
 OF_GPUS = ("gpus", "gpu_memory_limit", "table_dtype", "sampler")
 """Keys of the section ``resource`` that act when training on a GPU only."""
@@ -25,7 +27,7 @@ OF_MODELS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         (
             "num_epoch", "augmentation_step", "random_walk_length", "negative_weight", "num_shared_negative",
-            "hub_threshold", "positive_reuse", "log_frequency",
+            "positive_reuse", "log_frequency",
         ),
         _PAIRS,
     ),
@@ -49,10 +51,11 @@ def notices(config: Config) -> list[str]:
     """
     found = []
     for (section, key), reason in WITHOUT_EFFECT.items():
-        if _changed(getattr(config, section), key):
+        if key != "hub_threshold" and _changed(getattr(config, section), key):
             found.append(f"{setting(f'{section}.{key}')} has no effect: {reason}.")
     found += _of_gpus(config)
     train = config.train
+    found += of_removed(train)
     found += [
         f"{setting(f'train.{key}')} has no effect: the model is {train.model}."
         for key in type(train).model_fields
@@ -69,6 +72,16 @@ def notices(config: Config) -> list[str]:
                 f"evaluate.{index}.patience has no effect: the classifier is solved to its optimum, not stopped early."
             )
     return [in_words(sentence) for sentence in found]
+
+
+def of_removed(train: TrainConfig) -> list[str]:
+    """Return a sentence if a key is set that acted in the version before: those who set it know what it did."""
+    if train.hub_threshold in ("auto", 0):
+        return []
+    reason = WITHOUT_EFFECT["train", "hub_threshold"]
+    return [
+        f"{setting('train.hub_threshold')} has no effect any more: {reason}. Leave it out: the next version does not know it."
+    ]
 
 
 def _changed(group: Section, key: str) -> bool:

@@ -52,10 +52,10 @@ def of_training(
     if resource is not None:
         yield from _of_device(resource, deterministic=train is not None and train.deterministic)
     if train is not None and resource is not None and resource.num_worker != "auto":
-        yield from of_workers(train, resource, resource.num_worker)
+        yield from of_workers(train, resource.num_worker)
 
 
-def of_workers(train: TrainConfig, resource: ResourceConfig, num_worker: int) -> Iterator[Problem]:
+def of_workers(train: TrainConfig, num_worker: int) -> Iterator[Problem]:
     """Yield what several workers cannot do yet."""
     if num_worker == 1:
         return
@@ -65,15 +65,6 @@ def of_workers(train: TrainConfig, resource: ResourceConfig, num_worker: int) ->
             f"1, since {setting('train.model')} is {train.model}",
             num_worker,
             "It is computed in one process, in seconds.",
-        )
-    on_cpu = resource.device == "cpu" or train.deterministic
-    split = resource.worker_tables == "split" or (on_cpu and resource.worker_tables == "auto")
-    if train.hub_threshold not in ("auto", 0) and split:
-        yield Problem(
-            ("train", "hub_threshold"),
-            "0 or 'auto' with several workers that have parts of the tables",
-            train.hub_threshold,
-            f"Pairs of hubs are left out where tables are whole: give {setting('resource.num_worker', 1)}, or train on GPUs.",
         )
 
 

@@ -104,8 +104,8 @@ class TrainConfig(Section):
     )
     hub_threshold: Annotated[Number, Field(ge=0)] | Literal["auto"] = Field(
         "auto",
-        description="Nodes visited more often than this share of all visits count for less, as frequent words do in "
-        "word2vec. 0 and auto switch it off.",
+        description="Nodes visited more often than this share of all visits counted for less. It has no effect any more, and goes with the "
+        "next version.",
     )
     positive_reuse: Annotated[Integer, Field(ge=1, le=1000)] = Field(
         1, description="How often a sampled pair is trained, each time with new negatives, before new ones are drawn."

@@ -60,7 +60,6 @@ def _rate_of_walks(plan: Plan, *, compiled_only: bool) -> float:
     vertex, context = aligned_zeros(rows, part.row), aligned_zeros(rows, part.row)
     vertex[:, : part.dim] = 1.0 / part.dim
     moments = [aligned_zeros(rows if i < plan.optimizer.num_moment else 0, part.row) for i in (0, 1)] * 2
-    hubs = np.ones(rows, np.float32)
     num_tile = max(
         1, min(_TILES, plan.tiles_per_pool * plan.positive_reuse)
     )  # long tiles are not many in a pool either
@@ -71,7 +70,7 @@ def _rate_of_walks(plan: Plan, *, compiled_only: bool) -> float:
         walks = random.integers(rows, size=shape, dtype=index_type)
         noise = random.integers(rows, size=(num_tile, plan.chunks, plan.num_shared_negative), dtype=index_type)
         return (
-            vertex, context, *moments, walks, noise, hubs, lr, plan.augmentation_step, plan.two_sided,
+            vertex, context, *moments, walks, noise, lr, plan.augmentation_step, plan.two_sided,
             np.float32(plan.negative_weight), np.float32(0), plan.optimizer.code, plan.optimizer.settings, np.zeros(2),
         )  # fmt: skip
 

@@ -191,6 +191,10 @@ class Checkpoints:
             hint = "To train further from a finished model, give it as init."
             raise ModelError(describe(path, expected="a checkpoint", got="a finished model", hint=hint))
         check_same_graph(path, data.graph, graph_record(self.graph))
+        threshold = data.config.get("train", {}).get("hub_threshold", 0)
+        if threshold not in (0, "auto"):
+            hint = "It has no effect any more. Give the file as init to train from its vectors, or resume with the version that wrote it."
+            raise ConfigError(describe(path, expected="a checkpoint without hub_threshold", got=threshold, hint=hint))
         changed = differences(data.config, self.settings.to_dict())
         if changed:
             hint = "Resume with the settings of the checkpoint; to train with others from its vectors, give it as init."

@@ -91,18 +91,6 @@ class Span:
     per_tile: float
 
 
-def hub_weights(graph: Graph, threshold: float) -> FloatArray:
-    """Return h = min(1, sqrt(threshold / f)) of every node, f its share of all visits; 1 without threshold. float32 [N].
-
-    This is word2vec's subsampling of frequent words (Mikolov et al., NIPS 2013, equation 5) as a weight.
-    """
-    strengths = graph.strengths
-    if not threshold:
-        return np.ones(graph.num_nodes, np.float32)
-    share = np.maximum(strengths / strengths.sum(), np.finfo(np.float64).tiny)
-    return np.minimum(1.0, np.sqrt(threshold / share)).astype(np.float32)
-
-
 class ResidentEngine:
     """Trains one part.
 
@@ -131,7 +119,6 @@ class ResidentEngine:
         self._offset = self._empty_pools = 0
         self._walks = WalkSampler.of(graph, p=plan.p, q=plan.q, seed=part.seed, num_thread=plan.num_thread)
         self._negatives = NegativeSampler.of(graph, exponent=plan.negative_sample_exponent, seed=part.seed)
-        self._hub_weights = hub_weights(graph, plan.hub_threshold)
         with np.errstate(over="ignore"):  # what is too large for a float32 ends as a TrainingError
             self._negative_weight, self._weight_decay = np.float32(plan.negative_weight), np.float32(plan.weight_decay)
         none = [np.empty((0, part.row), np.float32)] * 2
@@ -233,7 +220,7 @@ class ResidentEngine:
             flat = negatives.reshape(-1, plan.num_shared_negative)
             self._negatives.sample((base + first) * plan.chunks, flat, reuse=reuse)
             pairs += train_walks(
-                *self._tables, walks, negatives, self._hub_weights, lr[first:last],
+                *self._tables, walks, negatives, lr[first:last],
                 plan.augmentation_step, plan.two_sided, self._negative_weight, self._weight_decay,
                 plan.optimizer.code, plan.optimizer.settings, statistics,
             )  # fmt: skip

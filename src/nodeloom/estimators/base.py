@@ -60,10 +60,11 @@ class NodeEmbedding(FittedVectors):
             check_training,
             validated,
         )
-        from nodeloom.config.relations import of_workers
+        from nodeloom.config.notices import of_removed
         from nodeloom.engine import Settings
         from nodeloom.engine.torchrun import num_workers
         from nodeloom.estimators.progress import checked_verbose
+        from nodeloom.log import logger
 
         where = type(self).__name__
         checked_verbose(where, self.verbose)
@@ -84,11 +85,10 @@ class NodeEmbedding(FittedVectors):
             resource=validated(ResourceConfig, sections["resource"], where),
         )
         check_training(train=settings.train, optimizer=checked, resource=settings.resource, where=where)
+        for sentence in of_removed(settings.train):
+            logger.warning(sentence)
         if "num_worker" in params:
-            number = num_workers(settings.resource, f"{where}.num_worker")
-            # torchrun may have started several without being asked here
-            for problem in of_workers(settings.train, settings.resource, number):
-                raise ConfigError(problem.message(f"{where}.{problem.path[-1]}"))
+            num_workers(settings.resource, f"{where}.num_worker")  # that is what torchrun has started
         return settings
 
     def plan(self, graph: Graph, *, compiled_only: bool = False) -> Plan:

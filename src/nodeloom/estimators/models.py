@@ -34,7 +34,7 @@ class DeepWalk(NodeEmbedding):
     num_shared_negative : int or "auto"
         Negatives drawn once for 64 nodes of a walk. auto: 16; 24 up to 500 epochs; 8 with a step of 1 or 2.
     hub_threshold : float or "auto"
-        Nodes with a larger share of all visits count for less in their pairs; 0 and auto: off.
+        Has no effect any more, and goes with the next version.
     positive_reuse : int
         Times that a walk is trained, each with new negatives.
     optimizer : str or mapping

@@ -15,10 +15,6 @@ AUGMENTATION_STEP = 5
 and 4 on YouTube-77k (48.2/42.5); 3 gives 42.1/29.0 and AUC 0.907 on BlogCatalog, 5 42.4/28.2 and AUC 0.913, and 48.2/42.3 on
 YouTube-77k. 10 loses 0.5 to 4 points. A wider step also trains more pairs per row read: 5 takes two thirds of the time of 3."""
 
-HUB_THRESHOLD = 0.0
-"""Hub weights are off. They gain up to a point on some graphs, but the scores of hubs come out wrong: AUC of held-out edges falls
-from 0.91 to 0.72 on BlogCatalog and from 0.89 to 0.71 on Slashdot."""
-
 _LEARNING_RATE = {"SGD": 0.01, "Momentum": 0.01, "AdaGrad": 0.05, "RMSprop": 0.001, "Adam": 0.001}
 
 PAIRS_PER_NODE = 20_000

@@ -84,10 +84,7 @@ def grid_on_cpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine, 
     ------
     MemoryLimitError
         If no grid fits, or the tables do not fit the disk.
-    ConfigError
-        If hubs are to be weighted.
     """
-    refuse_hub_weights(plan, reason)
     whole, limit = host_memory(plan, graph), machine.own.main_memory
     in_files = limit is not None and sum(whole.values()) > limit
     plan = dataclasses.replace(plan, in_files=in_files)
@@ -123,17 +120,7 @@ def grid_on_cpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine, 
 
 
 def grid_on_gpu(plans: list[Plan], graph: Graph, settings: Settings, machine: Machine, reason: str) -> Plan | None:
-    """Return the first of the plans that fits with a grid on a GPU whose tables lie in main memory; None if none does.
-
-    Raises
-    ------
-    ConfigError
-        If parts were asked for and hubs are to be weighted.
-    """
-    if wanted(settings) is not None:
-        refuse_hub_weights(plans[0], reason)
-    elif plans[0].hub_threshold:
-        return None
+    """Return the first of the plans that fits with a grid on a GPU whose tables lie in main memory; None if none does."""
     available = machine.own.main_memory
     for plan in plans:
         found = _on_gpu(plan, graph, settings, machine, reason)
@@ -256,19 +243,6 @@ def _choose(plan: Plan, settings: Settings, fixed: int, unit_bytes: int, free: i
 def dealt_balance(strengths: DoubleArray) -> float:
     """Return by how much the heaviest part may exceed the mean if nodes are dealt by strength: by the largest node, and by chance."""
     return 1.05 + 16 * float(strengths.max() / strengths.sum())
-
-
-def refuse_hub_weights(plan: Plan, reason: str) -> None:
-    """Raise ConfigError if hubs are to be weighted: the kernels of blocks do not do that."""
-    if plan.hub_threshold:
-        raise ConfigError(
-            describe(
-                setting("train.hub_threshold"),
-                expected="0, since tables are trained in a grid",
-                got=plan.hub_threshold,
-                hint=f"{reason} Leave {setting('train.hub_threshold')} out, or let one worker have memory for whole tables.",
-            )
-        )
 
 
 def _check_disk(needed: int, machine: Machine) -> None:

@@ -47,8 +47,8 @@ def host_memory(plan: Plan, graph: Graph) -> dict[str, int]:
     else:
         memory["vectors"] = nodes * plan.dim * 4 * tables_at_once
     memory["graph"] = graph.nbytes
-    # Alias tables of starts and negatives (8 each), hub weights (4), sums of the rows (16) and columns of the graph.
-    memory["samplers"] = nodes * (36 + 8 * graph.directed) + len(graph.indices) * 8 * graph.is_weighted
+    # Alias tables of starts and negatives (8 each), sums of the rows (16) and columns of the graph.
+    memory["samplers"] = nodes * (32 + 8 * graph.directed) + len(graph.indices) * 8 * graph.is_weighted
     if (plan.p, plan.q) != (1.0, 1.0):
         memory["samplers"] += HubRows.size(graph)
     elif WalkSampler.has_own_bounds(graph):
@@ -70,7 +70,7 @@ def device_memory(plan: Plan, graph: Graph) -> dict[str, int]:
     memory = {"tables": values * _DTYPE_BYTES[plan.table_dtype]}
     if plan.optimizer.num_moment:
         memory["moments"] = values * 4 * plan.optimizer.num_moment
-    memory["samplers"] = nodes * 4 * bool(plan.hub_threshold) + nodes * (4 + itemsize)
+    memory["samplers"] = nodes * (4 + itemsize)
     if plan.optimizer.name == "SGD" and plan.table_dtype == "fp32":
         memory["rates"] = nodes * 4  # the largest of each node, if some are busy
     if plan.sampler == "device":

@@ -48,7 +48,7 @@ class Plan:
         Whether both directions of a pair are trained (undirected graphs).
     negative_weight : float
         num_negative times negative_weight: the weight of the negatives of a positive pair.
-    negative_sample_exponent, hub_threshold, p, q, lr, weight_decay : float
+    negative_sample_exponent, p, q, lr, weight_decay : float
         See the configuration.
     optimizer : Optimizer
         The optimizer.
@@ -104,7 +104,6 @@ class Plan:
     reach: Reach
     negative_weight: float
     negative_sample_exponent: float
-    hub_threshold: float
     p: float
     q: float
     lr: float
@@ -184,9 +183,6 @@ class Plan:
         orders = " and ".join(f"order {part.order}" for part in self.parts)
         model = f"{self.model} ({orders})" if self.model == "LINE" else self.model
         steered = f", p {self.p:g}, q {self.q:g}" if (self.p, self.q) != (1.0, 1.0) else ""
-        hubs = (
-            f"hubs above a share of {self.hub_threshold:.3g} count less" if self.hub_threshold else "hubs count in full"
-        )
         schedule = self.schedule if isinstance(self.schedule, str) else getattr(self.schedule, "__name__", "function")
         rows = [
             ("model", f"{model}, dim {self.dim}"),
@@ -194,7 +190,7 @@ class Plan:
             ("graph", f"{self.num_nodes:,} nodes, {self.num_edges:,} edges"),
             (
                 "walks",
-                f"{self.random_walk_length} edges long{steered}; pairs up to {self.augmentation_step} steps apart; {hubs}",
+                f"{self.random_walk_length} edges long{steered}; pairs up to {self.augmentation_step} steps apart",
             ),
             (
                 "negatives",

@@ -84,7 +84,6 @@ def make_plan(graph: Graph, settings: Settings, machine: Machine) -> Plan:
         reach=reach if train.model != "LINE" or train.order != 1 else dataclasses.replace(reach, num_sink=0),
         negative_weight=float(build.num_negative * train.negative_weight),
         negative_sample_exponent=train.negative_sample_exponent,
-        hub_threshold=defaults.HUB_THRESHOLD if train.hub_threshold == "auto" else train.hub_threshold,
         p=train.p if train.model == "node2vec" else 1.0,
         q=train.q if train.model == "node2vec" else 1.0,
         lr=defaults.learning_rate(optimizer.type, epochs) if optimizer.lr == "auto" else optimizer.lr,

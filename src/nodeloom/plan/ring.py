@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.partition import Grid, Handovers, rounds
-from nodeloom.plan.grid_size import refuse_hub_weights, wanted
+from nodeloom.plan.grid_size import wanted
 from nodeloom.plan.machine import Machine
 from nodeloom.plan.memory import host_memory
 from nodeloom.plan.plan import Plan
@@ -39,12 +39,12 @@ def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, machine: Machi
     Raises
     ------
     ConfigError
-        If tables are tied, hubs are weighted, or the number of parts is no multiple of that of the workers.
+        If tables are tied, or the number of parts is no multiple of that of the workers.
     MemoryLimitError
         If the share of a worker exceeds the memory of the one that has the least, or worker 0 has no room for the result.
     """
     num = machine.num_worker
-    refuse_what_parts_cannot(plan, settings, num)
+    refuse_tied_tables(plan, settings)
     whole = _rows_per_pair(plan, num, wanted(settings) or num) < _ROWS_OF_A_PAIR
     num_part = wanted(settings) or (num if whole else PARTS_PER_WORKER * num)
     check_parts(plan, num, num_part)
@@ -82,14 +82,13 @@ def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, machine: Machi
     )
 
 
-def refuse_what_parts_cannot(plan: Plan, settings: Settings, num_worker: int) -> None:
-    """Raise ConfigError if tables are tied or hubs are weighted: workers that have parts of the tables do not train that."""
+def refuse_tied_tables(plan: Plan, settings: Settings) -> None:
+    """Raise ConfigError if tables are tied: workers that have parts of the tables do not train that."""
     if any(part.order == 1 for part in plan.parts):
         hint = "Train order 2 with workers, or order 1 with one worker."
         raise ConfigError(
             describe(setting("train.order"), expected="2 with several workers", got=settings.train.order, hint=hint)
         )
-    refuse_hub_weights(plan, f"{num_worker} workers train it.")
 
 
 def check_parts(plan: Plan, num_worker: int, num_part: int) -> None:

@@ -19,7 +19,7 @@ from nodeloom.plan.ring import (
     check_memory,
     check_parts,
     num_episodes,
-    refuse_what_parts_cannot,
+    refuse_tied_tables,
     result_bytes,
     rows_of_worker,
 )
@@ -59,7 +59,7 @@ def tables_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machin
     tables, parts = settings.resource.worker_tables, wanted(settings)
     if tables == "copies":
         refuse_parts(settings)
-    needs_whole = plan.hub_threshold > 0 or any(part.order == 1 for part in plan.parts)
+    needs_whole = any(part.order == 1 for part in plan.parts)
     try:
         if tables == "copies" or (tables == "auto" and parts is None):
             try:
@@ -96,13 +96,13 @@ def split_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine
     Raises
     ------
     ConfigError
-        If tables are tied, hubs are weighted, the number of parts is no multiple of that of the workers, or rows are too wide for the
+        If tables are tied, the number of parts is no multiple of that of the workers, or rows are too wide for the
         bf16 that was asked for.
     MemoryLimitError
         If parts do not fit the GPU that has the least memory, however small they are, or a host has no room for the rest.
     """
     num = machine.num_worker
-    refuse_what_parts_cannot(plan, settings, num)
+    refuse_tied_tables(plan, settings)
     asked = wanted(settings)
     if asked is not None:
         check_parts(plan, num, asked)

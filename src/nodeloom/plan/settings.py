@@ -39,6 +39,7 @@ _FREE = {
     ("train", "log_frequency"),
     ("train", "random_walk_batch_size"),
     ("train", "shuffle_base"),
+    ("train", "hub_threshold"),
     ("build", "batch_size"),
     ("build", "episode_size"),
     ("build", "num_partition"),

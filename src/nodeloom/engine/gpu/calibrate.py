@@ -42,10 +42,10 @@ def measured_rate(plan: Plan) -> float:
 
         def work() -> None:
             train_walks(
-                vertex, context, first, second, first, second, walks, negatives, torch.ones(1, device=device.torch), lr,
+                vertex, context, first, second, first, second, walks, negatives, lr,
                 plan.augmentation_step, plan.two_sided, plan.negative_weight, 0.0, plan.optimizer.code,
                 optimizer_settings(plan), statistics,
-                product="bf16" if device.is_real else "fp32", hubs=False, num_pairs=pairs,
+                product="bf16" if device.is_real else "fp32", num_pairs=pairs,
             )  # fmt: skip
 
         work()

@@ -21,7 +21,7 @@ from nodeloom.engine.gpu.device import explained
 from nodeloom.engine.gpu.layout import largest_rates, layout, optimizer_settings
 from nodeloom.engine.gpu.samplers import DeviceNegatives, DeviceWalks, HostWalks
 from nodeloom.engine.gpu.store import GpuStore
-from nodeloom.engine.resident import EMPTY_POOLS, Position, Span, diverged, hub_weights
+from nodeloom.engine.resident import EMPTY_POOLS, Position, Span, diverged
 from nodeloom.errors import ConfigError, GraphError, describe
 from nodeloom.kernels.gpu._triton import OutOfResources
 from nodeloom.kernels.gpu.skipgram import train_walks
@@ -93,9 +93,6 @@ class GpuEngine:
             else HostWalks(graph, plan, part, device, num_buffer=POOL_SLOTS)
         )
         self._negatives = DeviceNegatives(graph, plan, part, device)
-        self._hub_weights = device.upload(
-            hub_weights(graph, plan.hub_threshold) if plan.hub_threshold else np.ones(1, np.float32)
-        )
         none = device.empty(0, dtype=torch.float32)
         vertex1, vertex2 = (*store.vertex_moments, none, none)[:2]
         context1, context2 = (*store.context_moments, none, none)[:2]
@@ -265,10 +262,10 @@ class GpuEngine:
     def _train(self, slot: _Slot, walks: torch.Tensor, num_tile: int, seed: int) -> None:
         plan, store = self.plan, self.store
         train_walks(
-            store.vertex, store.context, *self._moments, walks, slot.negatives[:num_tile], self._hub_weights, slot.lr[:num_tile],
+            store.vertex, store.context, *self._moments, walks, slot.negatives[:num_tile], slot.lr[:num_tile],
             plan.augmentation_step, plan.two_sided, plan.negative_weight, plan.weight_decay, plan.optimizer.code,
             self._settings, slot.statistics, product="bf16" if self.device.is_real else "fp32",
-            hubs=bool(plan.hub_threshold), largest_rate=self._largest_rate, seed=seed, num_pairs=slot.pairs, launch=self._layout,
+            largest_rate=self._largest_rate, seed=seed, num_pairs=slot.pairs, launch=self._layout,
         )  # fmt: skip
 
     def _land(self) -> int:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 OWN = {
     "num_thread", "cpu_per_gpu", "gpus", "gpu_memory_limit", "memory_limit", "worker_timeout", "max_restart", "num_worker",
-    "log_frequency", "random_walk_batch_size", "shuffle_base", "batch_size", "episode_size",
+    "log_frequency", "random_walk_batch_size", "shuffle_base", "hub_threshold", "batch_size", "episode_size",
 }  # fmt: skip
 """Keys that may differ between workers: what a host gives, and what does not act on the result."""
 

@@ -41,8 +41,8 @@ def _sigmoid(address, count):
 
 
 @jit
-def _load_tile(walks, first, num_row, max_row, ids, hubs, hub_weight, vertex, context, x, c, dim):
-    """Copy the ids, hub weights and rows of a tile to the buffers at addresses `x` and `c`; absent nodes get zeros."""
+def _load_tile(walks, first, num_row, max_row, ids, vertex, context, x, c, dim):
+    """Copy the ids and rows of a tile to the buffers at addresses `x` and `c`; absent nodes get zeros."""
     nodes_per_walk = walks.shape[1]
     size = _F4 * dim
     for i in range(max_row):
@@ -51,7 +51,6 @@ def _load_tile(walks, first, num_row, max_row, ids, hubs, hub_weight, vertex, co
             node = np.int64(walks[first + i // nodes_per_walk, i % nodes_per_walk])
         ids[i] = node
         if node >= 0:
-            hubs[i] = hub_weight[node]
             rows.copy_row(x + i * size, vertex + node * size, dim)
             rows.copy_row(c + i * size, context + node * size, dim)
         else:
@@ -60,14 +59,13 @@ def _load_tile(walks, first, num_row, max_row, ids, hubs, hub_weight, vertex, co
 
 
 @jit
-def _band_weights(ids, hubs, pad, max_row, nodes_per_walk, step, two_sided, weights, band, row_weight, item_weight):
+def _band_weights(ids, pad, max_row, nodes_per_walk, step, two_sided, weights, band, row_weight, item_weight):
     """Set the weight of every place of the band, and its sums by row and by context row; return the number of pairs.
 
-    The weight is the product of both hub weights, or 0 where there is no pair: beyond the walk, on a dead end, or with itself.
+    The weight is 1, or 0 where there is no pair: beyond the walk, on a dead end, or with itself.
     """
     num_pair = 0
-    ids_at, hubs_at = ids.ctypes.data, hubs.ctypes.data
-    weights_at, row_weight_at = weights.ctypes.data, row_weight.ctypes.data
+    ids_at, weights_at = ids.ctypes.data, weights.ctypes.data
     one_tile = two_sided and nodes_per_walk == max_row
     for i in range(max_row):
         node = ids[pad + i]
@@ -81,10 +79,11 @@ def _band_weights(ids, hubs, pad, max_row, nodes_per_walk, step, two_sided, weig
             for t in range(i * band, (i + 1) * band):
                 weights[t] = 0.0
         if node >= 0 and highest >= lowest:
-            num_pair += coefficients.pair_weights(
-                ids_at + _I8 * (pad + lowest), hubs_at + _F4 * (pad + lowest), node, hubs[pad + i],
-                weights_at + _F4 * place, highest - lowest + 1, row_weight_at + _F4 * i,
-            )  # fmt: skip
+            found = coefficients.pair_weights(
+                ids_at + _I8 * (pad + lowest), node, weights_at + _F4 * place, highest - lowest + 1
+            )
+            row_weight[i] = np.float32(found)
+            num_pair += found
         else:
             row_weight[i] = 0.0
             for t in range(i * band, (i + 1) * band):
@@ -116,16 +115,16 @@ def _band_loss(weights, scores, band, window, step, first):
 @jit
 def train_walks(
     vertex, context, vertex_moment1, vertex_moment2, context_moment1, context_moment2,
-    walks, negatives, hub_weight, lr, step, two_sided, negative_weight, weight_decay, optimizer, settings, statistics,
+    walks, negatives, lr, step, two_sided, negative_weight, weight_decay, optimizer, settings, statistics,
 ):  # fmt: skip
     """Train both tables on walks, in place; return the number of positive pairs.
 
     Minimises, over the positive pairs (i, j) of a walk, 0 < |i - j| <= step (or 0 < j - i <= step), between different nodes,
 
-        h_i h_j (-log s(x_i . c_j)  +  negative_weight / K * sum_k -log(1 - s(x_i . n_k)))
+        -log s(x_i . c_j)  +  negative_weight / K * sum_k -log(1 - s(x_i . n_k))
 
-    with the logistic function s, vertex rows x, context rows c, K negatives n shared by TILE nodes and hub weights h (equation 4
-    of Mikolov et al., NIPS 2013, with weighted pairs). X and C are read when a tile begins and N when its TILE nodes begin. Then,
+    with the logistic function s, vertex rows x, context rows c, and K negatives n shared by TILE nodes (equation 4
+    of Mikolov et al., NIPS 2013). X and C are read when a tile begins and N when its TILE nodes begin. Then,
     for every TILE nodes, their vertex rows and the negative rows are changed, and at the end the context rows, in order.
 
     Parameters
@@ -138,8 +137,6 @@ def train_walks(
         -1 stands after the end of a walk.
     negatives : int32 or int64 [num_tile, chunks, K]
         For each tile, for every TILE of its nodes.
-    hub_weight : float32 [N]
-        Weight of a node in its pairs, 0 to 1.
     lr : float32 [num_tile]
         Learning rate of each tile.
     step : int
@@ -172,7 +169,7 @@ def train_walks(
     weights, g_band = buffer((max_row + _BLOCK) * band), buffer((padded + 2) * band)
     scores, gradient = buffer(_BLOCK * max(window, shared) + 16), buffer(4 * dim)
     g_noise = buffer((max_row + _BLOCK) * shared)
-    row_weight, item_weight, hubs = buffer(max_row + _BLOCK), buffer(max_row + _BLOCK), buffer(padded)
+    row_weight, item_weight = buffer(max_row + _BLOCK), buffer(max_row + _BLOCK)
     ids, noise_ids = np.full(padded + 16, -1, np.int64), np.full(shared + 16, -1, np.int64)
 
     x_at = x_rows.ctypes.data + pad * size
@@ -197,8 +194,6 @@ def train_walks(
             num_row,
             max_row,
             ids[pad:],
-            hubs[pad:],
-            hub_weight,
             vertex_at,
             context_at,
             x_at,
@@ -206,7 +201,7 @@ def train_walks(
             dim,
         )
         num_pairs += _band_weights(
-            ids, hubs, pad, max_row, nodes_per_walk, step, two_sided, weights, band, row_weight, item_weight
+            ids, pad, max_row, nodes_per_walk, step, two_sided, weights, band, row_weight, item_weight
         )
 
         for chunk in range(num_chunk):

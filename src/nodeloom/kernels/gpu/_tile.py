@@ -141,10 +141,10 @@ def _change(
 
 @jit
 def _train_unit(
-    unit, vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride, place_stride, num_walk, negatives, hub_weight,
+    unit, vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride, place_stride, num_walk, negatives,
     largest_rate, lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs, statistics,
     NODES: tl.constexpr, WALKS: tl.constexpr, CHUNKS: tl.constexpr, STEP: tl.constexpr, TWO_SIDED: tl.constexpr,
-    NEGATIVES: tl.constexpr, K: tl.constexpr, HUBS: tl.constexpr, OPTIMIZER: tl.constexpr, CLIP: tl.constexpr,
+    NEGATIVES: tl.constexpr, K: tl.constexpr, OPTIMIZER: tl.constexpr, CLIP: tl.constexpr,
     UPDATE: tl.constexpr, MERGE: tl.constexpr, MERGE_NEGATIVES: tl.constexpr, RELOAD: tl.constexpr, T: tl.constexpr, W: tl.constexpr,
     D: tl.constexpr, BLOCKS: tl.constexpr, EVEN: tl.constexpr, PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LOSS: tl.constexpr,
     FOLD: tl.constexpr, KEEP: tl.constexpr, FRESH: tl.constexpr, CAPPED: tl.constexpr,
@@ -204,21 +204,13 @@ def _train_unit(
     zeros = ((scores.to(tl.int32, bitcast=True) << 1) & 1).to(tl.float32)
     count = tl.sum(tl.where(near, 1.0, zeros), 1)
     positive = tl.sigmoid(scores)
-    if HUBS:
-        hubs = tl.load(hub_weight + ids, mask=ids >= 0, other=0.0)
-        other_hubs = tl.load(hub_weight + others, mask=others >= 0, other=0.0)
-        weight = tl.where(near, hubs[:, None] * other_hubs[None, :], 0.0)
-        row_weight = tl.sum(weight, 1)
-        item_weight = tl.sum(weight, 0)
-        positive_g = tl.where(near, weight * (positive - 1.0), 0.0)
+    weight = tl.where(near, 1.0, 0.0)
+    row_weight = count
+    if TWO_SIDED and CHUNKS == 1:
+        item_weight = row_weight  # pairs come in both directions
     else:
-        weight = tl.where(near, 1.0, 0.0)
-        row_weight = count
-        if TWO_SIDED and CHUNKS == 1:
-            item_weight = row_weight  # pairs come in both directions
-        else:
-            item_weight = tl.sum(weight, 0)
-        positive_g = tl.where(near, positive - 1.0, 0.0)
+        item_weight = tl.sum(weight, 0)
+    positive_g = tl.where(near, positive - 1.0, 0.0)
     share = negative_weight / NEGATIVES
     negative = tl.sigmoid(noise_scores)
     kept = (ids[:, None] != noise[None, :]) & (noise >= 0)[None, :]
@@ -314,10 +306,10 @@ def _train_unit(
 
 @jit(varying=("num_walk", "num_unit", "seed"))
 def train_tiles(
-    vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride, place_stride, num_walk, negatives, hub_weight,
+    vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride, place_stride, num_walk, negatives,
     largest_rate, lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs, statistics, num_unit,
     NODES: tl.constexpr, WALKS: tl.constexpr, CHUNKS: tl.constexpr, STEP: tl.constexpr, TWO_SIDED: tl.constexpr,
-    NEGATIVES: tl.constexpr, K: tl.constexpr, HUBS: tl.constexpr, OPTIMIZER: tl.constexpr, CLIP: tl.constexpr,
+    NEGATIVES: tl.constexpr, K: tl.constexpr, OPTIMIZER: tl.constexpr, CLIP: tl.constexpr,
     UPDATE: tl.constexpr, MERGE: tl.constexpr, MERGE_NEGATIVES: tl.constexpr, RELOAD: tl.constexpr, T: tl.constexpr, W: tl.constexpr,
     D: tl.constexpr, BLOCKS: tl.constexpr, EVEN: tl.constexpr, PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LOSS: tl.constexpr,
     FOLD: tl.constexpr, KEEP: tl.constexpr, FRESH: tl.constexpr, CAPPED: tl.constexpr, LOOP: tl.constexpr,
@@ -327,14 +319,14 @@ def train_tiles(
         for unit in tl.range(tl.program_id(0), num_unit, tl.num_programs(0)):
             _train_unit(
                 unit, vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride, place_stride,
-                num_walk, negatives, hub_weight, largest_rate, lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs,
-                statistics, NODES, WALKS, CHUNKS, STEP, TWO_SIDED, NEGATIVES, K, HUBS, OPTIMIZER, CLIP, UPDATE, MERGE, MERGE_NEGATIVES,
+                num_walk, negatives, largest_rate, lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs,
+                statistics, NODES, WALKS, CHUNKS, STEP, TWO_SIDED, NEGATIVES, K, OPTIMIZER, CLIP, UPDATE, MERGE, MERGE_NEGATIVES,
                 RELOAD, T, W, D, BLOCKS, EVEN, PRODUCT, PRECISION, LOSS, FOLD, KEEP, FRESH, CAPPED,
             )  # fmt: skip
     else:
         _train_unit(
             tl.program_id(0), vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride,
-            place_stride, num_walk, negatives, hub_weight, largest_rate, lr, row, negative_weight, weight_decay, s0, s1, s2, seed,
-            num_pairs, statistics, NODES, WALKS, CHUNKS, STEP, TWO_SIDED, NEGATIVES, K, HUBS, OPTIMIZER, CLIP, UPDATE,
+            place_stride, num_walk, negatives, largest_rate, lr, row, negative_weight, weight_decay, s0, s1, s2, seed,
+            num_pairs, statistics, NODES, WALKS, CHUNKS, STEP, TWO_SIDED, NEGATIVES, K, OPTIMIZER, CLIP, UPDATE,
             MERGE, MERGE_NEGATIVES, RELOAD, T, W, D, BLOCKS, EVEN, PRODUCT, PRECISION, LOSS, FOLD, KEEP, FRESH, CAPPED,
         )  # fmt: skip

@@ -59,7 +59,7 @@ class Launch:
         Whether rows are changed by atomic additions; None where that is possible.
     hopper : bool or None
         Whether the kernel for GPUs of compute capability 9.0 trains, which knows none of `block`, `keep` and `fold`; None where it can:
-        fp32 tables changed by additions, rows of whole 32 columns up to 256, bf16 products, no hub weights.
+        fp32 tables changed by additions, rows of whole 32 columns up to 256, bf16 products.
     """
 
     block: int = 64
@@ -82,8 +82,8 @@ class Launch:
 
 def train_walks(
     vertex, context, vertex_moment1, vertex_moment2, context_moment1, context_moment2,
-    walks, negatives, hub_weight, lr, step, two_sided, negative_weight, weight_decay, optimizer, settings, statistics,
-    *, product="fp32", hubs=True, largest_rate=None, seed=0, num_pairs=None, launch=None,
+    walks, negatives, lr, step, two_sided, negative_weight, weight_decay, optimizer, settings, statistics,
+    *, product="fp32", largest_rate=None, seed=0, num_pairs=None, launch=None,
 ):  # fmt: skip
     """Train both tables on walks, in place, without waiting for the device; return the number of positive pairs.
 
@@ -97,8 +97,6 @@ def train_walks(
         -1 stands after the end of a walk.
     negatives : int32 or int64 [num_tile, chunks, K]
         For each tile, for every TILE of its nodes; contiguous.
-    hub_weight : float32 [N]
-        Weight of a node in its pairs, 0 to 1.
     lr : float32 [num_tile]
         Learning rate of each tile.
     step, two_sided, negative_weight, weight_decay, optimizer
@@ -109,8 +107,6 @@ def train_walks(
         The loss of every LOSS_EVERY-th tile and the sum of its weights are added.
     product : {"fp32", "bf16", "tf32"}
         What the factors of matrix products are rounded to; sums are fp32.
-    hubs : bool
-        False if all hub weights are 1, which are then not read.
     largest_rate : float32 [N], optional
         Learning rate that is not exceeded by a node; without it there is none.
     seed : int
@@ -152,7 +148,7 @@ def train_walks(
             f"rows that are read twice and stored: expected blocks of {_LEAST_STORED} columns, got {launch.block}"
         )
     values = [float(value) for value in settings[:3]]
-    hopper = add and product == "bf16" and not hubs and num_chunk == 1 and optimizer == SGD
+    hopper = add and product == "bf16" and num_chunk == 1 and optimizer == SGD
     if launch.hopper is not False and hopper and _hopper.can_train(vertex, context, num_negative):
         with on_device_of(vertex):
             num_program = launch.num_program or torch.cuda.get_device_properties(
@@ -175,11 +171,11 @@ def train_walks(
                 _tile.train_tiles[(min(count, launch.num_program or count),)](
                     vertex, context, *_moments(vertex, vertex_moment1, vertex_moment2),
                     *_moments(context, context_moment1, context_moment2),
-                    walks, walks.stride(0), walks.stride(1), num_walk, negatives, hub_weight,
+                    walks, walks.stride(0), walks.stride(1), num_walk, negatives,
                     lr if largest_rate is None else largest_rate, lr, row,
                     float(negative_weight), float(weight_decay), *values, seed & 0x7FFFFFFF, num_pairs, statistics, count,
                     NODES=nodes, WALKS=per_tile, CHUNKS=num_chunk, STEP=min(step, nodes), TWO_SIDED=bool(two_sided),
-                    NEGATIVES=num_negative, K=max(16, triton.next_power_of_2(num_negative)), HUBS=hubs, OPTIMIZER=optimizer,
+                    NEGATIVES=num_negative, K=max(16, triton.next_power_of_2(num_negative)), OPTIMIZER=optimizer,
                     CLIP=optimizer == SGD and values[0] > 0.0, UPDATE=ADD if add else STORE,
                     MERGE=not add, MERGE_NEGATIVES=not add and len(vertex) < _FEW,
                     RELOAD=not add and (launch.reload or tied),

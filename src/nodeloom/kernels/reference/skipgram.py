@@ -47,7 +47,6 @@ def train_walks(
     context_moment2: DoubleArray,
     walks: IndexArray,
     negatives: IndexArray,
-    hub_weight: FloatArray,
     lr: FloatArray,
     step: int,
     two_sided: bool,
@@ -61,7 +60,7 @@ def train_walks(
 
     Minimises, over the positive pairs (i, j) of every tile,
 
-        h_i h_j (-log s(x_i . c_j)  +  negative_weight / K * sum_k -log(1 - s(x_i . n_k)))
+        -log s(x_i . c_j)  +  negative_weight / K * sum_k -log(1 - s(x_i . n_k))
 
     where a negative that is the vertex itself is left out. See the CPU kernel for the arguments; tables are float64.
     """
@@ -84,13 +83,12 @@ def train_walks(
         pairs = positive_pairs(nodes, nodes_per_walk, step, two_sided)
         num_pairs += len(pairs)
 
-        # The weight of a pair, and the weight of the pairs that a place takes part in as vertex and as context.
-        pair_weight = {(i, j): float(hub_weight[nodes[i]]) * float(hub_weight[nodes[j]]) for i, j in pairs}
+        # The pairs that a place takes part in as vertex and as context.
         vertex_weight = np.zeros(len(nodes))
         context_weight = np.zeros(len(nodes))
-        for (i, j), weight in pair_weight.items():
-            vertex_weight[i] += weight
-            context_weight[j] += weight
+        for i, j in pairs:
+            vertex_weight[i] += 1.0
+            context_weight[j] += 1.0
 
         # All of a tile is computed from the rows as they are when it begins.
         x = vertex[nodes]
@@ -108,11 +106,10 @@ def train_walks(
 
             for i, j in pairs:
                 if i in places:
-                    weight = pair_weight[i, j]
                     score = expit(x[i] @ c[j])
-                    loss += weight * -np.log(score + _TINY)
-                    x_gradient[i] += weight * (score - 1.0) * c[j]
-                    c_gradient[j] += weight * (score - 1.0) * x[i]
+                    loss += -np.log(score + _TINY)
+                    x_gradient[i] += (score - 1.0) * c[j]
+                    c_gradient[j] += (score - 1.0) * x[i]
             for i in places:
                 weight = negative_weight / num_negative * vertex_weight[i]
                 for k in range(num_negative):

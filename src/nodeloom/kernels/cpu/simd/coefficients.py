@@ -60,17 +60,17 @@ def sigmoid(typingctx: Any, address: Any, count: Any) -> Any:
 
 
 @intrinsic
-def pair_weights(typingctx: Any, ids: Any, hubs: Any, node: Any, own: Any, out: Any, count: Any, weight: Any) -> Any:
-    """Set ``out[t] = own * hubs[t]`` where ``ids[t] >= 0`` and ``ids[t] != node``, else 0, for t < count; return how many.
+def pair_weights(typingctx: Any, ids: Any, node: Any, out: Any, count: Any) -> Any:
+    """Set ``out[t] = 1`` where ``ids[t] >= 0`` and ``ids[t] != node``, else 0, for t < count; return how many those are.
 
-    `ids` (int64 array), `hubs`, `out`, `weight` are addresses, `node` and `count` int64, `own` float32. The sum of `out` goes to
-    ``weight[0]``. Up to LANES - 1 places behind `count` are read and their `out` set to 0.
+    `ids` (int64 array) and `out` (float32) are addresses, `node` and `count` int64. Up to LANES - 1 places behind `count` are read and
+    their `out` set to 0.
     """
-    del ids, hubs, node, own, out, count, weight
+    del ids, node, out, count
 
-    def body(emit: Emitter, ids: Any, hubs: Any, node: Any, own: Any, out: Any, count: Any, weight: Any) -> ir.Value:
+    def body(emit: Emitter, ids: Any, node: Any, out: Any, count: Any) -> ir.Value:
         builder = emit.builder
-        total, number = emit.cell(constant(0.0)), emit.cell(integers(0))
+        number = emit.cell(integers(0))
         base = builder.inttoptr(ids, I64.as_pointer())
         lanes = ir.Constant(VECTOR_I64, list(range(LANES)))
         with emit.loop(count) as (t, _):
@@ -81,19 +81,14 @@ def pair_weights(typingctx: Any, ids: Any, hubs: Any, node: Any, own: Any, out: 
             )
             inside = builder.icmp_signed("<", builder.add(lanes, emit.splat(t)), emit.splat(count))
             is_pair = builder.and_(is_pair, inside)
-            product = builder.fmul(emit.splat(own), emit.load(emit.pointer(hubs, t)))
-            product = builder.select(is_pair, product, constant(0.0))
-            emit.store(product, emit.pointer(out, t))
-            builder.store(builder.fadd(builder.load(total), product), total)
+            emit.store(builder.select(is_pair, constant(1.0), constant(0.0)), emit.pointer(out, t))
             builder.store(builder.add(builder.load(number), builder.zext(is_pair, VECTOR_I32)), number)
-        emit.store(emit.sum(builder.load(total)), emit.pointer(weight))
         reduce = builder.module.declare_intrinsic(
             f"llvm.vector.reduce.add.v{LANES}i32", (), ir.FunctionType(I32, [VECTOR_I32])
         )
         return builder.zext(builder.call(reduce, [builder.load(number)]), I64)
 
-    kinds = [*int64s(3), types.float32, *int64s(3)]
-    return define(body, *kinds, returns=types.int64)
+    return define(body, *int64s(4), returns=types.int64)
 
 
 @intrinsic
