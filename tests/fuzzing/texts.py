@@ -321,6 +321,14 @@ attr.name="weight" attr.type="double"/><graph edgedefault="undirected"><node id=
     "p.gr": b"c x\np sp 3 2\na 1 2 5\na 2 3 6\n",
     "q.txt": b"3\n0 1\n1 2\n",
     "r.csv": b"~id,~from,~to,~label\n1,a,b,k\n",
+    "s.txt": b"0 2\n1 {'weight': 2.5}\n2 {}\n1 1\n2 {'weight': 3, 'kind': 'a b'}\n2 0\n",
+    "t.net": b'*Vertices 3\n1 "a"\n2 "b"\n3 "c"\n*Arcs\n1 2 1.5\n*Edges\n2 3 1\n*Edgeslist\n1 2 3\n*Matrix\n0 1 0\n0 0 2\n0 0 0\n',
+    "u.graphml": b"""<graphml><key id="w" for="edge" attr.name="weight" attr.type="int"><default>2</default></key><graph
+edgedefault="directed"><node id="1"/><node id="2"/><edge source="1" target="2"/><edge source="1" target="2"/><edge source="2" target="1">
+<data key="w">5</data></edge></graph></graphml>""",
+    "v.gexf": b"""<gexf><graph><attributes class="edge"><attribute id="0" title="cost" type="float"/></attributes><nodes><node id="0"/>
+<node id="1"/></nodes><edges><edge source="0" target="1" type="mutual"><attvalues><attvalue for="0" value="2"/></attvalues></edge></edges>
+</graph></gexf>""",
 }
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from nodeloom.io.columns import EdgeColumns
 from nodeloom.io.interning import IntegerInterner, TextInterner, check_count
 from nodeloom.io.vocabulary import Vocabulary, text_buffers
+from nodeloom.memory import resident_memory, total_memory
 from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ class EdgeCollector:
         self._text: TextInterner | None = None
         self.num_edges = 0
         self.num_weights = 0
+
+    @property
+    def room(self) -> int | None:
+        """Bytes of memory that a reader may still take; None if that is not known."""
+        total = total_memory()
+        return None if total is None else max(0, total - resident_memory())
 
     @property
     def is_text(self) -> bool:

@@ -50,6 +50,11 @@ class EdgeSpool(EdgeCollector):
         self._values = folder.new_run()
         self._low, self._high = 2**63, -(2**63)
 
+    @property
+    def room(self) -> int:
+        """Bytes of memory that a reader may take."""
+        return self._room
+
     def _keep(self, ends: npt.NDArray[np.integer]) -> None:
         if self._text is None:
             self._low = min(self._low, int(ends.min()))

@@ -100,7 +100,7 @@ def test_a_directed_file_read_as_undirected_is_told(tmp_path, caplog, text):
 
 def test_another_attribute_holds_weights(tmp_path):
     assert edges_of(read(tmp_path, GRAPHML, columns=("source", "target", "cost")))[0] == ("a", "b", 7.0)
-    with pytest.raises(DataError, match="expected an attribute 'price' of edges, got 'none of that name'"):
+    with pytest.raises(DataError, match=r"expected an edge attribute 'price', got \['weight'\]"):
         read(tmp_path, GRAPHML, columns=("source", "target", "price"))
 
 
@@ -216,14 +216,14 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'
         (GRAPHML.replace('id="b"', 'id="a"'), "expected each node once, got 'a twice'"),
         (GRAPHML.replace("</graph>", "</graph><graph/>"), "expected one graph, got a second one"),
         (GRAPHML.replace("<edge", "<hyperedge/><edge", 1), "got a hyperedge"),
-        (GRAPHML.replace("1.5", "heavy"), "weight of edge 0: expected a number as the weight, got 'heavy'"),
+        (GRAPHML.replace("1.5", "heavy"), "expected GraphML that NetworkX can read, got .*heavy"),
         (GRAPHML.replace("1.5", "-1"), r"expected positive, finite weights, got -1\.0"),
-        (GML.rstrip("]\n"), "expected keys, values and closed brackets of GML"),
-        (GML + GML, "expected one graph, got a second one"),
+        (GML.rstrip("]\n"), r"expected GML that NetworkX can read, got .*found EOF at \(11, 1\)"),
+        (GML + GML, "expected GML that NetworkX can read, got 'input contains more than one graph'"),
         (PAJEK.replace("1 2 1", "1 5 1"), "expected the number of a vertex from 1 to 4, got '5'"),
         (PAJEK.replace("4\n1", "99999999999\n1"), "expected a number of vertices that fits its edges"),
         (PAJEK + PAJEK, "expected one network"),
-        (MULTILINE.replace("2 0", "2 3"), "expected 3 neighbors of 2, got 'the end of the file'"),
+        (MULTILINE.replace("2 0", "2 3"), r"expected adjacency lists that NetworkX can read, got .*Failed to find neighbor for node \(2\)"),
     ],
 )  # fmt: skip
 def test_refused(tmp_path, text, message):

@@ -1,23 +1,17 @@
-"""Adjacency lists of NetworkX: a line for each node with its neighbours, or a line for each neighbour."""
+"""Adjacency lists, by NetworkX: a line for each node with its neighbors, or a line for each neighbor."""
 
 from __future__ import annotations
 
-import ast
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING
 
 from nodeloom.errors import DataError, describe
 from nodeloom.io.collector import EdgeCollector
-from nodeloom.io.formats.elements import hand_over
-from nodeloom.io.formats.gathered import Gathered
-from nodeloom.io.formats.text import text_of
+from nodeloom.io.formats.library import check_lines, hand_over_graph, networkx_reading, text_of
 from nodeloom.io.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from nodeloom.io.edge_format import EdgeFormat
-
-_LONGEST = 10_000  # characters of the attributes of an edge
+    from nodeloom.io.edgelist import EdgeFormat
 
 
 def read_adjlist(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None:
@@ -28,12 +22,15 @@ def read_adjlist(source: Source, collector: EdgeCollector, form: EdgeFormat) -> 
     DataError
         It is no text, or holds no edges.
     """
-    gathered = Gathered(source.name, form)
-    for _, tokens in _lines(source, form):
-        _meet(gathered, tokens)
-        for neighbor in tokens[1:]:
-            gathered.add_edge(tokens[0], neighbor, None, form.directed)
-    hand_over(gathered.finish(), source, collector, form)
+    lines, delimiter = _lines(source, collector, form)
+    with networkx_reading(source.name, "adjacency lists") as networkx:
+        graph = networkx.parse_adjlist(
+            lines,
+            comments="\n",  # there are none any more
+            delimiter=delimiter,
+            create_using=networkx.MultiDiGraph if form.directed else networkx.MultiGraph,
+        )
+    hand_over_graph(graph, None, source, collector, form)
 
 
 def read_multiline_adjlist(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None:
@@ -44,52 +41,42 @@ def read_multiline_adjlist(source: Source, collector: EdgeCollector, form: EdgeF
     DataError
         A line is missing or wrong, or a weight is.
     """
-    gathered = Gathered(source.name, form)
-    lines = _lines(source, form, at_most=1)
-    for number, tokens in lines:
-        where = f"{source.name}:{number}"
-        if len(tokens) != 2 or not (tokens[1].isdecimal() and len(tokens[1]) < 10):
-            raise DataError(describe(where, expected="'node number_of_neighbors'", got=" ".join(tokens)))
-        node, count = tokens[0], int(tokens[1])
-        _meet(gathered, [node])
-        for _ in range(count):
-            number, neighbor = next(lines, (number, []))
-            if not neighbor:
-                raise DataError(
-                    describe(
-                        f"{source.name}:{number}", expected=f"{count} neighbors of {node}", got="the end of the file"
-                    )
-                )
-            _meet(gathered, neighbor[:1])
-            data = _attributes(neighbor[1], f"{source.name}:{number}") if len(neighbor) > 1 else {}
-            gathered.add_edge(node, neighbor[0], data.get(gathered.attribute), form.directed)
-    hand_over(gathered.finish(), source, collector, form)
+    lines, delimiter = _lines(source, collector, form, at_most=1)
+    check_lines(lines, source.name)
+    with networkx_reading(source.name, "adjacency lists") as networkx:
+        graph = networkx.parse_multiline_adjlist(
+            iter(lines),
+            comments="\n",
+            delimiter=delimiter,
+            create_using=networkx.MultiDiGraph if form.directed else networkx.MultiGraph,
+        )
+    # It takes no data where it cannot understand them.
+    expected = sum("{" in line and re.search(r"\{\s*\}$", line) is None for line in lines)
+    got = sum(bool(data) for *_, data in graph.edges(data=True))
+    if expected != got:
+        raise DataError(
+            describe(
+                source.name,
+                expected=f"'neighbor {{...}}' with attributes as Python writes them in {expected} lines",
+                got=f"{got} that NetworkX can read",
+            )
+        )
+    hand_over_graph(graph, None, source, collector, form)
 
 
-def _lines(source: Source, form: EdgeFormat, at_most: int = -1) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number and the tokens of each line that has any."""
-    delimiter = None if not form.delimiters.strip() else form.delimiters.strip()[0]
-    for number, line in enumerate(text_of(source, form.encoding).split("\n"), 1):
-        if form.comment:
-            line = line.partition(form.comment)[0]
-        tokens = [token.strip() for token in line.strip().split(delimiter, at_most)]
-        tokens = [token for token in tokens if token]
-        if tokens:
-            yield number, tokens
+def _lines(source: Source, collector: EdgeCollector, form: EdgeFormat, at_most: int = 0) -> tuple[list[str], str]:
+    """Return lines without comments and empty names, and the delimiter that is between their names now.
 
-
-def _meet(gathered: Gathered, names: list[str]) -> None:
-    for name in names:
-        if name not in gathered:
-            gathered.add_node(name)
-
-
-def _attributes(text: str, where: str) -> dict[str, Any]:
-    """Return the attributes of an edge, which NetworkX writes as Python does."""
-    try:
-        value = ast.literal_eval(text) if len(text) <= _LONGEST else None
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise DataError(describe(where, expected="'neighbor {...}' with attributes as Python writes them", got=text))
-    return value
+    NetworkX takes what stands before a sign of comments in the middle of a name, fails at blank lines, and keeps blanks
+    around names.
+    """
+    delimiter = form.delimiters.strip()[:1]
+    cut = re.compile(re.escape(delimiter) if delimiter else "[ \t]+")
+    comment = re.compile(rf"(?:^|(?<=[\s{re.escape(delimiter)}])){re.escape(form.comment)}.*") if form.comment else None
+    lines = []
+    for line in text_of(source, collector, "adjacency lists", form.encoding).split("\n"):
+        kept = line if comment is None else comment.sub("", line)
+        names = [name for part in cut.split(kept.strip(" \t"), at_most) if (name := part.strip(" \t"))]
+        if names:
+            lines.append((delimiter or "\t").join(names))
+    return lines, delimiter or "\t"

@@ -13,7 +13,6 @@ from nodeloom.errors import DataError, describe
 from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.matrices import once_if_symmetric
 from nodeloom.io.source import Source
-from nodeloom.io.weights import check_weights
 from nodeloom.log import logger
 from nodeloom.words import setting
 
@@ -113,24 +112,3 @@ def node_names(texts: Sequence[str], where: str) -> pa.Array:
         raise DataError(describe(where, expected="each node once", got=f"{twice} twice"))
     integers = as_integers(array)
     return array if integers is None else integers
-
-
-def attribute_weights(found: Sequence[Any], attribute: str, num_edges: int, where: str) -> npt.NDArray[np.float32]:
-    """Return the values of an attribute as weights; 1 for edges that lack it (None), as everywhere in NetworkX.
-
-    Raises
-    ------
-    DataError
-        A value is no positive, finite number.
-    """
-    values = np.ones(num_edges)
-    for e, value in enumerate(found):
-        if value is None:
-            continue
-        try:
-            values[e] = float(value)
-        except (ValueError, TypeError, OverflowError):
-            raise DataError(
-                describe(f"{where}: {attribute} of edge {e}", expected="a number as the weight", got=value)
-            ) from None
-    return check_weights(values, num_edges, where=f"{where}: {attribute}")

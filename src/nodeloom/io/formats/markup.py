@@ -1,22 +1,28 @@
-"""Graphs in XML: GraphML and GEXF, element by element, without entities and without a tree in memory."""
+"""Graphs in XML: GraphML and GEXF, read by NetworkX once they were looked through for what it would take in silence."""
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
 from nodeloom.errors import DataError, describe
 from nodeloom.io.collector import EdgeCollector
-from nodeloom.io.formats.elements import hand_over
-from nodeloom.io.formats.gathered import Gathered
-from nodeloom.io.source import Source
+from nodeloom.io.formats.library import content_of, hand_over_graph, labels_of, networkx_reading, weight_of
+from nodeloom.io.source import Source, read_text
 
 if TYPE_CHECKING:
-    from nodeloom.io.edge_format import EdgeFormat
+    import networkx
+
+    from nodeloom.io.edgelist import EdgeFormat
 
 Attributes = dict[str, str]
 _BLOCK = 1 << 16
+_DEEPEST = 100  # elements within each other; groups of groups of nodes are some ten
+_DECLARED = re.compile(r"^(\s*<\?xml\b[^>]*?)\s+encoding\s*=\s*(?:\"[^\"]*\"|'[^']*')")
+_NAMESPACE = re.compile(rb"\bxmlns\s*=\s*(?:\"[^\"]*\"|'[^']*')")
 
 
 def read_graphml(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None:
@@ -27,7 +33,14 @@ def read_graphml(source: Source, collector: EdgeCollector, form: EdgeFormat) -> 
     DataError
         It is damaged, holds entities, several graphs or hyperedges, or an edge cannot be used.
     """
-    _read(source, collector, form, _GraphML(source.name, form))
+    graph = _read(
+        source,
+        collector,
+        form,
+        ("GraphML", b"graphml", b"http://graphml.graphdrawing.org/xmlns"),
+        lambda networkx, file: networkx.read_graphml(file, edge_key_type=str),
+    )
+    hand_over_graph(graph, None, source, collector, form)
 
 
 def read_gexf(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None:
@@ -36,176 +49,197 @@ def read_gexf(source: Source, collector: EdgeCollector, form: EdgeFormat) -> Non
     Raises
     ------
     DataError
-        It is damaged, holds entities, or an edge cannot be used.
+        It is damaged, holds entities or several graphs, or an edge cannot be used.
     """
-    _read(source, collector, form, _Gexf(source.name, form))
+    graph = _read(
+        source,
+        collector,
+        form,
+        ("GEXF", b"gexf", b"http://www.gexf.net/1.2draft"),
+        lambda networkx, file: networkx.read_gexf(file),
+    )
+    hand_over_graph(graph, labels_of(graph, source.name), source, collector, form)
 
 
-def _read(source: Source, collector: EdgeCollector, form: EdgeFormat, reader: _Reader) -> None:
-    _parse(source, form.encoding, reader)
-    if not reader.num_graph:
-        raise DataError(describe(source.name, expected="a graph in XML", got="none in it"))
-    hand_over(reader.gathered.finish(), source, collector, form)
+def _read(
+    source: Source,
+    collector: EdgeCollector,
+    form: EdgeFormat,
+    kind: tuple[str, bytes, bytes],
+    read: Callable[[Any, io.BytesIO], networkx.Graph],
+) -> networkx.Graph:
+    """Return the graph in a file of XML, with weights by default on the edges that have none of their own."""
+    what, root, namespace = kind
+    content = content_of(source, collector, what)
+    if form.encoding.lower() not in ("utf-8", "utf8"):
+        source.unread(content)
+        content = _DECLARED.sub(r"\1", read_text(source, form.encoding), count=1).encode(errors="replace")
+    outline = _Outline(source.name, weight_of(form))
+    outline.look_through(content)
+    with networkx_reading(source.name, what) as networkx:
+        # Programs write the namespace of other versions, or none: what the elements are called is the same.
+        graph = read(networkx, io.BytesIO(_with_namespace(content, root, namespace)))
+        outline.compare(graph)
+        default = graph.graph.get("edge_default", {}).get(outline.attribute)
+        if default is not None:
+            for *_, data in graph.edges(data=True):
+                data.setdefault(outline.attribute, default)
+    return graph
 
 
-class _Reader:
-    """What happens at the start and at the end of an element; both get its path of local names."""
+def _with_namespace(content: bytes, root: bytes, namespace: bytes) -> bytes:
+    start = re.search(rb"<" + root + rb"(?=[\s>])([^>]*)", content)
+    if start is None:
+        return content
+    there = _NAMESPACE.search(start[1])
+    first, last = (
+        (start.start(1),) * 2 if there is None else (start.start(1) + there.start(), start.start(1) + there.end())
+    )
+    return content[:first] + b' xmlns="' + namespace + b'"' + content[last:]
 
-    def __init__(self, where: str, form: EdgeFormat) -> None:
-        self.gathered = Gathered(where, form)
-        self.where = where
-        self.num_graph = 0
-        self.text: list[str] | None = None
-        self._directed = False
-        self._edge: tuple[str | None, str | None, bool] | None = None
-        self._weight: str | None = None
-        self._wanted: set[str] = set()  # keys of the attribute that holds weights
 
-    def start(self, path: list[str], attributes: Attributes) -> None:
-        raise NotImplementedError
+class _Outline:
+    """The nodes and the ends of edges that a file of XML names, to be compared with what NetworkX made of it.
 
-    def end(self, path: list[str]) -> None:
-        raise NotImplementedError
+    Parameters
+    ----------
+    where : str
+        The file, for messages.
+    attribute : str
+        The attribute of edges that holds weights.
+    """
 
-    def begin_graph(self, directed: bool) -> None:
-        self.num_graph += 1
-        if self.num_graph > 1:
+    def __init__(self, where: str, attribute: str) -> None:
+        self.where, self.attribute = where, attribute
+        self._path: list[str] = []
+        self._within_data = 0  # what programs add about pictures may have the names of others
+        self._nodes: set[str] = set()
+        self._ends: set[str] = set()
+        self._num_graph = self._num_edge = self._num_mutual = 0
+        self._directed: list[bool] = [False]  # by default, in the graphs that are open
+        self._directions: set[bool] = set()
+        self._groups: list[bool] = []  # whether the nodes that are open are groups of nodes
+        self._key_of_all = False
+
+    def look_through(self, content: bytes) -> None:
+        """Parse a file, following no entity.
+
+        Raises
+        ------
+        DataError
+            It is not whole, declares entities, or holds what NetworkX leaves out or understands in another way.
+        """
+        parser = expat.ParserCreate()
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.EntityDeclHandler = self._refuse_entity
+        try:
+            for first in range(0, len(content), _BLOCK):
+                parser.Parse(content[first : first + _BLOCK], False)
+            parser.Parse(b"", True)
+        except (expat.ExpatError, UnicodeError, LookupError, ValueError) as error:
+            if isinstance(error, DataError):
+                raise
+            line = getattr(error, "lineno", parser.CurrentLineNumber)
+            raise DataError(f"{self.where}:{line}: expected XML that is whole, got: {error}") from None
+        undeclared = self._ends - self._nodes
+        if undeclared:
+            raise self._wrong("the ends of edges among the nodes", min(undeclared))
+
+    def compare(self, graph: networkx.Graph) -> None:
+        """Refuse a graph that is not all that the file holds.
+
+        Raises
+        ------
+        DataError
+        """
+        num_edge = self._num_edge + (self._num_mutual if graph.is_directed() else 0)
+        for what, expected, got in (
+            ("nodes", len(self._nodes), len(graph)),
+            ("edges", num_edge, graph.number_of_edges()),
+        ):
+            if expected != got:
+                raise DataError(
+                    f"{self.where}: expected {expected:,} {what}, as in the file, got {got:,} from NetworkX. It leaves out "
+                    "elements in other places than those of the format, and edges of one id between the same nodes."
+                )
+        if self._directions - {graph.is_directed()}:
+            raise self._wrong("directions written as 'true' and 'false', or 'directed' and 'undirected'", "others")
+
+    def _wrong(self, expected: str, got: str, hint: str = "") -> DataError:
+        return DataError(describe(self.where, expected=expected, got=got, hint=hint))
+
+    def _refuse_entity(self, *_: object) -> None:
+        raise DataError(
+            f"{self.where}: expected XML without entities of its own, got one that declares them. "
+            "They may be made to fill the memory: write the file again without."
+        )
+
+    def _start(self, name: str, attributes: Attributes) -> None:
+        name = name.rpartition(":")[2]
+        self._path.append(name)
+        if len(self._path) > _DEEPEST:
+            raise self._wrong(f"elements within at most {_DEEPEST} others", name)
+        if self._within_data:
+            self._within_data += 1
+        elif name == "data":
+            self._within_data = 1
+        elif name == "graph":
+            self._start_graph(attributes)
+        elif name == "node":
+            self._groups.append(attributes.get("yfiles.foldertype") == "group")
+            self._add_node(attributes.get("id"))
+        elif name == "edge":
+            self._add_edge(attributes)
+        elif name == "hyperedge":
+            raise DataError(f"{self.where}: expected edges with two ends, got a hyperedge.")
+        elif name == "key":
+            self._key_of_all = attributes.get("for", "all") == "all" and attributes.get("attr.name") == self.attribute
+        elif name == "default" and self._key_of_all:
+            raise self._wrong('for="edge" at the key of weights with a default', 'for="all"')
+
+    def _end(self, _: str) -> None:
+        name = self._path.pop()
+        if self._within_data:
+            self._within_data -= 1
+        elif name == "graph":
+            self._directed.pop()
+        elif name == "node":
+            self._groups.pop()
+        elif name == "key":
+            self._key_of_all = False
+
+    def _start_graph(self, attributes: Attributes) -> None:
+        self._num_graph += 1
+        if self._num_graph > 1 and not (self._groups and self._groups[-1]):
             raise DataError(
                 f"{self.where}: expected one graph, got a second one, or one within a node. "
                 "Read it with networkx, choose a graph, and use Graph.from_networkx."
             )
-        self._directed = directed
+        default = attributes.get("edgedefault", attributes.get("defaultedgetype", ""))
+        self._directed.append(default == "directed")
 
-    def begin_edge(self, attributes: Attributes, directed: bool, weight: str | None = None) -> None:
-        self._edge = attributes.get("source"), attributes.get("target"), directed
-        self._weight = weight
+    def _add_node(self, node: str | None) -> None:
+        if node is None:
+            raise self._wrong("an id for every node", "a node without")
+        if node in self._nodes:
+            raise self._wrong("each node once", f"{node} twice")
+        self._nodes.add(node)
 
-    def end_edge(self) -> None:
-        if self._edge is not None:
-            head, tail, directed = self._edge
-            self.gathered.add_edge(head, tail, self._weight, directed)
-            self._edge = None
-
-
-class _GraphML(_Reader):
-    def __init__(self, where: str, form: EdgeFormat) -> None:
-        super().__init__(where, form)
-        self._key = ""
-        self._default: str | None = None
-
-    def start(self, path: list[str], attributes: Attributes) -> None:
-        name = path[-1]
-        if name == "graph":
-            self.begin_graph(attributes.get("edgedefault") == "directed")
-        elif name == "node":
-            self.gathered.add_node(attributes.get("id"))
-        elif name == "edge":
-            directed = attributes.get("directed", "true" if self._directed else "false")
-            self.begin_edge(attributes, directed.strip().lower() in ("true", "1"), self._default)
-        elif name == "hyperedge":
-            raise DataError(f"{self.where}: expected edges with two ends, got a hyperedge.")
-        elif name == "key":
-            self._key = ""
-            title = attributes.get("attr.name", attributes.get("id", ""))
-            if attributes.get("for", "all") in ("edge", "all") and _same(title, self.gathered.attribute):
-                self._key = attributes.get("id", "")
-                self._wanted.add(self._key)
-        elif (name == "data" and path[-2] == "edge" and attributes.get("key") in self._wanted) or (
-            name == "default" and self._key
-        ):
-            self.text = []
-
-    def end(self, path: list[str]) -> None:
-        name = path[-1]
-        if name == "edge":
-            self.end_edge()
-        elif self.text is not None and name in ("data", "default"):
-            value = "".join(self.text).strip()
-            self.text = None
-            if name == "data":
-                self._weight = value
-            else:
-                self._default = value
-
-
-class _Gexf(_Reader):
-    def __init__(self, where: str, form: EdgeFormat) -> None:
-        super().__init__(where, form)
-        self._of_edges = False
-
-    def start(self, path: list[str], attributes: Attributes) -> None:
-        name = path[-1]
-        if name == "graph":
-            self.begin_graph(attributes.get("defaultedgetype", "undirected") == "directed")
-        elif name == "node":
-            self.gathered.add_node(attributes.get("id"), attributes.get("label"))
-        elif name == "edge":
-            kind = attributes.get("type", "directed" if self._directed else "undirected")
-            weight = attributes.get("weight") if self.gathered.attribute == "weight" else None
-            self.begin_edge(attributes, kind == "directed", weight)
-        elif name == "attributes":
-            self._of_edges = attributes.get("class") == "edge"
-        elif name == "attribute" and self._of_edges and _same(attributes.get("title", ""), self.gathered.attribute):
-            self._wanted.add(attributes.get("id", ""))
-        elif name == "attvalue" and self._edge is not None and self._weight is None:
-            key = attributes.get("for", attributes.get("id"))
-            if key in self._wanted:
-                self._weight = attributes.get("value")
-
-    def end(self, path: list[str]) -> None:
-        if path[-1] == "edge":
-            self.end_edge()
-
-
-def _same(title: str, attribute: str) -> bool:
-    return title == attribute or (attribute == "weight" and title.lower() == attribute)
-
-
-def _parse(source: Source, encoding: str, reader: _Reader) -> None:
-    """Run a parser that follows no entity over a source."""
-    parser = expat.ParserCreate(None if encoding.lower() in ("utf-8", "utf8") else encoding)
-    path: list[str] = [""]
-
-    within = [0]  # elements of <data>: what programs add about pictures may have the names of others
-
-    def start(name: str, attributes: Attributes) -> None:
-        path.append(name.rpartition(":")[2])
-        if within[0]:
-            within[0] += 1
+    def _add_edge(self, attributes: Attributes) -> None:
+        head, tail = attributes.get("source"), attributes.get("target")
+        if head is None or tail is None:
+            raise self._wrong("two ends of every edge", f"from {head} to {tail}")
+        self._ends |= {head, tail}
+        self._num_edge += 1
+        kind = attributes.get("type", attributes.get("directed", "")).strip().lower()
+        if kind == "mutual":
+            self._num_mutual += 1
             return
-        reader.start(path, attributes)
-        within[0] = path[-1] == "data"
-
-    def end(_: str) -> None:
-        within[0] -= within[0] > 0
-        if not within[0]:
-            reader.end(path)
-        path.pop()
-
-    def text(data: str) -> None:
-        if reader.text is not None:
-            reader.text.append(data)
-
-    def refuse(*_: object) -> None:
-        raise DataError(
-            f"{source.name}: expected XML without entities of its own, got one that declares them. "
-            "They may be made to fill the memory: write the file again without."
-        )
-
-    handlers: dict[str, Callable[..., None]] = {
-        "StartElementHandler": start,
-        "EndElementHandler": end,
-        "CharacterDataHandler": text,
-        "EntityDeclHandler": refuse,
-    }
-    for name, handler in handlers.items():
-        setattr(parser, name, handler)
-    try:
-        while data := source.read(_BLOCK):
-            parser.Parse(data, False)
-        parser.Parse(b"", True)
-    except (expat.ExpatError, UnicodeError, LookupError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        line = getattr(error, "lineno", parser.CurrentLineNumber)
-        raise DataError(f"{source.name}:{line}: expected XML that is whole, got: {error}") from None
+        self._directions.add(self._directed[-1] if not kind else kind in ("directed", "true", "1"))
+        if len(self._directions) > 1:
+            raise self._wrong(
+                "edges that are all directed, or all undirected",
+                "both",
+                "NetworkX reads no mixture: give the edges as a list, the undirected ones both ways round.",
+            )

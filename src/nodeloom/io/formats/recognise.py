@@ -14,6 +14,7 @@ from nodeloom.io.edge_format import READERS, EdgeFormat
 from nodeloom.io.formats.columns import KONECT, is_ogb, neo4j_header
 from nodeloom.io.formats.elements import tell_of_direction
 from nodeloom.io.formats.foreign import foreign_text
+from nodeloom.io.formats.gml import START as GML_START
 from nodeloom.io.formats.shapes import looks_like_adjacency, looks_like_metis, looks_like_multiline, looks_like_vectors
 from nodeloom.io.formats.text import whole
 from nodeloom.io.source import HEAD, Source, encoding_of
@@ -26,7 +27,7 @@ _MATRIX_MARKET = re.compile(rb"%%?matrixmarket\b", re.IGNORECASE)
 _XML = re.compile(
     rb"\s*(?:<\?xml\b[^>]*>\s*|<!--.*?-->\s*|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>\s*)*<([\w.-]+:)?([\w.-]+)", re.DOTALL
 )
-_GML = re.compile(rb"(?:\s*(?:#[^\n]*\n|[A-Za-z]\w*\s+(?:\"[^\"]*\"|[^\s\"\[\]]+)(?=\s)))*?\s*graph\s*\[")
+_GML = re.compile(GML_START.encode())
 _PAJEK = re.compile(rb"(?:\s*(?:%[^\n]*|/\*[^\n]*)\n)*\s*\*(?:vertices\s+\d|network\b)", re.IGNORECASE)
 _SNAP = re.compile(rb"#\s*directed graph\b[^\n]*\n(?:#[^\n]*\n)*#\s*FromNodeId\b", re.IGNORECASE)
 _SUFFIXES = {".adjlist": "adjlist", ".adj": "adjlist", ".metis": "metis", ".gml": "gml"}

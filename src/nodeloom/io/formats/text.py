@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 
-from nodeloom.io.source import BLOCK, Source, encoding_of, read_text
+from nodeloom.io.source import BLOCK, Source, encoding_of
 
 
 def whole(source: Source) -> bytes:
@@ -14,15 +14,3 @@ def whole(source: Source) -> bytes:
     if codec != "utf-8":
         content = content.decode(codec, "replace").encode()
     return content.removeprefix(codecs.BOM_UTF8)
-
-
-def text_of(source: Source, encoding: str) -> str:
-    """Return the text of a source with plain line ends.
-
-    Raises
-    ------
-    DataError
-        It is no text in this encoding.
-    """
-    text = read_text(source, encoding)
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
