@@ -11,7 +11,7 @@ from xml.parsers import expat
 from nodeloom.errors import DataError, describe
 from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.formats.library import content_of, hand_over_graph, labels_of, networkx_reading, weight_of
-from nodeloom.io.source import Source, read_text
+from nodeloom.io.source import Source, encoding_of, read_text
 
 if TYPE_CHECKING:
     import networkx
@@ -71,7 +71,7 @@ def _read(
     """Return the graph in a file of XML, with weights by default on the edges that have none of their own."""
     what, root, namespace = kind
     content = content_of(source, collector, what)
-    if form.encoding.lower() not in ("utf-8", "utf8"):
+    if encoding_of(content[:1024], form.encoding) != "utf-8":  # else the file says its own
         source.unread(content)
         content = _DECLARED.sub(r"\1", read_text(source, form.encoding), count=1).encode(errors="replace")
     outline = _Outline(source.name, weight_of(form))
