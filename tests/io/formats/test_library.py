@@ -9,7 +9,8 @@ import pytest
 from nodeloom.errors import DataError, MemoryLimitError
 from nodeloom.graph import Graph
 from nodeloom.io.collector import EdgeCollector
-from nodeloom.io.edgelist import EdgeFormat, collect_edges
+from nodeloom.io.edge_format import EdgeFormat
+from nodeloom.io.edgelist import collect_edges
 
 pytest.importorskip("networkx")
 

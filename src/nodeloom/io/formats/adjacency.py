@@ -11,7 +11,7 @@ from nodeloom.io.formats.library import check_lines, hand_over_graph, networkx_r
 from nodeloom.io.source import Source
 
 if TYPE_CHECKING:
-    from nodeloom.io.edgelist import EdgeFormat
+    from nodeloom.io.edge_format import EdgeFormat
 
 
 def read_adjlist(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None:

@@ -11,7 +11,7 @@ from nodeloom.io.formats.library import hand_over_graph, labels_of, networkx_rea
 from nodeloom.io.source import Source
 
 if TYPE_CHECKING:
-    from nodeloom.io.edgelist import EdgeFormat
+    from nodeloom.io.edge_format import EdgeFormat
 
 START = r'(?:\s*(?:#[^\n]*\n|[A-Za-z]\w*\s+(?:"[^"]*"|[^\s"\[\]]+)(?=\s)))*?\s*graph\s*\['
 """A regular expression of what stands before the nodes and edges."""

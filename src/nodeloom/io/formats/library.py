@@ -21,7 +21,7 @@ from nodeloom.words import setting
 if TYPE_CHECKING:
     import networkx
 
-    from nodeloom.io.edgelist import EdgeFormat
+    from nodeloom.io.edge_format import EdgeFormat
 
 # Bytes of memory for each byte of a file, as measured on files that NetworkX wrote. Of an edge they are 1.4 to 2.4 kB in
 # GraphML, 1.8 in GEXF, 1.2 to 1.5 in GML, 0.75 in Pajek, 0.5 to 0.8 in adjacency lists.

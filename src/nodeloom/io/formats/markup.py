@@ -16,7 +16,7 @@ from nodeloom.io.source import Source, encoding_of, read_text
 if TYPE_CHECKING:
     import networkx
 
-    from nodeloom.io.edgelist import EdgeFormat
+    from nodeloom.io.edge_format import EdgeFormat
 
 Attributes = dict[str, str]
 _BLOCK = 1 << 16

@@ -20,7 +20,7 @@ from nodeloom.log import logger
 if TYPE_CHECKING:
     import networkx
 
-    from nodeloom.io.edgelist import EdgeFormat
+    from nodeloom.io.edge_format import EdgeFormat
 
 _SKIPPED = ("partition", "vector", "permutation", "cluster", "hierarchy", "events", "network")
 _EDGES = {"edges": False, "edgeslist": False, "arcs": True, "arcslist": True, "matrix": True}  # whether directed
