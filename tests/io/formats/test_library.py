@@ -137,6 +137,8 @@ SILENT = {
     ),
     "an end of Pajek": (PAJEK + "2\n", "lines 'head tail"),
     "a backslash": (PAJEK.replace("Ann", "A\\nn"), "labels without backslashes"),
+    "a vertex without a blank": (PAJEK.replace("2 Bob", "2Bob"), "number of a vertex from 1 to 2, got '2Bob'"),
+    "a list without a tail": (PAJEK.replace("*Edges\n", "*Edges\n1 2\n*Edgeslist\n1.2\n*Edges\n"), "got '1.2'"),
     "a vertex twice": (PAJEK.replace("2 Bob", "1 Bob"), "each vertex from 1 to 2 once"),
     "a row too few": (PAJEK.replace("*Edges\n1 2", "*Matrix\n0 1"), r"2 rows of 2 numbers, got \[1, 2\]"),
     "attributes that are none": (MULTILINE.replace("2}", "x}"), "attributes as Python writes them in 1 lines"),

@@ -43,6 +43,10 @@ def read_pajek(source: Source, collector: EdgeCollector, form: EdgeFormat) -> No
     del text
     numbers = [str(i) for i in range(1, num_node + 1)]
     with networkx_reading(where, "Pajek") as nx:
+        _check_numbers(vertices, numbers, where)
+        for kind, lines in sections:
+            if kind.endswith("list"):
+                _check_numbers(lines, numbers, where)
         labels = _labels(nx, vertices, numbers, where)
         parts = [_edges(nx, kind, lines, numbers, where) for kind, lines in sections]
         directed = any(part.is_directed() for part in parts)
@@ -99,6 +103,15 @@ def _sections(text: str, where: str) -> tuple[int, list[str], list[tuple[str, li
         where,
     )
     return num_node, vertices, sections
+
+
+def _check_numbers(lines: list[str], numbers: list[str], where: str) -> None:
+    """Refuse lines of one word that is not the number of a vertex: of these nothing is read."""
+    wrong = {line for line in lines if len(line.split(None, 1)) == 1} - set(numbers)
+    if wrong:
+        raise DataError(
+            describe(where, expected=f"the number of a vertex from 1 to {len(numbers)}", got=min(wrong), hint=_HINT)
+        )
 
 
 def _labels(nx: Any, lines: list[str], numbers: list[str], where: str) -> list[str] | None:
