@@ -26,7 +26,8 @@ from nodeloom.io.vocabulary import Vocabulary
 
 _PLAIN = re.compile(rb"[A-Za-z0-9_.\- \t\n]*")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
-_ENCODINGS = "utf-8 utf-8 utf-8 latin-1 utf-16 utf-16-le cp1252 hex rot13 utf-7 idna ascii x".split() + [""]
+_UTF = ["utf-8", "utf-8", "utf-8", "utf-16", "utf-16-le", "utf-7"]
+_ENCODINGS = [*_UTF, "latin-1", "cp1252", "hex", "rot13", "idna", "ascii", "", "x"]
 
 
 def named(path: Path, read: Any) -> Any:
