@@ -16,7 +16,7 @@ import numpy as np
 from common import arguments, available, classify, load
 from nodeloom import DeepWalk, Graph
 from nodeloom.engine import make_plan
-from nodeloom.engine.place import allocate
+from nodeloom.engine.modes import allocate
 from nodeloom.engine.resident import Position, ResidentEngine
 from nodeloom.engine.tables import Tables
 from nodeloom.kernels.reference.merge import apply, changes

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from nodeloom.engine import machine, make_plan, place
+from nodeloom.engine import machine, make_plan, modes
 from nodeloom.engine.device import Gpu
 from nodeloom.engine.resident import Position
 from nodeloom.engine.training import train
@@ -172,9 +172,9 @@ def snapshots(graph, plan):
     """Train, waiting after every pool; return the pairs and all tables by (part, number of tiles)."""
     found = {}
     for index, part in enumerate(plan.parts):
-        store = place.allocate(plan, part, graph)
+        store = modes.allocate(plan, part, graph)
         store.initialize()
-        engine, position = place.engine_of(graph, plan, part, store), Position()
+        engine, position = modes.engine_of(graph, plan, part, store), Position()
         for _ in engine.run(position):
             engine.settle()
             tables = {name: np.array(table) for name, table in store.tables().items()}

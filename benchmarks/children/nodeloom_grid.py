@@ -25,6 +25,7 @@ graph = nodeloom.Graph.from_edges(edges, num_nodes=asked["num_nodes"])
 del edges
 model = nodeloom.DeepWalk(**(options | {"num_epoch": asked["epochs"]}))
 from nodeloom.engine import make_plan  # noqa: E402  without measuring the rate of this machine
+from nodeloom.plan.mode import Blocks  # noqa: E402
 
 plan = make_plan(graph, model._settings())
 reset_peak()
@@ -33,7 +34,7 @@ with Stopwatch() as watch:
 peak = peak_bytes() - before
 score = recovery(model.vectors_, community, graph.degrees)
 grid = "" if plan.grid is None else f"{plan.grid.num_vertex_part} x {plan.grid.num_context_part}"
-if plan.in_files:
+if isinstance(plan.mode, Blocks) and plan.mode.storage == "file":
     grid += ", in files"
 answer(
     seconds=watch.seconds, rate=model.report_["num_pair"] / watch.seconds, accuracy=score.accuracy, control=score.control,

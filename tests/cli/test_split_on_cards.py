@@ -37,8 +37,8 @@ def two_workers(folder, graph, *options, device="cuda"):
 
 
 def check(plan, report, auc, alone, *, num_vertex_part=2):
-    assert (plan["worker_tables"], plan["num_worker"]) == ("split", 2)
-    assert plan["grid"]["num_vertex_part"] == num_vertex_part
+    assert (plan["mode"]["name"], plan["num_worker"]) == ("Ring", 2)
+    assert plan["mode"]["grid"]["num_vertex_part"] == num_vertex_part
     assert report["num_pair"] >= 200 * 38_000 and report["num_sent"] > 0
     assert report["peak_device_memory"] > 0
     assert alone > 0.8 and abs(alone - auc) < 0.02

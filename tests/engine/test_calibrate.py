@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from nodeloom.engine import calibrate, make_plan
+from nodeloom.engine.modes import with_rate
 from nodeloom.kernels.cpu._jit import is_compiled
 
 
 @pytest.mark.parametrize("values", [{}, {"model": "LINE", "order": "both", "optimizer": "Adam"}, {"dim": 100}])
 def test_rate_and_seconds(engine, graph, monkeypatch, values):
     monkeypatch.setattr(calibrate, "_SECONDS", 0.02)
-    plan = calibrate.with_rate(make_plan(graph, engine.settings(**values)))
+    plan = with_rate(make_plan(graph, engine.settings(**values)))
     assert 1e5 < plan.rate < 1e9
     assert plan.seconds == plan.total_pair / plan.rate
     assert "M pairs/s, as measured here" in dict(plan.rows())["time"]
@@ -34,19 +35,19 @@ def test_no_more_memory_than_a_large_table(engine, graph, monkeypatch):
     for dim in (1, 128, 65536):
         plan = dataclasses.replace(make_plan(graph, engine.settings(dim=dim)), num_nodes=10**9)
         with pytest.raises(EnoughError):
-            calibrate.with_rate(plan)
+            with_rate(plan)
 
 
 def test_nothing_is_compiled_for_a_rate_that_is_not_waited_for(engine, graph, monkeypatch):
     plan = make_plan(graph, engine.settings())
     monkeypatch.setattr(calibrate, "_SECONDS", 0.02)
-    calibrate.with_rate(plan)  # from here on the kernel is compiled
-    assert calibrate.with_rate(plan, compiled_only=True).rate > 0
+    with_rate(plan)  # from here on the kernel is compiled
+    assert with_rate(plan, compiled_only=True).rate > 0
     monkeypatch.setattr(calibrate, "is_compiled", lambda kernel, *arguments: False)
     monkeypatch.setattr(calibrate, "train_walks", None)
-    assert calibrate.with_rate(plan, compiled_only=True) == plan
+    assert with_rate(plan, compiled_only=True) == plan
     on_gpu = dataclasses.replace(plan, device="cuda:0")
-    assert calibrate.with_rate(on_gpu, compiled_only=True) == on_gpu
+    assert with_rate(on_gpu, compiled_only=True) == on_gpu
 
 
 def test_what_is_compiled(tmp_path):

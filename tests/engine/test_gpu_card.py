@@ -9,7 +9,7 @@ import pytest
 
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
-from nodeloom.engine import make_plan, place
+from nodeloom.engine import make_plan, modes
 from nodeloom.engine.device import find_gpu
 from nodeloom.kernels.cpu import initial
 from nodeloom.kernels.cpu.optimizer import MOMENTUM, SGD
@@ -123,7 +123,7 @@ def test_memory_is_what_the_plan_says(on_gpu, large, values):
     values = {"dim": 128, "num_epoch": 20, **values}
     plan = on_gpu.plan(large, **values)
     before = asked_for()
-    store = place.allocate(plan, plan.parts[0], large)
+    store = modes.allocate(plan, plan.parts[0], large)
     engine = GpuEngine(large, plan, plan.parts[0], store)
     spare = plan.device_memory.get("rates", 0) if engine._largest_rate is None else 0  # for graphs with busy nodes
     assert asked_for() - before == pytest.approx(plan.num_device_bytes - spare, rel=1e-4)

@@ -256,7 +256,7 @@ def test_rows_and_dict(on_gpu, large):
 
 
 def test_the_rate_is_measured_on_the_device(on_gpu, large):
-    from nodeloom.engine.calibrate import with_rate
+    from nodeloom.engine.modes import with_rate
 
     plan = on_gpu.plan(large, random_walk_length=7, optimizer="Adam", dim=10)
     measured = with_rate(plan)

@@ -8,7 +8,7 @@ import pytest
 from gpu_runs import Trained, snapshots
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
-from nodeloom.engine import place
+from nodeloom.engine import modes
 from nodeloom.engine.resident import Position
 
 OPTIMIZERS = ["SGD", "Momentum", "AdaGrad", "RMSprop", "Adam"]
@@ -209,11 +209,11 @@ def test_padding_stays_zero(on_gpu, values):
 def test_compiling_changes_nothing(on_gpu, optimizer, table_dtype):
     plan = on_gpu.plan(near(), optimizer=optimizer, table_dtype=table_dtype, weight_decay=0.5, random_walk_length=5)
     part, random = plan.parts[0], np.random.default_rng(0)
-    store = place.allocate(plan, part, near())
+    store = modes.allocate(plan, part, near())
     for name, table in store.tables().items():
         store.write(name, random.random(table.shape, dtype=np.float32))
     before = store.tables()
-    for _ in place.engine_of(near(), plan, part, store).run(Position(num_pair=10**9)):  # there is nothing left to do
+    for _ in modes.engine_of(near(), plan, part, store).run(Position(num_pair=10**9)):  # there is nothing left to do
         raise AssertionError
     for name, table in store.tables().items():
         np.testing.assert_array_equal(table, before[name], err_msg=name)

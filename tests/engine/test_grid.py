@@ -12,10 +12,11 @@ from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
 from nodeloom.engine.grid import GridEngine, GridStore, cpu
-from nodeloom.engine.place import allocate, engine_of
+from nodeloom.engine.modes import allocate, engine_of
 from nodeloom.engine.resident import Position
 from nodeloom.errors import GraphError, TrainingError, TrainingInterrupted
 from nodeloom.plan import grid_size
+from nodeloom.plan.mode import Blocks
 from nodeloom.rng import mix
 
 
@@ -33,7 +34,7 @@ def in_grid(engine, graph, parts, *, slots=(2, 3), episodes=8, in_files=False, *
         plan.grid, num_vertex_part=parts[0], num_context_part=parts[1], vertex_slots=slots[0], context_slots=slots[1],
         episode_pairs=max(1, plan.total_pair // len(plan.parts) // episodes),
     )  # fmt: skip
-    return dataclasses.replace(plan, grid=grid, in_files=in_files)
+    return dataclasses.replace(plan, mode=Blocks(grid, "file" if in_files else "memory"))
 
 
 def run(graph, plan, part=0):
@@ -374,10 +375,10 @@ def check_grid_on_gpu(engine, on_gpu, values, num_nodes, correlation):
     plan = on_gpu.plan(graph, **values)
     assert plan.grid is not None and plan.device == "cuda:0" and "num_partition asks for parts" in str(plan)
     cut = dataclasses.replace(plan.grid, episode_pairs=6 * num_nodes)
-    plan = dataclasses.replace(plan, grid=cut)
+    plan = dataclasses.replace(plan, mode=Blocks(cut))
     found, position, rows = run(graph, plan)
     on_cpu = make_plan(graph, engine.settings(device="cpu", **values))
-    expected, other, _ = run(graph, dataclasses.replace(on_cpu, grid=cut))
+    expected, other, _ = run(graph, dataclasses.replace(on_cpu, mode=Blocks(cut)))
     assert rows == 4
     assert (position.num_pair, position.num_tile) == (other.num_pair, other.num_tile)  # the same walks and pairs
     assert position.loss == pytest.approx(other.loss, rel=0.02)

@@ -12,7 +12,7 @@ from nodeloom import DeepWalk, Graph
 from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
-from nodeloom.engine.place import allocate, engine_of
+from nodeloom.engine.modes import allocate, engine_of
 from nodeloom.engine.resident import Position
 from nodeloom.errors import ConfigError
 from nodeloom.plan.settings import Settings

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nodeloom import Graph
 from nodeloom.engine import make_plan
-from nodeloom.engine.place import allocate
+from nodeloom.engine.modes import allocate
 from nodeloom.engine.resident import Position, ResidentEngine
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError
 from nodeloom.kernels.cpu.parallel import available_threads

@@ -9,7 +9,7 @@ import pytest
 
 from nodeloom import Graph
 from nodeloom.engine import make_plan, resident
-from nodeloom.engine.place import allocate
+from nodeloom.engine.modes import allocate
 from nodeloom.engine.resident import Position, ResidentEngine
 from nodeloom.errors import GraphError
 from nodeloom.sampling import NegativeSampler, WalkSampler

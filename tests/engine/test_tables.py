@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nodeloom.engine import make_plan
 from nodeloom.engine.memory import MainMemory, aligned_zeros, packed, unpacked
-from nodeloom.engine.place import allocate
+from nodeloom.engine.modes import allocate
 from nodeloom.engine.storage import Storage
 from nodeloom.engine.tables import Tables
 from nodeloom.kernels.reference.initial import uniform_rows

@@ -14,7 +14,7 @@ from worker_runs import accuracy, one_training, settings_of, stopped_and_resumed
 from gpu_runs import INTERPRETED
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
-from nodeloom.engine import make_plan, place
+from nodeloom.engine import make_plan, modes
 from nodeloom.engine.resident import Position
 from nodeloom.errors import GraphError, TrainingError
 from nodeloom.plan import copies, merges
@@ -51,9 +51,9 @@ def run_of(monkeypatch, graph, num_worker, settings, **changes):
         plan = dataclasses.replace(make_plan(graph, settings), **changes)
         found = []
         for part in plan.parts:
-            store = place.allocate(plan, part, graph)
+            store = modes.allocate(plan, part, graph)
             store.initialize()
-            engine, position = place.engine_of(graph, plan, part, store), Position()
+            engine, position = modes.engine_of(graph, plan, part, store), Position()
             found += [(dataclasses.replace(position), tables_of(store)) for _ in engine.run(position)]
         return SimpleNamespace(steps=found, store=store, plan=plan, total_pair=engine.total_pair)
 
@@ -273,7 +273,7 @@ def test_a_warm_start_is_the_base_too(monkeypatch, communities, on_gpus):
 
     def work(workers):
         plan = make_plan(graph, of_gpus())
-        store = place.allocate(plan, plan.parts[0], graph)
+        store = modes.allocate(plan, plan.parts[0], graph)
         store.initialize()
         first = store.read("vertex")
         store.write("vertex", values)
@@ -293,7 +293,7 @@ def test_a_warm_start_is_the_base_too(monkeypatch, communities, on_gpus):
     np.testing.assert_array_equal(tables["vertex"], others["vertex"])
     # Workers start from the values of one process.
     plan = make_plan(graph, settings_of())
-    one = place.allocate(plan, plan.parts[0], graph)
+    one = modes.allocate(plan, plan.parts[0], graph)
     one.initialize()
     np.testing.assert_array_equal(first, one.read("vertex"))
 

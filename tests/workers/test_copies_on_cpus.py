@@ -12,7 +12,7 @@ from worker_runs import accuracy, one_training, settings_of, stopped_and_resumed
 
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
-from nodeloom.engine import make_plan, place
+from nodeloom.engine import make_plan, modes
 from nodeloom.engine.resident import Position, ResidentEngine
 from nodeloom.engine.workers.copies import APART
 from nodeloom.engine.workers.host_copies import HostCopies
@@ -20,6 +20,7 @@ from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, TrainingE
 from nodeloom.kernels.reference import merge
 from nodeloom.plan import merges
 from nodeloom.plan.merges import merged_bytes
+from nodeloom.plan.mode import Copies
 from nodeloom.sampling import WalkSampler
 
 NODES, EPOCHS = 900, 150
@@ -53,9 +54,9 @@ def run_of(monkeypatch, graph, num_worker, settings):
         plan = make_plan(graph, settings)
         found = []
         for part in plan.parts:
-            store = place.allocate(plan, part, graph)
+            store = modes.allocate(plan, part, graph)
             store.initialize()
-            engine, position = place.engine_of(graph, plan, part, store), Position()
+            engine, position = modes.engine_of(graph, plan, part, store), Position()
             found += [(dataclasses.replace(position), tables_of(store)) for _ in engine.run(position)]
         return SimpleNamespace(steps=found, store=store, plan=plan, total_pair=engine.total_pair)
 
@@ -102,7 +103,7 @@ def test_a_merge_is_that_of_the_definition(monkeypatch, communities, few_merges,
 
     def work(workers):
         plan = make_plan(graph, in_copies(optimizer="Momentum", num_thread=2))
-        store = place.allocate(plan, plan.parts[0], graph)
+        store = modes.allocate(plan, plan.parts[0], graph)
         store.initialize()
         base, random = tables_of(store), np.random.default_rng(workers.rank)
         for table in store._arrays().values():
@@ -247,7 +248,7 @@ def test_the_plan_says_what_workers_have(monkeypatch, communities):
 
     first, second = plans()
     assert first == dataclasses.replace(second, optimizer=first.optimizer)
-    assert (first.worker_tables, first.num_worker, first.grid, first.num_merge) == ("copies", 2, None, merges.MERGES)
+    assert (first.mode, first.num_worker, first.grid) == (Copies(merges.MERGES), 2, None)
     assert first.memory["base"] == first.memory["tables"] == 2 * NODES * 32 * 4
     assert first.memory["merge buffers"] == NODES * 33 * 4
     assert dict(first.rows())["tables"] == (

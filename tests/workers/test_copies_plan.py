@@ -19,6 +19,7 @@ from nodeloom.errors import ConfigError, DeviceError, MemoryLimitError
 from nodeloom.plan import merges
 from nodeloom.plan.memory import device_memory
 from nodeloom.plan.merges import extra_memory, merged_bytes, num_merges
+from nodeloom.plan.mode import Copies, Ring
 
 needs_pretence = pytest.mark.skipif(not INTERPRETED, reason="it pretends to have other GPUs than there are")
 
@@ -81,8 +82,8 @@ def test_bytes_of_a_merge(changes, factor):
 
 def test_the_rate_is_that_of_all_less_the_merges(monkeypatch, graph):
     gpu_workers.prepare(monkeypatch)
-    from nodeloom.engine.calibrate import with_rate
     from nodeloom.engine.gpu import calibrate
+    from nodeloom.engine.modes import with_rate
 
     monkeypatch.setattr(calibrate, "measured_rate", lambda plan: 1e9)
     plan = plans_of(monkeypatch, graph, 2)[0]
@@ -96,7 +97,7 @@ def test_the_rate_is_that_of_all_less_the_merges(monkeypatch, graph):
 def test_the_plan_says_what_workers_have(monkeypatch, graph):
     gpu_workers.prepare(monkeypatch)
     first, second = plans_of(monkeypatch, graph, 2)
-    assert (first.worker_tables, first.num_worker, first.grid, first.num_merge) == ("copies", 2, None, merges.MERGES)
+    assert (first.mode, first.num_worker, first.grid) == (Copies(merges.MERGES), 2, None)
     assert first.device_memory["base"] == first.device_memory["tables"] == 2 * 400 * 32 * 4
     assert first.device_memory["merge buffers"] == 400 * 33 * 4
     assert "vectors" in first.memory and "vectors" not in second.memory  # those are with worker 0
@@ -108,7 +109,7 @@ def test_the_plan_says_what_workers_have(monkeypatch, graph):
     )
     assert dict(first.rows())["device"].startswith("2 workers, this one on cuda:0, fp32 tables")
     longer = plans_of(monkeypatch, graph, 2, num_epoch=20_000)[0]
-    tiles = longer.total_pair / longer.pairs_per_tile / 2 / longer.num_merge  # between two merges
+    tiles = longer.total_pair / longer.pairs_per_tile / 2 / longer.mode.num_merge  # between two merges
     assert 1 < longer.tiles_per_pool <= tiles / 7
 
 
@@ -167,12 +168,12 @@ def test_main_memory_is_checked(monkeypatch, graph):
 
 def test_who_has_what(monkeypatch, graph):
     gpu_workers.prepare(monkeypatch)
-    assert plans_of(monkeypatch, graph, 2)[0].worker_tables == "copies"
-    assert plans_of(monkeypatch, graph, 2, worker_tables="copies")[0].worker_tables == "copies"
-    assert plans_of(monkeypatch, graph, 2, worker_tables="split")[0].worker_tables == "split"
-    assert plans_of(monkeypatch, graph, 2, num_partition=4)[0].worker_tables == "split"
+    assert isinstance(plans_of(monkeypatch, graph, 2)[0].mode, Copies)
+    assert isinstance(plans_of(monkeypatch, graph, 2, worker_tables="copies")[0].mode, Copies)
+    assert isinstance(plans_of(monkeypatch, graph, 2, worker_tables="split")[0].mode, Ring)
+    assert isinstance(plans_of(monkeypatch, graph, 2, num_partition=4)[0].mode, Ring)
     cpu = plans_of(monkeypatch, graph, 2, device="cpu")[0]
-    assert (cpu.worker_tables, cpu.device) == ("split", "cpu")
+    assert (type(cpu.mode), cpu.device) == (Ring, "cpu")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from gpu_runs import INTERPRETED
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
-from nodeloom.engine.place import allocate
+from nodeloom.engine.modes import allocate
 from nodeloom.errors import TrainingError
 
 __all__ = ["communities", "learned_by_one", "on_gpus"]  # fixtures

@@ -14,10 +14,11 @@ from worker_runs import settings_of
 from gpu_runs import GB, INTERPRETED
 from nodeloom import Graph
 from nodeloom.engine import make_plan
-from nodeloom.engine.calibrate import with_rate
+from nodeloom.engine.modes import with_rate
 from nodeloom.engine.workers import devices
 from nodeloom.errors import ConfigError, MemoryLimitError
 from nodeloom.plan import ring_on_gpus
+from nodeloom.plan.mode import Copies, Ring
 
 __all__ = ["communities"]  # a fixture
 
@@ -56,12 +57,12 @@ def test_more_parts_than_nodes_are_refused(monkeypatch):
 def test_parts_where_whole_tables_do_not_fit(monkeypatch, communities):
     graph, _ = communities
     plans = planned(monkeypatch, graph)
-    assert [plan.worker_tables for plan in plans] == ["copies"] * 2
+    assert [type(plan.mode) for plan in plans] == [Copies] * 2
     whole = plans[0].num_device_bytes
     values = {"dim": 256, "table_dtype": "fp32", "sampler": "device"}
     whole = planned(monkeypatch, graph, **values)[0].num_device_bytes
     plans = planned(monkeypatch, graph, free=int(whole * 2 / 0.95) - 4, **values)  # two share the GPU
-    assert [plan.worker_tables for plan in plans] == ["split"] * 2
+    assert [type(plan.mode) for plan in plans] == [Ring] * 2
     assert [(plan.grid.num_vertex_part, plan.grid.num_context_part) for plan in plans] == [(2, 4)] * 2
     assert "result" in plans[0].memory and "result" not in plans[1].memory
     assert plans[0].num_device_bytes == plans[1].num_device_bytes <= whole
@@ -71,7 +72,7 @@ def test_parts_where_whole_tables_do_not_fit(monkeypatch, communities):
     # What only whole tables can do says that they do not fit.
     with pytest.raises(MemoryLimitError, match="for whole tables"):
         planned(monkeypatch, graph, free=int(whole * 0.8), model="LINE", order=1, **values)
-    assert planned(monkeypatch, graph, num_partition=4)[0].worker_tables == "split"  # parts are asked for
+    assert planned(monkeypatch, graph, num_partition=4)[0].mode.grid.num_context_part == 4  # parts are asked for
 
 
 @pytest.mark.skipif(not INTERPRETED, reason="of a GPU that is none")
@@ -111,7 +112,7 @@ def test_what_fits_the_gpu_with_the_least_memory_is_taken(monkeypatch, communiti
     assert alone.grid is not None and alone.num_device_bytes <= short and alone.memory["tables"] > 0
     # GPUs that nobody asked for are left.
     plans = planned(monkeypatch, graph, gpu_memory_limit=50_000, **{**values, "device": "auto"})
-    assert [(plan.device, plan.worker_tables) for plan in plans] == [("cpu", "split")] * 2
+    assert [(plan.device, type(plan.mode)) for plan in plans] == [("cpu", Ring)] * 2
     assert [record.getMessage()[:60] for record in caplog.records] == [
         "training on the CPU, since GPUs have too little memory: plan"
     ]

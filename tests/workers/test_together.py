@@ -22,7 +22,7 @@ from worker_runs import (
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
-from nodeloom.engine.place import allocate
+from nodeloom.engine.modes import allocate
 from nodeloom.engine.workers import blocks, placement
 from nodeloom.engine.workers.blocks import WorkerBlocks
 from nodeloom.errors import ConfigError, MemoryLimitError, TrainingError
@@ -243,7 +243,7 @@ def test_a_tile_has_about_as_many_heads_and_negatives_in_any_grid(monkeypatch, c
     for num_worker in (2, 4):
         plan = together(monkeypatch, num_worker, lambda _: make_plan(graph, settings_of(augmentation_step=5)))[0]
         walks, negatives = blocks.tile_shape(plan)
-        assert plan.whole_walks
+        assert plan.mode.whole_walks
         assert 40 < walks * plan.nodes_per_walk / num_worker < 100
         assert negatives == max(2, round(plan.num_shared_negative / num_worker))
 

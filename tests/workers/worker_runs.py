@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, TrainConfig
 from nodeloom.engine import Settings, make_plan
 from nodeloom.engine.grid import GridEngine
-from nodeloom.engine.place import allocate, engine_of
+from nodeloom.engine.modes import allocate, engine_of
 from nodeloom.engine.resident import Position
 from nodeloom.engine.training import train
 from nodeloom.errors import TrainingInterrupted
@@ -24,19 +24,25 @@ def one_training(graph, settings, **options):
     return train(graph, make_plan(graph, settings), settings, **options)
 
 
+def with_grid(plan, grid, **changes):
+    """Return a plan with changes of its grid and of its mode."""
+    return dataclasses.replace(
+        plan, mode=dataclasses.replace(plan.mode, grid=dataclasses.replace(plan.grid, **grid), **changes)
+    )
+
+
 def run_of(monkeypatch, graph, num_worker, settings, *, grid=None, **changes):
     """Run the engine of every worker; return what each had in the end, and (round, worker, block, pairs) of every training.
 
     Parameters
     ----------
     grid : dict, optional
-        Changes of the grid of the plan; `changes` are those of the plan.
+        Changes of the grid of the plan; `changes` are those of its mode.
     """
     trained = []
 
     def work(workers):
-        plan = dataclasses.replace(make_plan(graph, settings), **changes)
-        plan = dataclasses.replace(plan, grid=dataclasses.replace(plan.grid, **(grid or {})))
+        plan = with_grid(make_plan(graph, settings), grid or {}, **changes)
         store = allocate(plan, plan.parts[0], graph)
         store.initialize()
         engine, position = engine_of(graph, plan, plan.parts[0], store), Position()
@@ -67,7 +73,7 @@ def pairs_by_block(trained):
 def pairs_of_one_process(graph, settings, **grid):
     """Return the pairs of each block that one process on the CPU trains, whose walks are the same, and its position in the end."""
     plan = make_plan(graph, settings)
-    plan = dataclasses.replace(plan, grid=dataclasses.replace(plan.grid, **grid))
+    plan = with_grid(plan, grid)
     store = allocate(plan, plan.parts[0], graph)
     store.initialize()
     engine, position = engine_of(graph, plan, plan.parts[0], store), Position()

@@ -1,8 +1,7 @@
-"""Measures how fast this machine trains, before the training."""
+"""Measures how fast the CPU trains whole tables, before the training."""
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -20,40 +19,12 @@ _TILES = 32
 _SECONDS = 0.15
 
 
-def with_rate(plan: Plan, *, compiled_only: bool = False) -> Plan:
-    """Return the plan with its rate, from training random walks of random nodes for a moment.
+def rate_of_walks(plan: Plan, *, compiled_only: bool = False) -> float:
+    """Return the positive pairs per second of this process with whole tables, from training random walks of random nodes for a moment.
 
-    Kernels are compiled here if they are not in the cache; with `compiled_only` the plan is then returned as it is, and so
-    is that of a GPU, which does not say what it has to compile. Sampling is not part of it (it takes a few per cent), and nodes are
-    drawn evenly, which is the worst case for the caches.
+    Kernels are compiled here if they are not in the cache; with `compiled_only` the answer is 0 then. Sampling is not part of it (it
+    takes a few per cent), and nodes are drawn evenly, which is the worst case for the caches.
     """
-    if plan.num_worker > 1:
-        if compiled_only:
-            return plan
-        from nodeloom.engine.workers.calibrate import measured_rate as rate_of_workers
-
-        return dataclasses.replace(plan, rate=rate_of_workers(plan, _whole_rate))
-    if plan.grid is not None:
-        from nodeloom.engine.grid.calibrate import measured_rate as rate_in_parts
-
-        return dataclasses.replace(plan, rate=rate_in_parts(plan))
-    if plan.device != "cpu":
-        return plan if compiled_only else dataclasses.replace(plan, rate=_whole_rate(plan))
-    rate = _rate_of_walks(plan, compiled_only=compiled_only)
-    return dataclasses.replace(plan, rate=rate or None)
-
-
-def _whole_rate(plan: Plan) -> float:
-    """Return the positive pairs per second of this process with whole tables on its device."""
-    if plan.device == "cpu":
-        return _rate_of_walks(plan, compiled_only=False)
-    from nodeloom.engine.gpu.calibrate import measured_rate
-
-    return measured_rate(plan)
-
-
-def _rate_of_walks(plan: Plan, *, compiled_only: bool) -> float:
-    """Return the same for the CPU; 0 if something would have to be compiled, and may not."""
     part = max(plan.parts, key=lambda part: part.row)
     rows = min(plan.num_nodes, max(1, _FLOATS // part.row))
     index_type = np.int32 if plan.num_nodes <= 2**31 - 1 else np.int64

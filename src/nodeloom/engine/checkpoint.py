@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nodeloom.engine.place import AnyStore
+from nodeloom.engine.modes import AnyStore
 from nodeloom.engine.resident import Position, diverged
 from nodeloom.engine.torchrun import place
 from nodeloom.errors import ConfigError, ModelError, OutputError, describe

@@ -13,7 +13,7 @@ import numpy as np
 from nodeloom.engine.checkpoint import Checkpoints, ModelTables
 from nodeloom.engine.initial import Vectors, warm_tables
 from nodeloom.engine.interrupt import StopRequest
-from nodeloom.engine.place import AnyStore, allocate, engine_of, peak_device_memory, sent_by, waited_by
+from nodeloom.engine.modes import AnyStore, allocate, engine_of, peak_device_memory, sent_by, waited_by
 from nodeloom.engine.progress import Progress, Report, checked_callbacks, peak_memory, tell
 from nodeloom.engine.resident import Position, diverged
 from nodeloom.errors import ConfigError, NodeloomError, TrainingInterrupted

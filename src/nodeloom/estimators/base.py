@@ -112,7 +112,7 @@ class NodeEmbedding(FittedVectors):
             If training would be refused.
         """
         from nodeloom.engine import make_plan
-        from nodeloom.engine.calibrate import with_rate
+        from nodeloom.engine.modes import with_rate
         from nodeloom.engine.workers.membership import together
 
         settings = self._settings()

@@ -12,6 +12,7 @@ from nodeloom.plan.grid_size import wanted
 from nodeloom.plan.machine import Machine
 from nodeloom.plan.memory import device_memory, host_memory
 from nodeloom.plan.merges import extra_memory, host_buffer_rows, merged_bytes, num_buffer, num_merges
+from nodeloom.plan.mode import Copies
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.ring import check_memory
 from nodeloom.plan.settings import Settings
@@ -75,11 +76,12 @@ def copies_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machin
             )
         )
     chosen = fitting[0]
+    assert isinstance(chosen.mode, Copies)
     rest = {name: count for name, count in chosen.memory.items() if name != "vectors"}  # worker 0 has those
     check_memory(rest, machine.main_memory, chosen.memory["vectors"])
     devices = ", ".join(dict.fromkeys(worker.device for worker in machine.workers))
     reason = (
-        f"{machine.num_worker} workers with whole tables each on {devices}; changes are merged {chosen.num_merge} times, "
+        f"{machine.num_worker} workers with whole tables each on {devices}; changes are merged {chosen.mode.num_merge} times, "
         f"{size(merged_bytes(chosen))} each"
     )
     return dataclasses.replace(chosen, memory=rest if machine.rank else chosen.memory, reason=reason)
@@ -90,7 +92,7 @@ def _with_merges(plan: Plan, graph: Graph, num_worker: int) -> Plan:
     number = num_merges(plan, num_worker)
     tiles = plan.total_pair / len(plan.parts) / (plan.pairs_per_tile * plan.positive_reuse * num_worker * number)
     plan = dataclasses.replace(
-        plan, num_worker=num_worker, worker_tables="copies", num_merge=number,
+        plan, num_worker=num_worker, mode=Copies(number),
         tiles_per_pool=max(1, min(plan.tiles_per_pool, math.ceil(tiles / _POOLS))),
     )  # fmt: skip
     # What is largest comes first: of a refusal people see the begin.
@@ -121,7 +123,7 @@ def copies_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machin
     threads = min(worker.num_thread for worker in machine.workers)  # hosts may differ, and all merge as often
     number = num_merges(dataclasses.replace(plan, num_thread=threads), num)
     plan = dataclasses.replace(
-        plan, num_worker=num, worker_tables="copies", num_merge=number,
+        plan, num_worker=num, mode=Copies(number),
         tiles_per_pool=max(1, min(plan.tiles_per_pool, _tiles(plan, num, number))),
     )  # fmt: skip
     memory = host_memory(plan, graph)

@@ -12,6 +12,7 @@ from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.partition import Grid, Placement, assign, choose_grid
 from nodeloom.plan.machine import Machine
 from nodeloom.plan.memory import device_memory, episode_chunk, host_memory
+from nodeloom.plan.mode import Blocks
 from nodeloom.plan.settings import Settings
 from nodeloom.typing import DoubleArray
 from nodeloom.units import size
@@ -60,7 +61,7 @@ def placement_of(plan: Plan, graph: Graph) -> Placement:
     """
     assert plan.grid is not None
     parts = plan.grid.num_vertex_part, plan.grid.num_context_part
-    if plan.in_files and range_balance(graph.strengths) <= _SPREAD:
+    if isinstance(plan.mode, Blocks) and plan.mode.storage == "file" and range_balance(graph.strengths) <= _SPREAD:
         finer = max(parts)
         dtype = np.int32 if -(-graph.num_nodes // finer) * finer <= np.iinfo(np.int32).max else np.int64
         return Placement(np.arange(graph.num_nodes, dtype=dtype), *parts)
@@ -87,7 +88,6 @@ def grid_on_cpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine, 
     """
     whole, limit = host_memory(plan, graph), machine.own.main_memory
     in_files = limit is not None and sum(whole.values()) > limit
-    plan = dataclasses.replace(plan, in_files=in_files)
     free = (limit if limit is not None else 1 << 62) if in_files else 1 << 62
     balance = range_balance(graph.strengths) if in_files else float("inf")
     if balance > _SPREAD:
@@ -113,7 +113,8 @@ def grid_on_cpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine, 
             memory.pop(name)
         grid = dataclasses.replace(grid, reason=f"{grid.num_vertex_part} x {grid.num_context_part} blocks.")
     memory.pop("fixed")
-    plan = dataclasses.replace(plan, grid=grid, memory=memory, reason=f"{reason} {grid.reason}")
+    mode = Blocks(grid, "file" if in_files else "memory")
+    plan = dataclasses.replace(plan, mode=mode, memory=memory, reason=f"{reason} {grid.reason}")
     if in_files:
         _check_disk(whole["tables"] + whole.get("moments", 0), machine)
     return plan
@@ -160,7 +161,7 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine, reas
     on_device = fixed | {name: number for name, number in grid.memory.items() if name != "fixed"}
     on_device["units"] = unit_memory(plan, grid.num_vertex_part, grid.num_context_part)
     return dataclasses.replace(
-        plan, grid=grid, memory=memory, device_memory=on_device, reason=f"{reason} {grid.reason}"
+        plan, mode=Blocks(grid), memory=memory, device_memory=on_device, reason=f"{reason} {grid.reason}"
     )
 
 

@@ -47,9 +47,9 @@ def num_merges(plan: Plan, num_worker: int) -> int:
     return max(LEAST_MERGES, min(wanted, affordable))
 
 
-def merging_seconds(plan: Plan) -> float:
+def merging_seconds(plan: Plan, num_merge: int) -> float:
     """Return about how long all merges of a part take."""
-    return plan.num_merge * _seconds_of_merge(plan)
+    return num_merge * _seconds_of_merge(plan)
 
 
 def _seconds_of_merge(plan: Plan) -> float:

@@ -12,6 +12,7 @@ from nodeloom.model.optimizer import Optimizer
 from nodeloom.model.parts import Part
 from nodeloom.partition import Grid
 from nodeloom.plan.learning_rate import Schedule
+from nodeloom.plan.mode import Blocks, Copies, Mode, Ring, Whole
 from nodeloom.plan.reach import Reach
 from nodeloom.units import duration, rate, sizes
 
@@ -64,22 +65,14 @@ class Plan:
         Bytes of main memory by what they are for.
     device_memory : dict of str to int
         Bytes on the GPU by what they are for; empty on the CPU.
-    grid : Grid or None
-        The parts that tables are trained in; None where they are trained whole.
-    in_files : bool
-        Whether the tables of a grid lie in temporary files.
+    mode : Whole, Copies, Blocks or Ring
+        Where the tables are, and what workers share.
     episode_chunk : int
         In a grid on a GPU: walks that are there at a time while pairs are sorted.
     reason : str
         Why there is a grid, and why of this shape.
     num_worker : int
         Workers that train together.
-    worker_tables : {"copies", "split"} or None
-        What each of several workers has: whole tables, or a row of the grid.
-    num_merge : int
-        How often whole tables of workers are merged in the training of a part.
-    whole_walks : bool
-        Whether workers train whole walks in their blocks, and not pair by pair.
     rate : float or None
         Expected positive pairs per second, measured on this machine; None if not measured.
     """
@@ -115,15 +108,16 @@ class Plan:
     table_dtype: Literal["fp32", "bf16"] = "fp32"
     sampler: Literal["device", "host"] = "device"
     device_memory: dict[str, int] = dataclasses.field(default_factory=dict)
-    grid: Grid | None = None
-    in_files: bool = False
+    mode: Mode = dataclasses.field(default_factory=Whole)
     episode_chunk: int = 0
     reason: str = ""
     num_worker: int = 1
-    worker_tables: Literal["copies", "split"] | None = None
-    num_merge: int = 0
-    whole_walks: bool = False
     rate: float | None = None
+
+    @property
+    def grid(self) -> Grid | None:
+        """The parts that tables are trained in; None where they are trained whole."""
+        return self.mode.grid if isinstance(self.mode, Blocks | Ring) else None
 
     @property
     def nodes_per_walk(self) -> int:
@@ -204,11 +198,14 @@ class Plan:
             ),
         ]
         rows += [("not trained", sentence) for sentence in self.reach.sentences()]
-        if self.grid is not None:
-            where = "in temporary files" if self.in_files else "in main memory"
-            rows.append(("grid", self.reason if self.num_worker > 1 else f"tables {where}. {self.reason}"))
-        elif self.num_worker > 1:
-            rows.append(("tables", f"{self.reason}."))
+        match self.mode:
+            case Copies():
+                rows.append(("tables", f"{self.reason}."))
+            case Blocks(storage=storage):
+                where = "in temporary files" if storage == "file" else "in main memory"
+                rows.append(("grid", f"tables {where}. {self.reason}"))
+            case Ring():
+                rows.append(("grid", self.reason))
         rows.append(("memory", sizes(self.memory)))
         if self.device_memory:
             rows.append(("GPU memory", sizes(self.device_memory)))
@@ -227,7 +224,7 @@ class Plan:
         plain["parts"] = [dataclasses.asdict(part) for part in self.parts]
         plain["reach"] = dataclasses.asdict(self.reach)
         plain["optimizer"] = self.optimizer.name
-        plain["grid"] = None if self.grid is None else dataclasses.asdict(self.grid)
+        plain["mode"] = {"name": type(self.mode).__name__, **dataclasses.asdict(self.mode)}
         if not isinstance(self.schedule, str):
             plain["schedule"] = getattr(self.schedule, "__name__", "function")
         return {

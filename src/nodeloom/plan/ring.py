@@ -11,6 +11,7 @@ from nodeloom.partition import Grid, Handovers, rounds
 from nodeloom.plan.grid_size import wanted
 from nodeloom.plan.machine import Machine
 from nodeloom.plan.memory import host_memory
+from nodeloom.plan.mode import Ring
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.settings import Settings
 from nodeloom.units import size
@@ -78,7 +79,7 @@ def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, machine: Machi
         context_bytes=4, moved_bytes=moved, memory=dict(memory), reason=reason,
     )  # fmt: skip
     return dataclasses.replace(
-        plan, grid=grid, memory=memory | result, num_worker=num, worker_tables="split", whole_walks=whole, reason=reason
+        plan, mode=Ring(grid, whole_walks=whole), memory=memory | result, num_worker=num, reason=reason
     )
 
 

@@ -13,6 +13,7 @@ from nodeloom.plan.formats import in_formats
 from nodeloom.plan.grid_size import dealt_balance, grid_on_gpu, pair_memory, unit_memory, wanted
 from nodeloom.plan.machine import Machine
 from nodeloom.plan.memory import device_memory, episode_chunk, host_memory
+from nodeloom.plan.mode import Ring
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.ring import (
     PARTS_PER_WORKER,
@@ -207,5 +208,5 @@ def _in_parts(sizes_of: _Sizes, num_worker: int, num_part: int, limit: int, dire
         context_bytes=context_bytes, moved_bytes=moved, memory=dict(memory), reason=reason,
     )  # fmt: skip
     return dataclasses.replace(
-        plan, grid=grid, memory=main, device_memory=memory, num_worker=num_worker, worker_tables="split", reason=reason
+        plan, mode=Ring(grid), memory=main, device_memory=memory, num_worker=num_worker, reason=reason
     )

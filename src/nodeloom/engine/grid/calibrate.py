@@ -13,6 +13,7 @@ from nodeloom.engine.grid.store import GridStore
 from nodeloom.engine.grid.tables import FileTable
 from nodeloom.engine.resident import Position
 from nodeloom.partition import assign
+from nodeloom.plan.mode import Blocks
 from nodeloom.plan.plan import Plan
 
 _NODES, _EDGES_PER_NODE = 1 << 15, 8
@@ -29,17 +30,18 @@ def measured_rate(plan: Plan) -> float:
     """
     from nodeloom.graph import Graph
 
-    assert plan.grid is not None
+    grid = plan.grid
+    assert grid is not None
     nodes = min(_NODES, plan.num_nodes)
     ends = np.random.default_rng(0).integers(nodes, size=(_EDGES_PER_NODE * nodes, 2), dtype=np.int32)
     graph = Graph.from_edges(ends, num_nodes=nodes)
     part = max(plan.parts, key=lambda part: part.row * part.order)
     pairs = _PAIRS["cpu" if plan.device == "cpu" else "gpu"]
-    grid = dataclasses.replace(
-        plan.grid, num_vertex_part=2, num_context_part=2, vertex_slots=2, context_slots=2, episode_pairs=pairs // 2
+    cut = dataclasses.replace(
+        grid, num_vertex_part=2, num_context_part=2, vertex_slots=2, context_slots=2, episode_pairs=pairs // 2
     )
     small = dataclasses.replace(
-        plan, num_nodes=nodes, num_edges=graph.num_edges, num_epoch=max(1, pairs // graph.num_edges), grid=grid, in_files=False,
+        plan, num_nodes=nodes, num_edges=graph.num_edges, num_epoch=max(1, pairs // graph.num_edges), mode=Blocks(cut),
         lr=1e-6, weight_decay=0.0, two_sided=True,
     )  # fmt: skip
     store = GridStore(
@@ -50,8 +52,8 @@ def measured_rate(plan: Plan) -> float:
     marks = [(seen.num_pair, seen.seconds) for seen in GridEngine(graph, small, part, store).run(Position())]
     first = marks[min(1, len(marks) - 2)]  # without what is compiled in the first episode
     rate = (marks[-1][0] - first[0]) / max(marks[-1][1] - first[1], 1e-9)
-    num_block = plan.grid.num_vertex_part * plan.grid.num_context_part
-    return 1.0 / (1.0 / min(rate, _transfer_rate(plan)) + _BLOCK_SECONDS * num_block / plan.grid.episode_pairs)
+    num_block = grid.num_vertex_part * grid.num_context_part
+    return 1.0 / (1.0 / min(rate, _transfer_rate(plan)) + _BLOCK_SECONDS * num_block / grid.episode_pairs)
 
 
 def _transfer_rate(plan: Plan) -> float:
@@ -59,7 +61,7 @@ def _transfer_rate(plan: Plan) -> float:
     grid = plan.grid
     assert grid is not None
     per_pair = grid.moved_bytes / grid.episode_pairs
-    if per_pair == 0 or (plan.device == "cpu" and not plan.in_files):
+    if per_pair == 0 or (plan.device == "cpu" and plan.mode == Blocks(grid)):
         return float("inf")
     if plan.device != "cpu":
         from nodeloom.engine.gpu.calibrate import copied_per_second

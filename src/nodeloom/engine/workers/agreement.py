@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nodeloom.errors import ConfigError, describe
+from nodeloom.plan.mode import Copies, Ring
 from nodeloom.plan.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ OWN = {
 
 _OF_PLAN = (
     "num_epoch", "augmentation_step", "random_walk_length", "walks_per_tile", "tiles_per_pool", "num_shared_negative", "lr",
-    "weight_decay", "table_dtype", "worker_tables", "whole_walks", "num_merge",
+    "weight_decay", "table_dtype",
 )  # fmt: skip
 _OF_GRID = ("num_vertex_part", "num_context_part", "episode_pairs")
 
@@ -95,7 +96,12 @@ def check_plan(workers: Workers, plan: Plan) -> Plan:
         As :func:`check_same`.
     """
     own = {f"plan: {name}": getattr(plan, name) for name in _OF_PLAN}
-    if plan.grid is not None:
-        own |= {f"plan: {name}": getattr(plan.grid, name) for name in _OF_GRID}
+    own["plan: mode"] = type(plan.mode).__name__
+    match plan.mode:
+        case Copies(num_merge):
+            own["plan: num_merge"] = num_merge
+        case Ring(grid, whole_walks):
+            own["plan: whole_walks"] = whole_walks
+            own |= {f"plan: {name}": getattr(grid, name) for name in _OF_GRID}
     check_same(workers, own)
     return plan

@@ -18,6 +18,7 @@ from nodeloom.kernels.cpu.parallel import collect, slices
 from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.model.parts import Part
 from nodeloom.partition import Block, Train
+from nodeloom.plan.mode import Ring
 from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, mix
 
@@ -46,7 +47,8 @@ class WorkerBlocks(CpuBlocks):
         self, graph: Graph, plan: Plan, part: Part, store: WorkerStore, noise: Noise, workers: Workers
     ) -> None:
         super().__init__(graph, plan, part, store, noise)  # type: ignore[arg-type]
-        self._workers = workers
+        assert isinstance(plan.mode, Ring)
+        self._workers, self._whole_walks = workers, plan.mode.whole_walks
         self._walks_per_tile, self._num_negative = tile_shape(plan)
         self._all_walks = np.empty((0, 0), self._index_type)
 
@@ -59,7 +61,7 @@ class WorkerBlocks(CpuBlocks):
         draw_negatives(
             self._noise.prob, self._noise.alias, np.uint64(0), 0, np.empty((0, self._num_negative), np.int32)
         )
-        if plan.whole_walks:
+        if self._whole_walks:
             rows = np.zeros((1, self._none[0].shape[1]), np.float32)
             moments = [rows[: plan.optimizer.num_moment > number] for number in (0, 1)] * 2
             negatives = np.empty((0, self._num_negative), np.int32)
@@ -89,11 +91,11 @@ class WorkerBlocks(CpuBlocks):
 
     def begin_row(self, vertex_part: int, following: int | None = None) -> list[int]:
         """Sort the pairs of a vertex part, unless whole walks are trained."""
-        return [] if self._plan.whole_walks else super().begin_row(vertex_part, following)
+        return [] if self._whole_walks else super().begin_row(vertex_part, following)
 
     def train(self, block: Block, lr: float, key: int) -> tuple[int, float, float]:
         """Train a block whose parts are here; return its positive pairs, and the loss and the weight of it."""
-        if self._plan.whole_walks:
+        if self._whole_walks:
             return self._train_walks(block, lr, key)
         self._train(Train(0, (), 0, block, 0, 0), lr, key)
         loss, weight = self.end_row()

@@ -14,6 +14,7 @@ from nodeloom.engine.workers.blocks import tile_shape
 from nodeloom.kernels.cpu.block_walks import train_block_walks
 from nodeloom.kernels.cpu.parallel import collect
 from nodeloom.plan.merges import merging_seconds
+from nodeloom.plan.mode import Blocks, Copies, Ring
 from nodeloom.plan.plan import Plan
 
 _FLOATS = 1 << 24  # of a part: far more than the caches hold
@@ -21,11 +22,8 @@ _TILES = 64
 _SECONDS = 0.15
 
 
-def measured_rate(plan: Plan, rate_alone: Callable[[Plan], float]) -> float:
-    """Return the positive pairs per second of all workers, from training random walks of random nodes in a block for a moment.
-
-    All workers are taken to be as fast as this one. Transfers are hidden behind training as long as a part takes less to travel than to
-    be trained; they are no part of it, nor is the drawing of walks. Merges of whole tables are.
+def rate_of_copies(plan: Plan, rate_alone: Callable[[Plan], float]) -> float:
+    """Return the positive pairs per second of workers with whole tables, all as fast as this one, merges included.
 
     Parameters
     ----------
@@ -34,15 +32,23 @@ def measured_rate(plan: Plan, rate_alone: Callable[[Plan], float]) -> float:
     rate_alone : callable
         Measures the pairs per second of one process with whole tables.
     """
-    if plan.worker_tables == "copies":
-        pairs = plan.total_pair / len(plan.parts)
-        return pairs / (pairs / (rate_alone(plan) * plan.num_worker) + merging_seconds(plan))
-    grid = plan.grid
-    assert grid is not None
-    if not plan.whole_walks:
+    assert isinstance(plan.mode, Copies)
+    pairs = plan.total_pair / len(plan.parts)
+    return pairs / (pairs / (rate_alone(plan) * plan.num_worker) + merging_seconds(plan, plan.mode.num_merge))
+
+
+def rate_in_ring(plan: Plan) -> float:
+    """Return the positive pairs per second of all workers, from training random walks of random nodes in a block for a moment.
+
+    All workers are taken to be as fast as this one. Transfers are hidden behind training as long as a part takes less to travel than to
+    be trained; they are no part of it, nor is the drawing of walks.
+    """
+    assert isinstance(plan.mode, Ring)
+    grid = plan.mode.grid
+    if not plan.mode.whole_walks:
         from nodeloom.engine.grid.calibrate import measured_rate as sorted_rate
 
-        resting = dataclasses.replace(plan, grid=dataclasses.replace(grid, moved_bytes=0))
+        resting = dataclasses.replace(plan, mode=Blocks(dataclasses.replace(grid, moved_bytes=0)))
         return sorted_rate(resting) * plan.num_worker
     part = plan.parts[0]
     rows = max(1, min(plan.num_nodes // grid.num_context_part, _FLOATS // part.row))

@@ -16,6 +16,7 @@ from nodeloom.engine.resident import Position, ResidentEngine, Span
 from nodeloom.engine.workers.host_copies import HostCopies
 from nodeloom.errors import GraphError, NodeloomError, TrainingError
 from nodeloom.model.parts import Part
+from nodeloom.plan.mode import Copies
 from nodeloom.plan.plan import Plan
 
 if TYPE_CHECKING:
@@ -112,8 +113,9 @@ class CopiesEngine:
     def _span(self, position: Position, tile: int) -> Span:
         """Return what each worker trains to the next merge: at the end as much as is left, to a tile."""
         plan, num_worker = self.plan, self.workers.num_worker
+        assert isinstance(plan.mode, Copies)
         per_tile = position.pairs_per_tile(float(plan.pairs_per_tile * plan.positive_reuse))
-        period = self.total_pair / plan.num_merge
+        period = self.total_pair / plan.mode.num_merge
         goal = min(self.total_pair, (round(position.num_pair / period) + 1) * period)
         num_tile = max(1, math.ceil((goal - position.num_pair) / (per_tile * num_worker)))
         return Span(num_worker, tile + num_tile, position.num_pair, per_tile)

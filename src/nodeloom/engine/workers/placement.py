@@ -9,6 +9,7 @@ import numpy as np
 from nodeloom.engine.workers.group import Workers
 from nodeloom.partition import Placement, assign, communities
 from nodeloom.partition.communities import MAX_PART
+from nodeloom.plan.mode import Ring
 from nodeloom.plan.plan import Plan
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ def placement_of_workers(plan: Plan, graph: Graph, workers: Workers) -> Placemen
     Where whole walks are trained, parts are communities: a walk stays in one for a while, so most of its pairs are in few blocks, and a
     row that is fetched serves many of them. Worker 0 finds them, since all must have the same.
     """
-    assert plan.grid is not None
-    parts = plan.grid.num_vertex_part, plan.grid.num_context_part
-    if not plan.whole_walks or parts[1] > MAX_PART:
+    assert isinstance(plan.mode, Ring)
+    parts = plan.mode.grid.num_vertex_part, plan.mode.grid.num_context_part
+    if not plan.mode.whole_walks or parts[1] > MAX_PART:
         return assign(graph.strengths, *parts)
     if workers.rank == 0:
         found = communities(

@@ -1,0 +1,206 @@
+"""What each mode is made of: the store of a part, the engine that trains it, and how fast that is."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nodeloom.engine.calibrate import rate_of_walks
+from nodeloom.engine.grid import GridEngine, GridStore
+from nodeloom.engine.grid.calibrate import measured_rate as rate_in_blocks
+from nodeloom.engine.memory import MainMemory
+from nodeloom.engine.resident import Position, ResidentEngine
+from nodeloom.engine.storage import Storage
+from nodeloom.engine.tables import Tables
+from nodeloom.model.parts import Part
+from nodeloom.plan.grid_size import placement_of
+from nodeloom.plan.mode import Blocks, Copies, Ring, Whole
+from nodeloom.plan.plan import Plan
+from nodeloom.plan.tables import tables_of
+from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    from nodeloom.engine.workers.group import Workers
+    from nodeloom.graph import Graph
+
+
+class AnyStore(Protocol):
+    """What training, checkpoints and warm starts need of a store, wherever its tables are."""
+
+    def initialize(self) -> None:
+        """Give the tables their first values."""
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all distinct tables."""
+
+    def read(self, name: str) -> FloatArray | None:
+        """Return a table by name, float32 [N, row], in main memory: itself if it is there, else a copy. None if another worker gets it."""
+
+    def write(self, name: str, values: FloatArray, rows: npt.NDArray[np.bool_] | None = None) -> None:
+        """Set the first columns of a table, of all rows or of those where the mask `rows` is true."""
+
+    def is_sound(self) -> bool:
+        """Tell whether all values are finite, and none of a table is beyond :data:`nodeloom.model.optimizer.LARGEST_VALUE`."""
+
+
+class AnyEngine(Protocol):
+    """What training needs of an engine."""
+
+    total_pair: int
+
+    def run(self, position: Position) -> Iterator[Position]:
+        """Train from a position to the end, and yield it after every pool."""
+
+    def settle(self) -> None:
+        """Wait until nothing is under way: the tables are at rest, and the position is theirs."""
+
+
+class Way(NamedTuple):
+    """How a mode is trained on a device.
+
+    Attributes
+    ----------
+    allocate : callable
+        ``(plan, part, graph)`` to the store of the part, of zeros.
+    engine : callable
+        ``(graph, plan, part, store)`` to the engine that trains the store.
+    rate : callable
+        ``(plan)`` to the positive pairs per second that are measured on this machine.
+    """
+
+    allocate: Callable[[Plan, Part, Graph], AnyStore]
+    engine: Callable[[Graph, Plan, Part, Any], AnyEngine]
+    rate: Callable[[Plan], float]
+
+
+def way_of(plan: Plan) -> Way:
+    """Return how the mode of a plan is trained on its device."""
+    on_cpu = plan.device == "cpu"
+    match plan.mode:
+        case Whole() if on_cpu:
+            return Way(_in_memory, ResidentEngine, rate_of_walks)
+        case Whole():
+            from nodeloom.engine.gpu import GpuEngine
+            from nodeloom.engine.gpu.calibrate import measured_rate as rate_of_gpu
+
+            return Way(_on_gpu, GpuEngine, rate_of_gpu)
+        case Copies():
+            from nodeloom.engine.workers.calibrate import rate_of_copies
+            from nodeloom.engine.workers.copies import CopiesEngine
+
+            alone = way_of(dataclasses.replace(plan, mode=Whole())).rate
+            allocate = _copies_on_cpus if on_cpu else _copies_on_gpus
+            return Way(allocate, CopiesEngine, lambda plan: rate_of_copies(plan, alone))
+        case Blocks():
+            return Way(_in_blocks, GridEngine, rate_in_blocks)
+        case Ring():
+            from nodeloom.engine.workers.calibrate import rate_in_ring
+            from nodeloom.engine.workers.engine import WorkerEngine
+
+            return Way(_ring_of_cpus if on_cpu else _ring_of_gpus, WorkerEngine, rate_in_ring)
+
+
+def with_rate(plan: Plan, *, compiled_only: bool = False) -> Plan:
+    """Return the plan with its rate, measured by training for a moment.
+
+    Kernels are compiled for it if they are not in the cache; with `compiled_only` a plan whose kernels may have to be is returned as it is.
+    """
+    if not compiled_only or isinstance(plan.mode, Blocks):
+        return dataclasses.replace(plan, rate=way_of(plan).rate(plan))
+    if plan.mode == Whole() and plan.device == "cpu":
+        return dataclasses.replace(plan, rate=rate_of_walks(plan, compiled_only=True) or None)
+    return plan
+
+
+def allocate(plan: Plan, part: Part, graph: Graph) -> AnyStore:
+    """Return the store of a part, of zeros."""
+    return way_of(plan).allocate(plan, part, graph)
+
+
+def engine_of(graph: Graph, plan: Plan, part: Part, store: AnyStore) -> AnyEngine:
+    """Return the engine that trains the store of a part."""
+    return way_of(plan).engine(graph, plan, part, store)
+
+
+def _in_memory(plan: Plan, part: Part, graph: Graph) -> AnyStore:
+    memory = MainMemory(plan.num_thread)
+    specs = tables_of(part, plan.num_nodes)
+    return Tables(specs, plan.optimizer.num_moment, lambda spec, _: Storage(memory, spec.num_rows, spec.row))
+
+
+def _on_gpu(plan: Plan, part: Part, graph: Graph) -> AnyStore:
+    from nodeloom.engine.gpu import GpuStore
+
+    return GpuStore.allocate(
+        plan.num_nodes, part, plan.optimizer.num_moment, device=plan.device, table_dtype=plan.table_dtype
+    )
+
+
+def _in_blocks(plan: Plan, part: Part, graph: Graph) -> AnyStore:
+    return GridStore(
+        part, placement_of(plan, graph), plan.optimizer.num_moment,
+        table_dtype="fp32" if plan.device == "cpu" else plan.table_dtype,
+        in_files=isinstance(plan.mode, Blocks) and plan.mode.storage == "file", num_thread=plan.num_thread,
+    )  # fmt: skip
+
+
+def _copies_on_cpus(plan: Plan, part: Part, graph: Graph) -> AnyStore:
+    from nodeloom.engine.workers.host_copies import HostCopies
+
+    return HostCopies(plan, part, _workers())
+
+
+def _copies_on_gpus(plan: Plan, part: Part, graph: Graph) -> AnyStore:
+    from nodeloom.engine.workers.copies_store import CopiesStore
+
+    return CopiesStore.of(plan, part, _workers())
+
+
+def _ring_of_cpus(plan: Plan, part: Part, graph: Graph) -> AnyStore:
+    from nodeloom.engine.workers import WorkerStore, placement_of_workers
+
+    workers = _workers()
+    placement = placement_of_workers(plan, graph, workers)
+    return WorkerStore(part, placement, plan.optimizer.num_moment, workers, num_thread=plan.num_thread)
+
+
+def _ring_of_gpus(plan: Plan, part: Part, graph: Graph) -> AnyStore:
+    from nodeloom.engine.workers import placement_of_workers
+    from nodeloom.engine.workers.gpu_store import GpuWorkerStore
+
+    workers = _workers()
+    return GpuWorkerStore(
+        part, placement_of_workers(plan, graph, workers), plan.optimizer.num_moment, workers,
+        device=plan.device, table_dtype=plan.table_dtype, num_thread=plan.num_thread,
+    )  # fmt: skip
+
+
+def _workers() -> Workers:
+    from nodeloom.engine.workers import join
+
+    workers = join()
+    assert workers is not None
+    return workers
+
+
+def sent_by(store: AnyStore) -> tuple[int, ...]:
+    """Return the bytes that this worker has sent to others, for each round that had something to send."""
+    return tuple(getattr(store, "sent", ()))
+
+
+def waited_by(store: AnyStore) -> float:
+    """Return the seconds that this worker has spent on merges, waiting for the others included."""
+    return float(getattr(store, "waited", 0.0))
+
+
+def peak_device_memory(plan: Plan) -> int:
+    """Return the largest number of bytes that were in use on the plan's device so far; 0 for the CPU."""
+    if plan.device == "cpu":
+        return 0
+    from nodeloom.engine.gpu.device import Device
+
+    return Device(plan.device).peak_memory()
