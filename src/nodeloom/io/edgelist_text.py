@@ -110,7 +110,7 @@ class TextReader:
         pending: deque[Future[_Block]] = deque()
         with ThreadPoolExecutor(self._num_thread) as pool:
             for text in itertools.chain(read, blocks):
-                if len(text) <= HEAD and not pending:  # a thread takes longer to start
+                if reading.line == 1 and len(text) <= HEAD:  # a thread takes longer to start
                     self._collect(reading, self._cut(reading, text, not self._collector.is_text))
                     continue
                 pending.append(pool.submit(self._cut, reading, text, not self._collector.is_text))
