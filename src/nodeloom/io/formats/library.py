@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Bytes of memory for each byte of a file, as measured on files that NetworkX wrote. Of an edge they are 1.4 to 2.4 kB in
 # GraphML, 1.8 in GEXF, 1.2 to 1.5 in GML, 0.75 in Pajek, 0.5 to 0.8 in adjacency lists.
-_PER_BYTE = {"GraphML": 36, "GEXF": 36, "GML": 32, "Pajek": 48, "adjacency lists": 100}
+_PER_BYTE = {"GraphML": 40, "GEXF": 40, "GML": 36, "Pajek": 80, "adjacency lists": 100}
 _LARGE = 1 << 30  # of memory, which is told
 _LONGEST = 1 << 16  # characters of a line that is cut letter by letter
 
