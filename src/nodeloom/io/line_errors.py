@@ -40,7 +40,10 @@ def bad_line(place: str, status: int, line: str, layout: Layout, form: EdgeForma
         What the user says.
     """
     if status in (kernels.BAD_QUOTE, kernels.ESCAPE):
-        hint = "Write two quotes for one within quotes, and end a cell where its quotes end; a cell has one line."
+        hint = (
+            "Write two quotes for one within quotes, and end a cell where its quotes end. A cell has one line here: "
+            "a table with cells of several lines is read by pandas.read_csv; give Graph.from_pandas the frame, or write it as Parquet."
+        )
         return DataError(describe(place, expected="cells in whole quotes", got=line, hint=hint))
     cells = layout.cut(line, form.comment)
     places = layout.places.tolist()
