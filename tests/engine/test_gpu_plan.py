@@ -190,8 +190,8 @@ def test_without_being_asked_the_cpu_takes_over_and_says_so(on_gpu, large, caplo
         plan = on_gpu.plan(large, device="auto")
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert record.getMessage().startswith("training on the CPU, since cuda:0 would need ")
-    assert "has 95 kB free" in record.getMessage()
+    assert record.getMessage().startswith("training on the CPU, since GPUs have too little memory: plan: ")
+    assert "at most 95 kB on cuda:0 (Testcard), got " in record.getMessage()
     expected = on_gpu.plan(large, device="cpu")
     assert plan.to_dict() == expected.to_dict()
     assert plan.device == "cpu" and not plan.device_memory

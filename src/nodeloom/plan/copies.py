@@ -60,6 +60,7 @@ def copies_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machin
     ConfigError
         If bf16 was asked for and rows are too wide.
     """
+    refuse_parts(settings)
     worker = machine.smallest_gpu
     limit = machine.workers[worker].device_memory
     plans = [_with_merges(p, graph, machine.num_worker) for p in in_formats(plan, settings)]

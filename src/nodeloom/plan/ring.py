@@ -34,7 +34,7 @@ _ROWS_OF_A_PAIR = 1.0
 """Rows that a pair fetches for itself where pairs are sorted, with as many negatives: whole walks are trained if they fetch fewer."""
 
 
-def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> Plan:
+def ring_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> Plan:
     """Return the plan with a grid of as many vertex parts as there are workers.
 
     Raises
@@ -61,7 +61,9 @@ def grid_of_workers(plan: Plan, graph: Graph, settings: Settings, machine: Machi
     number = max(num_episodes(plan, moved, speed, _BYTES_PER_SECOND) for speed in speeds)
     most = max(1, plan.num_epoch * plan.num_edges // number)
     least = min((limit for limit in limits if limit is not None), default=None)
-    room = None if least is None else least - sum(memory.values())
+    threads = max(worker.num_thread for worker in machine.workers)  # hosts may differ, and all have the same episodes
+    fixed = _memory(dataclasses.replace(plan, num_thread=threads), graph, num, num_part)
+    room = None if least is None else least - sum(fixed.values())
     if room is not None and room > 0:
         most = max(1, min(most, int(room * _WALK_SHARE / pair_bytes)))
     memory["walks"] = round(most * walk_bytes)

@@ -1,4 +1,4 @@
-"""The plan of several workers on GPUs: whole tables for each, or parts that they own."""
+"""The plan of several workers on GPUs that share the tables: each has a vertex part, and context parts go round."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from nodeloom.errors import MemoryLimitError, describe
-from nodeloom.log import logger
 from nodeloom.partition import Grid
-from nodeloom.plan.copies import copies_on_gpus, refuse_parts
 from nodeloom.plan.formats import in_formats
 from nodeloom.plan.grid_size import dealt_balance, grid_on_gpu, pair_memory, unit_memory, wanted
 from nodeloom.plan.machine import Machine
@@ -39,45 +37,7 @@ _DTYPE_BYTES = {"fp32": 4, "bf16": 2}
 _SHORT_ROWS = 1 << 16  # rows of a context part that 16 bits can number
 
 
-def tables_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> Plan | None:
-    """Return the plan with whole tables on the GPU of every worker, or with parts where those do not fit or parts are asked for.
-
-    Parameters
-    ----------
-    plan, graph, settings, machine
-        As for :func:`split_on_gpus`.
-
-    Returns
-    -------
-    Plan or None
-        None if neither fits GPUs that nobody asked for.
-
-    Raises
-    ------
-    ConfigError, MemoryLimitError
-        As :func:`split_on_gpus` and :func:`nodeloom.plan.copies.copies_on_gpus`.
-    """
-    tables, parts = settings.resource.worker_tables, wanted(settings)
-    if tables == "copies":
-        refuse_parts(settings)
-    needs_whole = any(part.order == 1 for part in plan.parts)
-    try:
-        if tables == "copies" or (tables == "auto" and parts is None):
-            try:
-                return copies_on_gpus(plan, graph, settings, machine)
-            except MemoryLimitError:
-                if tables == "copies" or needs_whole:
-                    raise
-        return split_on_gpus(plan, graph, settings, machine)
-    except MemoryLimitError as error:
-        if settings.resource.device != "auto" or tables == "copies":
-            raise
-        if machine.rank == 0:
-            logger.warning("training on the CPU, since GPUs have too little memory: %s", error)
-        return None
-
-
-def split_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> Plan:
+def ring_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> Plan:
     """Return the plan with parts for the GPU of every worker.
 
     Pairs are sorted by part on the device, so nodes are dealt to the parts by strength. A worker has two context parts, so that one
