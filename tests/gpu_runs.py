@@ -102,13 +102,13 @@ class OnGpu:
         """Let the engine of the GPU call the kernels of the CPU, if there is no card."""
         if not INTERPRETED:
             return
-        from nodeloom.engine.gpu import resident, samplers, store
+        from nodeloom.engine.gpu import memory, resident, samplers
 
         self._monkeypatch.setattr(resident, "train_walks", train_walks)
         self._monkeypatch.setattr(samplers, "first_order_walks", first_order_walks)
         self._monkeypatch.setattr(samplers, "second_order_walks", second_order_walks)
         self._monkeypatch.setattr(samplers, "draw_negatives", draw_negatives)
-        self._monkeypatch.setattr(store, "uniform_rows", uniform_rows)
+        self._monkeypatch.setattr(memory, "uniform_rows", uniform_rows)
 
     def record(self, *, device="cuda"):
         """Return a list that every call of the kernel that trains on a device is added to, until the next list is asked for."""
@@ -177,7 +177,7 @@ def snapshots(graph, plan):
         engine, position = modes.engine_of(graph, plan, part, store), Position()
         for _ in engine.run(position):
             engine.settle()
-            tables = {name: np.array(table) for name, table in store.tables().items()}
+            tables = {name: np.array(store.read(name)) for name in store.names()}
             found[index, position.num_tile] = SimpleNamespace(num_pair=position.num_pair, tables=tables)
     return found
 

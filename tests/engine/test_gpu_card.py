@@ -11,11 +11,13 @@ from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan, modes
 from nodeloom.engine.device import find_gpu
+from nodeloom.engine.tables import Tables
 from nodeloom.kernels.cpu import initial
 from nodeloom.kernels.cpu.optimizer import MOMENTUM, SGD
 from nodeloom.kernels.reference import skipgram as reference
 from nodeloom.model.parts import Part
 from nodeloom.plan.defaults import initial_scale
+from nodeloom.plan.tables import tables_of
 from nodeloom.rng import Purpose, stream
 
 pytestmark = pytest.mark.gpu
@@ -23,7 +25,8 @@ pytestmark = pytest.mark.gpu
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("triton", reason="triton is not installed")
 
-from nodeloom.engine.gpu import GpuEngine, GpuStore  # noqa: E402
+from nodeloom.engine.gpu import GpuEngine  # noqa: E402
+from nodeloom.engine.gpu.memory import storage_on  # noqa: E402
 from nodeloom.kernels.gpu.skipgram import Launch, train_walks  # noqa: E402
 
 GB = 10**9
@@ -263,20 +266,20 @@ def test_rows_beyond_32_bits(optimizer, dtype, tied, index_type):
 def test_stores_beyond_32_bits(table_dtype):
     make_room(*[torch.float32 if table_dtype == "fp32" else torch.bfloat16] * 2)
     part = Part(order=2, first=0, dim=120, row=ROW, seed=3)
-    store = GpuStore.allocate(NUM_NODES, part, 0, device="cuda:0", table_dtype=table_dtype)
+    store = Tables(tables_of(part, NUM_NODES), 0, storage_on("cuda:0", table_dtype))
     store.initialize()
     key, scale = np.uint64(stream(3, Purpose.INITIAL_VERTEX)), np.float32(initial_scale(120))
     for first in (0, 2**24 - 8, 2**25 - 8, NUM_NODES - 16):
         rows = np.empty((16, ROW), np.float32)
         initial.uniform_rows(key, first, 120, scale, rows)
-        found = store.vertex[first : first + 16].float().cpu().numpy()
+        found = store.of("vertex")[0][first : first + 16].float().cpu().numpy()
         np.testing.assert_allclose(found, rows, rtol=0 if table_dtype == "fp32" else 2**-8)
     assert store.is_sound()
     values = np.zeros((NUM_NODES, 1), np.float32)
     values[NODES, 0] = np.arange(len(NODES)) % 256
     store.write("context", values, values[:, 0] > 0)
-    found = store.context[torch.tensor(NODES, device="cuda"), 0].float().cpu().numpy()
+    found = store.of("context")[0][torch.tensor(NODES, device="cuda"), 0].float().cpu().numpy()
     np.testing.assert_array_equal(found, values[NODES, 0])
-    assert int(torch.count_nonzero(store.context[:, 0])) == np.count_nonzero(values)
-    store.context[-1, -1] = float("nan")
+    assert int(torch.count_nonzero(store.of("context")[0][:, 0])) == np.count_nonzero(values)
+    store.of("context")[0][-1, -1] = float("nan")
     assert not store.is_sound()

@@ -12,15 +12,17 @@ import pytest
 
 from nodeloom import DeepWalk, Graph
 from nodeloom.datasets import planted_partition
+from nodeloom.engine.modes import allocate
+from nodeloom.engine.tables import Tables
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, TrainingError, TrainingInterrupted
 from nodeloom.io.model_file import read_model
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("triton", reason="triton is not installed")
 
-from nodeloom.engine.gpu import GpuEngine, GpuStore, resident  # noqa: E402
+from nodeloom.engine.gpu import GpuEngine, resident  # noqa: E402
 from nodeloom.engine.gpu import device as device_module  # noqa: E402
-from nodeloom.engine.gpu import store as store_module  # noqa: E402
+from nodeloom.engine.gpu import memory as memory_module  # noqa: E402
 from nodeloom.engine.gpu.device import Device, explained  # noqa: E402
 from nodeloom.kernels.gpu.skipgram import Launch  # noqa: E402
 from nodeloom.sampling import WalkSampler  # noqa: E402
@@ -114,7 +116,7 @@ def test_extremes_are_finite_vectors_or_an_error(on_gpu, small, values):
 
 
 def test_nan_without_a_nan_loss_is_found(quick, small, monkeypatch, tmp_path):
-    monkeypatch.setattr(GpuStore, "is_sound", lambda store: False)
+    monkeypatch.setattr(Tables, "is_sound", lambda store: False)
     with pytest.raises(TrainingError, match=r"diverged at epoch 10\d\.\d of 100"):
         quick.train(small)
     path = tmp_path / "c.safetensors"
@@ -127,9 +129,10 @@ def test_nan_without_a_nan_loss_is_found(quick, small, monkeypatch, tmp_path):
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_one_bad_value_is_found(on_gpu, small, value, dtype):
     plan = on_gpu.plan(small, table_dtype="bf16" if dtype is torch.bfloat16 else "fp32")
-    store = GpuStore.allocate(100, plan.parts[0], 0, device="cuda:0", table_dtype=plan.table_dtype)
+    store = allocate(plan, plan.parts[0], small)
     assert store.is_sound()
-    for table in (store.vertex, store.context):
+    for name in ("vertex", "context"):
+        table = store.of(name)[0]
         table[99, 15] = value
         assert not store.is_sound()
         table[99, 15] = 1
@@ -183,12 +186,12 @@ def test_memory_that_is_gone_for_a_copy(quick, small, monkeypatch, name):
     # Regression: what a store itself does with the device told of no memory in the driver's words.
     owner, function = {
         "is_sound": (torch, "aminmax"), "read": (torch.Tensor, "cpu"), "write": (Device, "upload"),
-        "initialize": (store_module, "uniform_rows"),
+        "initialize": (memory_module, "uniform_rows"),
     }[name]  # fmt: skip
     plan = quick.plan(small)
-    store = GpuStore.allocate(100, plan.parts[0], 0, device="cuda:0", table_dtype="fp32")
+    store = allocate(plan, plan.parts[0], small)
     values = np.zeros((100, 16), np.float32)
-    arguments = {"write": ("vertex", values), "read": ("vertex",), "initialize": (plan.parts[0], 1)}
+    arguments = {"write": ("vertex", values), "read": ("vertex",)}
     monkeypatch.setattr(owner, function, failing(None, FULL))
     with pytest.raises(MemoryLimitError) as caught:
         getattr(store, name)(*arguments.get(name, ()))

@@ -8,6 +8,7 @@ import pytest
 from gpu_runs import Trained, same_tables
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
+from nodeloom.engine import training
 from nodeloom.kernels.cpu.optimizer import SGD
 from nodeloom.model.optimizer import LARGEST_STEP
 from nodeloom.plan.learning_rate import factors
@@ -15,7 +16,7 @@ from nodeloom.plan.learning_rate import factors
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("triton", reason="triton is not installed")
 
-from nodeloom.engine.gpu import GpuStore, resident, samplers
+from nodeloom.engine.gpu import resident, samplers
 from nodeloom.engine.gpu.layout import CLIP_ABOVE
 from nodeloom.kernels.gpu.skipgram import Launch
 
@@ -42,17 +43,14 @@ def small():
 
 @pytest.mark.parametrize(("asked", "used"), [("auto", "fp32"), ("fp32", "fp32"), ("bf16", "bf16")])
 def test_table_dtype(quick, small, monkeypatch, asked, used):
-    stores, real = [], GpuStore.allocate.__func__
-    monkeypatch.setattr(
-        GpuStore, "allocate", classmethod(lambda cls, *a, **k: stores.append((real(cls, *a, **k), k)) or stores[-1][0])
-    )
+    stores, real = [], training.allocate
+    monkeypatch.setattr(training, "allocate", lambda *arguments: stores.append(real(*arguments)) or stores[-1])
     calls = quick.record()
     tables = quick.train(small, table_dtype=asked, optimizer="Adam")
-    ((store, given),) = stores
-    assert given["table_dtype"] == used
+    (store,) = stores
     wanted = {"fp32": "torch.float32", "bf16": "torch.bfloat16"}[used]
-    assert {str(store.vertex.dtype), str(store.context.dtype)} == {wanted}
-    assert {str(moment.dtype) for moment in (*store.vertex_moments, *store.context_moments)} == {"torch.float32"}
+    dtypes = {name: str(storage.array.dtype) for name, storage in store.storages().items()}
+    assert dtypes == {name: "torch.float32" if "moment" in name else wanted for name in dtypes} and len(dtypes) == 6
     assert {str(call.vertex) for call in calls} == {str(call.context) for call in calls} == {wanted}
     assert tables.vertex.dtype == tables.context.dtype == np.float32
 

@@ -19,8 +19,9 @@ from nodeloom.plan.memory import POOL_SLOTS
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("triton", reason="triton is not installed")
 
-from nodeloom.engine.gpu import GpuEngine, GpuStore
+from nodeloom.engine.gpu import GpuEngine
 from nodeloom.engine.gpu.device import Device
+from nodeloom.engine.modes import allocate
 
 PAIRS = np.random.default_rng(0).integers(0, 5000, (60_000, 2))
 WEIGHTS = np.random.default_rng(1).gamma(1.0, size=len(PAIRS)) + 0.01
@@ -67,9 +68,7 @@ def bytes_of(*tensors):
 def built(graph, plan):
     """Build all that a training of the part that takes most has on the device; return its store."""
     part = max(plan.parts, key=lambda part: part.row * part.order)
-    store = GpuStore.allocate(
-        plan.num_nodes, part, plan.optimizer.num_moment, device=plan.device, table_dtype=plan.table_dtype
-    )
+    store = allocate(plan, part, graph)
     GpuEngine(graph, plan, part, store)
     return store
 
@@ -96,8 +95,9 @@ def test_memory_to_the_byte(on_gpu, graphs, monkeypatch, name, kind):
     plan = on_gpu.plan(graph, **CASES[name])
     memory = Memory(monkeypatch)
     store = built(graph, plan)
-    tables = [store.vertex] if store.tied else [store.vertex, store.context]
-    moments = store.vertex_moments if store.tied else store.vertex_moments + store.context_moments
+    arrays = {name: storage.array for name, storage in store.storages().items()}
+    tables = [array for name, array in arrays.items() if "moment" not in name]
+    moments = [array for name, array in arrays.items() if "moment" in name]
     planned = dict(plan.device_memory)
     assert bytes_of(*tables) == planned.pop("tables")
     assert bytes_of(*moments) == planned.pop("moments", 0)

@@ -11,7 +11,7 @@ from scipy import stats
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
-from nodeloom.engine.grid import GridEngine, GridStore, cpu
+from nodeloom.engine.grid import GridEngine, cpu
 from nodeloom.engine.modes import allocate, engine_of
 from nodeloom.engine.resident import Position
 from nodeloom.errors import GraphError, TrainingError, TrainingInterrupted
@@ -39,7 +39,6 @@ def in_grid(engine, graph, parts, *, slots=(2, 3), episodes=8, in_files=False, *
 
 def run(graph, plan, part=0):
     store = allocate(plan, plan.parts[part], graph)
-    assert isinstance(store, GridStore)
     store.initialize()
     grid_engine = engine_of(graph, plan, plan.parts[part], store)
     assert isinstance(grid_engine, GridEngine)
@@ -213,7 +212,7 @@ def test_the_orders_of_line(engine, graph, values):
     assert found.report.loss == pytest.approx(resident.report.loss, abs=0.08)
     assert (found.context is found.vertex) == (values["order"] == 1)
     store, _, _ = run(graph, in_grid(engine, graph, (4, 4), **values))
-    assert store.tied
+    assert "context" not in store.names()
 
 
 def test_the_order_of_nodes_comes_and_goes(engine, graph):
@@ -223,12 +222,24 @@ def test_the_order_of_nodes_comes_and_goes(engine, graph):
     store.write("vertex", values)
     some = np.arange(graph.num_nodes) % 3 == 0
     store.write("context", values, some)
-    for _ in range(2):
-        store.to_slots()
-        assert (store.sides["vertex"][0].array[store.placement.slot] == values).all()
-        assert not (store.sides["vertex"][0].array[: graph.num_nodes] == values).all()
+
+    def are_read():
         assert (store.read("vertex")[:, :16] == values).all()
         assert (store.read("context")[some] == values[some]).all() and not store.read("context")[~some].any()
+
+    (trained, _, _), slot = store.of("vertex"), store.placement.slot
+    for _ in range(2):
+        assert (trained[slot] == values).all() and not (trained[: graph.num_nodes] == values).all()
+        are_read()
+        assert not np.shares_memory(store.read("vertex"), trained)  # a copy, unless rows are moved
+        with store.ordered_by_node():
+            are_read()
+            assert np.shares_memory(store.read("vertex"), trained) and (trained[: graph.num_nodes] == values).all()
+    with pytest.raises(OSError, match="full"), store.ordered_by_node():
+        raise OSError("full")
+    assert (trained[slot] == values).all()
+    store.order_by_node()
+    assert np.shares_memory(store.read("vertex"), trained)
 
 
 def test_first_values_are_those_of_the_resident_engine(engine, graph):
@@ -292,9 +303,9 @@ def test_errors_of_threads_and_of_values_reach_the_caller(engine, graph, monkeyp
     def broken(self, first, out):
         raise OSError("the disk is gone")
 
-    from nodeloom.engine.grid.tables import FileTable
+    from nodeloom.engine.grid.storage import FileStorage
 
-    monkeypatch.setattr(FileTable, "load", broken)
+    monkeypatch.setattr(FileStorage, "load", broken)
     with pytest.raises(OSError, match="the disk is gone"):
         run(graph, in_grid(engine, graph, (2, 2), num_epoch=5, in_files=True))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nodeloom.engine import make_plan
 from nodeloom.engine.memory import MainMemory, aligned_zeros, packed, unpacked
 from nodeloom.engine.modes import allocate
-from nodeloom.engine.storage import Storage
+from nodeloom.engine.storage import storage_in
 from nodeloom.engine.tables import Tables
 from nodeloom.kernels.reference.initial import uniform_rows
 from nodeloom.model.optimizer import LARGEST_VALUE
@@ -77,7 +77,7 @@ def test_tables_of_any_name_are_written_and_read_in_blocks(monkeypatch, dtype):
     monkeypatch.setattr("nodeloom.engine.storage._BLOCK", 50)
     specs = [TableSpec("entity", 37, 3, Uniform(5, 0.5), align=16), TableSpec("relation", 4, 2)]
     memory = MainMemory(2, dtype)
-    tables = Tables(specs, 1, lambda spec, is_moment: Storage(memory, spec.num_rows, spec.row))
+    tables = Tables(specs, 1, storage_in(memory))
     assert tables.names() == ("entity", "entity_moment1", "relation", "relation_moment1")
     assert [tables.read(name).shape for name in tables.names()] == [(37, 16), (37, 16), (4, 2), (4, 2)]
     tables.initialize()

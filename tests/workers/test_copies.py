@@ -41,11 +41,11 @@ def of_gpus(**values):
 
 def tables_of(store):
     """Return the tables of a worker itself, whoever it is."""
-    return {name: tensor.float().cpu().numpy().copy() for name, tensor in store._tensors().items()}
+    return {name: storage.array.float().cpu().numpy().copy() for name, storage in store.storages().items()}
 
 
 def run_of(monkeypatch, graph, num_worker, settings, **changes):
-    """Run the engine of every worker; return, for each, what there is after every merge, and its store."""
+    """Run the engine of every worker; return, for each, what there is after every merge, and the last engine."""
 
     def work(workers):
         plan = dataclasses.replace(make_plan(graph, settings), **changes)
@@ -55,7 +55,7 @@ def run_of(monkeypatch, graph, num_worker, settings, **changes):
             store.initialize()
             engine, position = modes.engine_of(graph, plan, part, store), Position()
             found += [(dataclasses.replace(position), tables_of(store)) for _ in engine.run(position)]
-        return SimpleNamespace(steps=found, store=store, plan=plan, total_pair=engine.total_pair)
+        return SimpleNamespace(steps=found, engine=engine, plan=plan, total_pair=engine.total_pair)
 
     with monkeypatch.context() as patch:
         return together(patch, num_worker, work)
@@ -91,8 +91,7 @@ def test_all_have_the_same_after_a_merge(monkeypatch, communities, on_gpus, num_
     (_, before), (_, after) = first.steps[-2:]
     assert all(np.isfinite(after[name]).all() and not np.array_equal(before[name], after[name]) for name in after)
     # The base is what all have now.
-    store = first.store
-    for name, base in store.base.items():
+    for name, base in first.engine._merger.base.items():
         np.testing.assert_array_equal(base.float().cpu().numpy(), after[name])
     # Pairs add up, to a tile of each worker.
     position = first.steps[-1][0]
@@ -124,14 +123,15 @@ def test_what_is_sent_is_counted(monkeypatch, communities, on_gpus):
         each = round(merged * 2 * (num_worker - 1) / num_worker)
         assert merges.merged_bytes(found[0].plan) == merged
         for result in found:
-            assert result.store.sent == [each] * len(result.steps)
-            assert 0 < result.store.waited <= result.steps[-1][0].seconds
+            assert result.engine.sent == [each] * len(result.steps)
+            assert 0 < result.engine.waited <= result.steps[-1][0].seconds
 
 
 @pytest.fixture
 def trained(monkeypatch):
     """Return what each worker trains: (number of its first walk, walks, learning rates), call by call."""
     from nodeloom.engine.gpu import resident
+    from nodeloom.engine.workers.copies import APART
 
     calls = {}
     real = resident.GpuEngine._train
@@ -144,7 +144,7 @@ def trained(monkeypatch):
 
     def train(self, slot, walks, num_tile, seed):
         if walks.max() >= 0:
-            calls.setdefault(self.store.workers.rank, []).append(
+            calls.setdefault(self._offset // APART, []).append(
                 (numbers[id(self._walks)], walks.cpu().numpy().copy(), slot.lr[:num_tile].cpu().numpy().copy())
             )
         real(self, slot, walks, num_tile, seed)
@@ -231,10 +231,10 @@ def test_workers_learn_what_one_learns(monkeypatch, communities, on_gpus, learne
 
 def test_without_merges_workers_learn_less(monkeypatch, communities, on_gpus, learned_by_one):
     # The judge above must not be content with what one worker has learned.
-    from nodeloom.engine.workers.copies_store import CopiesStore
+    from nodeloom.engine.workers.gpu_merger import GpuMerger
 
     graph, community = communities
-    monkeypatch.setattr(CopiesStore, "merge", lambda self, number: None)
+    monkeypatch.setattr(GpuMerger, "merge", lambda self, number: None)
     found = together(monkeypatch, 4, lambda _: one_training(graph, of_gpus()))
     assert accuracy(found[0].vertex, community) < learned_by_one - 3
 
@@ -279,10 +279,12 @@ def test_a_warm_start_is_the_base_too(monkeypatch, communities, on_gpus):
         store.write("vertex", values)
         mask = np.arange(NODES) % 2 == 0
         store.write("context", values, mask)
-        for name, base in store.base.items():
+        merger = modes.engine_of(graph, plan, plan.parts[0], store)._merger
+        merger.prepare()
+        for name, base in merger.base.items():
             np.testing.assert_array_equal(base.cpu().numpy(), tables_of(store)[name])
-        assert len(store.base) == 2
-        store.merge(0)  # changes nothing
+        assert len(merger.base) == 2
+        merger.merge(0)  # changes nothing
         return first, tables_of(store)
 
     with monkeypatch.context() as patch:
@@ -328,7 +330,7 @@ def failing(rank, what):
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_worker_that_diverges_ends_all(monkeypatch, communities, on_gpus, rank):
     graph, _ = communities
-    work = failing(rank, lambda engine: engine.store.vertex.fill_(float("nan")))
+    work = failing(rank, lambda engine: engine._engine.tables.of("vertex")[0].fill_(float("nan")))
     with monkeypatch.context() as patch:
         found = together(patch, 2, lambda workers: work(workers, graph, of_gpus()))
     assert found[0] == found[1]

@@ -15,7 +15,7 @@ from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan, modes
 from nodeloom.engine.resident import Position, ResidentEngine
 from nodeloom.engine.workers.copies import APART
-from nodeloom.engine.workers.host_copies import HostCopies
+from nodeloom.engine.workers.merger import Merger
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, TrainingError
 from nodeloom.kernels.reference import merge
 from nodeloom.plan import merges
@@ -44,11 +44,11 @@ def in_copies(**values):
 
 
 def tables_of(store):
-    return {name: table.copy() for name, table in store._arrays().items()}
+    return {name: storage.array.copy() for name, storage in store.storages().items()}
 
 
 def run_of(monkeypatch, graph, num_worker, settings):
-    """Run the engine of every worker; return, for each, what there is after every merge, its store and its plan."""
+    """Run the engine of every worker; return, for each, what there is after every merge, its engine and its plan."""
 
     def work(workers):
         plan = make_plan(graph, settings)
@@ -58,7 +58,7 @@ def run_of(monkeypatch, graph, num_worker, settings):
             store.initialize()
             engine, position = modes.engine_of(graph, plan, part, store), Position()
             found += [(dataclasses.replace(position), tables_of(store)) for _ in engine.run(position)]
-        return SimpleNamespace(steps=found, store=store, plan=plan, total_pair=engine.total_pair)
+        return SimpleNamespace(steps=found, engine=engine, plan=plan, total_pair=engine.total_pair)
 
     with monkeypatch.context() as patch:
         return together(patch, num_worker, work)
@@ -89,7 +89,7 @@ def test_all_have_the_same_after_a_merge(monkeypatch, communities, few_merges, n
                 np.testing.assert_array_equal(table, others[name], err_msg=name)
     (_, before), (_, after) = first.steps[-2:]
     assert all(np.isfinite(after[name]).all() and not np.array_equal(before[name], after[name]) for name in after)
-    for name, base in first.store.base.items():
+    for name, base in first.engine._merger.base.items():
         np.testing.assert_array_equal(base, after[name])
     # Pairs add up, to a tile of each worker.
     position = first.steps[-1][0]
@@ -106,19 +106,21 @@ def test_a_merge_is_that_of_the_definition(monkeypatch, communities, few_merges,
         store = modes.allocate(plan, plan.parts[0], graph)
         store.initialize()
         base, random = tables_of(store), np.random.default_rng(workers.rank)
-        for table in store._arrays().values():
+        merger = modes.engine_of(graph, plan, plan.parts[0], store)._merger
+        merger.prepare()
+        for table in merger.tables.values():
             table += random.normal(0, 0.1, table.shape).astype(np.float32)
         own = tables_of(store)
-        store.merge(0)
-        return base, own, tables_of(store), store
+        merger.merge(0)
+        return base, own, tables_of(store), merger
 
     with monkeypatch.context() as patch:
         found = together(patch, num_worker, work)
-    base, _, merged, store = found[0]
-    assert len(store._pieces) == 2 and store._rows == 100
+    base, _, merged, merger = found[0]
+    assert len(merger._pieces) == 2 and merger._rows == 100
     for name, table in merged.items():
         owns = [own[name].astype(np.float64) for _, own, _, _ in found]
-        if name in store.base:
+        if name in merger.base:
             changes = [own - base[name] for own in owns]
             squares = sum((change**2).sum(1) for change in changes)
             expected, before = np.empty_like(owns[0]), base[name].astype(np.float64)
@@ -136,8 +138,8 @@ def test_what_is_sent_is_counted(monkeypatch, communities, few_merges):
         merged = 2 * NODES * (32 * (4 + 4 * num_moment) + 4)
         assert merged_bytes(found[0].plan) == merged
         for result in found:
-            assert result.store.sent == [round(merged * 2 * (num_worker - 1) / num_worker)] * len(result.steps)
-            assert 0 < result.store.waited <= result.steps[-1][0].seconds
+            assert result.engine.sent == [round(merged * 2 * (num_worker - 1) / num_worker)] * len(result.steps)
+            assert 0 < result.engine.waited <= result.steps[-1][0].seconds
 
 
 def test_no_walk_is_drawn_twice_and_the_rate_sees_the_pairs_of_all(monkeypatch, communities, few_merges):
@@ -177,7 +179,7 @@ def test_workers_learn_what_one_learns_and_without_merges_less(monkeypatch, comm
         assert [result.vertex is None for result in found] == [False] + [True] * (num_worker - 1)
         assert accuracy(found[0].vertex, community) > least
     assert accuracy(found[0].vertex, np.random.default_rng(1).permutation(community)) < 45  # control
-    monkeypatch.setattr(HostCopies, "merge", lambda self, number: None)  # the judge must not be content with that
+    monkeypatch.setattr(Merger, "merge", lambda self, number: None)  # the judge must not be content with that
     found = together(monkeypatch, 4, lambda _: one_training(graph, in_copies()))
     assert accuracy(found[0].vertex, community) < expected - 3
 
@@ -210,16 +212,16 @@ def test_a_worker_that_diverges_ends_all(monkeypatch, communities, rank):
     graph, _ = communities
 
     def work(workers):
-        real = HostCopies.merge
+        real = Merger.merge
 
         def merge_badly(self, number):
             real(self, number)
-            if self.workers.rank == rank:
-                self._arrays()["vertex"].fill(np.nan)
+            if self._workers.rank == rank:
+                self.tables["vertex"].fill(np.nan)
 
         with pytest.MonkeyPatch.context() as patch:
             if workers.rank == rank:
-                patch.setattr(HostCopies, "merge", merge_badly)
+                patch.setattr(Merger, "merge", merge_badly)
             workers.barrier()
             try:
                 one_training(graph, in_copies())

@@ -77,6 +77,16 @@ class ModelTables:
                 self.tensors[name] = np.zeros((self.plan.num_nodes, self.plan.dim), np.float32)
             self.tensors[name][:, part.first : part.first + part.dim] = table[:, : part.dim]
 
+    def finish(self, index: int, store: AnyStore) -> None:
+        """Take over the tables of a part that is trained no more."""
+        store.order_by_node()
+        self.put(index, store, moments=False)
+
+    def forget(self) -> None:
+        """Let go of tables that are those of a store, and not copies: their rows move."""
+        if len(self.plan.parts) == 1 and self.plan.parts[0].row == self.plan.dim:
+            self.tensors.clear()
+
     def get(self, index: int, store: AnyStore, *, missing: str = "") -> None:
         """Copy the columns of a part into its store; tables that are not there stay as they are."""
         part = self.plan.parts[index]
@@ -163,6 +173,13 @@ class Checkpoints:
             return None
         if not store.is_sound():  # never over a good one
             raise diverged(self.plan, position.num_pair / self.graph.num_edges)
+        try:
+            with store.ordered_by_node():
+                return self._write(tables, index, store, position)
+        finally:
+            tables.forget()
+
+    def _write(self, tables: ModelTables, index: int, store: AnyStore, position: Position) -> Path | None:
         tables.put(index, store)
         self._last = time.monotonic()
         if self.path is None:

@@ -24,6 +24,9 @@ class Memory(Protocol):
     def zeros(self, num_rows: int, row: int) -> Any:
         """Return rows of zeros, [num_rows, row]."""
 
+    def no_rows(self, row: int) -> Any:
+        """Return an array without rows, float32 [0, row], in place of a moment that there is not."""
+
     def read(self, array: Any, rows: Rows) -> FloatArray:
         """Return rows, float32 [R, row]: the memory itself if they can be read there."""
 
@@ -57,6 +60,10 @@ class MainMemory:
     def zeros(self, num_rows: int, row: int) -> npt.NDArray[Any]:
         """Return rows of zeros, [num_rows, row]."""
         return aligned_zeros(num_rows, row, self.dtype)
+
+    def no_rows(self, row: int) -> FloatArray:
+        """Return an array without rows, float32 [0, row]."""
+        return np.empty((0, row), np.float32)
 
     def read(self, array: npt.NDArray[Any], rows: Rows) -> FloatArray:
         """Return rows, float32 [R, row]: the memory itself for a slice of float32."""

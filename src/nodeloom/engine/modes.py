@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from nodeloom.engine.calibrate import rate_of_walks
-from nodeloom.engine.grid import GridEngine, GridStore
+from nodeloom.engine.grid import GridEngine, grid_tables
 from nodeloom.engine.grid.calibrate import measured_rate as rate_in_blocks
 from nodeloom.engine.memory import MainMemory
 from nodeloom.engine.resident import Position, ResidentEngine
-from nodeloom.engine.storage import Storage
+from nodeloom.engine.storage import storage_in
 from nodeloom.engine.tables import Tables
 from nodeloom.model.parts import Part
 from nodeloom.plan.grid_size import placement_of
@@ -43,6 +44,12 @@ class AnyStore(Protocol):
     def write(self, name: str, values: FloatArray, rows: npt.NDArray[np.bool_] | None = None) -> None:
         """Set the first columns of a table, of all rows or of those where the mask `rows` is true."""
 
+    def order_by_node(self) -> None:
+        """Move the rows of the tables to the order of the nodes, for good: they are not trained any more."""
+
+    def ordered_by_node(self) -> AbstractContextManager[None]:
+        """Have all rows in the order of the nodes for a while; what was read meanwhile is in another order after that."""
+
     def is_sound(self) -> bool:
         """Tell whether all values are finite, and none of a table is beyond :data:`nodeloom.model.optimizer.LARGEST_VALUE`."""
 
@@ -51,6 +58,14 @@ class AnyEngine(Protocol):
     """What training needs of an engine."""
 
     total_pair: int
+
+    @property
+    def sent(self) -> Sequence[int]:
+        """The bytes that this worker has sent to others, for each round that had something to send."""
+
+    @property
+    def waited(self) -> float:
+        """Seconds that this worker has spent on merges, waiting for the others included."""
 
     def run(self, position: Position) -> Iterator[Position]:
         """Train from a position to the end, and yield it after every pool."""
@@ -82,19 +97,22 @@ def way_of(plan: Plan) -> Way:
     on_cpu = plan.device == "cpu"
     match plan.mode:
         case Whole() if on_cpu:
-            return Way(_in_memory, ResidentEngine, rate_of_walks)
+            return Way(_whole, ResidentEngine, rate_of_walks)
         case Whole():
             from nodeloom.engine.gpu import GpuEngine
             from nodeloom.engine.gpu.calibrate import measured_rate as rate_of_gpu
 
-            return Way(_on_gpu, GpuEngine, rate_of_gpu)
+            return Way(_whole, GpuEngine, rate_of_gpu)
         case Copies():
             from nodeloom.engine.workers.calibrate import rate_of_copies
             from nodeloom.engine.workers.copies import CopiesEngine
 
             alone = way_of(dataclasses.replace(plan, mode=Whole())).rate
-            allocate = _copies_on_cpus if on_cpu else _copies_on_gpus
-            return Way(allocate, CopiesEngine, lambda plan: rate_of_copies(plan, alone))
+            return Way(
+                _copies,
+                lambda graph, plan, part, tables: CopiesEngine(graph, plan, part, tables, _workers()),
+                lambda plan: rate_of_copies(plan, alone),
+            )
         case Blocks():
             return Way(_in_blocks, GridEngine, rate_in_blocks)
         case Ring():
@@ -126,38 +144,25 @@ def engine_of(graph: Graph, plan: Plan, part: Part, store: AnyStore) -> AnyEngin
     return way_of(plan).engine(graph, plan, part, store)
 
 
-def _in_memory(plan: Plan, part: Part, graph: Graph) -> AnyStore:
-    memory = MainMemory(plan.num_thread)
-    specs = tables_of(part, plan.num_nodes)
-    return Tables(specs, plan.optimizer.num_moment, lambda spec, _: Storage(memory, spec.num_rows, spec.row))
+def _whole(
+    plan: Plan, part: Part, graph: Graph, *, is_copy: bool = False, any_worker: Callable[[bool], bool] = bool
+) -> Tables:
+    if plan.device == "cpu":
+        storage = storage_in(MainMemory(plan.num_thread), is_copy=is_copy)
+    else:
+        from nodeloom.engine.gpu.memory import storage_on
+
+        storage = storage_on(plan.device, plan.table_dtype, is_copy=is_copy)
+    return Tables(tables_of(part, plan.num_nodes), plan.optimizer.num_moment, storage, any_worker)
 
 
-def _on_gpu(plan: Plan, part: Part, graph: Graph) -> AnyStore:
-    from nodeloom.engine.gpu import GpuStore
-
-    return GpuStore.allocate(
-        plan.num_nodes, part, plan.optimizer.num_moment, device=plan.device, table_dtype=plan.table_dtype
-    )
+def _copies(plan: Plan, part: Part, graph: Graph) -> Tables:
+    workers = _workers()
+    return _whole(plan, part, graph, is_copy=workers.rank > 0, any_worker=workers.any)
 
 
-def _in_blocks(plan: Plan, part: Part, graph: Graph) -> AnyStore:
-    return GridStore(
-        part, placement_of(plan, graph), plan.optimizer.num_moment,
-        table_dtype="fp32" if plan.device == "cpu" else plan.table_dtype,
-        in_files=isinstance(plan.mode, Blocks) and plan.mode.storage == "file", num_thread=plan.num_thread,
-    )  # fmt: skip
-
-
-def _copies_on_cpus(plan: Plan, part: Part, graph: Graph) -> AnyStore:
-    from nodeloom.engine.workers.host_copies import HostCopies
-
-    return HostCopies(plan, part, _workers())
-
-
-def _copies_on_gpus(plan: Plan, part: Part, graph: Graph) -> AnyStore:
-    from nodeloom.engine.workers.copies_store import CopiesStore
-
-    return CopiesStore.of(plan, part, _workers())
+def _in_blocks(plan: Plan, part: Part, graph: Graph) -> Tables:
+    return grid_tables(plan, part, placement_of(plan, graph))
 
 
 def _ring_of_cpus(plan: Plan, part: Part, graph: Graph) -> AnyStore:
@@ -185,16 +190,6 @@ def _workers() -> Workers:
     workers = join()
     assert workers is not None
     return workers
-
-
-def sent_by(store: AnyStore) -> tuple[int, ...]:
-    """Return the bytes that this worker has sent to others, for each round that had something to send."""
-    return tuple(getattr(store, "sent", ()))
-
-
-def waited_by(store: AnyStore) -> float:
-    """Return the seconds that this worker has spent on merges, waiting for the others included."""
-    return float(getattr(store, "waited", 0.0))
 
 
 def peak_device_memory(plan: Plan) -> int:

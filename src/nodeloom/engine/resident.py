@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -112,6 +112,8 @@ class ResidentEngine:
     """
 
     threads: ThreadPoolExecutor
+    sent: Sequence[int] = ()
+    waited = 0.0
 
     def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables) -> None:
         self.graph, self.plan, self.part = graph, plan, part
@@ -121,10 +123,9 @@ class ResidentEngine:
         self._negatives = NegativeSampler.of(graph, exponent=plan.negative_sample_exponent, seed=part.seed)
         with np.errstate(over="ignore"):  # what is too large for a float32 ends as a TrainingError
             self._negative_weight, self._weight_decay = np.float32(plan.negative_weight), np.float32(plan.weight_decay)
-        none = [np.empty((0, part.row), np.float32)] * 2
-        vertex, *vertex_moments = tables.of("vertex")
-        context, *context_moments = tables.of(part.tail)
-        self._tables = vertex, context, *(*vertex_moments, *none)[:2], *(*context_moments, *none)[:2]
+        vertex, vertex1, vertex2 = tables.of("vertex")
+        context, context1, context2 = tables.of(part.tail)
+        self._tables = vertex, context, vertex1, vertex2, context1, context2
 
     def run(self, position: Position) -> Iterator[Position]:
         """Train from `position`, which moves along, to the end; yield it after every pool, when the tables are at rest.

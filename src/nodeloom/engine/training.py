@@ -13,7 +13,7 @@ import numpy as np
 from nodeloom.engine.checkpoint import Checkpoints, ModelTables
 from nodeloom.engine.initial import Vectors, warm_tables
 from nodeloom.engine.interrupt import StopRequest
-from nodeloom.engine.modes import AnyStore, allocate, engine_of, peak_device_memory, sent_by, waited_by
+from nodeloom.engine.modes import AnyStore, allocate, engine_of, peak_device_memory
 from nodeloom.engine.progress import Progress, Report, checked_callbacks, peak_memory, tell
 from nodeloom.engine.resident import Position, diverged
 from nodeloom.errors import ConfigError, NodeloomError, TrainingInterrupted
@@ -194,9 +194,9 @@ class _Run:
         if not store.is_sound():
             raise diverged(plan, position.num_pair / self.graph.num_edges)
         _clear(store, self.graph, part)
-        self.sent += sent_by(store)
-        self.waited += waited_by(store)
-        self.tables.put(index, store, moments=False)
+        self.sent += tuple(engine.sent)
+        self.waited += engine.waited
+        self.tables.finish(index, store)
         return enough and not finished
 
     def _tell(self, progress: Progress, stop: StopRequest) -> BaseException | bool:
@@ -215,7 +215,7 @@ class _Run:
         """Give away what was learned so far, if it is sound."""
         if self.keep is not None and store.is_sound():
             _clear(store, self.graph, part)
-            self.tables.put(index, store, moments=False)
+            self.tables.finish(index, store)
             self.keep(self.result(is_partial=True))
 
     def _agreed(self, *flags: bool) -> tuple[bool, ...]:

@@ -4,6 +4,5 @@ torch is imported here, so nothing outside imports this package before a plan sa
 """
 
 from nodeloom.engine.gpu.resident import GpuEngine
-from nodeloom.engine.gpu.store import GpuStore
 
-__all__ = ["GpuEngine", "GpuStore"]
+__all__ = ["GpuEngine"]

@@ -8,7 +8,7 @@ import torch
 
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.layout import optimizer_settings
-from nodeloom.engine.gpu.store import DTYPES
+from nodeloom.engine.gpu.memory import DTYPES
 from nodeloom.kernels.gpu.skipgram import train_walks
 from nodeloom.plan.plan import Plan
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from nodeloom.engine.gpu.device import explained
+from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.layout import largest_rates, layout, optimizer_settings
 from nodeloom.engine.gpu.samplers import DeviceNegatives, DeviceWalks, HostWalks
-from nodeloom.engine.gpu.store import GpuStore
 from nodeloom.engine.resident import EMPTY_POOLS, Position, Span, diverged
+from nodeloom.engine.tables import Tables
 from nodeloom.errors import ConfigError, GraphError, describe
 from nodeloom.kernels.gpu._triton import OutOfResources
 from nodeloom.kernels.gpu.skipgram import train_walks
@@ -64,7 +64,7 @@ class GpuEngine:
         The plan, of a GPU.
     part : Part
         What to train.
-    store : GpuStore
+    tables : Tables
         Its tables; changed.
 
     Raises
@@ -73,10 +73,13 @@ class GpuEngine:
         If the device has not enough memory after all.
     """
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, store: GpuStore) -> None:
-        self.graph, self.plan, self.part, self.store = graph, plan, part, store
+    sent: Sequence[int] = ()
+    waited = 0.0
+
+    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables) -> None:
+        self.graph, self.plan, self.part, self.tables = graph, plan, part, tables
         self.total_pair = plan.num_epoch * graph.num_edges
-        self.device = store.device
+        self.device = Device(plan.device)
         self._flying: deque[_Slot] = deque()
         self._position = Position()
         self._span: Span | None = None
@@ -86,17 +89,16 @@ class GpuEngine:
             self._build(graph, plan, part)
 
     def _build(self, graph: Graph, plan: Plan, part: Part) -> None:
-        device, store = self.device, self.store
+        device, tables = self.device, self.tables
         self._walks: DeviceWalks | HostWalks = (
             DeviceWalks(graph, plan, part, device)
             if plan.sampler == "device"
             else HostWalks(graph, plan, part, device, num_buffer=POOL_SLOTS)
         )
         self._negatives = DeviceNegatives(graph, plan, part, device)
-        none = device.empty(0, dtype=torch.float32)
-        vertex1, vertex2 = (*store.vertex_moments, none, none)[:2]
-        context1, context2 = (*store.context_moments, none, none)[:2]
-        self._moments = (vertex1, vertex2, context1, context2)
+        vertex, vertex1, vertex2 = tables.of("vertex")
+        context, context1, context2 = tables.of(part.tail)
+        self._tables = vertex, context, vertex1, vertex2, context1, context2
         dtype = torch.int32 if graph.indices.dtype == np.int32 else torch.int64
         tiles, num_walk = plan.tiles_per_pool, plan.tiles_per_pool * plan.walks_per_tile
         self._slots = []
@@ -260,9 +262,9 @@ class GpuEngine:
         self._negatives.fill(first_tile * plan.chunks, flat, reuse)
 
     def _train(self, slot: _Slot, walks: torch.Tensor, num_tile: int, seed: int) -> None:
-        plan, store = self.plan, self.store
+        plan = self.plan
         train_walks(
-            store.vertex, store.context, *self._moments, walks, slot.negatives[:num_tile], slot.lr[:num_tile],
+            *self._tables, walks, slot.negatives[:num_tile], slot.lr[:num_tile],
             plan.augmentation_step, plan.two_sided, plan.negative_weight, plan.weight_decay, plan.optimizer.code,
             self._settings, slot.statistics, product="bf16" if self.device.is_real else "fp32",
             largest_rate=self._largest_rate, seed=seed, num_pairs=slot.pairs, launch=self._layout,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 import time
 
 import numpy as np
 
 from nodeloom.engine.grid.engine import GridEngine
-from nodeloom.engine.grid.store import GridStore
-from nodeloom.engine.grid.tables import FileTable
+from nodeloom.engine.grid.storage import FileStorage, grid_tables
+from nodeloom.engine.memory import MainMemory
 from nodeloom.engine.resident import Position
+from nodeloom.engine.rows import RowOrder
 from nodeloom.partition import assign
 from nodeloom.plan.mode import Blocks
 from nodeloom.plan.plan import Plan
@@ -44,12 +44,9 @@ def measured_rate(plan: Plan) -> float:
         plan, num_nodes=nodes, num_edges=graph.num_edges, num_epoch=max(1, pairs // graph.num_edges), mode=Blocks(cut),
         lr=1e-6, weight_decay=0.0, two_sided=True,
     )  # fmt: skip
-    store = GridStore(
-        part, assign(graph.strengths, 2, 2), plan.optimizer.num_moment,
-        table_dtype=plan.table_dtype if plan.device != "cpu" else "fp32", num_thread=plan.num_thread,
-    )  # fmt: skip
-    store.initialize()
-    marks = [(seen.num_pair, seen.seconds) for seen in GridEngine(graph, small, part, store).run(Position())]
+    tables = grid_tables(small, part, assign(graph.strengths, 2, 2))
+    tables.initialize()
+    marks = [(seen.num_pair, seen.seconds) for seen in GridEngine(graph, small, part, tables).run(Position())]
     first = marks[min(1, len(marks) - 2)]  # without what is compiled in the first episode
     rate = (marks[-1][0] - first[0]) / max(marks[-1][1] - first[1], 1e-9)
     num_block = grid.num_vertex_part * grid.num_context_part
@@ -68,8 +65,8 @@ def _transfer_rate(plan: Plan) -> float:
 
         return copied_per_second(plan.device, _COPIED) / per_pair
     rows = np.ones((_COPIED // 4096, 1024), np.float32)
-    table = FileTable(*rows.shape, np.float32, tempfile.gettempdir())
+    storage = FileStorage(MainMemory(), RowOrder(len(rows), len(rows)), rows.shape[1])
     begin = time.perf_counter()
-    table.store(0, rows)
-    table.load(0, rows)
+    storage.store(0, rows)
+    storage.load(0, rows)
     return rows.nbytes / (time.perf_counter() - begin) / per_pair

@@ -11,13 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.engine.grid.noise import Noise
-from nodeloom.engine.grid.store import GridStore
+from nodeloom.engine.grid.storage import FileStorage
 from nodeloom.engine.memory import aligned_zeros
+from nodeloom.engine.rows import RowOrder
+from nodeloom.engine.tables import Tables
 from nodeloom.kernels.cpu.negatives import draw_negatives
 from nodeloom.kernels.cpu.pairs import count_pairs, place_pairs, renumber, train_pairs, units_of
 from nodeloom.kernels.cpu.parallel import collect, slices
 from nodeloom.model.parts import Part
 from nodeloom.partition import Block, Load, Operation, Side, Store, Train, queue_of
+from nodeloom.plan.mode import Blocks
 from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, mix
 from nodeloom.sampling import WalkSampler
@@ -35,28 +38,35 @@ _SLICES_PER_THREAD = 4  # so that a thread that the system holds up does not hol
 class CpuBlocks:
     """The CPU as a device of :class:`nodeloom.engine.grid.engine.GridEngine`."""
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, store: GridStore, noise: Noise) -> None:
-        assert plan.grid is not None
-        self._plan, self._store, self._noise, self._grid = plan, store, noise, plan.grid
+    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, noise: Noise) -> None:
+        placement = tables.placement
+        assert plan.grid is not None and placement is not None
+        self._plan, self._tables, self._noise, self._grid = plan, tables, noise, plan.grid
+        self._table_of: dict[Side, str] = {"vertex": "vertex", "context": part.tail}
+        self._slot = RowOrder.of(placement).slot
+        self._in_files = isinstance(plan.mode, Blocks) and plan.mode.storage == "file"
         self._sampler = WalkSampler.of(graph, p=plan.p, q=plan.q, seed=part.seed, num_thread=plan.num_thread)
         self._index_type = graph.indices.dtype
-        self._rows: dict[Side, int] = {side: store.placement.rows(side) for side in ("vertex", "context")}
+        self._rows: dict[Side, int] = {side: placement.rows(side) for side in ("vertex", "context")}
         self._settings = np.asarray(plan.optimizer.settings, np.float32)
         none = np.empty((0, part.row), np.float32)
         self._none = [none, none]
         slots = {"vertex": self._grid.vertex_slots, "context": self._grid.context_slots}
-        if store.tied:
+        if part.tail == "vertex":
             slots = {"vertex": sum(slots.values())}
         self._buffers: dict[str, list[list[FloatArray]]] = {
-            side: [
-                [aligned_zeros(self._rows[side], part.row) for _ in store.sides[side]] if store.in_files else []  # type: ignore[index]
-                for _ in range(count)
+            table: [
+                self._buffer(self._rows["vertex" if table == "vertex" else "context"], part.row) for _ in range(count)
             ]
-            for side, count in slots.items()
+            for table, count in slots.items()
         }
         self._walks = np.empty((0, plan.nodes_per_walk), self._index_type)
         self._running: dict[int, Future[None]] = {}
         self._statistics = np.zeros(2)
+
+    def _buffer(self, rows: int, row: int) -> list[FloatArray]:
+        """Return room for a part that is read from a file, and its moments."""
+        return [aligned_zeros(rows, row) for _ in range(1 + self._plan.optimizer.num_moment)] if self._in_files else []
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -78,12 +88,12 @@ class CpuBlocks:
         """Draw the walks of an episode, as slots; they are kept, since each row of the grid reads them twice."""
         if len(self._walks) != num_walk:
             self._walks = np.empty((num_walk, self._plan.nodes_per_walk), self._index_type)
-        slot = self._store.placement.slot
+        slot = self._slot
 
         def draw(first: int, last: int) -> None:
             rows = self._walks[first:last]
             self._sampler.sample(first_walk + first, rows)
-            if self._store.moved:
+            if slot is not None:
                 renumber(rows, slot)
 
         self._in_slices(draw, num_walk)
@@ -124,7 +134,7 @@ class CpuBlocks:
                 self._wait_for(number)
             self._train(operation, lr, key)
             return
-        if self._store.in_files:
+        if self._in_files:
             _, kind, side = queue_of(operation)
             waits = [self._running[number] for number in operation.after if number in self._running]
             future = self._queues[kind, side].submit(self._transfer, operation, waits)
@@ -134,29 +144,31 @@ class CpuBlocks:
         for future in waits:
             future.result()
         first = operation.part * self._rows[operation.side]
-        tables = self._store.sides[operation.side]
-        for table, buffer in zip(tables, self._buffers[operation.side][operation.buffer], strict=True):
+        storages = self._tables.storages_of(operation.side)
+        for storage, buffer in zip(storages, self._buffers[operation.side][operation.buffer], strict=True):
+            assert isinstance(storage, FileStorage)
             if isinstance(operation, Store):
-                table.store(first, buffer)
+                storage.store(first, buffer)
             else:
-                table.load(first, buffer)
+                storage.load(first, buffer)
 
     def _wait_for(self, number: int) -> None:
         future = self._running.pop(number, None)
         if future is not None:
             future.result()
 
-    def _part(self, side: Side, part: int, buffer: int) -> list[FloatArray]:
-        """Return the table and the moments of a part, where they are trained."""
-        if self._store.in_files:
-            return self._buffers["vertex" if self._store.tied else side][buffer]
-        return [table.part(part, self._rows[side]) for table in self._store.sides[side]]
+    def _part(self, side: Side, part: int, buffer: int) -> tuple[FloatArray, ...]:
+        """Return the table of a part and two moments, where they are trained."""
+        table, rows = self._table_of[side], self._rows[side]
+        if self._in_files:
+            return (*self._buffers[table][buffer], *self._none)[:3]
+        return self._tables.of(table, slice(part * rows, (part + 1) * rows))
 
-    def _tables(self, block: Block, vertex_buffer: int = 0, context_buffer: int = 0) -> list[FloatArray]:
+    def _parts(self, block: Block, vertex_buffer: int = 0, context_buffer: int = 0) -> list[FloatArray]:
         """Return vertex and context rows of a block, and two moments of each; empty ones where there are none."""
         vertex, *vertex_moments = self._part("vertex", block.vertex, vertex_buffer)
         context, *context_moments = self._part("context", block.context, context_buffer)
-        return [vertex, context, *(*vertex_moments, *self._none)[:2], *(*context_moments, *self._none)[:2]]
+        return [vertex, context, *vertex_moments, *context_moments]
 
     def _of_block(self, block: Block, lr: float) -> tuple[Any, Any, list[np.float32]]:
         """Return the alias table of the negatives of a block, and learning rate, weight of the negatives of a pair and weight decay."""
@@ -172,7 +184,7 @@ class CpuBlocks:
         first, last = (int(bound) for bound in self._unit_bounds[block.context : block.context + 2])
         if first == last:
             return
-        tables = self._tables(block, operation.vertex_buffer, operation.context_buffer)
+        tables = self._parts(block, operation.vertex_buffer, operation.context_buffer)
         prob, alias, numbers = self._of_block(block, lr)
         for reuse in range(plan.positive_reuse):
             stream = np.uint64(mix((key + reuse) & MASK))

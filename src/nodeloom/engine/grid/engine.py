@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,8 +18,8 @@ import numpy as np
 
 from nodeloom.engine.grid.episodes import begin_episode, end_episode
 from nodeloom.engine.grid.noise import Noise
-from nodeloom.engine.grid.store import GridStore
 from nodeloom.engine.resident import EMPTY_POOLS, Position, diverged
+from nodeloom.engine.tables import Tables
 from nodeloom.errors import GraphError
 from nodeloom.model.parts import Part
 from nodeloom.partition import Block, Operation, Train, Transfers, blocks_of_row
@@ -65,18 +65,21 @@ class GridEngine:
         The plan, with a grid.
     part : Part
         What to train.
-    store : GridStore
-        Its tables; changed.
+    tables : Tables
+        Its tables, placed in the grid; changed.
     """
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, store: GridStore) -> None:
-        assert plan.grid is not None
-        self.graph, self.plan, self.part, self.store, self.grid = graph, plan, part, store, plan.grid
+    sent: Sequence[int] = ()
+    waited = 0.0
+
+    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables) -> None:
+        assert plan.grid is not None and tables.placement is not None
+        self.graph, self.plan, self.part, self.grid = graph, plan, part, plan.grid
         self.total_pair = plan.num_epoch * graph.num_edges
         self._noise_key = stream(part.seed, Purpose.NEGATIVE)
-        noise = Noise.of(noise_weights(graph, plan.negative_sample_exponent), store.placement, plan.num_thread)
-        self._device = _device(graph, plan, part, store, noise)
-        self._transfers = Transfers(self.grid.vertex_slots, self.grid.context_slots, tied=store.tied)
+        noise = Noise.of(noise_weights(graph, plan.negative_sample_exponent), tables.placement, plan.num_thread)
+        self._device = _device(graph, plan, part, tables, noise)
+        self._transfers = Transfers(self.grid.vertex_slots, self.grid.context_slots, tied=part.tail == "vertex")
 
     def run(self, position: Position) -> Iterator[Position]:
         """Train from `position`, which moves along, to the end; yield it after every row of the grid.
@@ -93,14 +96,12 @@ class GridEngine:
         empty_rows = 0
         with self._device.running():
             while position.num_pair < self.total_pair:
-                self.store.to_slots()
                 shape = {"vertex_parts": self.grid.num_vertex_part, "context_parts": self.grid.num_context_part}
                 episode = begin_episode(position, self.plan, self.total_pair, shape)
                 num_row = self.grid.num_vertex_part
                 self._device.begin_episode(position.num_tile * self.plan.walks_per_tile, self._num_walk(episode))
                 while episode["row"] < num_row:
                     begin = time.perf_counter()
-                    self.store.to_slots()
                     at = episode["row"]
                     # What comes after the next row has no part in what is to be kept and loaded now.
                     number = episode["number"]
@@ -157,11 +158,11 @@ class GridEngine:
         return pairs
 
 
-def _device(graph: Graph, plan: Plan, part: Part, store: GridStore, noise: Noise) -> BlockDevice:
+def _device(graph: Graph, plan: Plan, part: Part, tables: Tables, noise: Noise) -> BlockDevice:
     if plan.device == "cpu":
         from nodeloom.engine.grid.cpu import CpuBlocks
 
-        return CpuBlocks(graph, plan, part, store, noise)
+        return CpuBlocks(graph, plan, part, tables, noise)
     from nodeloom.engine.grid.gpu import GpuBlocks
 
-    return GpuBlocks(graph, plan, part, store, noise)
+    return GpuBlocks(graph, plan, part, tables, noise)

@@ -13,9 +13,9 @@ import torch
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.episode import EpisodeWalks
 from nodeloom.engine.gpu.layout import optimizer_settings, pair_launch
-from nodeloom.engine.gpu.store import DTYPES
+from nodeloom.engine.gpu.memory import DTYPES
 from nodeloom.engine.grid.noise import Noise
-from nodeloom.engine.grid.store import GridStore
+from nodeloom.engine.tables import Tables
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.pairs import count_pairs, heads_for, place_pairs, train_pairs, units_of
 from nodeloom.model.parts import Part
@@ -30,11 +30,12 @@ if TYPE_CHECKING:
 class GpuBlocks:
     """A GPU as a device of :class:`nodeloom.engine.grid.engine.GridEngine`."""
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, store: GridStore, noise: Noise) -> None:
-        assert plan.grid is not None
-        self._plan, self._store, self._grid = plan, store, plan.grid
+    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, noise: Noise) -> None:
+        placement = tables.placement
+        assert plan.grid is not None and placement is not None
+        self._plan, self._tables, self._grid, self._placement = plan, tables, plan.grid, placement
         self._device = Device(plan.device)
-        self._rows: dict[Side, int] = {side: store.placement.rows(side) for side in ("vertex", "context")}
+        self._rows: dict[Side, int] = {side: placement.rows(side) for side in ("vertex", "context")}
         self._settings = optimizer_settings(plan)
         self._heads = heads_for(part.row)
         self._launch = pair_launch(
@@ -63,12 +64,12 @@ class GpuBlocks:
         self._allocate_parts(part)
 
     def _walks_of(self, graph: Graph, part: Part) -> EpisodeWalks:
-        return EpisodeWalks(graph, self._plan, part, self._device, self._store.placement)
+        return EpisodeWalks(graph, self._plan, part, self._device, self._placement)
 
     def _allocate_parts(self, part: Part) -> None:
-        device, plan, store = self._device, self._plan, self._store
+        device, plan, tables = self._device, self._plan, self._tables
         slots = {"vertex": self._grid.vertex_slots, "context": self._grid.context_slots}
-        if store.tied:
+        if part.tail == "vertex":
             slots = {"vertex": sum(slots.values())}
 
         def buffer(side: Side) -> list[torch.Tensor]:
@@ -79,7 +80,8 @@ class GpuBlocks:
         self._streams: dict[tuple[str, str], Any] = {
             (kind, side): device.stream() for kind in ("Load", "Store") for side in ("vertex", "context")
         }
-        self._host = {side: [as_tensor(table.array) for table in tables] for side, tables in store.sides.items()}
+        self._context = part.tail
+        self._host = {name: [as_tensor(storage.array) for storage in tables.storages_of(name)] for name in tables.specs}
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -93,8 +95,7 @@ class GpuBlocks:
 
     def _arrays(self) -> list[npt.NDArray[Any]]:
         """Return the memory of the host that the device copies from and to."""
-        arrays = {id(table.array): table.array for tables in self._store.sides.values() for table in tables}
-        return list(arrays.values())
+        return [storage.array for storage in self._tables.storages().values()]
 
     # ------------------------------------------------------------------------------------------------------- pairs
 
@@ -176,7 +177,7 @@ class GpuBlocks:
         first, last = self._unit_bounds[block.context : block.context + 2]
         if first == last:
             return
-        (vertex, *vertex_moments), (context, *context_moments) = self._tables(operation)
+        (vertex, *vertex_moments), (context, *context_moments) = self._parts(operation)
         vertex1, vertex2 = (*vertex_moments, *self._none)[:2]
         context1, context2 = (*context_moments, *self._none)[:2]
         here = slice(block.context * rows["context"], (block.context + 1) * rows["context"])
@@ -194,11 +195,10 @@ class GpuBlocks:
                 self._settings, self._statistics, product=self._product, seed=stream, launch=self._launch,
             )  # fmt: skip
 
-    def _tables(self, operation: Train) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    def _parts(self, operation: Train) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """Return the two parts of a block, each a table and its moments."""
-        side: Side = "vertex" if self._store.tied else "context"
         vertex, context = operation.vertex_buffer, operation.context_buffer
-        return self._buffers["vertex"][vertex], self._buffers[side][context]
+        return self._buffers["vertex"][vertex], self._buffers[self._context][context]
 
     def end_row(self) -> tuple[float, float]:
         """Wait for the trainings of the row; return its loss and the weight of it."""

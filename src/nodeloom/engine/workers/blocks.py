@@ -48,6 +48,7 @@ class WorkerBlocks(CpuBlocks):
     ) -> None:
         super().__init__(graph, plan, part, store, noise)  # type: ignore[arg-type]
         assert isinstance(plan.mode, Ring)
+        self._slot = store.placement.slot
         self._workers, self._whole_walks = workers, plan.mode.whole_walks
         self._walks_per_tile, self._num_negative = tile_shape(plan)
         self._all_walks = np.empty((0, 0), self._index_type)
@@ -57,7 +58,7 @@ class WorkerBlocks(CpuBlocks):
         plan = self._plan
         none = np.empty((0, plan.nodes_per_walk), self._index_type)
         self._sampler.sample(0, none)
-        renumber(none, self._store.placement.slot)
+        renumber(none, self._slot)
         draw_negatives(
             self._noise.prob, self._noise.alias, np.uint64(0), 0, np.empty((0, self._num_negative), np.int32)
         )
@@ -73,7 +74,7 @@ class WorkerBlocks(CpuBlocks):
 
     def begin_episode(self, first_walk: int, num_walk: int) -> None:
         """Draw the walks of an episode, as slots: this worker's share, and hand it to the others."""
-        workers, slot = self._workers, self._store.placement.slot
+        workers, slot = self._workers, self._slot
         share = -(-num_walk // workers.num_worker)
         if len(self._all_walks) != share * workers.num_worker:
             self._all_walks = np.empty((share * workers.num_worker, self._plan.nodes_per_walk), self._index_type)
@@ -106,7 +107,7 @@ class WorkerBlocks(CpuBlocks):
         plan = self._plan
         walks, per_tile = self._walks, self._walks_per_tile
         prob, alias, numbers = self._of_block(block, lr)
-        tables = self._tables(block)
+        tables = self._parts(block)
         num_tile = -(-len(walks) // per_tile)
         found = []
         for reuse in range(plan.positive_reuse):

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nodeloom.engine.resident import Position, ResidentEngine, Span
-from nodeloom.engine.workers.host_copies import HostCopies
+from nodeloom.engine.tables import Tables
+from nodeloom.engine.workers.group import Workers
+from nodeloom.engine.workers.merger import Merger
 from nodeloom.errors import GraphError, NodeloomError, TrainingError
 from nodeloom.model.parts import Part
 from nodeloom.plan.mode import Copies
@@ -21,7 +23,7 @@ from nodeloom.plan.plan import Plan
 
 if TYPE_CHECKING:
     from nodeloom.engine.gpu.resident import GpuEngine
-    from nodeloom.engine.workers.copies_store import CopiesStore
+    from nodeloom.engine.workers.gpu_merger import GpuMerger
     from nodeloom.graph import Graph
 
 APART = (1 << 40) + 0x1E3779B9
@@ -39,8 +41,17 @@ class CopiesEngine:
         The plan, the same for all workers but for the device.
     part : Part
         What to train.
-    store : CopiesStore or HostCopies
+    tables : Tables
         This worker's tables; changed.
+    workers : Workers
+        All workers.
+
+    Attributes
+    ----------
+    sent : list of int
+        The bytes that this worker has sent to others in each merge.
+    waited : float
+        Seconds that this worker has spent on merges, and on waiting for the others to come to them.
 
     Raises
     ------
@@ -48,10 +59,20 @@ class CopiesEngine:
         If the device has not enough memory after all.
     """
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, store: CopiesStore | HostCopies) -> None:
-        self.graph, self.plan, self.store = graph, plan, store
-        self.workers = store.workers
-        self._engine = _engine(graph, plan, part, store)
+    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, workers: Workers) -> None:
+        self.graph, self.plan, self.workers = graph, plan, workers
+        self._engine: ResidentEngine | GpuEngine
+        self._merger: Merger | GpuMerger
+        if plan.device == "cpu":
+            self._engine = ResidentEngine(graph, plan, part, tables)
+            self._merger = Merger(tables, workers, plan.num_thread)
+        else:
+            from nodeloom.engine.gpu.resident import GpuEngine
+            from nodeloom.engine.workers.gpu_merger import GpuMerger
+
+            self._engine = GpuEngine(graph, plan, part, tables)
+            self._merger = GpuMerger(tables, workers, self._engine.device)
+        self.sent, self.waited = self._merger.sent, 0.0
         self.total_pair = self._engine.total_pair
 
     def run(self, position: Position) -> Iterator[Position]:
@@ -72,7 +93,7 @@ class CopiesEngine:
         workers, known = self.workers, position.episode
         tile = known["tile"] if known.get("copies") == workers.num_worker else position.num_tile
         with self._engine.running(tile, workers.rank * APART):
-            self.store.prepare()
+            self._merger.prepare()
             workers.barrier()  # nobody's clock runs while another one compiles
             while position.num_pair < self.total_pair:
                 begin = time.perf_counter()
@@ -100,8 +121,8 @@ class CopiesEngine:
         pairs, loss, num_loss, lr, failed = workers.total(found)
         if failed:
             self._raise(problem)
-        self.store.merge(position.num_tile)
-        self.store.waited += time.perf_counter() - begin
+        self._merger.merge(position.num_tile)
+        self.waited += time.perf_counter() - begin
         position.num_pair += int(pairs)
         position.num_tile += (span.last_tile - tile) * workers.num_worker
         position.lr = float(lr) / workers.num_worker
@@ -127,11 +148,3 @@ class CopiesEngine:
             raise problem
         is_of_graph, text = next(found for found in texts if found is not None)
         raise (GraphError if is_of_graph else TrainingError)(text)
-
-
-def _engine(graph: Graph, plan: Plan, part: Part, store: CopiesStore | HostCopies) -> ResidentEngine | GpuEngine:
-    if isinstance(store, HostCopies):
-        return ResidentEngine(graph, plan, part, store)
-    from nodeloom.engine.gpu.resident import GpuEngine
-
-    return GpuEngine(graph, plan, part, store)

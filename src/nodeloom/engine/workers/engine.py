@@ -51,6 +51,7 @@ class WorkerEngine:
         assert plan.grid is not None
         self.graph, self.plan, self.store, self.grid = graph, plan, store, plan.grid
         self.workers = store.workers
+        self.sent, self.waited = store.sent, 0.0
         self.total_pair = plan.num_epoch * graph.num_edges
         self._noise_key = stream(part.seed, Purpose.NEGATIVE)
         noise = Noise.of(noise_weights(graph, plan.negative_sample_exponent), store.placement, plan.num_thread)

@@ -10,7 +10,7 @@ import torch
 
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.episode import EpisodeWalks
-from nodeloom.engine.gpu.store import DTYPES
+from nodeloom.engine.gpu.memory import DTYPES
 from nodeloom.engine.grid.gpu import GpuBlocks
 from nodeloom.engine.grid.noise import Noise
 from nodeloom.engine.workers.gpu_store import GpuWorkerStore
@@ -75,7 +75,7 @@ class GpuWorkerBlocks(GpuBlocks):
         super().__init__(graph, plan, part, store, noise)  # type: ignore[arg-type]
 
     def _walks_of(self, graph: Graph, part: Part) -> EpisodeWalks:
-        return SharedWalks(graph, self._plan, part, self._device, self._store.placement, self._owned.links)
+        return SharedWalks(graph, self._plan, part, self._device, self._placement, self._owned.links)
 
     def _allocate_parts(self, part: Part) -> None:
         self._row = part.row  # the parts are in the store
@@ -124,7 +124,7 @@ class GpuWorkerBlocks(GpuBlocks):
         first, last = self._pair_bounds[block.context : block.context + 2]
         return int(last - first) * self._plan.positive_reuse, loss, weight
 
-    def _tables(self, operation: Train) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    def _parts(self, operation: Train) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         block = operation.block
         vertex = [table.part(block.vertex) for table in self._sides["vertex"]]
         return vertex, [table.part(block.context) for table in self._sides["context"]]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from nodeloom.engine.gpu.device import Device, explained
-from nodeloom.engine.gpu.store import DTYPES, within
+from nodeloom.engine.gpu.memory import DTYPES, DeviceMemory
 from nodeloom.engine.workers.group import Workers
 from nodeloom.engine.workers.links import Links
 from nodeloom.engine.workers.store import Travel, WorkerStore, node_blocks
@@ -39,7 +39,7 @@ class GpuPartTable(PartTable):
 
     def __init__(self, rows: int, row: int, device: Device, dtype: torch.dtype) -> None:
         super().__init__(rows, row)
-        self._device, self._dtype = device, dtype
+        self._device, self._dtype, self._memory = device, dtype, DeviceMemory(device, dtype)
 
     def _new(self) -> torch.Tensor:
         return torch.zeros(self._shape, dtype=self._dtype, device=self._device.torch)
@@ -57,7 +57,7 @@ class GpuPartTable(PartTable):
     def is_within(self, most: float) -> bool:
         """Tell whether no value of a part that is there is NaN or beyond `most`."""
         rows = max(1, _BLOCK // self._shape[1])
-        return all(within(block, most) for part in self._parts.values() for block in part.split(rows))
+        return all(self._memory.is_within(block, most) for part in self._parts.values() for block in part.split(rows))
 
 
 class GpuWorkerStore(WorkerStore):

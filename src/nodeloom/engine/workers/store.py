@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,7 +33,7 @@ class Travel(Protocol):
 
 
 class WorkerStore:
-    """Tables of one part, as :class:`nodeloom.engine.grid.store.GridStore`, of which this worker has its share.
+    """Tables of one part, as :class:`nodeloom.engine.tables.Tables`, of which this worker has its share.
 
     Parameters
     ----------
@@ -57,15 +58,11 @@ class WorkerStore:
         The bytes that this worker has sent to others when a round was trained, for each round that had something to send.
     """
 
-    tied = False  # a part of both sides would have to be in two places
-    in_files = False
-
     def __init__(
         self, part: Part, placement: Placement, num_moment: int, workers: Workers, *, num_thread: int = 1
     ) -> None:
         self.placement, self.workers, self.num_thread = placement, workers, num_thread
         self.num_nodes = len(placement.slot)
-        self.moved = True
         self._row, self._part = part.row, part
         both: tuple[Side, Side] = "vertex", "context"
         self.sides: dict[str, list[PartTable]] = {
@@ -219,6 +216,18 @@ class WorkerStore:
                     wanted = rows[first:last][here]
                     here, places = here[wanted], places[wanted]
                 table.put(number, places, block[here])
+
+    def of(self, table: str, rows: slice) -> tuple[Any, ...]:
+        """Return a part of a table and two moments where they are trained; moments that the optimizer has not are empty."""
+        none = np.empty((0, self._row), np.float32)
+        return (*(side.part(rows.start // (rows.stop - rows.start)) for side in self.sides[table]), none, none)[:3]
+
+    def order_by_node(self) -> None:
+        """Do nothing: what is read is a copy."""
+
+    def ordered_by_node(self) -> AbstractContextManager[None]:
+        """Do nothing: what is read is a copy."""
+        return nullcontext()
 
     def is_sound(self) -> bool:
         """Tell whether no table of any worker holds NaN or infinity; all workers have to call it."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from nodeloom.engine.grid.tables import HostTable
 from nodeloom.engine.memory import aligned_zeros, within
 from nodeloom.typing import FloatArray, IndexArray
 
 
-class PartTable(HostTable):
+class PartTable:
     """Parts of a table.
 
     Parameters
