@@ -84,7 +84,7 @@ def test_what_the_last_candidate_lacks_is_said(graph, machine, values, message):
 
 
 def test_workers_get_the_same_plan(graph):
-    workers = (Worker(2, GB), Worker(4, 20 * MB), Worker(1, None))  # hosts may differ in threads and memory
+    workers = (Worker(2, GB), Worker(4, 6 * MB), Worker(1, None))  # hosts may differ in threads and memory
     plans = [make_plan(graph, settings_of(), Machine(workers, rank)) for rank in range(3)]
     for name in ("num_vertex_part", "num_context_part", "episode_pairs"):
         assert len({getattr(plan.grid, name) for plan in plans}) == 1, name

@@ -10,7 +10,7 @@ from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.plan.formats import in_formats
 from nodeloom.plan.grid_size import wanted
 from nodeloom.plan.machine import Machine
-from nodeloom.plan.memory import device_memory, host_memory
+from nodeloom.plan.memory import device_memory, host_memory, widest_row
 from nodeloom.plan.merges import extra_memory, host_buffer_rows, merged_bytes, num_buffer, num_merges
 from nodeloom.plan.mode import Copies
 from nodeloom.plan.plan import Plan
@@ -128,7 +128,7 @@ def copies_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machin
         tiles_per_pool=max(1, min(plan.tiles_per_pool, _tiles(plan, num, number))),
     )  # fmt: skip
     memory = host_memory(plan, graph)
-    row = max(part.row for part in plan.parts)
+    row = widest_row(plan)
     rows = host_buffer_rows(plan.num_nodes, row)
     extra = {"base": memory["tables"], "merge buffers": num_buffer(plan.num_nodes, rows) * rows * (row + 1) * 4}
     memory = {"tables": memory["tables"]} | extra | memory

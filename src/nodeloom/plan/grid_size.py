@@ -11,7 +11,16 @@ import numpy as np
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.partition import Grid, Placement, assign, choose_grid
 from nodeloom.plan.machine import Machine
-from nodeloom.plan.memory import device_memory, episode_chunk, host_memory
+from nodeloom.plan.memory import (
+    device_memory,
+    episode_chunk,
+    host_memory,
+    placement_bytes,
+    table_memory,
+    value_bytes,
+    walk_bytes,
+    whole_values,
+)
 from nodeloom.plan.mode import Blocks
 from nodeloom.plan.settings import Settings
 from nodeloom.typing import DoubleArray
@@ -44,7 +53,6 @@ _VISIT_BYTES = {
 _BLOCK_BYTES = {"cpu": 2 << 20, "gpu": 16 << 20}  # what could be moved in the time that it takes to start a block
 _BLOCK_PAIRS = 16  # of a block, if there are as many
 _SPREAD = 1.5  # how much heavier than the mean a range of nodes may be, if nodes are to stay where they are
-_DTYPE_BYTES = {"fp32": 4, "bf16": 2}
 
 
 def wanted(settings: Settings) -> int | None:
@@ -94,10 +102,9 @@ def grid_on_cpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine, 
         balance = dealt_balance(graph.strengths)
     fixed: dict[str, int] = {name: whole[name] for name in ("graph", "samplers")}
     itemsize = graph.indices.itemsize
-    # The slots and what an alias table of the noise takes per slot, threads with their rows, and the buffers of the resident engine.
-    fixed["placement"] = plan.num_nodes * (itemsize + 12)
+    fixed["placement"] = placement_bytes(plan, itemsize)
     fixed["buffers"] = whole["buffers"]
-    per_pair = plan.walks_per_tile * plan.nodes_per_walk * itemsize / plan.pairs_per_tile
+    per_pair = walk_bytes(plan, itemsize)
     most = _longest_episode(plan, settings)
     if not in_files:  # nothing is moved, so short episodes cost next to nothing
         row = max(_ROW_PAIRS * 128 // max(128, plan.dim), _PAIRS * plan.num_nodes)
@@ -139,7 +146,7 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine, reas
     plan = dataclasses.replace(plan, episode_chunk=chunk)
     fixed["buffers"] = (nodes + chunk * plan.nodes_per_walk) * itemsize
     most = _longest_episode(plan, settings)
-    per_pair = plan.walks_per_tile * plan.nodes_per_walk * itemsize / plan.pairs_per_tile
+    per_pair = walk_bytes(plan, itemsize)
     memory = {name: on_host[name] for name in ("graph", "samplers")}
     if plan.sampler == "host":
         available = machine.own.main_memory or 16 << 30
@@ -151,13 +158,10 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine, reas
         grid = _choose(plan, settings, sum(fixed.values()), _UNIT_BYTES, limit, most, balance)
     except MemoryLimitError:
         return None
-    values = max(nodes * part.row * (2 if part.order == 2 else 1) for part in plan.parts)
-    memory["tables"] = values * _DTYPE_BYTES[plan.table_dtype]
-    if plan.optimizer.num_moment:
-        memory["moments"] = values * 4 * plan.optimizer.num_moment
+    memory |= table_memory(plan, whole_values(plan))
     if plan.table_dtype == "bf16" or len(plan.parts) > 1 or plan.parts[0].row != plan.parts[0].dim:
         memory["vectors"] = on_host["vectors"]
-    memory["placement"] = nodes * (2 * itemsize + 12)
+    memory["placement"] = placement_bytes(plan, itemsize)
     on_device = fixed | {name: number for name, number in grid.memory.items() if name != "fixed"}
     on_device["units"] = unit_memory(plan, grid.num_vertex_part, grid.num_context_part)
     return dataclasses.replace(
@@ -210,14 +214,13 @@ def _choose(plan: Plan, settings: Settings, fixed: int, unit_bytes: int, free: i
         If none fits.
     """
     part = max(plan.parts, key=lambda part: part.row * part.order)
-    itemsize = _DTYPE_BYTES[plan.table_dtype] if plan.device != "cpu" else 4
-    row_bytes = part.row * (itemsize + 4 * plan.optimizer.num_moment)
+    of_row = part.row * (value_bytes(plan) + 4 * plan.optimizer.num_moment)
     try:
         where = "cpu" if plan.device == "cpu" else "gpu"
         return choose_grid(
             plan.num_nodes,
-            vertex_row_bytes=row_bytes,
-            context_row_bytes=row_bytes,
+            vertex_row_bytes=of_row,
+            context_row_bytes=of_row,
             free_bytes=free,
             max_episode_pairs=most,
             fixed_bytes=lambda a, b: fixed + unit_bytes * _num_tile(plan, a, b),

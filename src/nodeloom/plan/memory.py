@@ -16,7 +16,7 @@ POOL_SLOTS = 3
 SLACK = 64
 """Episodes differ by less than a part of so many: how many pairs their walks have depends on chance."""
 
-_DTYPE_BYTES = {"fp32": 4, "bf16": 2}
+_VALUE_BYTES = {"fp32": 4, "bf16": 2}
 
 
 def episode_chunk(limit: int, nodes_per_walk: int) -> int:
@@ -28,6 +28,49 @@ def episode_chunk(limit: int, nodes_per_walk: int) -> int:
     return max(1, nodes // nodes_per_walk)
 
 
+def value_bytes(plan: Plan) -> int:
+    """Return the bytes of a value of the tables; those of moments have 4."""
+    return _VALUE_BYTES[plan.table_dtype]
+
+
+def widest_row(plan: Plan) -> int:
+    """Return the values in a row of the tables of the widest part."""
+    return max(part.row for part in plan.parts)
+
+
+def row_bytes(plan: Plan) -> int:
+    """Return the bytes of a row of the widest part, with its moments."""
+    return widest_row(plan) * (value_bytes(plan) + 4 * plan.optimizer.num_moment)
+
+
+def table_memory(plan: Plan, values: int) -> dict[str, int]:
+    """Return the bytes of tables of so many values, and of their moments, by purpose."""
+    memory = {"tables": values * value_bytes(plan)}
+    if plan.optimizer.num_moment:
+        memory["moments"] = values * 4 * plan.optimizer.num_moment
+    return memory
+
+
+def whole_values(plan: Plan) -> int:
+    """Return the values of the whole tables of a part, at most."""
+    return max(plan.num_nodes * part.row * (2 if part.order == 2 else 1) for part in plan.parts)
+
+
+def result_bytes(plan: Plan) -> int:
+    """Return the bytes that worker 0 needs beside its share, to put the tables together for a file."""
+    return plan.num_nodes * widest_row(plan) * 4 * 2 * (1 + plan.optimizer.num_moment)
+
+
+def placement_bytes(plan: Plan, itemsize: int) -> int:
+    """Return the bytes of the rows that nodes have in a grid, and of an alias table with the noise of each row."""
+    return plan.num_nodes * (itemsize * (1 if plan.device == "cpu" else 2) + 12)
+
+
+def walk_bytes(plan: Plan, itemsize: int) -> float:
+    """Return the bytes of walks for a positive pair."""
+    return plan.walks_per_tile * plan.nodes_per_walk * itemsize / plan.pairs_per_tile
+
+
 def num_tables(plan: Plan) -> int:
     """Return the tables that are trained at a time, at most."""
     return max(2 if part.order == 2 else 1 for part in plan.parts)
@@ -36,12 +79,9 @@ def num_tables(plan: Plan) -> int:
 def host_memory(plan: Plan, graph: Graph) -> dict[str, int]:
     """Return the bytes of main memory by purpose. Parts are trained one after the other, so the widest counts; finished ones stay."""
     nodes, tables_at_once = plan.num_nodes, num_tables(plan)
-    memory = {}
+    memory: dict[str, int] = {}
     if plan.device == "cpu":
-        tables = max(nodes * part.row * 4 * (2 if part.order == 2 else 1) for part in plan.parts)
-        memory["tables"] = tables
-        if plan.optimizer.num_moment:
-            memory["moments"] = tables * plan.optimizer.num_moment
+        memory = table_memory(plan, whole_values(plan))
         if len(plan.parts) > 1 or plan.parts[0].row != plan.parts[0].dim:
             memory["vectors"] = nodes * plan.dim * 4 * tables_at_once
     else:
@@ -57,7 +97,7 @@ def host_memory(plan: Plan, graph: Graph) -> dict[str, int]:
     if plan.device == "cpu":
         rows = plan.walks_per_tile * plan.nodes_per_walk + 2 * (plan.augmentation_step + 8)
         walks = plan.tiles_per_pool * plan.walks_per_tile * plan.nodes_per_walk * itemsize
-        memory["buffers"] = walks + plan.num_thread * rows * 4 * (2 * max(part.row for part in plan.parts) + 64)
+        memory["buffers"] = walks + plan.num_thread * rows * 4 * (2 * widest_row(plan) + 64)
     elif plan.sampler == "host":
         memory["pinned buffers"] = POOL_SLOTS * _walk_bytes(plan, itemsize)
     return memory
@@ -66,10 +106,7 @@ def host_memory(plan: Plan, graph: Graph) -> dict[str, int]:
 def device_memory(plan: Plan, graph: Graph) -> dict[str, int]:
     """Return the bytes on a device by purpose."""
     nodes, itemsize = plan.num_nodes, graph.indices.itemsize
-    values = max(nodes * part.row * (2 if part.order == 2 else 1) for part in plan.parts)
-    memory = {"tables": values * _DTYPE_BYTES[plan.table_dtype]}
-    if plan.optimizer.num_moment:
-        memory["moments"] = values * 4 * plan.optimizer.num_moment
+    memory = table_memory(plan, whole_values(plan))
     memory["samplers"] = nodes * (4 + itemsize)
     if plan.optimizer.name == "SGD" and plan.table_dtype == "fp32":
         memory["rates"] = nodes * 4  # the largest of each node, if some are busy

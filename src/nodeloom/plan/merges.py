@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from nodeloom.plan.memory import num_tables
+from nodeloom.plan.memory import num_tables, row_bytes, value_bytes, widest_row
 
 if TYPE_CHECKING:
     from nodeloom.plan.plan import Plan
@@ -58,16 +58,14 @@ def _seconds_of_merge(plan: Plan) -> float:
 
 def expected_seconds(plan: Plan, num_worker: int) -> float:
     """Return about how long a part is trained."""
-    width = max(part.row for part in plan.parts) / 128
+    width = widest_row(plan) / 128
     speed = _PAIRS_PER_THREAD * plan.num_thread if plan.device == "cpu" else _PAIRS_PER_SECOND
     return plan.total_pair / len(plan.parts) * width / (speed * num_worker)
 
 
 def merged_bytes(plan: Plan) -> int:
     """Return the bytes of a worker that a merge brings together: changes of the tables, and moments."""
-    row = max(part.row for part in plan.parts)
-    itemsize = 2 if plan.table_dtype == "bf16" else 4
-    return plan.num_nodes * num_tables(plan) * (row * (itemsize + 4 * plan.optimizer.num_moment) + 4)
+    return plan.num_nodes * num_tables(plan) * (row_bytes(plan) + 4)
 
 
 def sent_share(num_worker: int) -> float:
@@ -92,8 +90,7 @@ def num_buffer(num_nodes: int, rows: int) -> int:
 
 def extra_memory(plan: Plan) -> dict[str, int]:
     """Return the bytes on a GPU that merging needs beside what training does, by purpose."""
-    row = max(part.row for part in plan.parts)
-    itemsize = 2 if plan.table_dtype == "bf16" else 4
+    row, itemsize = widest_row(plan), value_bytes(plan)
     rows = buffer_rows(plan.num_nodes, row, itemsize)
     pieces = num_buffer(plan.num_nodes, rows)
     return {

@@ -10,7 +10,15 @@ from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.partition import Grid, Handovers, rounds
 from nodeloom.plan.grid_size import wanted
 from nodeloom.plan.machine import Machine
-from nodeloom.plan.memory import host_memory
+from nodeloom.plan.memory import (
+    host_memory,
+    placement_bytes,
+    result_bytes,
+    row_bytes,
+    table_memory,
+    walk_bytes,
+    widest_row,
+)
 from nodeloom.plan.mode import Ring
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.settings import Settings
@@ -50,13 +58,13 @@ def ring_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine)
     num_part = wanted(settings) or (num if whole else PARTS_PER_WORKER * num)
     check_parts(plan, num, num_part)
     memory = _memory(plan, graph, num, num_part)
-    walk_bytes = plan.walks_per_tile * plan.nodes_per_walk * graph.indices.itemsize / plan.pairs_per_tile
+    of_walks = walk_bytes(plan, graph.indices.itemsize)
     # Where pairs are sorted, each worker has those of its vertex part: a context of 4 bytes.
-    pair_bytes = walk_bytes + (0.0 if whole else 4.0 / num)
+    pair_bytes = of_walks + (0.0 if whole else 4.0 / num)
     limits = machine.main_memory
     rows = -(-plan.num_nodes // num_part)
-    row_bytes = max(part.row for part in plan.parts) * 4 * (1 + plan.optimizer.num_moment)
-    moved = (num_part - num_part // num) * rows * row_bytes
+    of_part = rows * row_bytes(plan)
+    moved = (num_part - num_part // num) * of_part
     speeds = [_PAIRS_PER_SECOND * worker.num_thread * num for worker in machine.workers]
     number = max(num_episodes(plan, moved, speed, _BYTES_PER_SECOND) for speed in speeds)
     most = max(1, plan.num_epoch * plan.num_edges // number)
@@ -66,15 +74,15 @@ def ring_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine)
     room = None if least is None else least - sum(fixed.values())
     if room is not None and room > 0:
         most = max(1, min(most, int(room * _WALK_SHARE / pair_bytes)))
-    memory["walks"] = round(most * walk_bytes)
+    memory["walks"] = round(most * of_walks)
     if not whole:
-        memory["pairs"] = round(most * (pair_bytes - walk_bytes))
+        memory["pairs"] = round(most * (pair_bytes - of_walks))
     result = {} if machine.rank else {"result": result_bytes(plan)}
     check_memory(memory, limits, result_bytes(plan))
     way = "whole walks" if whole else "pair by pair"
     reason = (
         f"{num} workers of {num} x {num_part} blocks, trained {way}: each has a vertex part, and a context part of "
-        f"{size(rows * row_bytes)} goes to the next worker in every round."
+        f"{size(of_part)} goes to the next worker in every round."
     )
     grid = Grid(
         num_vertex_part=num, num_context_part=num_part, vertex_slots=1, context_slots=1, episode_pairs=most, row_pairs=most // num,
@@ -122,13 +130,10 @@ def _rows_per_pair(plan: Plan, num_vertex_part: int, num_context_part: int) -> f
 
 def _memory(plan: Plan, graph: Graph, num_worker: int, num_part: int) -> dict[str, int]:
     """Return the bytes that every worker needs."""
-    row = max(part.row for part in plan.parts)
     whole = host_memory(plan, graph)
-    memory = {"tables": rows_of_worker(plan, num_worker, num_part) * row * 4}
-    if plan.optimizer.num_moment:
-        memory["moments"] = memory["tables"] * plan.optimizer.num_moment
+    memory = table_memory(plan, rows_of_worker(plan, num_worker, num_part) * widest_row(plan))
     memory |= {name: whole[name] for name in ("graph", "samplers", "buffers")}
-    memory["placement"] = plan.num_nodes * (graph.indices.itemsize + 12)
+    memory["placement"] = placement_bytes(plan, graph.indices.itemsize)
     return memory
 
 
@@ -137,11 +142,6 @@ def rows_of_worker(plan: Plan, num_worker: int, num_part: int) -> int:
     handovers = Handovers(rounds(num_worker, num_part, num_worker), rounds(num_worker, num_part, num_worker, 1))
     context_parts = max(handovers.num_buffer(worker) for worker in range(num_worker))
     return -(-plan.num_nodes // num_part) * (num_part // num_worker + context_parts)
-
-
-def result_bytes(plan: Plan) -> int:
-    """Return what worker 0 needs beside, to put the tables together for a file."""
-    return plan.num_nodes * max(part.row for part in plan.parts) * 4 * 2 * (1 + plan.optimizer.num_moment)
 
 
 def check_memory(memory: dict[str, int], limits: list[int | None], result: int) -> None:

@@ -10,7 +10,17 @@ from nodeloom.partition import Grid
 from nodeloom.plan.formats import in_formats
 from nodeloom.plan.grid_size import dealt_balance, grid_on_gpu, pair_memory, unit_memory, wanted
 from nodeloom.plan.machine import Machine
-from nodeloom.plan.memory import device_memory, episode_chunk, host_memory
+from nodeloom.plan.memory import (
+    device_memory,
+    episode_chunk,
+    host_memory,
+    placement_bytes,
+    result_bytes,
+    row_bytes,
+    table_memory,
+    walk_bytes,
+    widest_row,
+)
 from nodeloom.plan.mode import Ring
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.ring import (
@@ -19,7 +29,6 @@ from nodeloom.plan.ring import (
     check_parts,
     num_episodes,
     refuse_tied_tables,
-    result_bytes,
     rows_of_worker,
 )
 from nodeloom.plan.settings import Settings
@@ -33,7 +42,6 @@ _PAIRS_PER_SECOND = 0.7e9  # of a GPU, at dim 128: an estimate
 _BYTES_PER_SECOND = {True: 20e9, False: 2e9}  # from GPU to GPU; through main memory: estimates
 _ROOM_SHARE = 0.9  # of the memory that is left: for the walks and the pairs of an episode
 _SHORTEST = 1000  # episodes of a training, at most: shorter ones would only move tables
-_DTYPE_BYTES = {"fp32": 4, "bf16": 2}
 _SHORT_ROWS = 1 << 16  # rows of a context part that 16 bits can number
 
 
@@ -125,42 +133,39 @@ def _in_parts(sizes_of: _Sizes, num_worker: int, num_part: int, limit: int, dire
     """Return the plan with a grid, whose episodes are as long as they should be and the memory allows."""
     plan, itemsize, whole, on_host = sizes_of.plan, sizes_of.itemsize, sizes_of.on_device, sizes_of.on_host
     nodes, chunk = plan.num_nodes, plan.episode_chunk
-    row, rows = max(part.row for part in plan.parts), -(-nodes // num_part)
-    row_bytes = row * (_DTYPE_BYTES[plan.table_dtype] + 4 * plan.optimizer.num_moment)
-    moved = (num_part - num_part // num_worker) * rows * row_bytes
+    row, rows = widest_row(plan), -(-nodes // num_part)
+    of_part = rows * row_bytes(plan)
+    moved = (num_part - num_part // num_worker) * of_part
     speed = _PAIRS_PER_SECOND * num_worker * 128 / max(128, row)
     total = plan.num_epoch * plan.num_edges
     most = max(1, total // num_episodes(plan, moved, speed, _BYTES_PER_SECOND[direct]))
 
     heads = rows * (num_part // num_worker)
-    here = rows_of_worker(plan, num_worker, num_part)
-    memory = {"tables": here * row * _DTYPE_BYTES[plan.table_dtype]}
-    if plan.optimizer.num_moment:
-        memory["moments"] = here * row * 4 * plan.optimizer.num_moment
+    memory = table_memory(plan, rows_of_worker(plan, num_worker, num_part) * row)
     memory |= {name: whole[name] for name in ("graph", "samplers") if name in whole}
     # Slots, walks that are drawn at a time, and the negatives of a block.
     memory["buffers"] = (nodes + chunk * plan.nodes_per_walk) * itemsize + heads * plan.num_shared_negative // 2
     # Counts (int32) with a copy and cursors for every context part and head, totals (int32) for every head.
     memory["counts"] = heads * ((8 + (4 if most < 2**31 else 8)) * num_part + 4)
     memory["units"] = unit_memory(plan, num_worker, num_part)
-    walk_bytes = plan.walks_per_tile * plan.nodes_per_walk * itemsize / plan.pairs_per_tile
+    of_walks = walk_bytes(plan, itemsize)
     context_bytes = 2 if rows <= _SHORT_ROWS else 4
     pair_bytes = sizes_of.balance / num_worker * pair_memory(context_bytes)
-    room = max(0, limit - sum(memory.values())) * _ROOM_SHARE / (pair_bytes + walk_bytes)
+    room = max(0, limit - sum(memory.values())) * _ROOM_SHARE / (pair_bytes + of_walks)
     most = max(1, min(most, int(room)), total // _SHORTEST)
-    memory["walks"] = round(most * walk_bytes)
+    memory["walks"] = round(most * of_walks)
     memory["pairs"] = round(most * pair_bytes)
 
     main = {name: on_host[name] for name in ("graph", "samplers")}
-    main["placement"] = nodes * (2 * itemsize + 12)
+    main["placement"] = placement_bytes(plan, itemsize)
     if plan.sampler == "host":
-        main["pinned buffers"] = round(2 * most * walk_bytes / num_worker)
+        main["pinned buffers"] = round(2 * most * of_walks / num_worker)
     if not direct:
-        main["travel"] = max(2 * rows * row_bytes, round(2 * most * walk_bytes))
+        main["travel"] = max(2 * of_part, round(2 * most * of_walks))
     way = "from GPU to GPU" if direct else "through main memory"
     reason = (
         f"{num_worker} workers of {num_worker} x {num_part} blocks, each with a vertex part on its GPU; "
-        f"a context part of {size(rows * row_bytes)} goes to the next worker in every round, {way}."
+        f"a context part of {size(of_part)} goes to the next worker in every round, {way}."
     )
     grid = Grid(
         num_vertex_part=num_worker, num_context_part=num_part, vertex_slots=1, context_slots=1,
