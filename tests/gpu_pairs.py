@@ -16,7 +16,7 @@ def take_kernels_of_the_cpu(monkeypatch):
         return
     from nodeloom.engine.gpu import episode
     from nodeloom.engine.grid import gpu as blocks
-    from nodeloom.engine.workers import gpu_blocks, gpu_store
+    from nodeloom.engine.workers import gpu_blocks
 
     OnGpu(None, monkeypatch).take_kernels_of_the_cpu()
     monkeypatch.setattr(episode, "renumber", renumber)
@@ -25,7 +25,6 @@ def take_kernels_of_the_cpu(monkeypatch):
     for module in (blocks, gpu_blocks):
         monkeypatch.setattr(module, "train_pairs", train_pairs)
         monkeypatch.setattr(module, "draw_negatives", gpu_runs.draw_negatives)
-    monkeypatch.setattr(gpu_store, "uniform_rows", gpu_runs.uniform_rows)
 
 
 def _array(tensor):

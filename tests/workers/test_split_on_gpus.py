@@ -97,13 +97,12 @@ def test_every_block_once_and_no_row_in_two_places(monkeypatch, communities, num
     rows = runs[0].store.placement.rows("context")
     share = num_part // num_worker
     for run in runs:
-        assert run.store.sent == [rows * 32 * ((2 if dtype == "bf16" else 4) + 4)] * ((num_part - share) * episodes)
+        assert run.engine.sent == [rows * 32 * ((2 if dtype == "bf16" else 4) + 4)] * ((num_part - share) * episodes)
         # Buffers are used again: there are as many as the plan has room for.
         taken = sum(
             array.numel() * array.element_size()
-            for tables in run.store.sides.values()
-            for table in tables
-            for array in (*table._parts.values(), *table._free)
+            for storage in run.store.storages().values()
+            for array in (*storage._parts.values(), *storage._free)
         )
         assert 0 < taken <= run.plan.device_memory["tables"] + run.plan.device_memory["moments"]
 
@@ -140,7 +139,7 @@ def test_workers_start_from_the_values_of_one(monkeypatch, communities, dtype):
     gpu_workers.prepare(monkeypatch, kernels_of_the_cpu=False)
     graph, _ = communities
 
-    def work(_):
+    def work(workers):
         plan = make_plan(graph, in_parts(table_dtype=dtype, dim=20))
         store = allocate(plan, plan.parts[0], graph)
         store.initialize()
@@ -149,7 +148,7 @@ def test_workers_start_from_the_values_of_one(monkeypatch, communities, dtype):
         store.write("context", np.ones((NODES, 20), np.float32), mask)
         written = store.read("context")
         assert store.is_sound()
-        if store.workers.rank == 1:
+        if workers.rank == 1:
             store.write("context", np.full((NODES, 20), np.inf, np.float32), mask)
         assert not store.is_sound()  # all know it
         return *first, written

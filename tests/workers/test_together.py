@@ -99,8 +99,8 @@ def test_every_block_once_and_no_row_in_two_places(monkeypatch, communities, way
     # What travels is one part a round.
     part_bytes = stores[0].placement.rows("context") * 32 * 4
     share = num_part // num_worker
-    for store in stores:
-        assert store.sent == [part_bytes] * ((num_part - share) * episodes)
+    for run in runs:
+        assert run.engine.sent == [part_bytes] * ((num_part - share) * episodes)
 
 
 def test_blocks_have_the_pairs_of_one_process(monkeypatch, communities, way):

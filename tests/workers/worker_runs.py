@@ -56,7 +56,7 @@ def run_of(monkeypatch, graph, num_worker, settings, *, grid=None, **changes):
         engine._blocks.train = train_block
         for _ in engine.run(position):
             pass
-        return SimpleNamespace(plan=plan, store=store, position=position, blocks=engine._blocks)
+        return SimpleNamespace(plan=plan, store=store, position=position, engine=engine, blocks=engine._blocks)
 
     with monkeypatch.context() as patch:
         return together(patch, num_worker, work), trained
@@ -103,7 +103,7 @@ def check_rounds(stores, trained, num_worker, num_part):
         assert len({block.vertex for block in blocks_of_round}) == len(blocks_of_round) == num_worker
         assert len({block.context for block in blocks_of_round}) == num_worker
     # Context parts are with one worker each.
-    held = Counter(part for store in stores for part in store.sides["context"][0]._parts)
+    held = Counter(part for store in stores for part in store.storages()["context"]._parts)
     assert held == dict.fromkeys(range(num_part), 1)
     return episodes
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nodeloom.engine.modes import AnyStore
 from nodeloom.engine.resident import Position, diverged
+from nodeloom.engine.tables import Tables
 from nodeloom.engine.torchrun import place
 from nodeloom.errors import ConfigError, ModelError, OutputError, describe
 from nodeloom.io.atomic import check_writable
@@ -57,7 +57,7 @@ class ModelTables:
         """Whether no part has a context table of its own."""
         return all(part.order == 1 for part in self.plan.parts)
 
-    def put(self, index: int, store: AnyStore, *, moments: bool = True) -> None:
+    def put(self, index: int, store: Tables, *, moments: bool = True) -> None:
         """Take over the tables of a part; a part that is finished needs its moments no more."""
         part = self.plan.parts[index]
         sources = {name: name for name in store.names()}
@@ -77,7 +77,7 @@ class ModelTables:
                 self.tensors[name] = np.zeros((self.plan.num_nodes, self.plan.dim), np.float32)
             self.tensors[name][:, part.first : part.first + part.dim] = table[:, : part.dim]
 
-    def finish(self, index: int, store: AnyStore) -> None:
+    def finish(self, index: int, store: Tables) -> None:
         """Take over the tables of a part that is trained no more."""
         store.order_by_node()
         self.put(index, store, moments=False)
@@ -87,7 +87,7 @@ class ModelTables:
         if len(self.plan.parts) == 1 and self.plan.parts[0].row == self.plan.dim:
             self.tensors.clear()
 
-    def get(self, index: int, store: AnyStore, *, missing: str = "") -> None:
+    def get(self, index: int, store: Tables, *, missing: str = "") -> None:
         """Copy the columns of a part into its store; tables that are not there stay as they are."""
         part = self.plan.parts[index]
         for name in store.names():
@@ -151,7 +151,7 @@ class Checkpoints:
         """Tell whether it is time for the next one."""
         return self.path is not None and time.monotonic() - self._last >= self.interval
 
-    def write_or_warn(self, tables: ModelTables, index: int, store: AnyStore, position: Position) -> None:
+    def write_or_warn(self, tables: ModelTables, index: int, store: Tables, position: Position) -> None:
         """Write one. Where that fails (a full disk), training goes on: the next one may succeed."""
         try:
             self.write(tables, index, store, position)
@@ -159,7 +159,7 @@ class Checkpoints:
             self._last = time.monotonic()
             logger.warning("no checkpoint was written, training goes on: %s", error)
 
-    def write(self, tables: ModelTables, index: int, store: AnyStore, position: Position) -> Path | None:
+    def write(self, tables: ModelTables, index: int, store: Tables, position: Position) -> Path | None:
         """Write the state of part `index` at `position`, finished parts included; return the file, if there is one.
 
         Raises
@@ -179,7 +179,7 @@ class Checkpoints:
         finally:
             tables.forget()
 
-    def _write(self, tables: ModelTables, index: int, store: AnyStore, position: Position) -> Path | None:
+    def _write(self, tables: ModelTables, index: int, store: Tables, position: Position) -> Path | None:
         tables.put(index, store)
         self._last = time.monotonic()
         if self.path is None:

@@ -1,14 +1,10 @@
-"""What each mode is made of: the store of a part, the engine that trains it, and how fast that is."""
+"""What each mode is made of: the tables of a part, the engine that trains them, and how fast that is."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from nodeloom.engine.calibrate import rate_of_walks
 from nodeloom.engine.grid import GridEngine, grid_tables
@@ -22,36 +18,10 @@ from nodeloom.plan.grid_size import placement_of
 from nodeloom.plan.mode import Blocks, Copies, Ring, Whole
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.tables import tables_of
-from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
     from nodeloom.engine.workers.group import Workers
     from nodeloom.graph import Graph
-
-
-class AnyStore(Protocol):
-    """What training, checkpoints and warm starts need of a store, wherever its tables are."""
-
-    def initialize(self) -> None:
-        """Give the tables their first values."""
-
-    def names(self) -> tuple[str, ...]:
-        """Return the names of all distinct tables."""
-
-    def read(self, name: str) -> FloatArray | None:
-        """Return a table by name, float32 [N, row], in main memory: itself if it is there, else a copy. None if another worker gets it."""
-
-    def write(self, name: str, values: FloatArray, rows: npt.NDArray[np.bool_] | None = None) -> None:
-        """Set the first columns of a table, of all rows or of those where the mask `rows` is true."""
-
-    def order_by_node(self) -> None:
-        """Move the rows of the tables to the order of the nodes, for good: they are not trained any more."""
-
-    def ordered_by_node(self) -> AbstractContextManager[None]:
-        """Have all rows in the order of the nodes for a while; what was read meanwhile is in another order after that."""
-
-    def is_sound(self) -> bool:
-        """Tell whether all values are finite, and none of a table is beyond :data:`nodeloom.model.optimizer.LARGEST_VALUE`."""
 
 
 class AnyEngine(Protocol):
@@ -80,15 +50,15 @@ class Way(NamedTuple):
     Attributes
     ----------
     allocate : callable
-        ``(plan, part, graph)`` to the store of the part, of zeros.
+        ``(plan, part, graph)`` to the tables of the part, of zeros.
     engine : callable
-        ``(graph, plan, part, store)`` to the engine that trains the store.
+        ``(graph, plan, part, tables)`` to the engine that trains them.
     rate : callable
         ``(plan)`` to the positive pairs per second that are measured on this machine.
     """
 
-    allocate: Callable[[Plan, Part, Graph], AnyStore]
-    engine: Callable[[Graph, Plan, Part, Any], AnyEngine]
+    allocate: Callable[[Plan, Part, Graph], Tables]
+    engine: Callable[[Graph, Plan, Part, Tables], AnyEngine]
     rate: Callable[[Plan], float]
 
 
@@ -119,7 +89,11 @@ def way_of(plan: Plan) -> Way:
             from nodeloom.engine.workers.calibrate import rate_in_ring
             from nodeloom.engine.workers.engine import WorkerEngine
 
-            return Way(_ring_of_cpus if on_cpu else _ring_of_gpus, WorkerEngine, rate_in_ring)
+            return Way(
+                _ring,
+                lambda graph, plan, part, tables: WorkerEngine(graph, plan, part, tables, _workers()),
+                rate_in_ring,
+            )
 
 
 def with_rate(plan: Plan, *, compiled_only: bool = False) -> Plan:
@@ -134,14 +108,14 @@ def with_rate(plan: Plan, *, compiled_only: bool = False) -> Plan:
     return plan
 
 
-def allocate(plan: Plan, part: Part, graph: Graph) -> AnyStore:
-    """Return the store of a part, of zeros."""
+def allocate(plan: Plan, part: Part, graph: Graph) -> Tables:
+    """Return the tables of a part, of zeros."""
     return way_of(plan).allocate(plan, part, graph)
 
 
-def engine_of(graph: Graph, plan: Plan, part: Part, store: AnyStore) -> AnyEngine:
-    """Return the engine that trains the store of a part."""
-    return way_of(plan).engine(graph, plan, part, store)
+def engine_of(graph: Graph, plan: Plan, part: Part, tables: Tables) -> AnyEngine:
+    """Return the engine that trains the tables of a part."""
+    return way_of(plan).engine(graph, plan, part, tables)
 
 
 def _whole(
@@ -165,23 +139,11 @@ def _in_blocks(plan: Plan, part: Part, graph: Graph) -> Tables:
     return grid_tables(plan, part, placement_of(plan, graph))
 
 
-def _ring_of_cpus(plan: Plan, part: Part, graph: Graph) -> AnyStore:
-    from nodeloom.engine.workers import WorkerStore, placement_of_workers
+def _ring(plan: Plan, part: Part, graph: Graph) -> Tables:
+    from nodeloom.engine.workers import placement_of_workers, shared_tables
 
     workers = _workers()
-    placement = placement_of_workers(plan, graph, workers)
-    return WorkerStore(part, placement, plan.optimizer.num_moment, workers, num_thread=plan.num_thread)
-
-
-def _ring_of_gpus(plan: Plan, part: Part, graph: Graph) -> AnyStore:
-    from nodeloom.engine.workers import placement_of_workers
-    from nodeloom.engine.workers.gpu_store import GpuWorkerStore
-
-    workers = _workers()
-    return GpuWorkerStore(
-        part, placement_of_workers(plan, graph, workers), plan.optimizer.num_moment, workers,
-        device=plan.device, table_dtype=plan.table_dtype, num_thread=plan.num_thread,
-    )  # fmt: skip
+    return shared_tables(plan, part, placement_of_workers(plan, graph, workers), workers)
 
 
 def _workers() -> Workers:

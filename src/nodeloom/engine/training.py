@@ -13,9 +13,10 @@ import numpy as np
 from nodeloom.engine.checkpoint import Checkpoints, ModelTables
 from nodeloom.engine.initial import Vectors, warm_tables
 from nodeloom.engine.interrupt import StopRequest
-from nodeloom.engine.modes import AnyStore, allocate, engine_of, peak_device_memory
+from nodeloom.engine.modes import allocate, engine_of, peak_device_memory
 from nodeloom.engine.progress import Progress, Report, checked_callbacks, peak_memory, tell
 from nodeloom.engine.resident import Position, diverged
+from nodeloom.engine.tables import Tables
 from nodeloom.errors import ConfigError, NodeloomError, TrainingInterrupted
 from nodeloom.log import logger
 from nodeloom.model.parts import Part
@@ -211,7 +212,7 @@ class _Run:
                 raise
             return error
 
-    def _keep(self, index: int, part: Part, store: AnyStore) -> None:
+    def _keep(self, index: int, part: Part, store: Tables) -> None:
         """Give away what was learned so far, if it is sound."""
         if self.keep is not None and store.is_sound():
             _clear(store, self.graph, part)
@@ -279,14 +280,14 @@ class _Run:
         return TrainingInterrupted(f"{where}; it can go on from {path}.", path)
 
 
-def _clear(store: AnyStore, graph: Graph, part: Part) -> None:
+def _clear(store: Tables, graph: Graph, part: Part) -> None:
     """Set the rows that no pair reaches to 0: first values, or what negatives alone made of them, would pass for vectors."""
     for name, rows in (("vertex", untrained(graph, part.order)), ("context", isolated(graph))):
         if name in store.names() and rows.any():
             store.write(name, np.broadcast_to(np.float32(0.0), (graph.num_nodes, part.dim)), rows)
 
 
-def _fill(store: AnyStore, tables: ModelTables, index: int) -> None:
+def _fill(store: Tables, tables: ModelTables, index: int) -> None:
     """Copy warm tables over the first values of a store, but for rows of zeros, which know nothing.
 
     A part that begins after a resume finds its warm columns in the checkpoint; on a cold start its columns are zeros.

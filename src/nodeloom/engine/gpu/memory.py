@@ -83,5 +83,10 @@ class DeviceMemory:
 
 def storage_on(device: str, table_dtype: str, *, is_copy: bool = False) -> MakeStorage:
     """Return what makes the storages of tables on a device; moments are float32."""
+    return storage_in(*memories_of(device, table_dtype), is_copy=is_copy)
+
+
+def memories_of(device: str, table_dtype: str) -> tuple[DeviceMemory, DeviceMemory]:
+    """Return the memory of a device for tables of a number format, and that for moments, which are float32."""
     place = Device(device)
-    return storage_in(DeviceMemory(place, DTYPES[table_dtype]), DeviceMemory(place, torch.float32), is_copy=is_copy)
+    return DeviceMemory(place, DTYPES[table_dtype]), DeviceMemory(place, torch.float32)

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from nodeloom.engine.grid.cpu import CpuBlocks
 from nodeloom.engine.grid.noise import Noise
+from nodeloom.engine.tables import Tables
 from nodeloom.engine.workers.group import Workers
-from nodeloom.engine.workers.store import WorkerStore
 from nodeloom.kernels.cpu.block_walks import train_block_walks
 from nodeloom.kernels.cpu.negatives import draw_negatives
 from nodeloom.kernels.cpu.pairs import renumber
@@ -43,12 +43,10 @@ def tile_shape(plan: Plan) -> tuple[int, int]:
 class WorkerBlocks(CpuBlocks):
     """The CPU of a worker: walks are drawn by all workers, each a share, and every worker gets all of them."""
 
-    def __init__(
-        self, graph: Graph, plan: Plan, part: Part, store: WorkerStore, noise: Noise, workers: Workers
-    ) -> None:
-        super().__init__(graph, plan, part, store, noise)  # type: ignore[arg-type]
-        assert isinstance(plan.mode, Ring)
-        self._slot = store.placement.slot
+    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, noise: Noise, workers: Workers) -> None:
+        super().__init__(graph, plan, part, tables, noise)
+        assert isinstance(plan.mode, Ring) and tables.placement is not None
+        self._slots = tables.placement.slot
         self._workers, self._whole_walks = workers, plan.mode.whole_walks
         self._walks_per_tile, self._num_negative = tile_shape(plan)
         self._all_walks = np.empty((0, 0), self._index_type)
@@ -58,7 +56,7 @@ class WorkerBlocks(CpuBlocks):
         plan = self._plan
         none = np.empty((0, plan.nodes_per_walk), self._index_type)
         self._sampler.sample(0, none)
-        renumber(none, self._slot)
+        renumber(none, self._slots)
         draw_negatives(
             self._noise.prob, self._noise.alias, np.uint64(0), 0, np.empty((0, self._num_negative), np.int32)
         )
@@ -74,7 +72,7 @@ class WorkerBlocks(CpuBlocks):
 
     def begin_episode(self, first_walk: int, num_walk: int) -> None:
         """Draw the walks of an episode, as slots: this worker's share, and hand it to the others."""
-        workers, slot = self._workers, self._slot
+        workers, slot = self._workers, self._slots
         share = -(-num_walk // workers.num_worker)
         if len(self._all_walks) != share * workers.num_worker:
             self._all_walks = np.empty((share * workers.num_worker, self._plan.nodes_per_walk), self._index_type)

@@ -17,8 +17,10 @@ import numpy as np
 from nodeloom.engine.grid.episodes import begin_episode, end_episode
 from nodeloom.engine.grid.noise import Noise
 from nodeloom.engine.resident import EMPTY_POOLS, Position, diverged
+from nodeloom.engine.tables import Tables
 from nodeloom.engine.workers.blocks import WorkerBlocks
-from nodeloom.engine.workers.store import WorkerStore
+from nodeloom.engine.workers.group import Workers
+from nodeloom.engine.workers.parts import Exchange, PartMoves
 from nodeloom.errors import GraphError
 from nodeloom.model.parts import Part
 from nodeloom.partition import Block, Handovers, rounds
@@ -43,19 +45,29 @@ class WorkerEngine:
         The plan, the same for all workers.
     part : Part
         What to train.
-    store : WorkerStore
+    tables : Tables
         This worker's share of the tables; changed.
+    workers : Workers
+        All workers.
     """
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, store: WorkerStore) -> None:
-        assert plan.grid is not None
-        self.graph, self.plan, self.store, self.grid = graph, plan, store, plan.grid
-        self.workers = store.workers
-        self.sent, self.waited = store.sent, 0.0
+    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, workers: Workers) -> None:
+        assert plan.grid is not None and tables.placement is not None
+        self.graph, self.plan, self.workers, self.grid = graph, plan, workers, plan.grid
         self.total_pair = plan.num_epoch * graph.num_edges
         self._noise_key = stream(part.seed, Purpose.NEGATIVE)
-        noise = Noise.of(noise_weights(graph, plan.negative_sample_exponent), store.placement, plan.num_thread)
-        self._blocks = _blocks(graph, plan, part, store, noise)
+        noise = Noise.of(noise_weights(graph, plan.negative_sample_exponent), tables.placement, plan.num_thread)
+        self._blocks: WorkerBlocks | GpuWorkerBlocks
+        exchange: Exchange = workers.exchange
+        if plan.device == "cpu":
+            self._blocks = WorkerBlocks(graph, plan, part, tables, noise, workers)
+        else:
+            from nodeloom.engine.workers.gpu_blocks import GpuWorkerBlocks
+
+            self._blocks = GpuWorkerBlocks(graph, plan, part, tables, noise, workers)
+            exchange = self._blocks.exchange
+        self._moves = PartMoves(tables.storages_of("context"), workers.rank, exchange)
+        self.sent, self.waited = self._moves.sent, 0.0
         self._vertex: int | None = None  # the part whose pairs are sorted
         self._order: list[tuple[Block, ...]] = []  # of the episode
         self._handovers = Handovers([])
@@ -73,7 +85,7 @@ class WorkerEngine:
         grid, workers = self.grid, self.workers
         empty_rounds = 0
         self._blocks.prepare()
-        self.store.make_room()
+        self._moves.make_room()
         workers.barrier()  # nobody's clock runs while another one compiles
         with self._blocks.running():
             while position.num_pair < self.total_pair:
@@ -86,7 +98,7 @@ class WorkerEngine:
                 episode = begin_episode(position, self.plan, self.total_pair, shape)
                 order, following = (self._rounds(episode["number"] + later) for later in (0, 1))
                 handovers = Handovers(order, following)
-                self.store.place([handovers.holder(part, episode["row"]) for part in range(grid.num_context_part)])
+                self._moves.bring([handovers.holder(part, episode["row"]) for part in range(grid.num_context_part)])
                 self._order, self._handovers = order, handovers
                 num_walk = episode["tiles"] * self.plan.walks_per_tile
                 self._blocks.begin_episode(position.num_tile * self.plan.walks_per_tile, num_walk)
@@ -103,7 +115,7 @@ class WorkerEngine:
 
     def settle(self) -> None:
         """Wait for all parts that are on their way."""
-        self.store.settle()
+        self._moves.settle()
 
     def _rounds(self, number: int) -> list[tuple[Block, ...]]:
         order = rounds(self.grid.num_vertex_part, self.grid.num_context_part, self.workers.num_worker, number)
@@ -120,9 +132,9 @@ class WorkerEngine:
         if block.vertex != self._vertex:
             self._vertex = block.vertex
             self._blocks.begin_row(block.vertex)
-        self.store.ready(block.context)
+        self._moves.ready(block.context)
         found = self._blocks.train(block, lr, self._noise_key + place * plan.positive_reuse)
-        self.store.hand_over(self._handovers.after(episode["row"]))
+        self._moves.hand_over(self._handovers.after(episode["row"]))
         pairs, loss, weight = self.workers.total(np.array(found, np.float64))
         position.num_pair += int(pairs)
         position.lr = lr
@@ -134,13 +146,3 @@ class WorkerEngine:
             if not math.isfinite(position.loss):
                 raise diverged(plan, position.num_pair / self.graph.num_edges)
         return int(pairs)
-
-
-def _blocks(graph: Graph, plan: Plan, part: Part, store: WorkerStore, noise: Noise) -> WorkerBlocks | GpuWorkerBlocks:
-    if plan.device == "cpu":
-        return WorkerBlocks(graph, plan, part, store, noise, store.workers)
-    from nodeloom.engine.workers.gpu_blocks import GpuWorkerBlocks
-    from nodeloom.engine.workers.gpu_store import GpuWorkerStore
-
-    assert isinstance(store, GpuWorkerStore)
-    return GpuWorkerBlocks(graph, plan, part, store, noise)

@@ -13,7 +13,9 @@ from nodeloom.engine.gpu.episode import EpisodeWalks
 from nodeloom.engine.gpu.memory import DTYPES
 from nodeloom.engine.grid.gpu import GpuBlocks
 from nodeloom.engine.grid.noise import Noise
-from nodeloom.engine.workers.gpu_store import GpuWorkerStore
+from nodeloom.engine.tables import Tables
+from nodeloom.engine.workers.gpu_exchange import OnStream
+from nodeloom.engine.workers.group import Workers
 from nodeloom.engine.workers.links import Links
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.pairs import train_pairs
@@ -70,12 +72,15 @@ class SharedWalks(EpisodeWalks):
 class GpuWorkerBlocks(GpuBlocks):
     """The GPU of a worker: its vertex part stays there, and it trains the context parts that come by."""
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, store: GpuWorkerStore, noise: Noise) -> None:
-        self._owned, self._workers, self._sides = store, store.workers, store.sides
-        super().__init__(graph, plan, part, store, noise)  # type: ignore[arg-type]
+    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, noise: Noise, workers: Workers) -> None:
+        device = Device(plan.device)
+        with explained(plan.device):
+            self._links = Links.of(workers, device.torch)
+        self._workers, self.exchange = workers, OnStream(self._links, device)
+        super().__init__(graph, plan, part, tables, noise)
 
     def _walks_of(self, graph: Graph, part: Part) -> EpisodeWalks:
-        return SharedWalks(graph, self._plan, part, self._device, self._placement, self._owned.links)
+        return SharedWalks(graph, self._plan, part, self._device, self._placement, self._links)
 
     def _allocate_parts(self, part: Part) -> None:
         self._row = part.row  # the parts are in the store
@@ -126,5 +131,8 @@ class GpuWorkerBlocks(GpuBlocks):
 
     def _parts(self, operation: Train) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         block = operation.block
-        vertex = [table.part(block.vertex) for table in self._sides["vertex"]]
-        return vertex, [table.part(block.context) for table in self._sides["context"]]
+        vertex, context = self._rows["vertex"], self._rows["context"]
+        return (
+            [*self._tables.of("vertex", slice(block.vertex * vertex, (block.vertex + 1) * vertex))],
+            [*self._tables.of("context", slice(block.context * context, (block.context + 1) * context))],
+        )

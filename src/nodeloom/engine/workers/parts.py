@@ -1,0 +1,235 @@
+"""Tables cut into parts that several workers share: each has its vertex parts, and the context parts that are with it just now."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from nodeloom.engine.memory import MainMemory, Memory, Rows
+from nodeloom.engine.rows import RowOrder
+from nodeloom.engine.storage import Storage, row_blocks
+from nodeloom.engine.tables import Tables
+from nodeloom.engine.workers.group import Workers
+from nodeloom.model.parts import Part
+from nodeloom.model.tables import TableSpec
+from nodeloom.partition import Handover, Placement
+from nodeloom.plan.plan import Plan
+from nodeloom.plan.tables import tables_of
+from nodeloom.typing import FloatArray
+
+
+class Travel(Protocol):
+    """Parts that are under way."""
+
+    def wait(self) -> None:
+        """Wait until all have arrived."""
+
+
+Exchange: TypeAlias = Callable[[list[tuple[Any, int]], list[tuple[Any, int]]], Travel]
+"""Begins to send arrays to workers, and to receive others from them."""
+
+
+class PartStorage(Storage):
+    """The rows of a table of which this worker has some parts, in buffers that are used again when a part has gone.
+
+    Parameters
+    ----------
+    memory, order, row
+        As for :class:`nodeloom.engine.storage.Storage`; rows are in the order of slots.
+    owners : list of int
+        The worker that has each part. Who moves a part says it there.
+    workers : Workers
+        All workers.
+    """
+
+    def __init__(self, memory: Memory, order: RowOrder, row: int, owners: list[int], workers: Workers) -> None:
+        self.owners, self._workers = owners, workers
+        self.part_rows = order.num_rows // len(owners)
+        self._parts: dict[int, Any] = {}
+        self._free: list[Any] = []
+        self._whole: FloatArray | None = None
+        super().__init__(memory, order, row)
+
+    def _zeros(self, num_rows: int, row: int) -> None:
+        """Take the parts of this worker; there is no array of all rows."""
+        for number, owner in enumerate(self.owners):
+            if owner == self._workers.rank:
+                self._parts[number] = self.memory.zeros(self.part_rows, row)
+
+    def take(self, number: int) -> Any:
+        """Make room for a part and return it; it is here from now on. Its values are those of whatever was there before."""
+        self._parts[number] = self._free.pop() if self._free else self.memory.zeros(self.part_rows, self.row)
+        return self._parts[number]
+
+    def give(self, number: int) -> None:
+        """Let a part go."""
+        self._free.append(self._parts.pop(number))
+
+    def make_room(self) -> None:
+        """Have memory for one more part at hand: systems hand it out when it is first touched, which takes longer than a part travels."""
+        if not self._free:
+            room = self.memory.zeros(self.part_rows, self.row)
+            room[:] = 0
+            self._free.append(room)
+
+    def numbered(self, number: int) -> Any:
+        """Return a part that is here, [part_rows, row]."""
+        return self._parts[number]
+
+    def part(self, rows: slice | None = None) -> Any:
+        """Return the rows of a part that is here, where they are trained."""
+        assert rows is not None, "one worker has not all rows"
+        return self._parts[rows.start // self.part_rows]
+
+    def pieces(self, first: int, last: int) -> Iterator[tuple[Any, Rows, Rows]]:
+        """Yield each part that is here, which of the nodes ``first ... last`` it has, and their rows in it."""
+        slots = self._slots(first, last)
+        owners = slots // self.part_rows
+        for number, owner in enumerate(self.owners):
+            if owner == self._workers.rank:
+                here = np.flatnonzero(owners == number)
+                yield self._parts[number], here, slots[here] - number * self.part_rows
+
+    def read(self) -> FloatArray | None:
+        """Return all rows in the order of the nodes, float32 [N, row], to worker 0, and None to the others.
+
+        All workers have to call it. Parts come one after the other.
+        """
+        rank, everything = self._workers.rank, slice(None)
+        if rank != 0:
+            for number, owner in enumerate(self.owners):
+                if owner == rank:
+                    self._workers.exchange([(self.memory.read(self._parts[number], everything), 0)], []).wait()
+            return None
+        count = self.order.num_nodes
+        if self._whole is None:  # kept: there is room for one only
+            self._whole = np.empty((count, self.row), np.float32)
+        buffer = np.empty((self.part_rows, self.row), np.float32)
+        for number, owner in enumerate(self.owners):
+            values = self.memory.read(self._parts[number], everything) if owner == 0 else buffer
+            if owner != 0:
+                self._workers.exchange([], [(buffer, owner)]).wait()
+            for first, last in row_blocks(0, count, self.row):
+                slots = self._slots(first, last)
+                here = slots // self.part_rows == number
+                self._whole[first:last][here] = values[slots[here] - number * self.part_rows]
+        return self._whole
+
+    @property
+    def is_movable(self) -> bool:
+        """Rows are where their part is, and read as a copy."""
+        return False
+
+    def blocks(self) -> Iterator[Any]:
+        """Yield the rows that are here, some at a time, to be read."""
+        for part in self._parts.values():
+            for first, last in row_blocks(0, self.part_rows, self.row):
+                yield part[first:last]
+
+    def _slots(self, first: int, last: int) -> Any:
+        rows = self.order.rows(first, last)
+        return np.arange(first, last) if isinstance(rows, slice) else rows
+
+
+class PartMoves:
+    """Brings the parts of one table from worker to worker.
+
+    Parameters
+    ----------
+    storages : sequence of PartStorage
+        Where the rows of the table and of its moments are.
+    rank : int
+        This worker.
+    exchange : callable
+        How parts travel.
+
+    Attributes
+    ----------
+    sent : list of int
+        The bytes that this worker has sent to others when a round was trained, for each round that had something to send.
+    """
+
+    def __init__(self, storages: Sequence[Storage], rank: int, exchange: Exchange) -> None:
+        self._storages = [storage for storage in storages if isinstance(storage, PartStorage)]
+        self._owners, self._rank, self._exchange = self._storages[0].owners, rank, exchange
+        self.sent: list[int] = []
+        self._going: list[int] = []
+        self._coming: set[int] = set()
+        self._pending: Travel | None = None
+
+    def hand_over(self, handovers: Sequence[Handover]) -> None:
+        """Begin to send and receive parts; the buffers of those that were sent before are free again."""
+        self.settle()
+        outgoing, incoming = [], []
+        for handover in handovers:
+            self._owners[handover.part] = handover.taker
+            if handover.giver == self._rank:
+                self._going.append(handover.part)
+                outgoing += [(storage.numbered(handover.part), handover.taker) for storage in self._storages]
+            elif handover.taker == self._rank:
+                self._coming.add(handover.part)
+                incoming += [(storage.take(handover.part), handover.giver) for storage in self._storages]
+        self._pending = self._exchange(outgoing, incoming)
+        if outgoing:
+            self.sent.append(sum(array.nbytes for array, _ in outgoing))
+
+    def make_room(self) -> None:
+        """Have room for the part that comes first."""
+        for storage in self._storages:
+            storage.make_room()
+
+    def ready(self, part: int) -> None:
+        """Wait for a part that is on its way."""
+        if part in self._coming:
+            self.settle()
+
+    def settle(self) -> None:
+        """Wait for everything that is under way."""
+        if self._pending is not None:
+            self._pending.wait()
+            self._pending = None
+        for part in self._going:
+            for storage in self._storages:
+                storage.give(part)
+        self._going.clear()
+        self._coming.clear()
+
+    def bring(self, where: Sequence[int]) -> None:
+        """Bring the parts to these workers, if they are with others."""
+        changes = [
+            Handover(part, giver, taker)
+            for part, (giver, taker) in enumerate(zip(self._owners, where, strict=True))
+            if giver != taker
+        ]
+        held = Counter(self._owners)
+        while changes:  # one by one, to whom has fewest: nobody needs more room than for one more
+            handover = min(changes, key=lambda change: (held[change.taker], change.part))
+            changes.remove(handover)
+            held.update({handover.taker: 1, handover.giver: -1})
+            self.hand_over([handover])
+        self.settle()
+
+
+def shared_tables(plan: Plan, part: Part, placement: Placement, workers: Workers) -> Tables:
+    """Return the share of this worker of the tables of a part, of zeros.
+
+    The numbers of parts of both kinds are multiples of the number of workers.
+    """
+    order = RowOrder.of(placement)
+    owners = {
+        name: [number * workers.num_worker // count for number in range(count)]
+        for name, count in (("vertex", placement.num_vertex_part), ("context", placement.num_context_part))
+    }
+    memories: tuple[Memory, Memory] = (MainMemory(plan.num_thread),) * 2
+    if plan.device != "cpu":
+        from nodeloom.engine.gpu.memory import memories_of
+
+        memories = memories_of(plan.device, plan.table_dtype)
+
+    def storage(spec: TableSpec, is_moment: bool) -> Storage:
+        return PartStorage(memories[is_moment], order, spec.row, owners[spec.name], workers)
+
+    return Tables(tables_of(part, plan.num_nodes), plan.optimizer.num_moment, storage, workers.any, placement)
