@@ -221,10 +221,13 @@ class TestWorkers:
         assert err.startswith("error: nowhere.txt: ") and len(err.splitlines()) == 1
 
     def test_what_all_of_them_refuse_is_said_once(self, large_graph, tmp_path):
-        process = start(tmp_path, "embed", large_graph, "-o", "m", "--model", "LINE", "--order", "both", *TRAINING)
+        process = start(tmp_path, "embed", large_graph, "-o", "m", "--num-partition", "3", *TRAINING)
         _, err = process.communicate(timeout=100)
         assert process.returncode == 2
-        assert err.startswith("error: --order: expected 2 with several workers") and len(err.splitlines()) == 1
+        assert (
+            err.startswith("error: --num-partition: expected a multiple of the 2 workers, or auto, got 3")
+            and len(err.splitlines()) == 1
+        )
 
     @pytest.mark.slow
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

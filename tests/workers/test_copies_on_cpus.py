@@ -12,7 +12,7 @@ from worker_runs import accuracy, one_training, settings_of, stopped_and_resumed
 
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
-from nodeloom.engine import make_plan, modes
+from nodeloom.engine import machine, make_plan, modes
 from nodeloom.engine.resident import Position, ResidentEngine
 from nodeloom.engine.workers.copies import APART
 from nodeloom.engine.workers.merger import Merger
@@ -20,7 +20,6 @@ from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, TrainingE
 from nodeloom.kernels.reference import merge
 from nodeloom.plan import merges
 from nodeloom.plan.merges import merged_bytes
-from nodeloom.plan.mode import Copies
 from nodeloom.sampling import WalkSampler
 
 NODES, EPOCHS = 900, 150
@@ -30,6 +29,13 @@ NODES, EPOCHS = 900, 150
 def communities():
     edges, community = planted_partition(NODES, 7000, 6, mixing=0.35, seed=3)
     return Graph.from_edges(edges, num_nodes=NODES), community
+
+
+@pytest.fixture(autouse=True)
+def quick_links(monkeypatch):
+    """Plan for links that are fast, however busy this machine is."""
+    real = machine._add_speed
+    monkeypatch.setattr(machine, "_add_speed", lambda workers: max(1e9, real(workers)))
 
 
 @pytest.fixture
@@ -198,7 +204,7 @@ def test_a_checkpoint_goes_on_with_another_number_of_workers(tmp_path, monkeypat
 
 def test_the_same_workers_go_on_exactly(tmp_path, monkeypatch, communities):
     graph, _ = communities
-    settings = in_copies(num_epoch=10, model="LINE", order="both", optimizer="Adam")
+    settings = in_copies(num_epoch=10, model="LINE", order="both", optimizer="Adam", deterministic=True)
     whole, again = whole_and_in_two(monkeypatch, graph, tmp_path / "c.safetensors", settings, 70)
     np.testing.assert_array_equal(whole.vertex, again.vertex)
     np.testing.assert_array_equal(whole.context, again.context)
@@ -250,7 +256,7 @@ def test_the_plan_says_what_workers_have(monkeypatch, communities):
 
     first, second = plans()
     assert first == dataclasses.replace(second, optimizer=first.optimizer)
-    assert (first.mode, first.num_worker, first.grid) == (Copies(merges.MERGES), 2, None)
+    assert (first.mode.num_merge, first.num_worker, first.grid) == (merges.MERGES, 2, None)
     assert first.memory["base"] == first.memory["tables"] == 2 * NODES * 32 * 4
     assert first.memory["merge buffers"] == NODES * 33 * 4
     assert dict(first.rows())["tables"] == (
@@ -260,3 +266,45 @@ def test_the_plan_says_what_workers_have(monkeypatch, communities):
         plans(num_partition=4)
     with pytest.raises(MemoryLimitError, match=r"plan, worker 0: expected at most 300 kB of memory"):
         plans(memory_limit=300_000)
+
+
+def test_parts_do_not_train_all_models_so_auto_takes_copies_for_those(monkeypatch, communities):
+    graph, _ = communities
+
+    def modes(**values):
+        with monkeypatch.context() as patch:
+            found = together(patch, 2, lambda _: make_plan(graph, settings_of(**values)))
+        return {type(plan.mode).__name__ for plan in found}
+
+    assert modes() == {"Ring"}
+    assert modes(model="LINE", order=1) == modes(model="LINE", order="both") == {"Copies"}
+
+
+def test_a_slow_link_is_measured_and_merges_are_fewer(monkeypatch, communities):
+    graph, _ = communities
+    speeds = []
+
+    def plan_of(speed, **values):
+        def add_speed(workers):
+            speeds.append(speed)
+            return speed
+
+        with monkeypatch.context() as patch:
+            patch.setattr("nodeloom.engine.machine._add_speed", add_speed)
+            return together(patch, 2, lambda _: make_plan(graph, in_copies(num_epoch=2000, **values)))[0]
+
+    fast, slow, slowest = (plan_of(speed).mode for speed in (1e9, 2e7, 1e5))
+    assert fast.num_merge == merges.MERGES > slow.num_merge > slowest.num_merge == merges.LEAST_MERGES
+    assert fast.merge_seconds < slow.merge_seconds < slowest.merge_seconds
+    plan = plan_of(2e7)
+    seconds = merged_bytes(plan) * (1 / 2e9 + 1 / 2e7)
+    assert plan.mode.merge_seconds == pytest.approx(seconds)
+    assert slow.num_merge * seconds == pytest.approx(0.25 + 0.04 * merges.expected_seconds(plan, 2), rel=0.1)
+    speeds.clear()
+    assert plan_of(1e5, deterministic=True).mode.num_merge == merges.MERGES and not speeds
+
+
+def test_the_speed_between_workers_is_that_of_the_slowest(monkeypatch):
+    with monkeypatch.context() as patch:
+        first, second = together(patch, 2, machine._add_speed)
+    assert first == second > 0

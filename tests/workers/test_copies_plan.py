@@ -18,7 +18,7 @@ from nodeloom.engine.workers import devices
 from nodeloom.errors import ConfigError, DeviceError, MemoryLimitError
 from nodeloom.plan import merges
 from nodeloom.plan.memory import device_memory
-from nodeloom.plan.merges import extra_memory, merged_bytes, num_merges
+from nodeloom.plan.merges import extra_memory, merge_seconds, merged_bytes, num_merges
 from nodeloom.plan.mode import Copies, Ring
 
 needs_pretence = pytest.mark.skipif(not INTERPRETED, reason="it pretends to have other GPUs than there are")
@@ -48,20 +48,24 @@ def sized(nodes, edges, epochs, *, row=128, dtype="fp32", num_moment=0, orders=(
     )  # fmt: skip
 
 
+def merges_of(plan, num_worker):
+    return num_merges(plan, num_worker, merge_seconds(plan))
+
+
 def test_a_small_table_is_merged_as_often_as_is_good():
-    assert num_merges(sized(10_000, 300_000, 2000), 2) == merges.MERGES >= 10
+    assert merges_of(sized(10_000, 300_000, 2000), 2) == merges.MERGES >= 10
 
 
 def test_long_trainings_merge_more_often_and_large_tables_less():
     friendster = sized(65_608_366, 1_806_067_135, 2000, row=96, dtype="bf16")
     seconds = merges.expected_seconds(friendster, 2)
     assert 150 < seconds < 200
-    number = num_merges(friendster, 2)
+    number = merges_of(friendster, 2)
     assert merges.LEAST_MERGES <= number <= merges.MERGES
     assert number * merged_bytes(friendster) / 100e9 <= 0.05 * seconds
     long = sized(1_000_000, 100_000_000, 400_000)
-    assert num_merges(long, 2) >= merges.expected_seconds(long, 2) / merges.LONGEST > merges.MERGES
-    assert num_merges(sized(65_608_366, 1_806_067_135, 20), 8) == merges.LEAST_MERGES
+    assert merges_of(long, 2) >= merges.expected_seconds(long, 2) / merges.LONGEST > merges.MERGES
+    assert merges_of(sized(65_608_366, 1_806_067_135, 20), 8) == merges.LEAST_MERGES
 
 
 @pytest.mark.parametrize(
@@ -97,7 +101,7 @@ def test_the_rate_is_that_of_all_less_the_merges(monkeypatch, graph):
 def test_the_plan_says_what_workers_have(monkeypatch, graph):
     gpu_workers.prepare(monkeypatch)
     first, second = plans_of(monkeypatch, graph, 2)
-    assert (first.mode, first.num_worker, first.grid) == (Copies(merges.MERGES), 2, None)
+    assert (first.mode.num_merge, first.num_worker, first.grid) == (merges.MERGES, 2, None)
     assert first.device_memory["base"] == first.device_memory["tables"] == 2 * 400 * 32 * 4
     assert first.device_memory["merge buffers"] == 400 * 33 * 4
     assert "vectors" in first.memory and "vectors" not in second.memory  # those are with worker 0

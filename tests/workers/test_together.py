@@ -198,8 +198,14 @@ def test_a_divergence_ends_all(monkeypatch, communities):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"model": "LINE", "order": 1}, "order: expected 2 with several workers"),
-        ({"model": "LINE", "order": "both"}, "order: expected 2 with several workers"),
+        (
+            {"model": "LINE", "order": 1, "worker_tables": "split"},
+            "order: expected 2 with several workers that have parts",
+        ),
+        (
+            {"model": "LINE", "order": "both", "num_partition": 4},
+            "order: expected 2 with several workers that have parts",
+        ),
         ({"num_partition": 6}, "num_partition: expected a multiple of the 4 workers, or auto, got 6"),
     ],
     ids=str,

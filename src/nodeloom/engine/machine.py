@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from nodeloom.engine.device import find_gpu, resolve_device
 from nodeloom.engine.torchrun import num_threads, place
@@ -15,6 +18,9 @@ from nodeloom.plan.settings import Settings
 
 if TYPE_CHECKING:
     from nodeloom.engine.workers.group import Workers
+
+
+_MEASURED, _TIMES = 8 << 20, 3  # bytes, of which the best counts: others may be at work too
 
 
 def look(settings: Settings, workers: Workers | None = None) -> Machine:
@@ -49,13 +55,29 @@ def look(settings: Settings, workers: Workers | None = None) -> Machine:
 
     own = device_of_worker(settings.resource, workers, deterministic=deterministic)
     hosts: list[tuple[int, int | None]] = workers.gather((threads, memory))
-    gpus, linked = [("cpu", 0)] * workers.num_worker, False
-    if own != "cpu":
+    gpus, linked, speed = [("cpu", 0)] * workers.num_worker, False, 0.0
+    merging = settings.resource.worker_tables == "copies" or settings.train.model == "LINE"
+    if own == "cpu" and merging and not deterministic:  # else how often they merge would depend on the moment
+        speed = _add_speed(workers)
+    elif own != "cpu":
         gpus, linked = limits_of_gpus(own, settings, workers), are_linked(own, workers)
     return Machine(
         tuple(Worker(*of_host, *of_gpu) for of_host, of_gpu in zip(hosts, gpus, strict=True)),
-        rank=workers.rank, linked=linked, spawned=here is None or here.spawned, folder=folder, folder_space=space,
+        rank=workers.rank, linked=linked, add_speed=speed, spawned=here is None or here.spawned, folder=folder, folder_space=space,
     )  # fmt: skip
+
+
+def _add_speed(workers: Workers) -> float:
+    """Return the bytes per second at which workers sum an array, that of the slowest. All workers have to call it."""
+    values = np.zeros(_MEASURED // 4, np.float32)
+    workers.add(values[: 1 << 10]).wait()  # connects them
+    seconds = []
+    for _ in range(_TIMES):
+        workers.barrier()
+        begin = time.perf_counter()
+        workers.add(values).wait()
+        seconds.append(time.perf_counter() - begin)
+    return float(min(workers.gather(values.nbytes / min(seconds))))
 
 
 def main_memory(settings: Settings) -> int | None:

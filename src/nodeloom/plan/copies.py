@@ -11,7 +11,7 @@ from nodeloom.plan.formats import in_formats
 from nodeloom.plan.grid_size import wanted
 from nodeloom.plan.machine import Machine
 from nodeloom.plan.memory import device_memory, host_memory, widest_row
-from nodeloom.plan.merges import extra_memory, host_buffer_rows, merged_bytes, num_buffer, num_merges
+from nodeloom.plan.merges import extra_memory, host_buffer_rows, merge_seconds, merged_bytes, num_buffer, num_merges
 from nodeloom.plan.mode import Copies
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.ring import check_memory
@@ -90,10 +90,11 @@ def copies_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machin
 
 def _with_merges(plan: Plan, graph: Graph, num_worker: int) -> Plan:
     """Return the plan with its merges, its pools and its memory."""
-    number = num_merges(plan, num_worker)
+    seconds = merge_seconds(plan)
+    number = num_merges(plan, num_worker, seconds)
     tiles = plan.total_pair / len(plan.parts) / (plan.pairs_per_tile * plan.positive_reuse * num_worker * number)
     plan = dataclasses.replace(
-        plan, num_worker=num_worker, mode=Copies(number),
+        plan, num_worker=num_worker, mode=Copies(number, seconds),
         tiles_per_pool=max(1, min(plan.tiles_per_pool, math.ceil(tiles / _POOLS))),
     )  # fmt: skip
     # What is largest comes first: of a refusal people see the begin.
@@ -122,9 +123,11 @@ def copies_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machin
     refuse_parts(settings)
     num = machine.num_worker
     threads = min(worker.num_thread for worker in machine.workers)  # hosts may differ, and all merge as often
-    number = num_merges(dataclasses.replace(plan, num_thread=threads), num)
+    slowest = dataclasses.replace(plan, num_thread=threads)
+    seconds = merge_seconds(slowest, machine.add_speed)
+    number = num_merges(slowest, num, seconds)
     plan = dataclasses.replace(
-        plan, num_worker=num, mode=Copies(number),
+        plan, num_worker=num, mode=Copies(number, seconds),
         tiles_per_pool=max(1, min(plan.tiles_per_pool, _tiles(plan, num, number))),
     )  # fmt: skip
     memory = host_memory(plan, graph)

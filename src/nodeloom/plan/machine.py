@@ -41,6 +41,8 @@ class Machine:
         What its maker calls the GPU of this worker; "" on the CPU.
     linked : bool
         Whether data goes from GPU to GPU, not through main memory.
+    add_speed : float
+        Bytes per second at which workers on CPUs sum an array over all of them, as measured; 0 if it was not.
     spawned : bool
         Whether nodeloom has started the workers, so that their number is an option of the user.
     folder : str
@@ -53,6 +55,7 @@ class Machine:
     rank: int = 0
     gpu_name: str = ""
     linked: bool = False
+    add_speed: float = 0.0
     spawned: bool = True
     folder: str = ""
     folder_space: int | None = None

@@ -28,32 +28,51 @@ _FREE = 0.25  # seconds that merges may take in any training
 _SHARE = 0.04  # and of its time
 _PAIRS_PER_SECOND = 8e9  # of a GPU at dim 128: an estimate
 _PAIRS_PER_THREAD = 12e6  # of the CPU: likewise
-_BYTES_PER_SECOND, _BYTES_PER_SECOND_OF_CPUS = 100e9, 0.8e9  # merged: likewise
+_BYTES_PER_SECOND = 100e9  # merged on GPUs: likewise
+_BYTES_PER_THREAD, _ADD_SPEED = (
+    2e9,
+    1e9,
+)  # of which a thread makes changes and applies them; summed, if that was not measured
 
 _BUFFER = 128 << 20  # bytes of a piece of a table that is merged
 _HOST_BUFFER = 16 << 20  # of a table in main memory
 _BUFFERS = 2  # one is computed while the other is on its way
 
 
-def num_merges(plan: Plan, num_worker: int) -> int:
+def num_merges(plan: Plan, num_worker: int, merge_seconds: float) -> int:
     """Return how many times a training merges the tables of its workers.
 
     The more, the nearer it is to one process, but each moves all tables. As many as MERGES, more in a long training, and fewer where they
     would take more than a moment and a few per cent of the time.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan, but for its mode.
+    num_worker : int
+        Workers.
+    merge_seconds : float
+        From :func:`merge_seconds`.
     """
     seconds = expected_seconds(plan, num_worker)
     wanted = max(MERGES, math.ceil(seconds / LONGEST))
-    affordable = int((_FREE + _SHARE * seconds) / _seconds_of_merge(plan))
+    affordable = int((_FREE + _SHARE * seconds) / merge_seconds)
     return max(LEAST_MERGES, min(wanted, affordable))
 
 
-def merging_seconds(plan: Plan, num_merge: int) -> float:
-    """Return about how long all merges of a part take."""
-    return num_merge * _seconds_of_merge(plan)
+def merge_seconds(plan: Plan, add_speed: float = 0.0) -> float:
+    """Return about how long a merge takes.
 
-
-def _seconds_of_merge(plan: Plan) -> float:
-    return merged_bytes(plan) / (_BYTES_PER_SECOND_OF_CPUS if plan.device == "cpu" else _BYTES_PER_SECOND)
+    Parameters
+    ----------
+    plan : Plan
+        The plan, but for its mode.
+    add_speed : float
+        Bytes per second at which workers on CPUs sum an array, as measured; 0 if it was not.
+    """
+    if plan.device != "cpu":
+        return merged_bytes(plan) / _BYTES_PER_SECOND
+    return merged_bytes(plan) * (1 / (_BYTES_PER_THREAD * plan.num_thread) + 1 / (add_speed or _ADD_SPEED))
 
 
 def expected_seconds(plan: Plan, num_worker: int) -> float:

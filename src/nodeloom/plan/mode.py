@@ -21,9 +21,12 @@ class Copies:
     ----------
     num_merge : int
         Merges in the training of a part.
+    merge_seconds : float
+        Seconds that a merge is expected to take.
     """
 
     num_merge: int
+    merge_seconds: float
 
 
 @dataclass(frozen=True)

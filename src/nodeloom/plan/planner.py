@@ -79,11 +79,11 @@ def candidates(plan: Plan, settings: Settings, machine: Machine) -> list[Candida
         return [blocks] if asked else [whole_on_cpu if on_cpu else whole_on_gpu, blocks]
     copies, ring = (copies_on_cpus, ring_on_cpus) if on_cpu else (copies_on_gpus, ring_on_gpus)
     tables = settings.resource.worker_tables
-    if tables == "copies":
+    needs_whole = any(part.order == 1 for part in plan.parts)
+    if tables == "copies" or (tables == "auto" and needs_whole and not asked):
         return [copies]
-    if tables == "split" or asked or on_cpu:
-        return [ring]
-    return [copies] if any(part.order == 1 for part in plan.parts) else [copies, ring]
+    # On CPUs a ring of parts learns more in the same time (benchmarks/results/copies_on_cpus.md).
+    return [ring] if tables == "split" or asked or on_cpu else [copies, ring]
 
 
 def _devices(plan: Plan, settings: Settings, machine: Machine) -> list[str]:

@@ -96,9 +96,13 @@ def ring_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine)
 def refuse_tied_tables(plan: Plan, settings: Settings) -> None:
     """Raise ConfigError if tables are tied: workers that have parts of the tables do not train that."""
     if any(part.order == 1 for part in plan.parts):
-        hint = "Train order 2 with workers, or order 1 with one worker."
         raise ConfigError(
-            describe(setting("train.order"), expected="2 with several workers", got=settings.train.order, hint=hint)
+            describe(
+                setting("train.order"),
+                expected="2 with several workers that have parts of the tables",
+                got=settings.train.order,
+                hint=f"Let workers have whole tables ({setting('resource.worker_tables', 'copies')}), train order 2, or with one worker.",
+            )
         )
 
 

@@ -13,7 +13,6 @@ from nodeloom.engine.memory import aligned_zeros
 from nodeloom.engine.workers.blocks import tile_shape
 from nodeloom.kernels.cpu.block_walks import train_block_walks
 from nodeloom.kernels.cpu.parallel import collect
-from nodeloom.plan.merges import merging_seconds
 from nodeloom.plan.mode import Blocks, Copies, Ring
 from nodeloom.plan.plan import Plan
 
@@ -34,7 +33,7 @@ def rate_of_copies(plan: Plan, rate_alone: Callable[[Plan], float]) -> float:
     """
     assert isinstance(plan.mode, Copies)
     pairs = plan.total_pair / len(plan.parts)
-    return pairs / (pairs / (rate_alone(plan) * plan.num_worker) + merging_seconds(plan, plan.mode.num_merge))
+    return pairs / (pairs / (rate_alone(plan) * plan.num_worker) + plan.mode.num_merge * plan.mode.merge_seconds)
 
 
 def rate_in_ring(plan: Plan) -> float:
