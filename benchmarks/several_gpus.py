@@ -26,7 +26,7 @@ SHAPES = ("youtube", "friendster")
 TARGETS = {2: 1.9, 4: 3.7, 8: 7.2}
 LOST = 1.0  # points of the communities that several may lose
 LAUNCH = (
-    "import sys; from nodeloom.engine.workers.launcher import start_workers; "
+    "import sys; from nodeloom.transport.launcher import start_workers; "
     "sys.exit(start_workers([sys.executable, *sys.argv[2:]], int(sys.argv[1])).code)"
 )
 ON_CARD = torch.cuda.is_available()

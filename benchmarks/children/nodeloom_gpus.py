@@ -12,10 +12,10 @@ from child import answer, request
 
 import nodeloom
 from nodeloom.engine import make_plan
-from nodeloom.engine.torchrun import place
-from nodeloom.engine.workers import membership
 from nodeloom.errors import TrainingInterrupted
 from nodeloom.tasks import link_prediction, score_pairs
+from nodeloom.transport.session import worker_session
+from nodeloom.transport.torchrun import worker_rank
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from gpu_sections.recovery import recovery
@@ -24,13 +24,13 @@ from grid_sections.friendster import Watch
 
 def pretend() -> None:
     """Let the interpreter of Triton pass for a GPU, to see that everything runs."""
-    from nodeloom.engine import plan
+    from nodeloom.engine import machine
     from nodeloom.engine.device import Gpu
     from nodeloom.engine.workers import devices
 
-    for module, name in ((plan, "resolve_device"), (devices, "_in_turn")):
-        setattr(module, name, lambda resource, *, deterministic: "cuda:0")
-    for module in (plan, devices):
+    machine.resolve_device = lambda resource, *, deterministic: "cuda:0"
+    devices._in_turn = lambda resource, turn, *, deterministic: "cuda:0"
+    for module in (machine, devices):
         module.find_gpu = lambda index: Gpu(index, "interpreter", 1 << 34, 1 << 34, "", 1, None)
 
 
@@ -60,13 +60,13 @@ def main() -> None:
     asked = request()
     if os.environ.get("TRITON_INTERPRET") == "1":
         pretend()
-    here = place()
-    is_first = here is None or here.rank == 0
+    here = worker_rank()
+    is_first = here.rank == 0
     begin = time.perf_counter()
     graph = nodeloom.Graph.open(asked["graph"])
     options = asked["options"]
     found: dict[str, Any] = {}
-    with membership.together(60.0):
+    with worker_session(60.0):
         epochs = asked["epochs"] or asked["watched_epochs"]
         plan = make_plan(graph, nodeloom.LINE(**(options | {"num_epoch": epochs}))._settings())
         found["plan"], found["text"] = plan.to_dict(), str(plan)

@@ -84,7 +84,7 @@ class WorkerError(NodeloomError):
     """Another worker of the training has failed, or cannot be reached any more."""
 
 
-class EchoError(WorkerError):
+class SecondaryFailureError(WorkerError):
     """What another process on this host says already: nobody needs to hear it twice."""
 
 

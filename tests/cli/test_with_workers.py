@@ -18,8 +18,8 @@ from nodeloom.cli.session import Session
 from nodeloom.cli.workers import own_tasks
 from nodeloom.config import config_from_dict
 from nodeloom.datasets import planted_partition
-from nodeloom.engine.workers.launcher import ECHO, Ended, this_program
 from nodeloom.io.model_file import read_model
+from nodeloom.transport.launcher import SECONDARY_FAILURE, Ended, this_program
 
 ENVIRONMENT = {
     "RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0",
@@ -37,7 +37,7 @@ def launched(monkeypatch):
         found.append((command, num_worker, options))
         return found[0]
 
-    monkeypatch.setattr("nodeloom.engine.workers.launcher.start_workers", start)
+    monkeypatch.setattr("nodeloom.transport.launcher.start_workers", start)
     return found
 
 
@@ -70,7 +70,7 @@ def test_the_number_may_stand_in_the_file(cli, edges, tmp_path, launched):
         (Ended(2, 1, is_told=True), 2, ""),
         (Ended(-9, 1, is_told=True), 1, ""),
         (Ended(130, 0, signal=2, is_told=True), 130, ""),
-        (Ended(ECHO, 0, signal=2), 130, "error: interrupted."),
+        (Ended(SECONDARY_FAILURE, 0, signal=2), 130, "error: interrupted."),
         (
             Ended(-9, 1),
             137,
@@ -90,7 +90,7 @@ def test_the_end_of_workers_is_told_once(cli, edges, tmp_path, launched, ended, 
 
 
 def test_without_torch(cli, edges, tmp_path, monkeypatch):
-    monkeypatch.setattr("nodeloom.engine.workers.launcher.find_spec", lambda name: None)
+    monkeypatch.setattr("nodeloom.transport.launcher.find_spec", lambda name: None)
     answer = cli("embed", edges, "-o", tmp_path / "m", "--num-worker", 2)
     assert answer.code == 2
     assert answer.err.startswith("error: --num-worker: expected 1 or 'auto' on a machine without torch")
@@ -101,14 +101,6 @@ def test_without_torch(cli, edges, tmp_path, monkeypatch):
     [
         (["--num-worker", "0"], "--num-worker: expected an integer >= 1 and <= 4096 or 'auto', got 0"),
         (["--num-worker", "2", "--fast"], "--num-worker: expected 1, since --model is propagation, got 2"),
-        (
-            ["--num-worker", "2", "--hub-threshold", "1e-4", "--device", "cpu"],
-            "--hub-threshold: expected 0 or 'auto' with several workers that have parts of the tables",
-        ),
-        (
-            ["--num-worker", "2", "--hub-threshold", "1e-4", "--worker-tables", "split"],
-            "--hub-threshold: expected 0 or 'auto' with several workers that have parts of the tables",
-        ),
         (
             ["--num-worker", "2", "--worker-timeout", "0.1"],
             "--worker-timeout: expected a number >= 1 and <= 86400, got 0.1",

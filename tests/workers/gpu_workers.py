@@ -14,7 +14,7 @@ GB = 10**9
 
 
 def prepare(monkeypatch, *, kernels_of_the_cpu=True, free=16 * GB):
-    """Let threads of :func:`local_workers.together` train on GPUs.
+    """Let threads of :func:`local_transport.together` train on GPUs.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def prepare(monkeypatch, *, kernels_of_the_cpu=True, free=16 * GB):
     monkeypatch.setattr(
         devices,
         "_in_turn",
-        lambda resource, *, deterministic: "cpu" if resource.device == "cpu" or deterministic else "cuda:0",
+        lambda resource, turn, *, deterministic: "cpu" if resource.device == "cpu" or deterministic else "cuda:0",
     )
     monkeypatch.setattr(devices, "find_gpu", lambda index: fake_gpu(free))
     if kernels_of_the_cpu:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from local_workers import together
+from local_transport import together
 
 import nodeloom
 from nodeloom import Graph
@@ -43,36 +43,36 @@ def settings(*, build=None, resource=None, **train):
 def test_other_settings_are_named_by_all(monkeypatch, graph, other, message):
     said = []
 
-    def work(workers):
+    def work(transport):
         with pytest.raises(ConfigError, match=message) as error:
-            make_plan(graph, other if workers.rank else settings())
+            make_plan(graph, other if transport.rank else settings(), transport)
         said.append(str(error.value))
 
-    together(monkeypatch, 2, work)
+    together(2, work)
     assert said[0] == said[1]
 
 
 def test_another_graph_or_version(monkeypatch, graph):
     less = Graph.from_edges(planted_partition(300, 1990, 5)[0])
 
-    def work(workers):
+    def work(transport):
         with pytest.raises(ConfigError, match=r"graph .fingerprint.: expected the same with all workers"):
-            make_plan(less if workers.rank else graph, settings())
+            make_plan(less if transport.rank else graph, settings(), transport)
 
-    together(monkeypatch, 2, work)
+    together(2, work)
     assert of_sections({})["version of nodeloom"] == nodeloom.__version__
 
 
 def test_hosts_may_differ_in_threads_and_memory(monkeypatch, graph):
-    def work(workers):
+    def work(transport):
         resource = {
-            "num_thread": 1 + workers.rank,
-            "memory_limit": 10**9 << workers.rank,
-            "worker_timeout": 15 + workers.rank,
+            "num_thread": 1 + transport.rank,
+            "memory_limit": 10**9 << transport.rank,
+            "worker_timeout": 15 + transport.rank,
         }
-        return make_plan(graph, settings(resource=resource)).grid.episode_pairs
+        return make_plan(graph, settings(resource=resource), transport).grid.episode_pairs
 
-    pairs = together(monkeypatch, 2, work)
+    pairs = together(2, work)
     assert pairs[0] == pairs[1]
 
 

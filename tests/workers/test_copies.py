@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import gpu_workers
 import numpy as np
 import pytest
-from local_workers import together
+from local_transport import together
 from worker_runs import accuracy, one_training, settings_of, stopped_and_resumed, whole_and_in_two
 
 from gpu_runs import INTERPRETED
@@ -47,18 +47,17 @@ def tables_of(store):
 def run_of(monkeypatch, graph, num_worker, settings, **changes):
     """Run the engine of every worker; return, for each, what there is after every merge, and the last engine."""
 
-    def work(workers):
-        plan = dataclasses.replace(make_plan(graph, settings), **changes)
+    def work(transport):
+        plan = dataclasses.replace(make_plan(graph, settings, transport), **changes)
         found = []
         for part in plan.parts:
-            store = modes.allocate(plan, part, graph)
+            store = modes.allocate(plan, part, graph, transport)
             store.initialize()
-            engine, position = modes.engine_of(graph, plan, part, store), Position()
+            engine, position = modes.engine_of(graph, plan, part, store, transport), Position()
             found += [(dataclasses.replace(position), tables_of(store)) for _ in engine.run(position)]
         return SimpleNamespace(steps=found, engine=engine, plan=plan, total_pair=engine.total_pair)
 
-    with monkeypatch.context() as patch:
-        return together(patch, num_worker, work)
+    return together(num_worker, work)
 
 
 WAYS = [
@@ -217,8 +216,7 @@ def test_workers_learn_what_one_learns(monkeypatch, communities, on_gpus, learne
     expected = learned_by_one
     if "optimizer" in values or "model" in values:
         expected = accuracy(one_training(graph, settings_of(num_epoch=EPOCHS, **values)).vertex, community)
-    with monkeypatch.context() as patch:
-        found = together(patch, num_worker, lambda _: one_training(graph, of_gpus(**values)))
+    found = together(num_worker, lambda transport: one_training(graph, of_gpus(**values), transport=transport))
     assert [result.vertex is None for result in found] == [False] + [True] * (num_worker - 1)
     assert {result.report.num_pair for result in found} == {found[0].report.num_pair}
     reached = accuracy(found[0].vertex, community)
@@ -235,7 +233,7 @@ def test_without_merges_workers_learn_less(monkeypatch, communities, on_gpus, le
 
     graph, community = communities
     monkeypatch.setattr(GpuMerger, "merge", lambda self, number: None)
-    found = together(monkeypatch, 4, lambda _: one_training(graph, of_gpus()))
+    found = together(4, lambda transport: one_training(graph, of_gpus(), transport=transport))
     assert accuracy(found[0].vertex, community) < learned_by_one - 3
 
 
@@ -271,15 +269,15 @@ def test_a_warm_start_is_the_base_too(monkeypatch, communities, on_gpus):
     graph, _ = communities
     values = np.random.default_rng(0).normal(0, 1, (NODES, 32)).astype(np.float32)
 
-    def work(workers):
-        plan = make_plan(graph, of_gpus())
-        store = modes.allocate(plan, plan.parts[0], graph)
+    def work(transport):
+        plan = make_plan(graph, of_gpus(), transport)
+        store = modes.allocate(plan, plan.parts[0], graph, transport)
         store.initialize()
         first = store.read("vertex")
         store.write("vertex", values)
         mask = np.arange(NODES) % 2 == 0
         store.write("context", values, mask)
-        merger = modes.engine_of(graph, plan, plan.parts[0], store)._merger
+        merger = modes.engine_of(graph, plan, plan.parts[0], store, transport)._merger
         merger.prepare()
         for name, base in merger.base.items():
             np.testing.assert_array_equal(base.cpu().numpy(), tables_of(store)[name])
@@ -287,8 +285,7 @@ def test_a_warm_start_is_the_base_too(monkeypatch, communities, on_gpus):
         merger.merge(0)  # changes nothing
         return first, tables_of(store)
 
-    with monkeypatch.context() as patch:
-        (first, tables), (nothing, others) = together(patch, 2, work)
+    (first, tables), (nothing, others) = together(2, work)
     assert nothing is None
     np.testing.assert_array_equal(tables["vertex"], values)
     np.testing.assert_array_equal(tables["context"], np.where((np.arange(NODES) % 2 == 0)[:, None], values, 0))
@@ -306,20 +303,20 @@ def test_a_warm_start_is_the_base_too(monkeypatch, communities, on_gpus):
 def failing(rank, what):
     """Return the work of workers of which one fails, and all have to say so."""
 
-    def work(workers, graph, settings):
+    def work(transport, graph, settings):
         from nodeloom.engine.workers.copies import CopiesEngine
 
         real = CopiesEngine._train
 
         def train(self, position, tile):
-            if self.workers.rank == rank and position.num_pair > 0:
+            if self.transport.rank == rank and position.num_pair > 0:
                 what(self)
             return real(self, position, tile)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(CopiesEngine, "_train", train)
             try:
-                one_training(graph, settings)
+                one_training(graph, settings, transport=transport)
             except (TrainingError, GraphError) as error:
                 return f"{type(error).__name__}: {error}"
         return ""
@@ -331,8 +328,7 @@ def failing(rank, what):
 def test_a_worker_that_diverges_ends_all(monkeypatch, communities, on_gpus, rank):
     graph, _ = communities
     work = failing(rank, lambda engine: engine._engine.tables.of("vertex")[0].fill_(float("nan")))
-    with monkeypatch.context() as patch:
-        found = together(patch, 2, lambda workers: work(workers, graph, of_gpus()))
+    found = together(2, lambda transport: work(transport, graph, of_gpus()))
     assert found[0] == found[1]
     assert found[0].startswith("TrainingError: training diverged at epoch ")
 
@@ -343,5 +339,5 @@ def test_walks_without_pairs_end_all(monkeypatch, on_gpus):
     weights = np.r_[np.full(40, 1e6), 1e-6]
     graph = Graph.from_edges(edges, weights=weights, num_nodes=42)
     monkeypatch.setattr("nodeloom.engine.gpu.resident.EMPTY_POOLS", 5)
-    with monkeypatch.context() as patch, pytest.raises(GraphError, match="5 pools of walks had not one pair"):
-        together(patch, 2, lambda _: one_training(graph, of_gpus(num_epoch=500)))
+    with pytest.raises(GraphError, match="5 pools of walks had not one pair"):
+        together(2, lambda transport: one_training(graph, of_gpus(num_epoch=500), transport=transport))

@@ -11,8 +11,8 @@ from worker_runs import accuracy
 
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
-from nodeloom.engine.workers.launcher import this_program
 from nodeloom.io.model_file import read_model
+from nodeloom.transport.launcher import this_program
 
 NODES, EPOCHS = 2000, 200
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from local_workers import together
+from local_transport import together
 from worker_runs import accuracy, one_training, settings_of, stopped_and_resumed, whole_and_in_two
 
 from nodeloom import Graph
@@ -35,7 +35,7 @@ def communities():
 def quick_links(monkeypatch):
     """Plan for links that are fast, however busy this machine is."""
     real = machine._add_speed
-    monkeypatch.setattr(machine, "_add_speed", lambda workers: max(1e9, real(workers)))
+    monkeypatch.setattr(machine, "_add_speed", lambda transport: max(1e9, real(transport)))
 
 
 @pytest.fixture
@@ -56,18 +56,17 @@ def tables_of(store):
 def run_of(monkeypatch, graph, num_worker, settings):
     """Run the engine of every worker; return, for each, what there is after every merge, its engine and its plan."""
 
-    def work(workers):
-        plan = make_plan(graph, settings)
+    def work(transport):
+        plan = make_plan(graph, settings, transport)
         found = []
         for part in plan.parts:
-            store = modes.allocate(plan, part, graph)
+            store = modes.allocate(plan, part, graph, transport)
             store.initialize()
-            engine, position = modes.engine_of(graph, plan, part, store), Position()
+            engine, position = modes.engine_of(graph, plan, part, store, transport), Position()
             found += [(dataclasses.replace(position), tables_of(store)) for _ in engine.run(position)]
         return SimpleNamespace(steps=found, engine=engine, plan=plan, total_pair=engine.total_pair)
 
-    with monkeypatch.context() as patch:
-        return together(patch, num_worker, work)
+    return together(num_worker, work)
 
 
 WAYS = [
@@ -107,12 +106,12 @@ def test_all_have_the_same_after_a_merge(monkeypatch, communities, few_merges, n
 def test_a_merge_is_that_of_the_definition(monkeypatch, communities, few_merges, num_worker):
     graph, _ = communities
 
-    def work(workers):
-        plan = make_plan(graph, in_copies(optimizer="Momentum", num_thread=2))
-        store = modes.allocate(plan, plan.parts[0], graph)
+    def work(transport):
+        plan = make_plan(graph, in_copies(optimizer="Momentum", num_thread=2), transport)
+        store = modes.allocate(plan, plan.parts[0], graph, transport)
         store.initialize()
-        base, random = tables_of(store), np.random.default_rng(workers.rank)
-        merger = modes.engine_of(graph, plan, plan.parts[0], store)._merger
+        base, random = tables_of(store), np.random.default_rng(transport.rank)
+        merger = modes.engine_of(graph, plan, plan.parts[0], store, transport)._merger
         merger.prepare()
         for table in merger.tables.values():
             table += random.normal(0, 0.1, table.shape).astype(np.float32)
@@ -120,8 +119,7 @@ def test_a_merge_is_that_of_the_definition(monkeypatch, communities, few_merges,
         merger.merge(0)
         return base, own, tables_of(store), merger
 
-    with monkeypatch.context() as patch:
-        found = together(patch, num_worker, work)
+    found = together(num_worker, work)
     base, _, merged, merger = found[0]
     assert len(merger._pieces) == 2 and merger._rows == 100
     for name, table in merged.items():
@@ -180,13 +178,12 @@ def test_workers_learn_what_one_learns_and_without_merges_less(monkeypatch, comm
     expected = accuracy(one_training(graph, settings_of(num_epoch=EPOCHS)).vertex, community)
     assert expected > 90
     for num_worker, least in ((2, expected - 3), (4, expected - 3)):
-        with monkeypatch.context() as patch:
-            found = together(patch, num_worker, lambda _: one_training(graph, in_copies()))
+        found = together(num_worker, lambda transport: one_training(graph, in_copies(), transport=transport))
         assert [result.vertex is None for result in found] == [False] + [True] * (num_worker - 1)
         assert accuracy(found[0].vertex, community) > least
     assert accuracy(found[0].vertex, np.random.default_rng(1).permutation(community)) < 45  # control
     monkeypatch.setattr(Merger, "merge", lambda self, number: None)  # the judge must not be content with that
-    found = together(monkeypatch, 4, lambda _: one_training(graph, in_copies()))
+    found = together(4, lambda transport: one_training(graph, in_copies(), transport=transport))
     assert accuracy(found[0].vertex, community) < expected - 3
 
 
@@ -217,25 +214,25 @@ def test_the_same_workers_go_on_exactly(tmp_path, monkeypatch, communities):
 def test_a_worker_that_diverges_ends_all(monkeypatch, communities, rank):
     graph, _ = communities
 
-    def work(workers):
+    def work(transport):
         real = Merger.merge
 
         def merge_badly(self, number):
             real(self, number)
-            if self._workers.rank == rank:
+            if self._transport.rank == rank:
                 self.tables["vertex"].fill(np.nan)
 
         with pytest.MonkeyPatch.context() as patch:
-            if workers.rank == rank:
+            if transport.rank == rank:
                 patch.setattr(Merger, "merge", merge_badly)
-            workers.barrier()
+            transport.barrier()
             try:
-                one_training(graph, in_copies())
+                one_training(graph, in_copies(), transport=transport)
             except TrainingError as error:
                 return str(error)
         return ""
 
-    found = together(monkeypatch, 2, work)
+    found = together(2, work)
     assert found[0] == found[1] and found[0].startswith("training diverged at epoch ")
 
 
@@ -244,15 +241,14 @@ def test_walks_without_pairs_end_all(monkeypatch):
     graph = Graph.from_edges(edges, weights=np.r_[np.full(40, 1e6), 1e-6], num_nodes=42)
     monkeypatch.setattr("nodeloom.engine.resident.EMPTY_POOLS", 5)
     with pytest.raises(GraphError, match="5 pools of walks had not one pair"):
-        together(monkeypatch, 2, lambda _: one_training(graph, in_copies(num_epoch=500)))
+        together(2, lambda transport: one_training(graph, in_copies(num_epoch=500), transport=transport))
 
 
 def test_the_plan_says_what_workers_have(monkeypatch, communities):
     graph, _ = communities
 
     def plans(**values):
-        with monkeypatch.context() as patch:
-            return together(patch, 2, lambda _: make_plan(graph, in_copies(**values)))
+        return together(2, lambda transport: make_plan(graph, in_copies(**values), transport))
 
     first, second = plans()
     assert first == dataclasses.replace(second, optimizer=first.optimizer)
@@ -272,8 +268,7 @@ def test_parts_do_not_train_all_models_so_auto_takes_copies_for_those(monkeypatc
     graph, _ = communities
 
     def modes(**values):
-        with monkeypatch.context() as patch:
-            found = together(patch, 2, lambda _: make_plan(graph, settings_of(**values)))
+        found = together(2, lambda transport: make_plan(graph, settings_of(**values), transport))
         return {type(plan.mode).__name__ for plan in found}
 
     assert modes() == {"Ring"}
@@ -285,13 +280,13 @@ def test_a_slow_link_is_measured_and_merges_are_fewer(monkeypatch, communities):
     speeds = []
 
     def plan_of(speed, **values):
-        def add_speed(workers):
+        def add_speed(transport):
             speeds.append(speed)
             return speed
 
         with monkeypatch.context() as patch:
             patch.setattr("nodeloom.engine.machine._add_speed", add_speed)
-            return together(patch, 2, lambda _: make_plan(graph, in_copies(num_epoch=2000, **values)))[0]
+            return together(2, lambda transport: make_plan(graph, in_copies(num_epoch=2000, **values), transport))[0]
 
     fast, slow, slowest = (plan_of(speed).mode for speed in (1e9, 2e7, 1e5))
     assert fast.num_merge == merges.MERGES > slow.num_merge > slowest.num_merge == merges.LEAST_MERGES
@@ -305,6 +300,5 @@ def test_a_slow_link_is_measured_and_merges_are_fewer(monkeypatch, communities):
 
 
 def test_the_speed_between_workers_is_that_of_the_slowest(monkeypatch):
-    with monkeypatch.context() as patch:
-        first, second = together(patch, 2, machine._add_speed)
+    first, second = together(2, machine._add_speed)
     assert first == second > 0

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import gpu_workers
 import pytest
-from local_workers import together
+from local_transport import together
 from worker_runs import settings_of
 
 from gpu_runs import GB, INTERPRETED, fake_gpu
@@ -32,8 +32,7 @@ def graph():
 
 def plans_of(monkeypatch, graph, num_worker, **values):
     settings = settings_of(**{"device": "cuda", **values})
-    with monkeypatch.context() as patch:
-        return together(patch, num_worker, lambda _: make_plan(graph, settings))
+    return together(num_worker, lambda transport: make_plan(graph, settings, transport))
 
 
 # ------------------------------------------------------------------------------------------------------------- merges
@@ -219,22 +218,9 @@ def machine(monkeypatch):
     return found
 
 
-def devices_of(monkeypatch, num_worker, **values):
+def devices_of(num_worker, **values):
     resource = settings_of(**{"device": "auto", **values}).resource
-
-    def work(workers):
-        with monkeypatch.context() as patch:
-            patch.setattr(devices, "place", lambda: SimpleNamespace(local_rank=workers.rank))
-            workers.barrier()  # each patches what all of them see, so one after the other
-            for rank in range(workers.num_worker):
-                if rank == workers.rank:
-                    patch.setattr(devices, "place", lambda: SimpleNamespace(local_rank=workers.rank))
-                    own = devices._in_turn(resource, deterministic=False)
-                workers.barrier()
-        return own
-
-    with monkeypatch.context() as patch:
-        return together(patch, num_worker, work)
+    return [devices._in_turn(resource, rank, deterministic=False) for rank in range(num_worker)]
 
 
 @pytest.mark.parametrize(
@@ -248,37 +234,36 @@ def devices_of(monkeypatch, num_worker, **values):
     ids=str,
 )
 def test_workers_take_gpus_in_turn(monkeypatch, machine, num_worker, values, expected):
-    assert devices_of(monkeypatch, num_worker, **values) == [f"cuda:{number}" for number in expected]
+    assert devices_of(num_worker, **values) == [f"cuda:{number}" for number in expected]
 
 
 def test_no_worker_opens_the_gpu_of_another(monkeypatch, machine):
-    devices_of(monkeypatch, 4)
+    devices_of(4)
     assert machine.opened == [0, 1, 2, 3]
 
 
 def test_broken_gpus_are_left_out(monkeypatch, machine):
     machine.problems[1] = "it is broken"
-    assert devices_of(monkeypatch, 4) == ["cuda:0", "cuda:2", "cuda:2", "cuda:3"]
+    assert devices_of(4) == ["cuda:0", "cuda:2", "cuda:2", "cuda:3"]
     machine.problems[:] = ["it is broken"] * 4
-    assert devices_of(monkeypatch, 2) == ["cpu", "cpu"]
+    assert devices_of(2) == ["cpu", "cpu"]
 
 
 @needs_pretence
 def test_all_workers_train_on_the_cpu_if_one_has_no_gpu(monkeypatch, graph, caplog):
     gpu_workers.prepare(monkeypatch)
 
-    def work(workers):
-        monkeypatch.setattr(devices, "_in_turn", lambda resource, *, deterministic: "cpu")
-        return make_plan(graph, settings_of(device="auto")).device
+    def work(transport):
+        monkeypatch.setattr(devices, "_in_turn", lambda resource, turn, *, deterministic: "cpu")
+        return make_plan(graph, settings_of(device="auto"), transport).device
 
-    with monkeypatch.context() as patch:
-        assert together(patch, 2, work) == ["cpu", "cpu"]
+    assert together(2, work) == ["cpu", "cpu"]
 
 
 def test_a_worker_without_the_gpu_that_was_asked_for_ends_all(monkeypatch, graph):
     gpu_workers.prepare(monkeypatch)
-    turn = iter(["cuda:0", "cpu", "cpu"])
-    monkeypatch.setattr(devices, "_in_turn", lambda resource, *, deterministic: next(turn))
+    found = iter(["cuda:0", "cpu", "cpu"])
+    monkeypatch.setattr(devices, "_in_turn", lambda resource, turn, *, deterministic: next(found))
     with pytest.raises(DeviceError, match=r"device: expected a GPU for every worker, got 'none for workers? "):
         plans_of(monkeypatch, graph, 3)
 
@@ -288,5 +273,5 @@ def test_sharers_of_a_card_share_its_memory(monkeypatch, graph):
         pytest.skip("it pretends to have other GPUs than there are")
     gpu_workers.prepare(monkeypatch, free=8 * GB)
     settings = settings_of(device="cuda")
-    found = together(monkeypatch, 4, lambda workers: devices.limits_of_gpus("cuda:0", settings, workers))
+    found = together(4, lambda transport: devices.limits_of_gpus("cuda:0", settings, transport))
     assert found[0] == [("cuda:0", int(2 * GB * 0.95))] * 4

@@ -15,7 +15,7 @@ EXCHANGE = """
 import os, sys, time
 from pathlib import Path
 import numpy as np
-from nodeloom.engine.workers.membership import together
+from nodeloom.transport.session import worker_session
 
 folder, rank = Path(sys.argv[1]), int(os.environ["RANK"])
 DTYPES = [np.float32, np.uint8, np.int64, np.float16, bool]
@@ -27,19 +27,19 @@ def made(giver, taker, number):
 def same(found, expected):
     assert found.dtype == expected.dtype and found.shape == expected.shape and (found == expected).all()
 
-with together(20.0) as workers:
-    others = [other for other in range(workers.num_worker) if other != rank]
+with worker_session(20.0) as transport:
+    others = [other for other in range(transport.size) if other != rank]
     # Several at a time, both directions at the same time, no size the same.
     given = [(made(rank, other, number), other) for number in range(35) for other in others]
     taken = [(np.zeros_like(made(other, rank, number)), other) for number in range(35) for other in others]
-    workers.exchange(given, taken).wait()
+    transport.exchange(given, taken).wait()
     for place, (array, other) in enumerate(taken):
         same(array, made(other, rank, place // len(others)))
     # Each to the next, several under way, waited for the other way round; what was sent may be changed then.
-    following, before = (rank + 1) % workers.num_worker, (rank - 1) % workers.num_worker
+    following, before = (rank + 1) % transport.size, (rank - 1) % transport.size
     arrays = [made(rank, following, number) for number in (5, 6)]
     rooms = [np.zeros_like(array) for array in arrays]
-    first, second = (workers.exchange([(a, following)], [(r, before)]) for a, r in zip(arrays, rooms))
+    first, second = (transport.exchange([(a, following)], [(r, before)]) for a, r in zip(arrays, rooms))
     for pending, array in ((second, arrays[1]), (first, arrays[0])):
         pending.wait()
         array[...] = 0
@@ -48,14 +48,14 @@ with together(20.0) as workers:
     # Rows that are not contiguous and go out of sight, to one who comes late; what was sent is changed as soon as that is allowed.
     whole, every = made(0, 1, 5), made(0, 1, 5)[::2, ::3]
     if rank == 0:
-        pending = workers.exchange([(every.copy()[:, ::2], 1), (whole, 1)], [])
+        pending = transport.exchange([(every.copy()[:, ::2], 1), (whole, 1)], [])
         others_memory = [np.full_like(every[:, ::2], 7) for _ in range(20)]
         pending.wait()
         whole[...] = 0
         pending.wait()
     if rank == 1:
         rooms = [np.zeros_like(array) for array in (every[:, ::2].copy(), whole)]
-        pending = workers.exchange([], [(room, 0) for room in rooms])
+        pending = transport.exchange([], [(room, 0) for room in rooms])
         time.sleep(0.3)
         pending.wait()
         for room, expected in zip(rooms, (every[:, ::2], whole)):
@@ -65,18 +65,28 @@ with together(20.0) as workers:
     fixed.flags.writeable = False
     for room in (np.zeros((4, 4))[:, 1], np.zeros((4, 4)).T[1:], fixed):
         try:
-            workers.exchange([], [(room, others[0])])
+            transport.exchange([], [(room, others[0])])
         except ValueError as error:
             assert "nothing can be received" in str(error)
         else:
             raise AssertionError(room.strides)
     # All get all.
     for size in (0, 1, 1001):
-        whole = np.full((workers.num_worker * size, 3), -1, np.int32)
+        whole = np.full((transport.size * size, 3), -1, np.int32)
         whole[rank * size : (rank + 1) * size] = rank
-        workers.share(whole)
-        assert (whole == np.repeat(np.arange(workers.num_worker), size)[:, None]).all()
-    workers.barrier()
+        transport.all_gather(whole[rank * size : (rank + 1) * size], whole)
+        assert (whole == np.repeat(np.arange(transport.size), size)[:, None]).all()
+    # All get the sum, and what one has.
+    values = np.arange(5.0) + rank
+    transport.all_reduce(values)
+    same(values, sum(np.arange(5.0) + other for other in range(transport.size)))
+    values = np.arange(5.0) + rank
+    transport.begin_all_reduce(values).wait()
+    same(values, sum(np.arange(5.0) + other for other in range(transport.size)))
+    transport.broadcast(values := np.full(3, rank), 1)
+    same(values, np.full(3, 1))
+    assert transport.gather_objects({"rank": (rank, None)}) == [{"rank": [other, None]} for other in range(transport.size)]
+    transport.barrier()
 (folder / f"well-{rank}").touch()
 """
 

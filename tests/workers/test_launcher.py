@@ -11,8 +11,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from nodeloom.engine.workers.launcher import start_workers
 from nodeloom.errors import ConfigError
+from nodeloom.transport.launcher import start_workers
 
 pytestmark = [
     pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed"),
@@ -35,7 +35,7 @@ if what == "sleep":
 """
 LAUNCH = """
 import sys
-from nodeloom.engine.workers.launcher import start_workers
+from nodeloom.transport.launcher import start_workers
 print(start_workers([sys.executable, "-c", *sys.argv[2:]], 2, max_restart=int(sys.argv[1])))
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gpu_workers
 import numpy as np
 import pytest
-from local_workers import together
+from local_transport import together
 from split_runs import NODES, communities, in_parts, learned_by_one, on_gpus
 from worker_runs import (
     accuracy,
@@ -53,8 +53,7 @@ def test_workers_learn_what_one_learns(monkeypatch, communities, on_gpus, learne
     if {"optimizer", "model", "positive_reuse"} & values.keys():
         alone = {key: value for key, value in values.items() if key not in ("table_dtype", "sampler")}
         expected = accuracy(one_training(graph, settings_of(num_epoch=60, **alone)).vertex, community)
-    with monkeypatch.context() as patch:
-        found = together(patch, num_worker, lambda _: one_training(graph, in_parts(**values)))
+    found = together(num_worker, lambda transport: one_training(graph, in_parts(**values), transport=transport))
     assert [result.vertex is None for result in found] == [False] + [True] * (num_worker - 1)
     assert {result.report.num_pair for result in found} == {found[0].report.num_pair}
     assert found[0].report.num_pair >= 60 * graph.num_edges
@@ -82,7 +81,7 @@ def test_what_workers_leave_out_is_noticed(monkeypatch, communities, learned_by_
     settings = in_parts(
         num_epoch=15, num_partition=4
     )  # as many pairs of each node with its own part as in 60 epochs of all
-    found = together(monkeypatch, 4, lambda _: one_training(graph, settings))
+    found = together(4, lambda transport: one_training(graph, settings, transport=transport))
     assert accuracy(found[0].vertex, community) < learned_by_one - 3
 
 
@@ -139,22 +138,21 @@ def test_workers_start_from_the_values_of_one(monkeypatch, communities, dtype):
     gpu_workers.prepare(monkeypatch, kernels_of_the_cpu=False)
     graph, _ = communities
 
-    def work(workers):
-        plan = make_plan(graph, in_parts(table_dtype=dtype, dim=20))
-        store = allocate(plan, plan.parts[0], graph)
+    def work(transport):
+        plan = make_plan(graph, in_parts(table_dtype=dtype, dim=20), transport)
+        store = allocate(plan, plan.parts[0], graph, transport)
         store.initialize()
         first = [None if table is None else table.copy() for table in (store.read("vertex"), store.read("context"))]
         mask = np.arange(NODES) % 3 == 0
         store.write("context", np.ones((NODES, 20), np.float32), mask)
         written = store.read("context")
         assert store.is_sound()
-        if workers.rank == 1:
+        if transport.rank == 1:
             store.write("context", np.full((NODES, 20), np.inf, np.float32), mask)
         assert not store.is_sound()  # all know it
         return *first, written
 
-    with monkeypatch.context() as patch:
-        (vertex, context, written), *others = together(patch, 3, work)
+    (vertex, context, written), *others = together(3, work)
     assert others == [(None, None, None)] * 2
     plan = make_plan(graph, settings_of(dim=20))
     one = allocate(plan, plan.parts[0], graph)
@@ -196,4 +194,4 @@ def test_the_same_workers_go_on_exactly(tmp_path, monkeypatch, communities):
 def test_a_divergence_ends_all(monkeypatch, communities):
     graph, _ = communities
     with pytest.raises(TrainingError, match="diverged"):
-        together(monkeypatch, 2, lambda _: one_training(graph, in_parts(lr=1e39)))
+        together(2, lambda transport: one_training(graph, in_parts(lr=1e39), transport=transport))

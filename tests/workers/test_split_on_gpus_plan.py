@@ -7,7 +7,7 @@ import contextlib
 import gpu_workers
 import numpy as np
 import pytest
-from local_workers import together
+from local_transport import together
 from split_runs import communities
 from worker_runs import settings_of
 
@@ -26,7 +26,9 @@ __all__ = ["communities"]  # a fixture
 def planned(monkeypatch, graph, num_worker=2, free=16 * GB, **values):
     with monkeypatch.context() as patch:
         gpu_workers.prepare(patch, free=free)
-        return together(patch, num_worker, lambda _: make_plan(graph, settings_of(**{"device": "cuda", **values})))
+        return together(
+            num_worker, lambda transport: make_plan(graph, settings_of(**{"device": "cuda", **values}), transport)
+        )
 
 
 @pytest.mark.parametrize(

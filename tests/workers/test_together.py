@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from local_workers import together
+from local_transport import together
 from worker_runs import (
     accuracy,
     check_rounds,
@@ -62,7 +62,7 @@ def test_workers_learn_what_one_learns(monkeypatch, communities, way, num_worker
     settings = settings_of(**values)
     whole = settings_of(**{key: value for key, value in values.items() if key != "num_partition"})
     expected = accuracy(one_training(graph, whole).vertex, community)
-    found = together(monkeypatch, num_worker, lambda _: one_training(graph, settings))
+    found = together(num_worker, lambda transport: one_training(graph, settings, transport=transport))
     assert [result.vertex is None for result in found] == [False] + [True] * (num_worker - 1)
     assert {result.report.num_pair for result in found} == {found[0].report.num_pair}
     assert found[0].report.num_pair >= 100 * graph.num_edges
@@ -84,7 +84,7 @@ def test_what_workers_leave_out_is_noticed(monkeypatch, communities):
         lambda self, block, *rest: real(self, block, *rest) if block.vertex == block.context else (0, 0.0, 0.0),
     )  # fmt: skip
     settings = settings_of(num_epoch=25)  # as many pairs of each node with its own part as in 100 epochs of all
-    found = together(monkeypatch, 4, lambda _: one_training(graph, settings))
+    found = together(4, lambda transport: one_training(graph, settings, transport=transport))
     monkeypatch.undo()
     assert accuracy(found[0].vertex, community) < accuracy(one_training(graph, settings_of()).vertex, community) - 2.5
 
@@ -153,13 +153,13 @@ def test_workers_start_from_the_values_of_one(monkeypatch, communities):
     graph, _ = communities
     settings = settings_of()
 
-    def work(_):
-        plan = make_plan(graph, settings)
-        store = allocate(plan, plan.parts[0], graph)
+    def work(transport):
+        plan = make_plan(graph, settings, transport)
+        store = allocate(plan, plan.parts[0], graph, transport)
         store.initialize()
         return store.read("vertex"), store.read("context")
 
-    vertex, context = together(monkeypatch, 3, work)[0]
+    vertex, context = together(3, work)[0]
     monkeypatch.undo()
     plan = make_plan(graph, settings)
     one = allocate(plan, plan.parts[0], graph)
@@ -192,7 +192,7 @@ def test_a_divergence_ends_all(monkeypatch, communities):
     graph, _ = communities
     settings = settings_of(lr=1e39)
     with pytest.raises(TrainingError, match="diverged"):
-        together(monkeypatch, 2, lambda _: one_training(graph, settings))
+        together(2, lambda transport: one_training(graph, settings, transport=transport))
 
 
 @pytest.mark.parametrize(
@@ -213,18 +213,18 @@ def test_a_divergence_ends_all(monkeypatch, communities):
 def test_what_workers_cannot_do_is_refused(monkeypatch, communities, values, message):
     graph, _ = communities
     with pytest.raises(ConfigError, match=message):
-        together(monkeypatch, 4, lambda _: make_plan(graph, settings_of(**values)))
+        together(4, lambda transport: make_plan(graph, settings_of(**values), transport))
 
 
 def test_more_parts_than_nodes_are_refused(monkeypatch):
     graph = Graph.from_edges(np.array([[0, 1], [1, 2]]))
     with pytest.raises(ConfigError, match="a graph of at least 4 nodes"):
-        together(monkeypatch, 4, lambda _: make_plan(graph, settings_of()))
+        together(4, lambda transport: make_plan(graph, settings_of(), transport))
 
 
 def test_the_worker_with_the_least_memory_decides(communities):
     graph, _ = communities
-    limits = [10**9, 480_000, 10**9]
+    limits = [10**9, 474_000, 10**9]
 
     def planned():
         workers = tuple(Worker(1, limit) for limit in limits)
@@ -247,7 +247,7 @@ def test_the_worker_with_the_least_memory_decides(communities):
 def test_a_tile_has_about_as_many_heads_and_negatives_in_any_grid(monkeypatch, communities):
     graph, _ = communities
     for num_worker in (2, 4):
-        plan = together(monkeypatch, num_worker, lambda _: make_plan(graph, settings_of(augmentation_step=5)))[0]
+        plan = together(num_worker, lambda transport: make_plan(graph, settings_of(augmentation_step=5), transport))[0]
         walks, negatives = blocks.tile_shape(plan)
         assert plan.mode.whole_walks
         assert 40 < walks * plan.nodes_per_walk / num_worker < 100
@@ -269,7 +269,7 @@ def test_long_trainings_have_more_episodes_and_large_tables_fewer(monkeypatch, c
     graph, _ = communities
 
     def episodes(**values):
-        plan = together(monkeypatch, 2, lambda _: make_plan(graph, settings_of(**values)))[0]
+        plan = together(2, lambda transport: make_plan(graph, settings_of(**values), transport))[0]
         return plan.total_pair / plan.grid.episode_pairs
 
     assert episodes(num_epoch=100) == pytest.approx(100, rel=0.01)  # of a small table

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig, check_training
-from nodeloom.engine.torchrun import num_threads, num_workers, place
+from nodeloom.engine.machine import num_threads
 from nodeloom.errors import ConfigError
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.plan.settings import Settings, differences
+from nodeloom.transport.torchrun import WorkerRank, num_workers, worker_rank
 
 SECOND_OF_FOUR = {
     "RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0",
@@ -28,31 +29,29 @@ def settings(**resource):
 
 def test_alone(monkeypatch):
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    assert place() is None
+    assert worker_rank() == WorkerRank() and not worker_rank().launched
     assert num_workers(ResourceConfig()) == num_workers(ResourceConfig(num_worker=1)) == 1
     with pytest.raises(ConfigError, match=r"^DeepWalk\.num_worker: .* got 4\. Start the program with torchrun"):
         num_workers(ResourceConfig(num_worker=4), "DeepWalk.num_worker")
 
 
 def test_among_others(second_of_four):
-    here = place()
-    assert (here.rank, here.num_worker, here.local_rank, here.num_local, here.host) == (1, 4, 1, 2, 0)
-    assert not here.spawned
+    here = worker_rank()
+    assert (here.rank, here.size, here.local_rank, here.local_size, here.host) == (1, 4, 1, 2, 0)
+    assert here.launched and not here.spawned
     assert here._replace(folder="/nodeloom").spawned
     assert num_workers(ResourceConfig()) == num_workers(ResourceConfig(num_worker=4)) == 4
     with pytest.raises(ConfigError, match="expected 4, the number of workers that torchrun has started, got 2"):
         num_workers(ResourceConfig(num_worker=2))
 
 
-def test_threads_are_shared_by_the_workers_of_a_host(second_of_four, monkeypatch):
-    monkeypatch.setattr("nodeloom.engine.torchrun.available_threads", lambda: 7)
-    assert num_threads(settings()) == 3
-    assert num_threads(settings(num_thread=5)) == 5
-    monkeypatch.setattr("nodeloom.engine.torchrun.available_threads", lambda: 1)
-    assert num_threads(settings()) == 1
-    monkeypatch.delenv("TORCHELASTIC_RUN_ID")
-    monkeypatch.setattr("nodeloom.engine.torchrun.available_threads", available_threads)
-    assert num_threads(settings()) == available_threads()
+def test_threads_are_shared_by_the_workers_of_a_host(monkeypatch):
+    assert num_threads(settings(), 1) == available_threads()
+    monkeypatch.setattr("nodeloom.engine.machine.available_threads", lambda: 7)
+    assert num_threads(settings(), 2) == 3
+    assert num_threads(settings(num_thread=5), 2) == 5
+    monkeypatch.setattr("nodeloom.engine.machine.available_threads", lambda: 1)
+    assert num_threads(settings(), 2) == 1
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from nodeloom.engine.torchrun import Place
-from nodeloom.engine.workers.signs import Sign
-from nodeloom.engine.workers.watch import Watch
+from nodeloom.transport.heartbeat import Heartbeat
+from nodeloom.transport.monitor import HeartbeatMonitor
+from nodeloom.transport.torchrun import WorkerRank
 
 # ------------------------------------------------------------------------------------------- with a store in memory
 
@@ -40,7 +40,7 @@ class Store(dict):
 
 
 def place(rank, *, host=0, folder=""):
-    return Place(rank, 3, rank, 3, host, 0, "test", launcher=int(bool(folder)), folder=folder)
+    return WorkerRank(rank, 3, rank, 3, host, 0, "test", launcher=int(bool(folder)), folder=folder)
 
 
 @pytest.fixture
@@ -50,14 +50,14 @@ def store():
 
 @pytest.fixture
 def watch(store):
-    found = Watch(place(1), store, "host:1", 0.5)
+    found = HeartbeatMonitor(place(1), store, "host:1", 0.5)
     found.start()
     yield found
     found.stop()
 
 
 def tell(store, rank, **changes):
-    sign = dataclasses.replace(Sign.own(0), beat=int(time.monotonic() * 1000), **changes)
+    sign = dataclasses.replace(Heartbeat.own(0), beat=int(time.monotonic() * 1000), **changes)
     store.set(str(rank), sign.write())
     return sign
 
@@ -65,15 +65,15 @@ def tell(store, rank, **changes):
 def test_who_is_there(watch, store):
     assert watch.missing() == [0, 2]
     tell(store, 2)
-    assert not watch.others_said("", 0.2)
+    assert not watch.peer_reported("", 0.2)
     assert watch.missing() == [0]
-    assert Sign.read(store["1"]).state == "here"
-    assert watch.cause(0.0) is None
+    assert Heartbeat.read(store["1"]).state == "here"
+    assert watch.failure(0.0) is None
 
 
 def test_a_sign_survives_as_text():
-    sign = dataclasses.replace(Sign.own(2), state="failed", message='"é\n', is_relayed=True)
-    assert Sign.read(sign.write().encode()) == sign
+    sign = dataclasses.replace(Heartbeat.own(2), state="failed", message='"é\n', is_relayed=True)
+    assert Heartbeat.read(sign.write().encode()) == sign
     assert sign.is_visible and not sign.is_gone
     assert dataclasses.replace(sign, born="0").is_gone  # the number was given to another process
     assert not dataclasses.replace(sign, world="elsewhere", born="0").is_gone
@@ -85,7 +85,7 @@ def test_the_most_certain_cause_comes_first(watch, store):
         """Return the cause once it is this one: the watch may just be reading what stood there before."""
         for _ in range(20):
             watch._cause = None
-            cause = watch.cause(1.0)
+            cause = watch.failure(1.0)
             if cause[:2] == (kind, rank):
                 break
         assert cause[:2] == (kind, rank)
@@ -103,7 +103,7 @@ def test_the_most_certain_cause_comes_first(watch, store):
 def test_silence(watch, store, monkeypatch):
     monkeypatch.setattr(watch, "_end", lambda cause: None)
     tell(store, 0)
-    cause = watch.cause(3.0)
+    cause = watch.failure(3.0)
     assert cause[:2] == ("silent", 0)
     assert re.search(r"has given no sign of life for \d s: it is stopped or hangs", cause.text)
     assert not watch.is_told_by_others(cause)  # worker 0 cannot
@@ -112,13 +112,13 @@ def test_silence(watch, store, monkeypatch):
 def test_no_store(watch, store, monkeypatch):
     monkeypatch.setattr(watch, "_end", lambda cause: None)
     store.is_closed = True
-    cause = watch.cause(3.0)
+    cause = watch.failure(3.0)
     assert cause[:2] == ("store", -1)
     assert "does not reach host:1: it has gone (Broken pipe). The launcher has ended" in cause.text
 
 
 def test_a_store_that_does_not_answer(store, monkeypatch):
-    found = Watch(place(1), store, "host:1", 0.5)
+    found = HeartbeatMonitor(place(1), store, "host:1", 0.5)
     monkeypatch.setattr(found, "_listen", lambda: time.sleep(60))
     ended = []
     monkeypatch.setattr(found, "_end", ended.append)
@@ -133,12 +133,12 @@ def test_a_store_that_does_not_answer(store, monkeypatch):
 def test_one_on_each_host_speaks(watch, store):
     tell(store, 0)
     tell(store, 2, born="0")
-    cause = watch.cause(1.0)
+    cause = watch.failure(1.0)
     assert cause[:2] == ("gone", 2)
     assert watch.is_told_by_others(cause)  # by worker 0
     watch._signs[0] = dataclasses.replace(watch._signs[0], group=1)
     assert not watch.is_told_by_others(cause)
-    watch.place = place(1, folder="/nodeloom")
+    watch.worker = place(1, folder="/nodeloom")
     assert watch.is_told_by_others(cause)  # by the process that has started us
     failed = cause._replace(kind="failed")
     assert watch.is_told_by_others(failed)  # by the one that has failed
@@ -161,14 +161,14 @@ def test_advice(watch, tmp_path):
 WORKER = """
 import os, signal, sys, time
 from pathlib import Path
-from nodeloom.engine.workers.membership import together
+from nodeloom.transport.session import worker_session
 from nodeloom.errors import DataError, NodeloomError
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # with which the launcher ends those who are left
 folder, rank = Path(sys.argv[1]), os.environ["RANK"]
 try:
-    with together(2.0, checkpoint=folder / "kept") as workers:
+    with worker_session(2.0, checkpoint=folder / "kept") as transport:
         (folder / rank).write_text(str(os.getpid()))
-        while not workers.any((folder / "end").exists()):
+        while not transport.any((folder / "end").exists()):
             if rank == "1" and (folder / "fail").exists():
                 raise DataError("a wheel is off")
             time.sleep(0.02)
@@ -178,7 +178,7 @@ print("well at", rank)
 """
 LAUNCH = """
 import sys
-from nodeloom.engine.workers.launcher import start_workers
+from nodeloom.transport.launcher import start_workers
 print(start_workers([sys.executable, "-c", *sys.argv[1:]], 2))
 """
 
@@ -224,7 +224,7 @@ class TestProcesses:
         _, err = crew[0].communicate(timeout=30)
         mine, theirs = sorted(err.splitlines())
         assert mine == "DataError at 1: a wheel is off"
-        assert theirs.startswith(f"EchoError at 0: worker 1 (process {crew[1][1]} on ")
+        assert theirs.startswith(f"SecondaryFailureError at 0: worker 1 (process {crew[1][1]} on ")
         assert "): a wheel is off There is no checkpoint at" in theirs
 
     def test_one_is_killed(self, crew):
@@ -232,7 +232,8 @@ class TestProcesses:
         out, err = crew[0].communicate(timeout=30)
         assert "Ended(code=-9, rank=0" in out
         assert (
-            err.startswith(f"EchoError at 1: worker 0 (process {crew[1][0]} on ") and " is gone: it was killed" in err
+            err.startswith(f"SecondaryFailureError at 1: worker 0 (process {crew[1][0]} on ")
+            and " is gone: it was killed" in err
         )
 
     def test_one_is_stopped(self, crew):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from local_workers import together
+from local_transport import together
 from sklearn.linear_model import LogisticRegression
 
 from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, TrainConfig
@@ -18,10 +18,11 @@ from nodeloom.engine.modes import allocate, engine_of
 from nodeloom.engine.resident import Position
 from nodeloom.engine.training import train
 from nodeloom.errors import TrainingInterrupted
+from nodeloom.transport.alone import ALONE
 
 
-def one_training(graph, settings, **options):
-    return train(graph, make_plan(graph, settings), settings, **options)
+def one_training(graph, settings, transport=ALONE, **options):
+    return train(graph, make_plan(graph, settings, transport), settings, transport=transport, **options)
 
 
 def with_grid(plan, grid, **changes):
@@ -41,16 +42,16 @@ def run_of(monkeypatch, graph, num_worker, settings, *, grid=None, **changes):
     """
     trained = []
 
-    def work(workers):
-        plan = with_grid(make_plan(graph, settings), grid or {}, **changes)
-        store = allocate(plan, plan.parts[0], graph)
+    def work(transport):
+        plan = with_grid(make_plan(graph, settings, transport), grid or {}, **changes)
+        store = allocate(plan, plan.parts[0], graph, transport)
         store.initialize()
-        engine, position = engine_of(graph, plan, plan.parts[0], store), Position()
+        engine, position = engine_of(graph, plan, plan.parts[0], store, transport), Position()
         rounds, real = iter(range(10**9)), engine._blocks.train
 
         def train_block(block, *arguments):
             found = real(block, *arguments)
-            trained.append((next(rounds), workers.rank, block, found[0]))
+            trained.append((next(rounds), transport.rank, block, found[0]))
             return found
 
         engine._blocks.train = train_block
@@ -58,8 +59,7 @@ def run_of(monkeypatch, graph, num_worker, settings, *, grid=None, **changes):
             pass
         return SimpleNamespace(plan=plan, store=store, position=position, engine=engine, blocks=engine._blocks)
 
-    with monkeypatch.context() as patch:
-        return together(patch, num_worker, work), trained
+    return together(num_worker, work), trained
 
 
 def pairs_by_block(trained):
@@ -123,33 +123,32 @@ class StopAt:
 def stopped_and_resumed(monkeypatch, graph, file, before, after, settings, alone):
     """Stop a training of some workers and go on with others from the file; one process trains with the settings `alone`."""
 
-    def begin(workers):
+    def begin(transport):
         # The callback of one worker stops them all.
-        callbacks = (StopAt(5),) if workers is None or workers.rank == before - 1 else ()
+        callbacks = (StopAt(5),) if transport.rank == before - 1 else ()
         with pytest.raises(TrainingInterrupted):
-            one_training(graph, alone if before == 1 else settings, callbacks=callbacks, checkpoint=file)
+            one_training(
+                graph, alone if before == 1 else settings, callbacks=callbacks, checkpoint=file, transport=transport
+            )
 
-    def go_on(_):
-        return one_training(graph, alone if after == 1 else settings, resume=file)
+    def go_on(transport):
+        return one_training(graph, alone if after == 1 else settings, resume=file, transport=transport)
 
-    with monkeypatch.context() as patch:
-        begin(None) if before == 1 else together(patch, before, begin)
+    begin(ALONE) if before == 1 else together(before, begin)
     assert file.exists()
-    with monkeypatch.context() as patch:
-        return go_on(None) if after == 1 else together(patch, after, go_on)[0]
+    return go_on(ALONE) if after == 1 else together(after, go_on)[0]
 
 
 def whole_and_in_two(monkeypatch, graph, file, settings, stop):
     """Return what two workers come to at once, and with a stop after so many pools and a checkpoint."""
 
-    def begin(_):
+    def begin(transport):
         with pytest.raises(TrainingInterrupted):
-            one_training(graph, settings, callbacks=(StopAt(stop),), checkpoint=file)
+            one_training(graph, settings, callbacks=(StopAt(stop),), checkpoint=file, transport=transport)
 
-    with monkeypatch.context() as patch:
-        whole = together(patch, 2, lambda _: one_training(graph, settings))[0]
-        together(patch, 2, begin)
-        return whole, together(patch, 2, lambda _: one_training(graph, settings, resume=file))[0]
+    whole = together(2, lambda transport: one_training(graph, settings, transport=transport))[0]
+    together(2, begin)
+    return whole, together(2, lambda transport: one_training(graph, settings, resume=file, transport=transport))[0]
 
 
 def settings_of(*, optimizer="SGD", **values):

@@ -13,7 +13,7 @@ from nodeloom.io.export import SUFFIXES
 from nodeloom.log import logger
 
 if TYPE_CHECKING:
-    from nodeloom.engine.workers import Workers
+    from nodeloom.transport.base import Transport
 
 
 def is_automatic(config: Config) -> bool:
@@ -76,7 +76,7 @@ def remove(config: Config) -> None:
         logger.warning("%s: the checkpoint is of no use any more, but cannot be removed: %s", path, error.strerror)
 
 
-def fit_options(config: Config, workers: Workers | None = None) -> dict[str, Any]:
+def fit_options(config: Config, transport: Transport) -> dict[str, Any]:
     """Return where to start from and where to write checkpoints, as ``fit`` takes it; the same for all workers."""
     import nodeloom
 
@@ -87,16 +87,14 @@ def fit_options(config: Config, workers: Workers | None = None) -> dict[str, Any
         options["checkpoint_interval"] = config.save.checkpoint_interval
     if config.train.resume:
         is_there = path is not None and path.exists()
-        if is_there if workers is None else workers.gather(is_there)[0]:  # what the first worker sees holds for all
+        if transport.gather_objects(is_there)[0]:  # what the first worker sees holds for all
             return {**options, "resume": str(path)}
         if config.load.file_name is not None and (path is None or is_automatic(config)):
             return {**options, "resume": config.load.file_name}
         logger.warning("%s: there is no checkpoint yet; training starts at the beginning.", path)
     if config.load.file_name is not None:
         options["init"] = nodeloom.load(config.load.file_name)  # which may be the checkpoint that is set aside next
-    if workers is not None:
-        workers.barrier()  # all have opened it
-    is_first = workers is None or workers.rank == 0
-    if is_first and path is not None and is_automatic(config) and not config.train.resume:
+    transport.barrier()  # all have opened it
+    if transport.rank == 0 and path is not None and is_automatic(config) and not config.train.resume:
         set_aside(path)
     return options

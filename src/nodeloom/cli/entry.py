@@ -17,7 +17,7 @@ import typer
 from nodeloom.cli.session import Session, WorkersEnded, activate
 from nodeloom.cli.starting import is_limited, limits, undisturbed
 from nodeloom.cli.streams import lasting, printable
-from nodeloom.errors import EchoError, NodeloomError, TrainingInterrupted, WorkerError
+from nodeloom.errors import NodeloomError, SecondaryFailureError, TrainingInterrupted, WorkerError
 from nodeloom.words import in_words, of_python, setting, spoken
 
 OK = 0
@@ -61,9 +61,9 @@ def _run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort) as error:
         session.close()
         if session.led:
-            from nodeloom.engine.workers.launcher import ECHO
+            from nodeloom.transport.launcher import SECONDARY_FAILURE
 
-            return ECHO
+            return SECONDARY_FAILURE
         if isinstance(error.__cause__, EOFError):  # typer takes it for Ctrl-C
             return _tell_unexpected(error.__cause__, session)
         if not session.silent:
@@ -101,11 +101,11 @@ def _tell(error: BaseException, session: Session, message: str = "", code: int =
     if isinstance(error, WorkersEnded):
         _error(str(error))
         return error.code
-    if isinstance(error, EchoError):
-        from nodeloom.engine.workers.launcher import ECHO
+    if isinstance(error, SecondaryFailureError):
+        from nodeloom.transport.launcher import SECONDARY_FAILURE
 
         # All workers find the same mistake of the user; it has one exit code, whoever ends first.
-        return USER_ERROR if isinstance(error.__cause__, NodeloomError) else ECHO
+        return USER_ERROR if isinstance(error.__cause__, NodeloomError) else SECONDARY_FAILURE
     if session.silent and isinstance(error, TrainingInterrupted):
         return INTERRUPTED
     if session.verbose:

@@ -18,7 +18,7 @@ from nodeloom.cli.outputs import check_outputs
 from nodeloom.cli.progress import callback
 from nodeloom.cli.session import Session
 from nodeloom.cli.tables import escape, facts
-from nodeloom.cli.workers import first_of_host, own_tasks, share_graph, together
+from nodeloom.cli.workers import own_tasks, share_graph, together
 from nodeloom.config import Config, LinkPrediction
 from nodeloom.config.notices import OF_GPUS, notices
 from nodeloom.config.optimizer import OWN_KEYS
@@ -37,9 +37,9 @@ from nodeloom.log import logger
 from nodeloom.units import duration, rate, size
 
 if TYPE_CHECKING:
-    from nodeloom.engine.workers import Workers
     from nodeloom.graph import Graph
     from nodeloom.io.labels import Labels
+    from nodeloom.transport.base import Transport
 
 
 @dataclasses.dataclass
@@ -108,18 +108,18 @@ def run_config(
 
     for sentence in notices(config):
         logger.warning(sentence)
-    with together(config, session) as (config, workers):
+    with together(config, session) as (config, transport):
         target = None if session.silent else check_outputs(config, overwrite=overwrite, inputs=inputs)
-        if workers is None:
+        if transport.size == 1:
             run = prepare(config, session, evaluate=evaluate)
         else:
-            run = prepare_together(config, session, workers, evaluate=evaluate)
+            run = prepare_together(config, session, transport, evaluate=evaluate)
         if target is not None:
             if target.suffix.lower() in SUFFIXES and SUFFIXES[target.suffix.lower()].startswith("word2vec"):
                 refuse_blanks(target, run.graph.names)
             # No format is smaller than one table of vectors.
             check_writable(target, run.graph.num_nodes * config.resource.dim * 4)
-        train(run, session, compare=compare, workers=workers)
+        train(run, session, compare=compare, transport=transport)
     if session.silent:  # the vectors are at the first worker
         return run
     if target is not None:
@@ -162,15 +162,15 @@ def prepare(config: Config, session: Session, *, evaluate: bool) -> Run:
     return run
 
 
-def prepare_together(config: Config, session: Session, workers: Workers, *, evaluate: bool) -> Run:
+def prepare_together(config: Config, session: Session, transport: Transport, *, evaluate: bool) -> Run:
     """Do what :func:`prepare` does in the first worker of each host; the others open what that one has read."""
-    if not first_of_host():
-        graph = share_graph(None, None, workers)
+    if transport.worker.local_rank > 0:
+        graph = share_graph(None, None, transport)
         return Run(config, graph, graph, [])
-    run = prepare(own_tasks(config, workers), session, evaluate=evaluate)
+    run = prepare(own_tasks(config, transport), session, evaluate=evaluate)
     run.config = config
     is_whole = run.train_graph is run.graph
-    run.train_graph = share_graph(run.train_graph, compiled_path(config, session) if is_whole else None, workers)
+    run.train_graph = share_graph(run.train_graph, compiled_path(config, session) if is_whole else None, transport)
     if is_whole:
         run.graph = run.train_graph
     return run
@@ -243,7 +243,7 @@ def alternative(config: Config, graph: Graph) -> tuple[str, float | None]:
     return "--fast (propagation), to have vectors sooner", nodeloom.Propagation(**machine).plan(graph).seconds
 
 
-def train(run: Run, session: Session, *, compare: bool = False, workers: Workers | None = None) -> None:
+def train(run: Run, session: Session, *, compare: bool = False, transport: Transport) -> None:
     """Show the plan (with what another model would take, if `compare`), train, and show what came of it."""
     config = run.config
     model = estimator_of(config).set_params(verbose=False)  # the session shows the progress
@@ -263,7 +263,7 @@ def train(run: Run, session: Session, *, compare: bool = False, workers: Workers
     run.model = model.fit(
         run.train_graph,
         callbacks=() if progress is None else (progress,),
-        **fit_options(config, workers),
+        **fit_options(config, transport),
     )
     if session.silent:
         return
@@ -314,7 +314,7 @@ def keep_all(run: Run, path: Path, session: Session) -> None:
     TrainingInterrupted
         Afterwards, if there was a Ctrl-C.
     """
-    from nodeloom.engine.interrupt import StopRequest
+    from nodeloom.interrupt import StopRequest
 
     with StopRequest() as stop:
         save(run, path, session)

@@ -18,8 +18,8 @@ from nodeloom.errors import ConfigError, DataError, describe
 from nodeloom.log import logger
 
 if TYPE_CHECKING:
-    from nodeloom.engine.workers import Workers
     from nodeloom.graph import Graph
+    from nodeloom.transport.base import Transport
 
 
 _FILES = {"save", "load", "file_name", "filter_file", "filter_H", "filter_T", "X", "Y", "H", "T"}
@@ -41,11 +41,11 @@ def started(config: Config, session: Session) -> bool:
     WorkersEnded
         If workers failed or were interrupted.
     """
-    from nodeloom.engine.torchrun import place
-    from nodeloom.engine.workers.launcher import start_workers, this_program
+    from nodeloom.transport.launcher import start_workers, this_program
+    from nodeloom.transport.torchrun import worker_rank
 
     number = config.resource.num_worker
-    if number == "auto" or number == 1 or place() is not None:
+    if number == "auto" or number == 1 or worker_rank().launched:
         return False
     ended = start_workers(this_program(sys.argv[1:]), number, max_restart=config.resource.max_restart)
     session.silent = True  # the workers have said it all
@@ -72,33 +72,34 @@ def _how_to_go_on(config: Config, session: Session) -> str:
 
 
 @contextlib.contextmanager
-def together(config: Config, session: Session) -> Iterator[tuple[Config, Workers | None]]:
+def together(config: Config, session: Session) -> Iterator[tuple[Config, Transport]]:
     """Be one of the workers that torchrun has started, inside the block.
 
     Yields
     ------
     config : Config
         What to do: a training that is started again goes on from its checkpoint.
-    workers : Workers or None
-        None if there is only this process.
+    transport : Transport
+        All workers.
 
     Raises
     ------
     ConfigError
         If workers cannot do what the configuration says, or are not as many as it says.
     """
-    from nodeloom.engine.torchrun import num_workers, place
-    from nodeloom.engine.workers import membership
     from nodeloom.engine.workers.agreement import check_same, of_sections
+    from nodeloom.transport.alone import ALONE
+    from nodeloom.transport.session import worker_session
+    from nodeloom.transport.torchrun import num_workers, worker_rank
 
-    here = place()
+    here = worker_rank()
     number = num_workers(config.resource, "resource.num_worker")
-    if here is None or number == 1:
-        yield config, None
+    if number == 1:
+        yield config, ALONE
         return
     for problem in of_workers(config.train, number):
         raise ConfigError(problem.message(".".join(map(str, problem.path))))
-    if "-" in config.graph.file_name and here.num_local < number:
+    if "-" in config.graph.file_name and here.local_size < number:
         hint = "The standard input is on one host only: save what it gives to a file that all hosts can read."
         raise ConfigError(
             describe("graph.file_name", expected="files, with workers on several hosts", got="-", hint=hint)
@@ -108,23 +109,14 @@ def together(config: Config, session: Session) -> Iterator[tuple[Config, Workers
         logger.warning("a worker has failed, and all were started again (restart %d).", here.restart)
     if here.restart and path is not None:
         config = config.model_copy(update={"train": config.train.model_copy(update={"resume": True})})
-    with membership.together(config.resource.worker_timeout, checkpoint=path, command=session.resume_hint) as workers:
-        if workers is not None:
-            check_same(workers, of_sections(config.model_dump(mode="json"), _FILES))
-        yield config, workers
+    with worker_session(config.resource.worker_timeout, checkpoint=path, command=session.resume_hint) as transport:
+        check_same(transport, of_sections(config.model_dump(mode="json"), _FILES))
+        yield config, transport
 
 
-def first_of_host() -> bool:
-    """Tell whether this worker reads what all workers of its host need."""
-    from nodeloom.engine.torchrun import place
-
-    here = place()
-    return here is None or here.local_rank == 0
-
-
-def own_tasks(config: Config, workers: Workers) -> Config:
+def own_tasks(config: Config, transport: Transport) -> Config:
     """Return the configuration with the tasks of this worker: all for the first, and for others those that hold edges out."""
-    if workers.rank == 0:
+    if transport.rank == 0:
         return config
     nothing = {"filter_file": None, "filter_H": (), "filter_T": ()}
     tasks = [
@@ -135,7 +127,7 @@ def own_tasks(config: Config, workers: Workers) -> Config:
     return config.model_copy(update={"evaluate": tuple(tasks)})
 
 
-def share_graph(graph: Graph | None, path: str | None, workers: Workers) -> Graph:
+def share_graph(graph: Graph | None, path: str | None, transport: Transport) -> Graph:
     """Return the graph of this host, mapped from one file by all workers there. All workers have to call this.
 
     Parameters
@@ -150,20 +142,18 @@ def share_graph(graph: Graph | None, path: str | None, workers: Workers) -> Grap
     DataError
         If hosts have read different graphs.
     """
-    from nodeloom.engine.torchrun import place
     from nodeloom.graph import Graph
     from nodeloom.temporary import Temporary
 
-    here = place()
-    assert here is not None
+    here = transport.worker
     folder = None
-    if graph is not None and path is None and here.num_local > 1:
+    if graph is not None and path is None and here.local_size > 1:
         folder = Temporary(Path(tempfile.gettempdir()) / "nodeloom-workers", folder=True)
     try:
         if graph is not None and folder is not None:
             path = str(folder.path / "graph.safetensors")
             graph.save(path)
-        offers = workers.gather(None if graph is None else (here.host, path, graph.fingerprint()))
+        offers = transport.gather_objects(None if graph is None else (here.host, path, graph.fingerprint()))
         prints = {offer[2]: offer[0] for offer in reversed(offers) if offer is not None}
         if len(prints) > 1:
             got = f"different ones on hosts {', '.join(map(str, sorted(prints.values())))}"
@@ -173,7 +163,7 @@ def share_graph(graph: Graph | None, path: str | None, workers: Workers) -> Grap
         if path is not None:
             graph = Graph.open(path)
         assert graph is not None
-        workers.barrier()  # what is mapped stays when the file goes
+        transport.barrier()  # what is mapped stays when the file goes
     finally:
         if folder is not None:
             folder.remove()

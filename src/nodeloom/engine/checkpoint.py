@@ -13,13 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nodeloom.engine.resident import Position, diverged
 from nodeloom.engine.tables import Tables
-from nodeloom.engine.torchrun import place
 from nodeloom.errors import ConfigError, ModelError, OutputError, describe
 from nodeloom.io.atomic import check_writable
 from nodeloom.io.model_file import ModelData, check_same_graph, in_words, read_model, write_model
 from nodeloom.log import logger
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.settings import Settings, differences
+from nodeloom.transport.alone import ALONE
+from nodeloom.transport.base import Transport
 from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -129,6 +130,8 @@ class Checkpoints:
         The file; None writes nothing.
     interval : float
         Seconds between two checkpoints.
+    transport : Transport
+        All workers.
 
     Raises
     ------
@@ -136,13 +139,19 @@ class Checkpoints:
         If the file cannot be written: known before hours are spent on what is to be in it.
     """
 
-    def __init__(self, graph: Graph, plan: Plan, settings: Settings, path: str | Path | None, interval: float) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        plan: Plan,
+        settings: Settings,
+        path: str | Path | None,
+        interval: float,
+        transport: Transport = ALONE,
+    ) -> None:
         self.graph, self.plan, self.settings = graph, plan, settings
         self.wanted, self.interval = path is not None, interval
-        here = place()
         # Of several workers the first one writes, and asks the others for their tables.
-        first = plan.num_worker == 1 or here is None or here.rank == 0
-        self.path = Path(path) if path is not None and first else None
+        self.path = Path(path) if path is not None and transport.rank == 0 else None
         if self.path is not None:
             check_writable(self.path)
         self._last = time.monotonic()

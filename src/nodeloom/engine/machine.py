@@ -5,33 +5,30 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nodeloom.engine.device import find_gpu, resolve_device
-from nodeloom.engine.torchrun import num_threads, place
+from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.memory import total_memory
 from nodeloom.plan.formats import gpu_limit
 from nodeloom.plan.machine import Machine, Worker
 from nodeloom.plan.settings import Settings
-
-if TYPE_CHECKING:
-    from nodeloom.engine.workers.group import Workers
-
+from nodeloom.transport.alone import ALONE
+from nodeloom.transport.base import Transport
 
 _MEASURED, _TIMES = 8 << 20, 3  # bytes, of which the best counts: others may be at work too
 
 
-def look(settings: Settings, workers: Workers | None = None) -> Machine:
+def look(settings: Settings, transport: Transport = ALONE) -> Machine:
     """Return what may be used for a training. All workers have to call it.
 
     Parameters
     ----------
     settings : Settings
         What the user allows.
-    workers : Workers, optional
-        All workers; None if this process trains alone.
+    transport : Transport
+        All workers.
 
     Raises
     ------
@@ -40,12 +37,12 @@ def look(settings: Settings, workers: Workers | None = None) -> Machine:
     ConfigError
         If a GPU was asked for together with `deterministic`.
     """
-    here, deterministic = place(), settings.train.deterministic
-    threads, memory = num_threads(settings), main_memory(settings)
-    if memory is not None and here is not None and settings.resource.memory_limit == "auto":
-        memory //= here.num_local  # workers of a host share what there is; what the user allows is for each
+    here, deterministic = transport.worker, settings.train.deterministic
+    threads, memory = num_threads(settings, here.local_size), main_memory(settings)
+    if memory is not None and settings.resource.memory_limit == "auto":
+        memory //= here.local_size  # workers of a host share what there is; what the user allows is for each
     folder, space = _scratch()
-    if workers is None:
+    if transport.size == 1:  # takes the first GPU that can be used, and needs no torch to train on the CPU
         device, limit, name = resolve_device(settings.resource, deterministic=deterministic), 0, ""
         if device != "cpu":
             gpu = find_gpu(int(device.partition(":")[2] or 0))
@@ -53,31 +50,39 @@ def look(settings: Settings, workers: Workers | None = None) -> Machine:
         return Machine((Worker(threads, memory, device, limit),), gpu_name=name, folder=folder, folder_space=space)
     from nodeloom.engine.workers.devices import are_linked, device_of_worker, limits_of_gpus
 
-    own = device_of_worker(settings.resource, workers, deterministic=deterministic)
-    hosts: list[tuple[int, int | None]] = workers.gather((threads, memory))
-    gpus, linked, speed = [("cpu", 0)] * workers.num_worker, False, 0.0
+    own = device_of_worker(settings.resource, transport, deterministic=deterministic)
+    hosts: list[tuple[int, int | None]] = transport.gather_objects((threads, memory))
+    gpus, linked, speed = [("cpu", 0)] * transport.size, False, 0.0
     merging = settings.resource.worker_tables == "copies" or settings.train.model == "LINE"
     if own == "cpu" and merging and not deterministic:  # else how often they merge would depend on the moment
-        speed = _add_speed(workers)
+        speed = _add_speed(transport)
     elif own != "cpu":
-        gpus, linked = limits_of_gpus(own, settings, workers), are_linked(own, workers)
+        gpus, linked = limits_of_gpus(own, settings, transport), are_linked(own, transport)
     return Machine(
         tuple(Worker(*of_host, *of_gpu) for of_host, of_gpu in zip(hosts, gpus, strict=True)),
-        rank=workers.rank, linked=linked, add_speed=speed, spawned=here is None or here.spawned, folder=folder, folder_space=space,
+        rank=transport.rank, linked=linked, add_speed=speed, spawned=here.spawned, folder=folder, folder_space=space,
     )  # fmt: skip
 
 
-def _add_speed(workers: Workers) -> float:
+def _add_speed(transport: Transport) -> float:
     """Return the bytes per second at which workers sum an array, that of the slowest. All workers have to call it."""
     values = np.zeros(_MEASURED // 4, np.float32)
-    workers.add(values[: 1 << 10]).wait()  # connects them
+    transport.begin_all_reduce(values[: 1 << 10]).wait()  # connects them
     seconds = []
     for _ in range(_TIMES):
-        workers.barrier()
+        transport.barrier()
         begin = time.perf_counter()
-        workers.add(values).wait()
+        transport.begin_all_reduce(values).wait()
         seconds.append(time.perf_counter() - begin)
-    return float(min(workers.gather(values.nbytes / min(seconds))))
+    return float(min(transport.gather_objects(values.nbytes / min(seconds))))
+
+
+def num_threads(settings: Settings, local_size: int) -> int:
+    """Return the number of threads, with "auto" decided: the workers of one host, `local_size` of them, share its threads."""
+    if settings.train.deterministic:
+        return 1
+    threads = settings.resource.threads
+    return max(1, available_threads() // local_size) if threads == "auto" else threads
 
 
 def main_memory(settings: Settings) -> int | None:

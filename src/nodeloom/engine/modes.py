@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from nodeloom.engine.calibrate import rate_of_walks
 from nodeloom.engine.grid import GridEngine, grid_tables
@@ -18,9 +18,10 @@ from nodeloom.plan.grid_size import placement_of
 from nodeloom.plan.mode import Blocks, Copies, Ring, Whole
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.tables import tables_of
+from nodeloom.transport.alone import ALONE
+from nodeloom.transport.base import Transport
 
 if TYPE_CHECKING:
-    from nodeloom.engine.workers.group import Workers
     from nodeloom.graph import Graph
 
 
@@ -50,15 +51,15 @@ class Way(NamedTuple):
     Attributes
     ----------
     allocate : callable
-        ``(plan, part, graph)`` to the tables of the part, of zeros.
+        ``(plan, part, graph, transport)`` to the tables of the part, of zeros.
     engine : callable
-        ``(graph, plan, part, tables)`` to the engine that trains them.
+        ``(graph, plan, part, tables, transport)`` to the engine that trains them.
     rate : callable
         ``(plan)`` to the positive pairs per second that are measured on this machine.
     """
 
-    allocate: Callable[[Plan, Part, Graph], Tables]
-    engine: Callable[[Graph, Plan, Part, Tables], AnyEngine]
+    allocate: Callable[[Plan, Part, Graph, Transport], Tables]
+    engine: Callable[[Graph, Plan, Part, Any, Transport], AnyEngine]
     rate: Callable[[Plan], float]
 
 
@@ -67,33 +68,25 @@ def way_of(plan: Plan) -> Way:
     on_cpu = plan.device == "cpu"
     match plan.mode:
         case Whole() if on_cpu:
-            return Way(_whole, ResidentEngine, rate_of_walks)
+            return Way(_whole, _alone(ResidentEngine), rate_of_walks)
         case Whole():
             from nodeloom.engine.gpu import GpuEngine
             from nodeloom.engine.gpu.calibrate import measured_rate as rate_of_gpu
 
-            return Way(_whole, GpuEngine, rate_of_gpu)
+            return Way(_whole, _alone(GpuEngine), rate_of_gpu)
         case Copies():
             from nodeloom.engine.workers.calibrate import rate_of_copies
             from nodeloom.engine.workers.copies import CopiesEngine
 
             alone = way_of(dataclasses.replace(plan, mode=Whole())).rate
-            return Way(
-                _copies,
-                lambda graph, plan, part, tables: CopiesEngine(graph, plan, part, tables, _workers()),
-                lambda plan: rate_of_copies(plan, alone),
-            )
+            return Way(_whole, CopiesEngine, lambda plan: rate_of_copies(plan, alone))
         case Blocks():
-            return Way(_in_blocks, GridEngine, rate_in_blocks)
+            return Way(_in_blocks, _alone(GridEngine), rate_in_blocks)
         case Ring():
             from nodeloom.engine.workers.calibrate import rate_in_ring
             from nodeloom.engine.workers.engine import WorkerEngine
 
-            return Way(
-                _ring,
-                lambda graph, plan, part, tables: WorkerEngine(graph, plan, part, tables, _workers()),
-                rate_in_ring,
-            )
+            return Way(_ring, WorkerEngine, rate_in_ring)
 
 
 def with_rate(plan: Plan, *, compiled_only: bool = False) -> Plan:
@@ -108,50 +101,43 @@ def with_rate(plan: Plan, *, compiled_only: bool = False) -> Plan:
     return plan
 
 
-def allocate(plan: Plan, part: Part, graph: Graph) -> Tables:
-    """Return the tables of a part, of zeros."""
-    return way_of(plan).allocate(plan, part, graph)
+def allocate(plan: Plan, part: Part, graph: Graph, transport: Transport = ALONE) -> Tables:
+    """Return the tables of a part, of zeros. All workers have to call it."""
+    return way_of(plan).allocate(plan, part, graph, transport)
 
 
-def engine_of(graph: Graph, plan: Plan, part: Part, tables: Tables) -> AnyEngine:
-    """Return the engine that trains the tables of a part."""
-    return way_of(plan).engine(graph, plan, part, tables)
+def engine_of(graph: Graph, plan: Plan, part: Part, tables: Tables, transport: Transport = ALONE) -> AnyEngine:
+    """Return the engine that trains the tables of a part. All workers have to call it."""
+    return way_of(plan).engine(graph, plan, part, tables, transport)
 
 
-def _whole(
-    plan: Plan, part: Part, graph: Graph, *, is_copy: bool = False, any_worker: Callable[[bool], bool] = bool
-) -> Tables:
+def _alone(
+    engine: Callable[[Graph, Plan, Part, Any], AnyEngine],
+) -> Callable[[Graph, Plan, Part, Any, Transport], AnyEngine]:
+    """Return an engine that has no other workers."""
+    return lambda graph, plan, part, tables, transport: engine(graph, plan, part, tables)
+
+
+def _whole(plan: Plan, part: Part, graph: Graph, transport: Transport) -> Tables:
+    is_copy = transport.rank > 0
     if plan.device == "cpu":
         storage = storage_in(MainMemory(plan.num_thread), is_copy=is_copy)
     else:
         from nodeloom.engine.gpu.memory import storage_on
 
         storage = storage_on(plan.device, plan.table_dtype, is_copy=is_copy)
-    return Tables(tables_of(part, plan.num_nodes), plan.optimizer.num_moment, storage, any_worker)
+    return Tables(tables_of(part, plan.num_nodes), plan.optimizer.num_moment, storage, transport.any)
 
 
-def _copies(plan: Plan, part: Part, graph: Graph) -> Tables:
-    workers = _workers()
-    return _whole(plan, part, graph, is_copy=workers.rank > 0, any_worker=workers.any)
-
-
-def _in_blocks(plan: Plan, part: Part, graph: Graph) -> Tables:
+def _in_blocks(plan: Plan, part: Part, graph: Graph, transport: Transport) -> Tables:
     return grid_tables(plan, part, placement_of(plan, graph))
 
 
-def _ring(plan: Plan, part: Part, graph: Graph) -> Tables:
-    from nodeloom.engine.workers import placement_of_workers, shared_tables
+def _ring(plan: Plan, part: Part, graph: Graph, transport: Transport) -> Tables:
+    from nodeloom.engine.workers.parts import shared_tables
+    from nodeloom.engine.workers.placement import placement_of_workers
 
-    workers = _workers()
-    return shared_tables(plan, part, placement_of_workers(plan, graph, workers), workers)
-
-
-def _workers() -> Workers:
-    from nodeloom.engine.workers import join
-
-    workers = join()
-    assert workers is not None
-    return workers
+    return shared_tables(plan, part, placement_of_workers(plan, graph, transport), transport)
 
 
 def peak_device_memory(plan: Plan) -> int:

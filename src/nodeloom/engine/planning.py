@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nodeloom.engine.machine import look
-from nodeloom.engine.torchrun import num_workers
+from nodeloom.engine.workers.agreement import check_plan, check_settings
 from nodeloom.plan import planner
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.settings import Settings
+from nodeloom.transport.alone import ALONE
+from nodeloom.transport.base import Transport
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
 
 
-def make_plan(graph: Graph, settings: Settings) -> Plan:
+def make_plan(graph: Graph, settings: Settings, transport: Transport = ALONE) -> Plan:
     """Resolve all settings for a graph, on this machine. All workers have to call it.
 
     Parameters
@@ -23,6 +25,8 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
         The graph.
     settings : Settings
         What the user asked for.
+    transport : Transport
+        All workers.
 
     Raises
     ------
@@ -31,9 +35,5 @@ def make_plan(graph: Graph, settings: Settings) -> Plan:
     DeviceError
         If a GPU was asked for and none of those can be used.
     """
-    if num_workers(settings.resource) == 1:
-        return planner.make_plan(graph, settings, look(settings))
-    from nodeloom.engine.workers.agreement import agreed, check_plan
-
-    workers = agreed(settings, graph)
-    return check_plan(workers, planner.make_plan(graph, settings, look(settings, workers)))
+    check_settings(transport, settings, graph)
+    return check_plan(transport, planner.make_plan(graph, settings, look(settings, transport)))

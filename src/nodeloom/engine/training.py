@@ -12,17 +12,19 @@ import numpy as np
 
 from nodeloom.engine.checkpoint import Checkpoints, ModelTables
 from nodeloom.engine.initial import Vectors, warm_tables
-from nodeloom.engine.interrupt import StopRequest
 from nodeloom.engine.modes import allocate, engine_of, peak_device_memory
 from nodeloom.engine.progress import Progress, Report, checked_callbacks, peak_memory, tell
 from nodeloom.engine.resident import Position, diverged
 from nodeloom.engine.tables import Tables
 from nodeloom.errors import ConfigError, NodeloomError, TrainingInterrupted
+from nodeloom.interrupt import StopRequest
 from nodeloom.log import logger
 from nodeloom.model.parts import Part
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.reach import isolated, untrained
 from nodeloom.plan.settings import Settings
+from nodeloom.transport.alone import ALONE
+from nodeloom.transport.base import Transport
 from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ def train(
     checkpoint: str | Path | None = None,
     checkpoint_interval: float = CHECKPOINT_INTERVAL,
     resume: str | Path | None = None,
+    transport: Transport = ALONE,
     keep: Callable[[TrainedTables], object] | None = None,
 ) -> TrainedTables:
     """Train a model on a graph.
@@ -90,6 +93,8 @@ def train(
         Seconds between two of them.
     resume : path, optional
         Go on from this checkpoint.
+    transport : Transport
+        All workers, as the plan was made for.
     keep : callable, optional
         Is given what was learned before an interruption, or an exception of a callback, is raised.
 
@@ -107,7 +112,8 @@ def train(
     if init is not None and resume is not None:
         raise ConfigError("init, resume: expected at most one of them, got both. A checkpoint brings its own vectors.")
     told = checked_callbacks(callbacks)
-    run = _Run(graph, plan, settings, told, Checkpoints(graph, plan, settings, checkpoint, checkpoint_interval), keep)
+    checkpoints = Checkpoints(graph, plan, settings, checkpoint, checkpoint_interval, transport)
+    run = _Run(graph, plan, settings, told, checkpoints, keep, transport)
     first, position = 0, Position()
     if resume is not None:
         run.tables, first, position = run.checkpoints.read(resume)
@@ -143,7 +149,9 @@ class _Run:
         callbacks: tuple[Any, ...],
         checkpoints: Checkpoints,
         keep: Callable[[TrainedTables], object] | None,
+        transport: Transport,
     ) -> None:
+        self.transport = transport
         self.graph, self.plan, self.settings = graph, plan, settings
         self.callbacks, self.checkpoints, self.keep = callbacks, checkpoints, keep
         self.tables = ModelTables(plan)
@@ -156,7 +164,7 @@ class _Run:
     def part(self, index: int, position: Position, resume: str | Path | None, stop: StopRequest) -> bool:
         """Train one part from `position`, and put its tables with the others; return whether a callback has ended it early."""
         plan, part = self.plan, self.plan.parts[index]
-        store = allocate(plan, part, self.graph)
+        store = allocate(plan, part, self.graph, self.transport)
         if position.num_pair or position.num_tile:  # in the first episode of a grid there are no tiles yet
             self.tables.get(index, store, missing=str(resume))
         else:
@@ -165,7 +173,7 @@ class _Run:
             _clear(store, self.graph, part)
         if len(plan.parts) == 1:
             self.tables.tensors.clear()  # they are in the store now
-        engine = engine_of(self.graph, plan, part, store)
+        engine = engine_of(self.graph, plan, part, store, self.transport)
         self.pairs_before = index * engine.total_pair
         self.last = position
         enough, finished = False, True
@@ -221,13 +229,9 @@ class _Run:
 
     def _agreed(self, *flags: bool) -> tuple[bool, ...]:
         """Return the flags, each set if it is that of any worker: all of them do the same."""
-        if self.plan.num_worker == 1:
-            return flags
-        from nodeloom.engine.workers import join
-
-        workers = join()
-        assert workers is not None
-        return tuple(bool(number) for number in workers.total(np.array(flags, np.int64)))
+        numbers = np.array(flags, np.int64)
+        self.transport.all_reduce(numbers)
+        return tuple(bool(number) for number in numbers)
 
     def _progress(self, index: int, position: Position) -> Progress:
         plan = self.plan

@@ -62,9 +62,9 @@ class NodeEmbedding(FittedVectors):
         )
         from nodeloom.config.notices import of_removed
         from nodeloom.engine import Settings
-        from nodeloom.engine.torchrun import num_workers
         from nodeloom.estimators.progress import checked_verbose
         from nodeloom.log import logger
+        from nodeloom.transport.torchrun import num_workers
 
         where = type(self).__name__
         checked_verbose(where, self.verbose)
@@ -113,11 +113,11 @@ class NodeEmbedding(FittedVectors):
         """
         from nodeloom.engine import make_plan
         from nodeloom.engine.modes import with_rate
-        from nodeloom.engine.workers.membership import together
+        from nodeloom.transport.session import worker_session
 
         settings = self._settings()
-        with together(settings.resource.worker_timeout):
-            return with_rate(make_plan(checked_graph(graph), settings), compiled_only=compiled_only)
+        with worker_session(settings.resource.worker_timeout) as transport:
+            return with_rate(make_plan(checked_graph(graph), settings, transport), compiled_only=compiled_only)
 
     @known_keywords()
     def fit(
@@ -176,8 +176,8 @@ class NodeEmbedding(FittedVectors):
         del y
         from nodeloom.engine import make_plan, train
         from nodeloom.engine.progress import checked_callbacks
-        from nodeloom.engine.workers.membership import together
         from nodeloom.estimators.progress import shown_progress
+        from nodeloom.transport.session import worker_session
 
         settings = self._settings()
         told = checked_callbacks(callbacks)
@@ -186,8 +186,8 @@ class NodeEmbedding(FittedVectors):
         if not isinstance(checkpoint_interval, int | float) or not checkpoint_interval >= 0:
             raise ConfigError(describe("checkpoint_interval", expected="seconds >= 0", got=checkpoint_interval))
         checked_graph(graph)
-        with together(settings.resource.worker_timeout, checkpoint=kept):
-            plan = make_plan(graph, settings)
+        with worker_session(settings.resource.worker_timeout, checkpoint=kept) as transport:
+            plan = make_plan(graph, settings, transport)
             if init is not None and resume is None:
                 init = init._first_values(graph, plan.dim) if isinstance(init, NodeEmbedding) else init
             with shown_progress(type(self).__name__, self.verbose) as shown, self._keeping() as keep:
@@ -200,6 +200,7 @@ class NodeEmbedding(FittedVectors):
                     checkpoint=kept,
                     checkpoint_interval=checkpoint_interval,
                     resume=begun,
+                    transport=transport,
                     keep=lambda result: keep(graph, settings, result),
                 )
         self._take(graph, settings, result)

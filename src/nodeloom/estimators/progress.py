@@ -69,10 +69,9 @@ def shown_progress(title: str, verbose: bool | Auto) -> Iterator[tuple[FitProgre
 
 def surface_of(verbose: bool | Auto) -> Callable[[str], Surface] | None:
     """Return what to show progress on here, or None for nothing."""
-    from nodeloom.engine.torchrun import place
+    from nodeloom.transport.torchrun import worker_rank
 
-    here = place()
-    if verbose is False or (here is not None and here.rank > 0):
+    if verbose is False or worker_rank().rank > 0:
         return None
     if verbose == "auto" and multiprocessing.parent_process() is not None:
         return None

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.engine.interrupt import StopRequest
 from nodeloom.engine.progress import checked_callbacks, peak_memory, tell
 from nodeloom.engine.spectral.operator import backward, row_sums
 from nodeloom.engine.spectral.plan import SVD_STEPS, SpectralPlan
@@ -20,6 +19,7 @@ from nodeloom.engine.spectral.prone import ProNE
 from nodeloom.engine.spectral.propagation import Propagation
 from nodeloom.engine.spectral.tables import Backend, CpuTables
 from nodeloom.errors import GraphError, TrainingError, TrainingInterrupted, describe
+from nodeloom.interrupt import StopRequest
 from nodeloom.log import logger
 from nodeloom.typing import FloatArray
 from nodeloom.words import setting

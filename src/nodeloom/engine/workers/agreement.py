@@ -11,9 +11,9 @@ from nodeloom.plan.mode import Copies, Ring
 from nodeloom.plan.settings import Settings
 
 if TYPE_CHECKING:
-    from nodeloom.engine.workers.group import Workers
     from nodeloom.graph import Graph
     from nodeloom.plan.plan import Plan
+    from nodeloom.transport.base import Transport
 
 OWN = {
     "num_thread", "cpu_per_gpu", "gpus", "gpu_memory_limit", "memory_limit", "worker_timeout", "max_restart", "num_worker",
@@ -28,7 +28,7 @@ _OF_PLAN = (
 _OF_GRID = ("num_vertex_part", "num_context_part", "episode_pairs")
 
 
-def check_same(workers: Workers, own: Mapping[str, Any]) -> None:
+def check_same(transport: Transport, own: Mapping[str, Any]) -> None:
     """Compare what the workers have under each key. All workers have to call it.
 
     Raises
@@ -36,7 +36,7 @@ def check_same(workers: Workers, own: Mapping[str, Any]) -> None:
     ConfigError
         Names each key whose values differ, with two of them; with all workers.
     """
-    found = workers.gather(dict(own))
+    found = transport.gather_objects(dict(own))
     problems = []
     for key in sorted({key for values in found for key in values}):
         of_key = [values.get(key) for values in found]
@@ -71,23 +71,19 @@ def of_sections(sections: Mapping[str, Any], own: frozenset[str] | set[str] = fr
     return found
 
 
-def agreed(settings: Settings, graph: Graph) -> Workers:
-    """Return the workers, after comparing their settings, versions of nodeloom and graphs. All workers have to call it.
+def check_settings(transport: Transport, settings: Settings, graph: Graph) -> None:
+    """Compare the settings of all workers, their versions of nodeloom and their graphs. All workers have to call it.
 
     Raises
     ------
     ConfigError
         As :func:`check_same`.
     """
-    from nodeloom.engine.workers import join
-
-    workers = join()
-    assert workers is not None
-    check_same(workers, of_sections(settings.to_dict()) | {"graph (fingerprint)": graph.fingerprint()})
-    return workers
+    if transport.size > 1:  # the fingerprint reads the whole graph
+        check_same(transport, of_sections(settings.to_dict()) | {"graph (fingerprint)": graph.fingerprint()})
 
 
-def check_plan(workers: Workers, plan: Plan) -> Plan:
+def check_plan(transport: Transport, plan: Plan) -> Plan:
     """Return the plan, after comparing what decides how much each worker trains at a time. All workers have to call it.
 
     Raises
@@ -103,5 +99,5 @@ def check_plan(workers: Workers, plan: Plan) -> Plan:
         case Ring(grid, whole_walks):
             own["plan: whole_walks"] = whole_walks
             own |= {f"plan: {name}": getattr(grid, name) for name in _OF_GRID}
-    check_same(workers, own)
+    check_same(transport, own)
     return plan

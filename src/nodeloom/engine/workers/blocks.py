@@ -10,7 +10,6 @@ import numpy.typing as npt
 from nodeloom.engine.grid.cpu import CpuBlocks
 from nodeloom.engine.grid.noise import Noise
 from nodeloom.engine.tables import Tables
-from nodeloom.engine.workers.group import Workers
 from nodeloom.kernels.cpu.block_walks import train_block_walks
 from nodeloom.kernels.cpu.negatives import draw_negatives
 from nodeloom.kernels.cpu.pairs import renumber
@@ -21,6 +20,7 @@ from nodeloom.partition import Block, Train
 from nodeloom.plan.mode import Ring
 from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, mix
+from nodeloom.transport.base import Transport
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -43,11 +43,13 @@ def tile_shape(plan: Plan) -> tuple[int, int]:
 class WorkerBlocks(CpuBlocks):
     """The CPU of a worker: walks are drawn by all workers, each a share, and every worker gets all of them."""
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, noise: Noise, workers: Workers) -> None:
+    def __init__(
+        self, graph: Graph, plan: Plan, part: Part, tables: Tables, noise: Noise, transport: Transport
+    ) -> None:
         super().__init__(graph, plan, part, tables, noise)
         assert isinstance(plan.mode, Ring) and tables.placement is not None
         self._slots = tables.placement.slot
-        self._workers, self._whole_walks = workers, plan.mode.whole_walks
+        self._transport, self._whole_walks = transport, plan.mode.whole_walks
         self._walks_per_tile, self._num_negative = tile_shape(plan)
         self._all_walks = np.empty((0, 0), self._index_type)
 
@@ -72,11 +74,11 @@ class WorkerBlocks(CpuBlocks):
 
     def begin_episode(self, first_walk: int, num_walk: int) -> None:
         """Draw the walks of an episode, as slots: this worker's share, and hand it to the others."""
-        workers, slot = self._workers, self._slots
-        share = -(-num_walk // workers.num_worker)
-        if len(self._all_walks) != share * workers.num_worker:
-            self._all_walks = np.empty((share * workers.num_worker, self._plan.nodes_per_walk), self._index_type)
-        begin = min(workers.rank * share, num_walk)
+        transport, slot = self._transport, self._slots
+        share = -(-num_walk // transport.size)
+        if len(self._all_walks) != share * transport.size:
+            self._all_walks = np.empty((share * transport.size, self._plan.nodes_per_walk), self._index_type)
+        begin = min(transport.rank * share, num_walk)
         end = min(begin + share, num_walk)
 
         def draw(first: int, last: int) -> None:
@@ -85,7 +87,8 @@ class WorkerBlocks(CpuBlocks):
             renumber(rows, slot)
 
         self._in_slices(draw, end - begin)
-        workers.share(self._all_walks)
+        first = transport.rank * share
+        transport.all_gather(self._all_walks[first : first + share], self._all_walks)
         self._walks = self._all_walks[:num_walk]
 
     def begin_row(self, vertex_part: int, following: int | None = None) -> list[int]:

@@ -14,12 +14,12 @@ import numpy as np
 
 from nodeloom.engine.resident import Position, ResidentEngine, Span
 from nodeloom.engine.tables import Tables
-from nodeloom.engine.workers.group import Workers
 from nodeloom.engine.workers.merger import Merger
 from nodeloom.errors import GraphError, NodeloomError, TrainingError
 from nodeloom.model.parts import Part
 from nodeloom.plan.mode import Copies
 from nodeloom.plan.plan import Plan
+from nodeloom.transport.base import Transport
 
 if TYPE_CHECKING:
     from nodeloom.engine.gpu.resident import GpuEngine
@@ -43,7 +43,7 @@ class CopiesEngine:
         What to train.
     tables : Tables
         This worker's tables; changed.
-    workers : Workers
+    transport : Transport
         All workers.
 
     Attributes
@@ -59,19 +59,19 @@ class CopiesEngine:
         If the device has not enough memory after all.
     """
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, workers: Workers) -> None:
-        self.graph, self.plan, self.workers = graph, plan, workers
+    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, transport: Transport) -> None:
+        self.graph, self.plan, self.transport = graph, plan, transport
         self._engine: ResidentEngine | GpuEngine
         self._merger: Merger | GpuMerger
         if plan.device == "cpu":
             self._engine = ResidentEngine(graph, plan, part, tables)
-            self._merger = Merger(tables, workers, plan.num_thread)
+            self._merger = Merger(tables, transport, plan.num_thread)
         else:
             from nodeloom.engine.gpu.resident import GpuEngine
             from nodeloom.engine.workers.gpu_merger import GpuMerger
 
             self._engine = GpuEngine(graph, plan, part, tables)
-            self._merger = GpuMerger(tables, workers, self._engine.device)
+            self._merger = GpuMerger(tables, transport, self._engine.device)
         self.sent, self.waited = self._merger.sent, 0.0
         self.total_pair = self._engine.total_pair
 
@@ -90,11 +90,11 @@ class CopiesEngine:
         MemoryLimitError
             If the device runs out of memory.
         """
-        workers, known = self.workers, position.episode
-        tile = known["tile"] if known.get("copies") == workers.num_worker else position.num_tile
-        with self._engine.running(tile, workers.rank * APART):
+        transport, known = self.transport, position.episode
+        tile = known["tile"] if known.get("copies") == transport.size else position.num_tile
+        with self._engine.running(tile, transport.rank * APART):
             self._merger.prepare()
-            workers.barrier()  # nobody's clock runs while another one compiles
+            transport.barrier()  # nobody's clock runs while another one compiles
             while position.num_pair < self.total_pair:
                 begin = time.perf_counter()
                 tile = self._train(position, tile)
@@ -106,7 +106,7 @@ class CopiesEngine:
 
     def _train(self, position: Position, tile: int) -> int:
         """Train every worker's tiles from `tile` to the next merge, and merge; return the tile that comes next."""
-        workers = self.workers
+        transport = self.transport
         span = self._span(position, tile)
         own = Position(num_tile=tile)
         problem: NodeloomError | None = None
@@ -118,22 +118,23 @@ class CopiesEngine:
         begin = time.perf_counter()
         known = math.isfinite(own.loss)
         found = np.array([own.num_pair, own.loss if known else 0.0, known, own.lr, problem is not None], np.float64)
-        pairs, loss, num_loss, lr, failed = workers.total(found)
+        transport.all_reduce(found)
+        pairs, loss, num_loss, lr, failed = found
         if failed:
             self._raise(problem)
         self._merger.merge(position.num_tile)
         self.waited += time.perf_counter() - begin
         position.num_pair += int(pairs)
-        position.num_tile += (span.last_tile - tile) * workers.num_worker
-        position.lr = float(lr) / workers.num_worker
-        position.episode = {"copies": workers.num_worker, "tile": span.last_tile}
+        position.num_tile += (span.last_tile - tile) * transport.size
+        position.lr = float(lr) / transport.size
+        position.episode = {"copies": transport.size, "tile": span.last_tile}
         if num_loss:
             position.loss = float(loss / num_loss)
         return span.last_tile
 
     def _span(self, position: Position, tile: int) -> Span:
         """Return what each worker trains to the next merge: at the end as much as is left, to a tile."""
-        plan, num_worker = self.plan, self.workers.num_worker
+        plan, num_worker = self.plan, self.transport.size
         assert isinstance(plan.mode, Copies)
         per_tile = position.pairs_per_tile(float(plan.pairs_per_tile * plan.positive_reuse))
         period = self.total_pair / plan.mode.num_merge
@@ -143,7 +144,9 @@ class CopiesEngine:
 
     def _raise(self, problem: NodeloomError | None) -> None:
         """Raise the error of this worker, or of the first that has one; all of them do."""
-        texts = self.workers.gather(None if problem is None else (isinstance(problem, GraphError), str(problem)))
+        texts = self.transport.gather_objects(
+            None if problem is None else (isinstance(problem, GraphError), str(problem))
+        )
         if problem is not None:
             raise problem
         is_of_graph, text = next(found for found in texts if found is not None)

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING
 
 from nodeloom.config import ResourceConfig
 from nodeloom.engine.device import find_gpu, num_gpus, resolve_device
-from nodeloom.engine.torchrun import place
 from nodeloom.errors import DeviceError, NodeloomError, describe
 from nodeloom.log import logger
 from nodeloom.plan.formats import gpu_limit
 from nodeloom.plan.settings import Settings
 
 if TYPE_CHECKING:
-    from nodeloom.engine.workers.group import Workers
+    from nodeloom.transport.base import Transport
 
 
-def device_of_worker(resource: ResourceConfig, workers: Workers, *, deterministic: bool) -> str:
+def device_of_worker(resource: ResourceConfig, transport: Transport, *, deterministic: bool) -> str:
     """Return the device of this worker: "cpu" for all of them, or a GPU for each. All workers have to call it.
 
     The workers of a host take the GPUs in turn: those of ``resource.gpus`` if there is such a list, ``cuda:N`` if one is asked for, else
@@ -30,7 +29,7 @@ def device_of_worker(resource: ResourceConfig, workers: Workers, *, deterministi
     ----------
     resource : ResourceConfig
         Its ``device`` and ``gpus`` are read.
-    workers : Workers
+    transport : Transport
         All workers.
     deterministic : bool
         Whether a training must be the same again to the last bit, which only the CPU does.
@@ -44,12 +43,12 @@ def device_of_worker(resource: ResourceConfig, workers: Workers, *, deterministi
     """
     own, problem = "cpu", ""
     try:
-        own = _in_turn(resource, deterministic=deterministic)
+        own = _in_turn(resource, transport.worker.local_rank, deterministic=deterministic)
     except NodeloomError as error:
         if deterministic:
             raise
         problem = str(error)
-    found = workers.gather((own, problem))
+    found = transport.gather_objects((own, problem))
     for rank, (_, text) in enumerate(found):
         if text:
             raise DeviceError(f"worker {rank}: {text}")
@@ -60,19 +59,17 @@ def device_of_worker(resource: ResourceConfig, workers: Workers, *, deterministi
             who = f"worker{'s' if len(without) > 1 else ''} {', '.join(map(str, without))}"
             if resource.device != "auto":
                 raise DeviceError(describe("device", expected="a GPU for every worker", got=f"none for {who}"))
-            if workers.rank == 0:
+            if transport.rank == 0:
                 logger.warning("training on the CPU, since %s can use no GPU.", who)
         return "cpu"
     return own
 
 
-def _in_turn(resource: ResourceConfig, *, deterministic: bool) -> str:
-    """Return the device of this worker: of the GPUs that can be used the one whose turn it is on this host.
+def _in_turn(resource: ResourceConfig, turn: int, *, deterministic: bool) -> str:
+    """Return the device of worker `turn` of a host: of the GPUs that can be used the one whose turn it is.
 
     The one that would be its own if all can be used is tried first: a process takes some memory of each GPU that it opens.
     """
-    here = place()
-    turn = 0 if here is None else here.local_rank
     if ":" in resource.device or resource.device == "cpu" or deterministic:
         return resolve_device(resource, deterministic=deterministic)
     numbers = list(resource.gpus or range(num_gpus()))
@@ -85,7 +82,7 @@ def _in_turn(resource: ResourceConfig, *, deterministic: bool) -> str:
     return f"cuda:{usable[turn % len(usable)]}"
 
 
-def limits_of_gpus(device: str, settings: Settings, workers: Workers) -> list[tuple[str, int]]:
+def limits_of_gpus(device: str, settings: Settings, transport: Transport) -> list[tuple[str, int]]:
     """Return the GPU of each worker and the bytes of it that the worker may use: those on one GPU share it. All workers have to call it.
 
     Parameters
@@ -94,29 +91,31 @@ def limits_of_gpus(device: str, settings: Settings, workers: Workers) -> list[tu
         That of this worker, "cuda:N".
     settings : Settings
         ``resource.gpu_memory_limit`` is that of each worker.
-    workers : Workers
+    transport : Transport
         All workers.
     """
     from nodeloom.engine.gpu.device import Device
-    from nodeloom.engine.workers.links import card_of
+    from nodeloom.transport.nccl import card_of
 
-    cards = workers.gather(card_of(Device(device).torch))  # now all have what a process takes on a GPU at once
+    cards = transport.gather_objects(
+        card_of(Device(device).torch)
+    )  # now all have what a process takes on a GPU at once
     gpu = find_gpu(int(device.partition(":")[2] or 0))
-    gpu = dataclasses.replace(gpu, free_memory=gpu.free_memory // cards.count(cards[workers.rank]))
-    return [(name, limit) for name, limit in workers.gather((device, gpu_limit(gpu.free_memory, settings)))]
+    gpu = dataclasses.replace(gpu, free_memory=gpu.free_memory // cards.count(cards[transport.rank]))
+    return [(name, limit) for name, limit in transport.gather_objects((device, gpu_limit(gpu.free_memory, settings)))]
 
 
-def are_linked(device: str, workers: Workers) -> bool:
+def are_linked(device: str, transport: Transport) -> bool:
     """Tell whether NCCL reaches the GPUs of all workers. All workers have to call it.
 
     Parameters
     ----------
     device : str
         That of this worker, "cuda:N".
-    workers : Workers
+    transport : Transport
         All workers.
     """
     from nodeloom.engine.gpu.device import Device
-    from nodeloom.engine.workers import links
+    from nodeloom.transport import nccl
 
-    return links.are_linked(workers, Device(device).torch)
+    return nccl.are_linked(transport, Device(device).torch)

@@ -19,7 +19,6 @@ from nodeloom.engine.grid.noise import Noise
 from nodeloom.engine.resident import EMPTY_POOLS, Position, diverged
 from nodeloom.engine.tables import Tables
 from nodeloom.engine.workers.blocks import WorkerBlocks
-from nodeloom.engine.workers.group import Workers
 from nodeloom.engine.workers.parts import Exchange, PartMoves
 from nodeloom.errors import GraphError
 from nodeloom.model.parts import Part
@@ -28,6 +27,7 @@ from nodeloom.plan.learning_rate import factors
 from nodeloom.plan.plan import Plan
 from nodeloom.rng import Purpose, stream
 from nodeloom.sampling.negatives import noise_weights
+from nodeloom.transport.base import Transport
 
 if TYPE_CHECKING:
     from nodeloom.engine.workers.gpu_blocks import GpuWorkerBlocks
@@ -47,26 +47,26 @@ class WorkerEngine:
         What to train.
     tables : Tables
         This worker's share of the tables; changed.
-    workers : Workers
+    transport : Transport
         All workers.
     """
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, workers: Workers) -> None:
+    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, transport: Transport) -> None:
         assert plan.grid is not None and tables.placement is not None
-        self.graph, self.plan, self.workers, self.grid = graph, plan, workers, plan.grid
+        self.graph, self.plan, self.transport, self.grid = graph, plan, transport, plan.grid
         self.total_pair = plan.num_epoch * graph.num_edges
         self._noise_key = stream(part.seed, Purpose.NEGATIVE)
         noise = Noise.of(noise_weights(graph, plan.negative_sample_exponent), tables.placement, plan.num_thread)
         self._blocks: WorkerBlocks | GpuWorkerBlocks
-        exchange: Exchange = workers.exchange
+        exchange: Exchange = transport.exchange
         if plan.device == "cpu":
-            self._blocks = WorkerBlocks(graph, plan, part, tables, noise, workers)
+            self._blocks = WorkerBlocks(graph, plan, part, tables, noise, transport)
         else:
             from nodeloom.engine.workers.gpu_blocks import GpuWorkerBlocks
 
-            self._blocks = GpuWorkerBlocks(graph, plan, part, tables, noise, workers)
+            self._blocks = GpuWorkerBlocks(graph, plan, part, tables, noise, transport)
             exchange = self._blocks.exchange
-        self._moves = PartMoves(tables.storages_of("context"), workers.rank, exchange)
+        self._moves = PartMoves(tables.storages_of("context"), transport.rank, exchange)
         self.sent, self.waited = self._moves.sent, 0.0
         self._vertex: int | None = None  # the part whose pairs are sorted
         self._order: list[tuple[Block, ...]] = []  # of the episode
@@ -82,18 +82,18 @@ class WorkerEngine:
         GraphError
             If walks have no pairs.
         """
-        grid, workers = self.grid, self.workers
+        grid, transport = self.grid, self.transport
         empty_rounds = 0
         self._blocks.prepare()
         self._moves.make_room()
-        workers.barrier()  # nobody's clock runs while another one compiles
+        transport.barrier()  # nobody's clock runs while another one compiles
         with self._blocks.running():
             while position.num_pair < self.total_pair:
                 begin = time.perf_counter()
                 shape = {
                     "vertex_parts": grid.num_vertex_part,
                     "context_parts": grid.num_context_part,
-                    "num_worker": workers.num_worker,
+                    "num_worker": transport.size,
                 }
                 episode = begin_episode(position, self.plan, self.total_pair, shape)
                 order, following = (self._rounds(episode["number"] + later) for later in (0, 1))
@@ -118,14 +118,14 @@ class WorkerEngine:
         self._moves.settle()
 
     def _rounds(self, number: int) -> list[tuple[Block, ...]]:
-        order = rounds(self.grid.num_vertex_part, self.grid.num_context_part, self.workers.num_worker, number)
+        order = rounds(self.grid.num_vertex_part, self.grid.num_context_part, self.transport.size, number)
         # Workers have as many vertex parts as each other, so none is ever idle.
         return [tuple(block for block in row if block is not None) for row in order]
 
     def _round(self, position: Position) -> int:
         """Train the block of this worker in the next round; return the pairs of all workers."""
         plan, grid, episode = self.plan, self.grid, position.episode
-        block = self._order[episode["row"]][self.workers.rank]
+        block = self._order[episode["row"]][self.transport.rank]
         with np.errstate(over="ignore"):
             lr = float(plan.lr * factors(plan.schedule, np.array([float(position.num_pair)]), self.total_pair)[0])
         place = (episode["number"] * grid.num_vertex_part + block.vertex) * grid.num_context_part + block.context
@@ -135,7 +135,9 @@ class WorkerEngine:
         self._moves.ready(block.context)
         found = self._blocks.train(block, lr, self._noise_key + place * plan.positive_reuse)
         self._moves.hand_over(self._handovers.after(episode["row"]))
-        pairs, loss, weight = self.workers.total(np.array(found, np.float64))
+        sums = np.array(found, np.float64)
+        self.transport.all_reduce(sums)
+        pairs, loss, weight = sums
         position.num_pair += int(pairs)
         position.lr = lr
         episode["row"] += 1

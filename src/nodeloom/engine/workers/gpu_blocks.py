@@ -15,14 +15,14 @@ from nodeloom.engine.grid.gpu import GpuBlocks
 from nodeloom.engine.grid.noise import Noise
 from nodeloom.engine.tables import Tables
 from nodeloom.engine.workers.gpu_exchange import OnStream
-from nodeloom.engine.workers.group import Workers
-from nodeloom.engine.workers.links import Links
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.pairs import train_pairs
 from nodeloom.model.parts import Part
 from nodeloom.partition import Block, Placement, Train
 from nodeloom.plan.memory import SLACK
 from nodeloom.plan.plan import Plan
+from nodeloom.transport.base import Transport
+from nodeloom.transport.nccl import DeviceTransport, transport_of_device
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -32,33 +32,33 @@ class SharedWalks(EpisodeWalks):
     """The walks of an episode as slots, on the device for as long as it lasts: this worker draws its share, and all get all."""
 
     def __init__(
-        self, graph: Graph, plan: Plan, part: Part, device: Device, placement: Placement, links: Links
+        self, graph: Graph, plan: Plan, part: Part, device: Device, placement: Placement, transport: DeviceTransport
     ) -> None:
         super().__init__(graph, plan, part, device, placement)
-        self._links, self._width = links, plan.nodes_per_walk
+        self._transport, self._width = transport, plan.nodes_per_walk
         self._room = self._all = device.empty(0, dtype=self._dtype)
 
     def begin(self, first_walk: int, num_walk: int, following: int | None = None) -> None:
         """Draw the walks that the next passes are over, on the current stream. All workers have to call it."""
         del following
-        workers = self._links.workers
-        share = -(-num_walk // workers.num_worker)
-        number = workers.num_worker * share * self._width
+        transport = self._transport
+        share = -(-num_walk // transport.size)
+        number = transport.size * share * self._width
         if self._room.numel() < number:
             self._room = self._all = self._device.empty(0, dtype=self._dtype)  # makes room first
             self._room = self._device.empty(number + number // SLACK, dtype=self._dtype)
         shape = (self._width, share) if self._transposed else (share, self._width)
-        self._all = self._room[:number].view(workers.num_worker, *shape)  # as they lie in memory, by worker
-        begin = min(workers.rank * share, num_walk)
+        self._all = self._room[:number].view(transport.size, *shape)  # as they lie in memory, by worker
+        begin = min(transport.rank * share, num_walk)
         count = min(share, num_walk - begin)
         super().begin(first_walk + begin, count, following=first_walk + num_walk + begin)
-        mine = self._walks_of(workers.rank)
+        mine = self._walks_of(transport.rank)
         done = 0
         for walks in super().chunks():
             mine[done : done + len(walks)].copy_(walks)
             done += len(walks)
         mine[done:].fill_(-1)  # a last share that is smaller
-        self._links.gather(self._all[workers.rank], self._all)
+        transport.all_gather(self._all[transport.rank], self._all)
 
     def chunks(self) -> Iterator[torch.Tensor]:
         """Yield the walks of all workers in chunks [W, L + 1] of slots."""
@@ -72,15 +72,17 @@ class SharedWalks(EpisodeWalks):
 class GpuWorkerBlocks(GpuBlocks):
     """The GPU of a worker: its vertex part stays there, and it trains the context parts that come by."""
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, noise: Noise, workers: Workers) -> None:
+    def __init__(
+        self, graph: Graph, plan: Plan, part: Part, tables: Tables, noise: Noise, transport: Transport
+    ) -> None:
         device = Device(plan.device)
         with explained(plan.device):
-            self._links = Links.of(workers, device.torch)
-        self._workers, self.exchange = workers, OnStream(self._links, device)
+            self._on_device = transport_of_device(transport, device.torch)
+        self.exchange = OnStream(self._on_device, device)
         super().__init__(graph, plan, part, tables, noise)
 
     def _walks_of(self, graph: Graph, part: Part) -> EpisodeWalks:
-        return SharedWalks(graph, self._plan, part, self._device, self._placement, self._links)
+        return SharedWalks(graph, self._plan, part, self._device, self._placement, self._on_device)
 
     def _allocate_parts(self, part: Part) -> None:
         self._row = part.row  # the parts are in the store
@@ -93,8 +95,8 @@ class GpuWorkerBlocks(GpuBlocks):
         """Compile what is not in the cache, before the clock starts: with a walk of each worker, and tables that nobody needs."""
         plan, device = self._plan, self._device
         with explained(plan.device), device.on(self._training), self._walks:
-            self._walks.begin(0, self._workers.num_worker)
-            self._begin_row(self._workers.rank, None)
+            self._walks.begin(0, self._on_device.size)
+            self._begin_row(self._on_device.rank, None)
 
             def zeros(*shape: int, dtype: torch.dtype = torch.int32) -> torch.Tensor:
                 return torch.zeros(*shape, dtype=dtype, device=device.torch)

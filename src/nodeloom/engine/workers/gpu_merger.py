@@ -8,11 +8,11 @@ import torch
 
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.tables import Tables
-from nodeloom.engine.workers.group import Workers
-from nodeloom.engine.workers.links import Links
 from nodeloom.kernels.gpu.merge import apply, changes
 from nodeloom.plan.merges import buffer_rows, num_buffer, sent_share
 from nodeloom.rng import MASK, mix
+from nodeloom.transport.base import Transport
+from nodeloom.transport.nccl import transport_of_device
 
 
 class _Buffer(NamedTuple):
@@ -30,7 +30,7 @@ class GpuMerger:
     ----------
     tables : Tables
         The tables of this worker; changed.
-    workers : Workers
+    transport : Transport
         All workers.
     device : Device
         Where the tables are.
@@ -48,9 +48,9 @@ class GpuMerger:
         If the device has not enough memory after all.
     """
 
-    def __init__(self, tables: Tables, workers: Workers, device: Device) -> None:
+    def __init__(self, tables: Tables, transport: Transport, device: Device) -> None:
         self._tables = {name: storage.array for name, storage in tables.storages().items()}
-        self._device, self._workers = device, workers
+        self._device, self._transport = device, transport
         self.sent: list[int] = []
         with explained(device.name):
             self.base = {name: torch.zeros_like(self._tables[name]) for name in tables.specs}
@@ -61,7 +61,7 @@ class GpuMerger:
                 _Buffer(device.empty(rows, row, dtype=dtype), device.empty(rows, dtype=torch.float32), device.stream())
                 for _ in range(num_buffer(num_rows, rows))
             ]
-        self._links = Links.of(workers, device.torch)
+        self._on_device = transport_of_device(transport, device.torch)
 
     def prepare(self) -> None:
         """Take the tables, which are the same with all workers, as the base; compile what is not in the cache. All have to call it."""
@@ -95,17 +95,17 @@ class GpuMerger:
                         else:
                             sent += self._average(table[first : first + count])
             self._device.synchronize()
-        self.sent.append(round(sent * sent_share(self._workers.num_worker)))
+        self.sent.append(round(sent * sent_share(self._transport.size)))
 
     def _merge_rows(self, name: str, table: torch.Tensor, first: int, count: int, buffer: _Buffer, seed: int) -> int:
         found, squares = buffer.changes[:count], buffer.squares[:count]
         changes(table, self.base[name], first, found, squares)
-        self._links.add(found)
-        self._links.add(squares)
-        apply(table, self.base[name], first, found, squares, self._workers.num_worker, seed)
+        self._on_device.all_reduce(found)
+        self._on_device.all_reduce(squares)
+        apply(table, self.base[name], first, found, squares, self._transport.size, seed)
         return found.numel() * found.element_size() + squares.numel() * squares.element_size()
 
     def _average(self, moments: torch.Tensor) -> int:
-        self._links.add(moments)
-        moments *= 1.0 / self._workers.num_worker
+        self._on_device.all_reduce(moments)
+        moments *= 1.0 / self._transport.size
         return moments.numel() * moments.element_size()

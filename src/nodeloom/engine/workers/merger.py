@@ -6,10 +6,10 @@ import numpy as np
 
 from nodeloom.engine.memory import aligned_zeros
 from nodeloom.engine.tables import Tables
-from nodeloom.engine.workers.group import Pending, Workers
 from nodeloom.kernels.cpu.merge import apply, changes
 from nodeloom.kernels.cpu.parallel import run_slices
 from nodeloom.plan.merges import host_buffer_rows, num_buffer, sent_share
+from nodeloom.transport.base import Pending, Transport
 from nodeloom.typing import FloatArray
 
 
@@ -35,7 +35,7 @@ class Merger:
     ----------
     tables : Tables
         The tables of this worker; changed.
-    workers : Workers
+    transport : Transport
         All workers.
     num_thread : int
         Threads.
@@ -48,9 +48,9 @@ class Merger:
         The bytes that this worker has sent to others in each merge.
     """
 
-    def __init__(self, tables: Tables, workers: Workers, num_thread: int) -> None:
+    def __init__(self, tables: Tables, transport: Transport, num_thread: int) -> None:
         self.tables = {name: storage.array for name, storage in tables.storages().items()}
-        self._workers, self._num_thread = workers, num_thread
+        self._transport, self._num_thread = transport, num_thread
         self.sent: list[int] = []
         self.base = {name: aligned_zeros(*self.tables[name].shape) for name in tables.specs}
         num_rows, row = self.tables["vertex"].shape
@@ -64,7 +64,7 @@ class Merger:
         none, squares, _ = self._pieces[0].cut(0)
         table = self.base["vertex"]
         changes(table, table, 0, none, squares)
-        apply(table, table, 0, none, squares, self._workers.num_worker, 0)
+        apply(table, table, 0, none, squares, self._transport.size, 0)
 
     def merge(self, number: int) -> None:
         """Make the tables of all workers the same: the base and what they have changed. All of them have to call it.
@@ -87,7 +87,7 @@ class Merger:
             if turn >= ahead:
                 done = turn - ahead
                 self._finish(tables, *todo[done], self._pieces[done % len(self._pieces)])
-        self.sent.append(round(sent * sent_share(self._workers.num_worker)))
+        self.sent.append(round(sent * sent_share(self._transport.size)))
 
     def _begin(self, tables: dict[str, FloatArray], name: str, first: int, piece: _Piece) -> int:
         """Send what has changed in a piece of a table; return its bytes."""
@@ -100,12 +100,12 @@ class Merger:
             )
         else:
             found[:], values = table[first : first + len(found)], found.reshape(-1)
-        piece.pending = self._workers.add(values)
+        piece.pending = self._transport.begin_all_reduce(values)
         return values.nbytes
 
     def _finish(self, tables: dict[str, FloatArray], name: str, first: int, piece: _Piece) -> None:
         """Wait for the sum of a piece, and put it where it belongs."""
-        table, num_worker = tables[name], self._workers.num_worker
+        table, num_worker = tables[name], self._transport.size
         sums, squares, _ = piece.cut(min(self._rows, len(table) - first))
         piece.pending.wait()
         if name in self.base:

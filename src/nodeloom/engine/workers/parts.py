@@ -12,12 +12,12 @@ from nodeloom.engine.memory import MainMemory, Memory, Rows
 from nodeloom.engine.rows import RowOrder
 from nodeloom.engine.storage import Storage, row_blocks
 from nodeloom.engine.tables import Tables
-from nodeloom.engine.workers.group import Workers
 from nodeloom.model.parts import Part
 from nodeloom.model.tables import TableSpec
 from nodeloom.partition import Handover, Placement
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.tables import tables_of
+from nodeloom.transport.base import Transport
 from nodeloom.typing import FloatArray
 
 
@@ -41,12 +41,12 @@ class PartStorage(Storage):
         As for :class:`nodeloom.engine.storage.Storage`; rows are in the order of slots.
     owners : list of int
         The worker that has each part. Who moves a part says it there.
-    workers : Workers
+    transport : Transport
         All workers.
     """
 
-    def __init__(self, memory: Memory, order: RowOrder, row: int, owners: list[int], workers: Workers) -> None:
-        self.owners, self._workers = owners, workers
+    def __init__(self, memory: Memory, order: RowOrder, row: int, owners: list[int], transport: Transport) -> None:
+        self.owners, self._transport = owners, transport
         self.part_rows = order.num_rows // len(owners)
         self._parts: dict[int, Any] = {}
         self._free: list[Any] = []
@@ -56,7 +56,7 @@ class PartStorage(Storage):
     def _zeros(self, num_rows: int, row: int) -> None:
         """Take the parts of this worker; there is no array of all rows."""
         for number, owner in enumerate(self.owners):
-            if owner == self._workers.rank:
+            if owner == self._transport.rank:
                 self._parts[number] = self.memory.zeros(self.part_rows, row)
 
     def take(self, number: int) -> Any:
@@ -89,7 +89,7 @@ class PartStorage(Storage):
         slots = self._slots(first, last)
         owners = slots // self.part_rows
         for number, owner in enumerate(self.owners):
-            if owner == self._workers.rank:
+            if owner == self._transport.rank:
                 here = np.flatnonzero(owners == number)
                 yield self._parts[number], here, slots[here] - number * self.part_rows
 
@@ -98,11 +98,11 @@ class PartStorage(Storage):
 
         All workers have to call it. Parts come one after the other.
         """
-        rank, everything = self._workers.rank, slice(None)
+        rank, everything = self._transport.rank, slice(None)
         if rank != 0:
             for number, owner in enumerate(self.owners):
                 if owner == rank:
-                    self._workers.exchange([(self.memory.read(self._parts[number], everything), 0)], []).wait()
+                    self._transport.exchange([(self.memory.read(self._parts[number], everything), 0)], []).wait()
             return None
         count = self.order.num_nodes
         if self._whole is None:  # kept: there is room for one only
@@ -111,7 +111,7 @@ class PartStorage(Storage):
         for number, owner in enumerate(self.owners):
             values = self.memory.read(self._parts[number], everything) if owner == 0 else buffer
             if owner != 0:
-                self._workers.exchange([], [(buffer, owner)]).wait()
+                self._transport.exchange([], [(buffer, owner)]).wait()
             for first, last in row_blocks(0, count, self.row):
                 slots = self._slots(first, last)
                 here = slots // self.part_rows == number
@@ -213,14 +213,14 @@ class PartMoves:
         self.settle()
 
 
-def shared_tables(plan: Plan, part: Part, placement: Placement, workers: Workers) -> Tables:
+def shared_tables(plan: Plan, part: Part, placement: Placement, transport: Transport) -> Tables:
     """Return the share of this worker of the tables of a part, of zeros.
 
     The numbers of parts of both kinds are multiples of the number of workers.
     """
     order = RowOrder.of(placement)
     owners = {
-        name: [number * workers.num_worker // count for number in range(count)]
+        name: [number * transport.size // count for number in range(count)]
         for name, count in (("vertex", placement.num_vertex_part), ("context", placement.num_context_part))
     }
     memories: tuple[Memory, Memory] = (MainMemory(plan.num_thread),) * 2
@@ -230,6 +230,6 @@ def shared_tables(plan: Plan, part: Part, placement: Placement, workers: Workers
         memories = memories_of(plan.device, plan.table_dtype)
 
     def storage(spec: TableSpec, is_moment: bool) -> Storage:
-        return PartStorage(memories[is_moment], order, spec.row, owners[spec.name], workers)
+        return PartStorage(memories[is_moment], order, spec.row, owners[spec.name], transport)
 
-    return Tables(tables_of(part, plan.num_nodes), plan.optimizer.num_moment, storage, workers.any, placement)
+    return Tables(tables_of(part, plan.num_nodes), plan.optimizer.num_moment, storage, transport.any, placement)

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nodeloom.engine.workers.group import Workers
 from nodeloom.partition import Placement, assign, communities
 from nodeloom.partition.communities import MAX_PART
 from nodeloom.plan.mode import Ring
 from nodeloom.plan.plan import Plan
+from nodeloom.transport.base import Transport
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
 
 
-def placement_of_workers(plan: Plan, graph: Graph, workers: Workers) -> Placement:
+def placement_of_workers(plan: Plan, graph: Graph, transport: Transport) -> Placement:
     """Return where the nodes are; all workers have to call it.
 
     Where whole walks are trained, parts are communities: a walk stays in one for a while, so most of its pairs are in few blocks, and a
@@ -26,7 +26,7 @@ def placement_of_workers(plan: Plan, graph: Graph, workers: Workers) -> Placemen
     parts = plan.mode.grid.num_vertex_part, plan.mode.grid.num_context_part
     if not plan.mode.whole_walks or parts[1] > MAX_PART:
         return assign(graph.strengths, *parts)
-    if workers.rank == 0:
+    if transport.rank == 0:
         found = communities(
             graph.indptr,
             graph.indices,
@@ -38,4 +38,5 @@ def placement_of_workers(plan: Plan, graph: Graph, workers: Workers) -> Placemen
         )
     else:
         found = np.empty(plan.num_nodes, np.int32)
-    return assign(graph.strengths, *parts, workers.from_first(found))
+    transport.broadcast(found)
+    return assign(graph.strengths, *parts, found)

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from nodeloom.engine.interrupt import StopRequest
+from nodeloom.interrupt import StopRequest
 
 NUMBERS = [signal.SIGINT, signal.SIGTERM]
 

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from nodeloom.engine.torchrun import Place
+from nodeloom.transport.torchrun import WorkerRank
 
 ARRIVAL = 300.0
 """Seconds within which all workers must have come."""
 
 
 class Board(Protocol):
-    """As much of a store as the watch needs; all raise RuntimeError when the launcher is not there any more."""
+    """As much of a store as the monitor needs; all raise RuntimeError when the launcher is not there any more."""
 
     def set(self, key: str, value: str) -> None:
         """Write a text under a key."""
@@ -68,12 +68,12 @@ class Folder:
             raise RuntimeError(str(error)) from error
 
 
-def meeting_point(here: Place, times: int) -> tuple[Board, Any]:
-    """Return a board for the signs of life, and a store by which torch connects the workers.
+def meeting_point(here: WorkerRank, times: int) -> tuple[Board, Any]:
+    """Return a board for heartbeats, and a store by which torch connects the workers.
 
     Parameters
     ----------
-    here : Place
+    here : WorkerRank
         This worker.
     times : int
         How often this process has met others before.
@@ -82,20 +82,20 @@ def meeting_point(here: Place, times: int) -> tuple[Board, Any]:
 
     if here.folder:
         path = Path(here.folder, f"{here.restart}-{times}")
-        return Folder(path, here.launcher), dist.FileStore(str(path / "group"), here.num_worker)
+        return Folder(path, here.launcher), dist.FileStore(str(path / "group"), here.size)
     prefix = f"nodeloom/{here.run}/{here.restart}/{times}"
     board, store = (dist.PrefixStore(f"{prefix}/{name}", _connect(here)) for name in ("watch", "group"))
     return board, store
 
 
-def name_of_point(here: Place) -> str:
+def name_of_point(here: WorkerRank) -> str:
     """Return where workers meet, in words."""
     if here.folder:
         return "the process that has started it"
     return f"the store of torchrun at {os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
 
 
-def _connect(here: Place) -> Any:
+def _connect(here: WorkerRank) -> Any:
     """Return a connection to the store of torchrun; where that keeps none, worker 0 does."""
     import torch.distributed as dist
 

@@ -21,9 +21,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from nodeloom.engine.torchrun import FOLDER
 from nodeloom.errors import ConfigError, describe
 from nodeloom.kernels.cpu.parallel import available_threads
+from nodeloom.transport.torchrun import FOLDER
 from nodeloom.words import setting
 
 STOPPING = 3600.0
@@ -32,7 +32,7 @@ STOPPING = 3600.0
 HURRY = 10.0
 """Seconds that they get after a second Ctrl-C, or when one of them has failed: others only have to say what they know of it."""
 
-ECHO = 3
+SECONDARY_FAILURE = 3
 """Exit code of a worker that ends because of another one, and leaves it to others to say so."""
 
 _USER_ERROR = 2  # exit code of what will fail again
@@ -80,7 +80,7 @@ def start_workers(command: Sequence[str], num_worker: int, *, max_restart: int =
         If torch is not installed, this system has no loopback device of a known name, or it has too few threads.
     """
     if find_spec("torch") is None:
-        raise without_torch(num_worker)
+        raise missing_torch_error(num_worker)
     most = _MOST_PER_THREAD * available_threads()
     if num_worker > most:
         expected = f"at most {most}, {_MOST_PER_THREAD} for each thread of this host"
@@ -96,7 +96,7 @@ def start_workers(command: Sequence[str], num_worker: int, *, max_restart: int =
     return ended
 
 
-def without_torch(num_worker: int) -> ConfigError:
+def missing_torch_error(num_worker: int) -> ConfigError:
     """Return the error of a machine without torch."""
     hint = (
         f"Install torch (pip install torch), or leave {setting('resource.num_worker')} out: one process uses all cores."
@@ -180,7 +180,7 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]], got: list[int]) -> Ended
     while running := [process for process in processes if process.poll() is None]:
         new = [rank for rank, process in enumerate(processes) if process.poll() and rank not in failed]
         # Of several at once, the one that says nothing of itself is the one that others speak of.
-        failed += sorted(new, key=lambda rank: processes[rank].returncode == ECHO)
+        failed += sorted(new, key=lambda rank: processes[rank].returncode == SECONDARY_FAILURE)
         if len(got) > passed:
             _tell(running, got[passed])
             passed += 1
@@ -194,8 +194,8 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]], got: list[int]) -> Ended
         time.sleep(_TURN)
     failed += [rank for rank, process in enumerate(processes) if process.returncode and rank not in failed]
     codes = [processes[rank].returncode for rank in failed]
-    told = [code for code in codes if code > 0 and code != ECHO]
-    code = next((code for code in codes[:1] if code != ECHO), next(iter(told), 1)) if codes else 0
+    told = [code for code in codes if code > 0 and code != SECONDARY_FAILURE]
+    code = next((code for code in codes[:1] if code != SECONDARY_FAILURE), next(iter(told), 1)) if codes else 0
     return Ended(code, failed[0] if failed else -1, got[0] if got else 0, bool(told))
 
 

@@ -1,6 +1,6 @@
-"""The watch: every worker gives signs of life, and ends with a word about the cause when another one gives none.
+"""The monitor of heartbeats: a worker ends, and says why, when another one gives none.
 
-A thread that waits inside Gloo for a worker that is lost cannot be woken. So the watch ends the process itself where the main thread
+A thread that waits inside Gloo for a worker that is lost cannot be woken. So the monitor ends the process itself where the main thread
 does not do so within a few seconds: nothing hangs, and the next run goes on from the checkpoint.
 """
 
@@ -14,28 +14,28 @@ import time
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from nodeloom.engine.torchrun import Place
-from nodeloom.engine.workers.launcher import ECHO
-from nodeloom.engine.workers.meeting import Board
-from nodeloom.engine.workers.signs import Sign, State
+from nodeloom.transport.heartbeat import Heartbeat, State
+from nodeloom.transport.launcher import SECONDARY_FAILURE
+from nodeloom.transport.rendezvous import Board
+from nodeloom.transport.torchrun import WorkerRank
 
 BEAT = 2.0
-"""Seconds between two signs of life, or a fifth of the timeout if that is less."""
+"""Seconds between two heartbeats, or a fifth of the timeout if that is less."""
 
 GRACE = 3.0
 """Seconds that the main thread gets to notice by itself that a worker is lost, and to end in order."""
 
-LAST_WORDS = 10.0
+SHUTDOWN_TIMEOUT = 10.0
 """Seconds that it gets to end then."""
 
 
-class Cause(NamedTuple):
+class Failure(NamedTuple):
     """Why training cannot go on.
 
     Attributes
     ----------
     kind : {"silent", "gone", "failed", "left", "store"}
-        No signs of life; the process is no more; it has failed; it has ended already; the launcher or its store does not answer.
+        No heartbeat; the process is no more; it has failed; it has ended already; the launcher or its store does not answer.
     rank : int
         Of the worker; -1 for the store.
     text : str
@@ -47,12 +47,12 @@ class Cause(NamedTuple):
     text: str
 
 
-class Watch:
-    """Gives signs of life of this worker, and watches for those of the others.
+class HeartbeatMonitor:
+    """Gives the heartbeat of this worker, and watches those of the others.
 
     Parameters
     ----------
-    place : Place
+    worker : WorkerRank
         This worker.
     board : Board
         Where signs are left, of this run alone; with a connection of its own.
@@ -69,15 +69,15 @@ class Watch:
         The command that goes on from there.
     """
 
-    def __init__(self, place: Place, board: Board, address: str, timeout: float) -> None:
-        self.place, self.timeout = place, timeout
+    def __init__(self, worker: WorkerRank, board: Board, address: str, timeout: float) -> None:
+        self.worker, self.timeout = worker, timeout
         self.checkpoint: Path | None = None
         self.command = ""
         self._board, self._address = board, address
-        self._own = Sign.own(place.host)
-        self._signs: dict[int, Sign] = {}
+        self._own = Heartbeat.own(worker.host)
+        self._signs: dict[int, Heartbeat] = {}
         self._heard: dict[int, float] = {}
-        self._cause: Cause | None = None
+        self._cause: Failure | None = None
         self._stop, self._wake, self._said, self._taken = (threading.Event() for _ in range(4))
         self._calls = self._beats = 0
         self._threads = [
@@ -87,7 +87,7 @@ class Watch:
 
     @property
     def beat(self) -> float:
-        """Seconds between two signs of life."""
+        """Seconds between two heartbeats."""
         return min(BEAT, self.timeout / 5)
 
     def start(self) -> None:
@@ -95,7 +95,7 @@ class Watch:
         for thread in self._threads:
             thread.start()
 
-    def say(self, state: State, message: str = "", *, is_relayed: bool = False) -> None:
+    def publish(self, state: State, message: str = "", *, is_relayed: bool = False) -> None:
         """Tell the others that this worker has ended, and how; wait until that is said, but not for long."""
         self._own = dataclasses.replace(self._own, state=state, message=message, is_relayed=is_relayed)
         self._said.clear()
@@ -103,23 +103,23 @@ class Watch:
         self._said.wait(self.beat)
 
     def stop(self) -> None:
-        """End the watch: this worker does not take part any more."""
+        """End: this worker does not take part any more."""
         self._stop.set()
         self._wake.set()
         self._threads[0].join(self.beat)
 
     def missing(self) -> list[int]:
         """Return the workers of which there was no sign yet."""
-        return [rank for rank in range(self.place.num_worker) if rank != self.place.rank and rank not in self._signs]
+        return [rank for rank in range(self.worker.size) if rank != self.worker.rank and rank not in self._signs]
 
-    def others_said(self, message: str, seconds: float) -> bool:
+    def peer_reported(self, message: str, seconds: float) -> bool:
         """Tell whether a worker before this one says the same, waiting some seconds for it."""
         return self._until(
-            lambda: any(sign.message == message for rank, sign in self._signs.items() if rank < self.place.rank),
+            lambda: any(sign.message == message for rank, sign in self._signs.items() if rank < self.worker.rank),
             seconds,
         )
 
-    def cause(self, seconds: float) -> Cause | None:
+    def failure(self, seconds: float) -> Failure | None:
         """Return why training cannot go on, waiting some seconds for the reason; the caller says it, and ends this process.
 
         It is asked for when a connection has broken, so a worker that has been silent for a while is to blame.
@@ -134,24 +134,26 @@ class Watch:
         found = self._cause if self._until(suspect, seconds) else None
         if found is None:
             left = [rank for rank, sign in self._signs.items() if sign.state == "left"]
-            found = Cause("left", left[0], f"{self._name(left[0])} has ended already.") if left else None
+            found = Failure("left", left[0], f"{self._name(left[0])} has ended already.") if left else None
         if found is None:
             self._taken.clear()
         return found
 
-    def is_told_by_others(self, cause: Cause) -> bool:
+    def is_told_by_others(self, cause: Failure) -> bool:
         """Tell whether another process on this host says the cause, so that this one need not.
 
         A worker that fails says why; what has become of one that could not is said by the first worker left on each host, and by
         nodeloom itself where it has started them.
         """
         culprit = self._signs.get(cause.rank)
-        if cause.kind == "failed" and culprit is not None and culprit.group == self.place.host:
+        if cause.kind == "failed" and culprit is not None and culprit.group == self.worker.host:
             return True
-        if cause.kind == "gone" and self.place.spawned:
+        if cause.kind == "gone" and self.worker.spawned:
             return True
-        before = [rank for rank in self._signs if rank < self.place.rank and rank != cause.rank and self._is_here(rank)]
-        return any(self._signs[rank].group == self.place.host and not self._is_late(rank) for rank in before)
+        before = [
+            rank for rank in self._signs if rank < self.worker.rank and rank != cause.rank and self._is_here(rank)
+        ]
+        return any(self._signs[rank].group == self.worker.host and not self._is_late(rank) for rank in before)
 
     def advice(self) -> str:
         """Say how to go on."""
@@ -169,7 +171,7 @@ class Watch:
             own = self._own
             self._beats += 1
             try:
-                self._board.set(str(self.place.rank), dataclasses.replace(own, beat=self._beats).write())
+                self._board.set(str(self.worker.rank), dataclasses.replace(own, beat=self._beats).write())
                 self._listen()
             except RuntimeError as error:  # all errors of torch.distributed are of this kind
                 self._cause = self._cause or self._no_store(f"it has gone ({str(error).splitlines()[0][:120]})")
@@ -180,35 +182,35 @@ class Watch:
             self._wake.clear()
 
     def _listen(self) -> None:
-        keys = [rank for rank in range(self.place.num_worker) if rank != self.place.rank]
+        keys = [rank for rank in range(self.worker.size) if rank != self.worker.rank]
         known = [rank for rank in keys if rank in self._signs or self._board.check([str(rank)])]
         texts = self._board.multi_get([str(rank) for rank in known]) if known else []
         now = time.monotonic()
         for rank, text in zip(known, texts, strict=True):
             try:
-                sign = Sign.read(text)
+                sign = Heartbeat.read(text)
             except ValueError:
                 why = f"worker {rank} cannot be understood: it runs another version of nodeloom."
-                self._cause = self._cause or Cause("failed", rank, why)
+                self._cause = self._cause or Failure("failed", rank, why)
                 continue
             if rank not in self._signs or self._signs[rank].beat != sign.beat:
                 self._heard[rank] = now
             self._signs[rank] = sign
         self._cause = self._cause or self._look(known)
 
-    def _look(self, ranks: list[int]) -> Cause | None:
+    def _look(self, ranks: list[int]) -> Failure | None:
         """Return what is wrong with others, the most certain first: who ends because of another one is not to blame."""
         failed = [rank for rank in ranks if self._signs[rank].state == "failed"]
         for rank in failed:
             sign = self._signs[rank]
             if not sign.is_relayed:
-                return Cause("failed", rank, f"{sign.name(rank)}: {sign.message}")
+                return Failure("failed", rank, f"{sign.name(rank)}: {sign.message}")
         here = [rank for rank in ranks if self._is_here(rank)]
         for rank in here:
             if self._signs[rank].is_gone:
-                return Cause("gone", rank, f"{self._name(rank)} is gone: it was killed or has crashed.")
+                return Failure("gone", rank, f"{self._name(rank)} is gone: it was killed or has crashed.")
         if failed:
-            return Cause("failed", failed[0], self._signs[failed[0]].message)
+            return Failure("failed", failed[0], self._signs[failed[0]].message)
         return next((self._silent(rank) for rank in here if self._is_late(rank)), None)
 
     def _guard(self) -> None:
@@ -228,21 +230,21 @@ class Watch:
                     self._cause = self._no_store(f"no answer for {idle:.0f} s")
                 continue
             waited += turn
-            if waited >= (LAST_WORDS if self._taken.is_set() else GRACE):
+            if waited >= (SHUTDOWN_TIMEOUT if self._taken.is_set() else GRACE):
                 self._end(self._cause)
 
-    def _end(self, cause: Cause) -> None:
+    def _end(self, cause: Failure) -> None:
         """End this process, and the one that is lost if it is on this host: it may be stopped, or hang."""
-        is_echo = self.is_told_by_others(cause)
-        if not is_echo:
+        is_secondary = self.is_told_by_others(cause)
+        if not is_secondary:
             sys.stderr.write(f"error: {cause.text} {self.advice()}\n")
         sys.stderr.flush()
         sys.stdout.flush()
         if cause.kind != "store":
-            self.say("failed", cause.text, is_relayed=True)
+            self.publish("failed", cause.text, is_relayed=True)
         if cause.kind == "silent":
             self._signs[cause.rank].kill()
-        os._exit(ECHO if is_echo else 1)
+        os._exit(SECONDARY_FAILURE if is_secondary else 1)
 
     # --------------------------------------------------------------------------------------------------- words
 
@@ -255,20 +257,20 @@ class Watch:
     def _is_late(self, rank: int) -> bool:
         return time.monotonic() - self._heard[rank] >= self.timeout
 
-    def _silent(self, rank: int) -> Cause:
+    def _silent(self, rank: int) -> Failure:
         seconds = time.monotonic() - self._heard[rank]
         why = (
             "it is stopped or hangs"
             if self._signs[rank].is_visible
             else "it is stopped or hangs, or its host or the link to it is down"
         )
-        return Cause("silent", rank, f"{self._name(rank)} has given no sign of life for {seconds:.0f} s: {why}.")
+        return Failure("silent", rank, f"{self._name(rank)} has given no sign of life for {seconds:.0f} s: {why}.")
 
-    def _no_store(self, why: str) -> Cause:
-        text = f"{self._own.name(self.place.rank)} does not reach {self._address}: {why}."
-        if not self.place.spawned:
+    def _no_store(self, why: str) -> Failure:
+        text = f"{self._own.name(self.worker.rank)} does not reach {self._address}: {why}."
+        if not self.worker.spawned:
             text += " The launcher has ended, or its host or the link to it is down."
-        return Cause("store", -1, text)
+        return Failure("store", -1, text)
 
     def _until(self, done: Any, seconds: float) -> bool:
         end = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""Signs of life: what a worker tells of itself, and what the silence of another one means."""
+"""The heartbeat: what a worker tells of itself, and what the silence of another one means."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ State = Literal["here", "left", "failed"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Sign:
+class Heartbeat:
     """What a worker tells of itself now and then.
 
     Attributes
@@ -51,12 +51,12 @@ class Sign:
     is_relayed: bool = False
 
     @classmethod
-    def own(cls, group: int) -> Sign:
+    def own(cls, group: int) -> Heartbeat:
         """Return the first sign of this process."""
         return cls(socket.gethostname(), group, os.getpid(), _world(), _born(os.getpid()))
 
     @classmethod
-    def read(cls, text: bytes) -> Sign:
+    def read(cls, text: bytes) -> Heartbeat:
         """Return what :meth:`write` wrote.
 
         Raises
@@ -69,7 +69,7 @@ class Sign:
         fields = {field.name: kinds.get(str(field.type), str) for field in dataclasses.fields(cls)}
         is_sign = isinstance(values, dict) and values.keys() == fields.keys()
         if not is_sign or any(type(values[name]) is not kind for name, kind in fields.items()):
-            raise ValueError("this is no sign of life")
+            raise ValueError("this is no heartbeat")
         for name in ("host", "message"):  # they are printed
             values[name] = "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in values[name])
         return cls(**values)

@@ -7,44 +7,47 @@ from typing import NamedTuple
 
 from nodeloom.config import ResourceConfig
 from nodeloom.errors import ConfigError, describe
-from nodeloom.kernels.cpu.parallel import available_threads
-from nodeloom.plan.settings import Settings
 from nodeloom.words import setting
 
 FOLDER = "NODELOOM_WORKERS"
 """The variable by which nodeloom tells workers that it has started its process, and the folder where they meet: ``pid:folder``."""
 
 
-class Place(NamedTuple):
-    """The place of a worker among all of them.
+class WorkerRank(NamedTuple):
+    """The place of a worker among all of them; by default that of a process that is alone.
 
     Attributes
     ----------
-    rank, num_worker : int
-        This worker, from 0, and all of them.
-    local_rank, num_local : int
+    rank, size : int
+        This worker, from 0, and the number of all.
+    local_rank, local_size : int
         The same on this host.
     host : int
         The host, from 0.
     restart : int
         How often the workers have been started again.
     run : str
-        Name of the run.
+        Name of the run; "" if neither torchrun nor nodeloom has started this process.
     launcher : int
         The process of nodeloom that has started the workers; 0 if torchrun has.
     folder : str
         Where they meet then.
     """
 
-    rank: int
-    num_worker: int
-    local_rank: int
-    num_local: int
-    host: int
-    restart: int
-    run: str
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+    host: int = 0
+    restart: int = 0
+    run: str = ""
     launcher: int = 0
     folder: str = ""
+
+    @property
+    def launched(self) -> bool:
+        """Whether torchrun or nodeloom has started this process."""
+        return bool(self.run)
 
     @property
     def spawned(self) -> bool:
@@ -52,26 +55,15 @@ class Place(NamedTuple):
         return bool(self.folder)
 
 
-def place() -> Place | None:
-    """Return where this process stands if torchrun has started it; None if not."""
+def worker_rank() -> WorkerRank:
+    """Return the place of this process, from the environment."""
     run = os.environ.get("TORCHELASTIC_RUN_ID")
-    if run is None:
-        return None
+    if not run:
+        return WorkerRank()
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "TORCHELASTIC_RESTART_COUNT")
-    rank, num_worker, local_rank, num_local, host, restart = (int(os.environ[name]) for name in names)
     launcher, _, folder = os.environ.get(FOLDER, "0:").partition(":")
-    return Place(rank, num_worker, local_rank, num_local, host, restart, run, int(launcher), folder)
-
-
-def num_threads(settings: Settings) -> int:
-    """Return the number of threads, with "auto" decided: workers of one host share its threads."""
-    if settings.train.deterministic:
-        return 1
-    threads = settings.resource.threads
-    if threads != "auto":
-        return threads
-    here = place()
-    return max(1, available_threads() // (1 if here is None else here.num_local))
+    rank, size, local_rank, local_size, host, restart = (int(os.environ[name]) for name in names)
+    return WorkerRank(rank, size, local_rank, local_size, host, restart, run, int(launcher), folder)
 
 
 def num_workers(resource: ResourceConfig, where: str = "num_worker") -> int:
@@ -89,12 +81,12 @@ def num_workers(resource: ResourceConfig, where: str = "num_worker") -> int:
     ConfigError
         If torchrun has started another number.
     """
-    here = place()
-    started = 1 if here is None else here.num_worker
+    here = worker_rank()
+    started = here.size
     asked = resource.num_worker
     if asked in ("auto", started):
         return started
-    if here is None:
+    if not here.launched:
         hint = (
             f"Start the program with torchrun --nproc-per-node {asked}, or use 'nodeloom embed --num-worker {asked}'."
         )
