@@ -300,25 +300,24 @@ def test_a_warm_start_is_the_base_too(monkeypatch, communities, on_gpus):
 # ------------------------------------------------------------------------------------------------------------- errors
 
 
-def failing(rank, what):
+def failing(monkeypatch, rank, what):
     """Return the work of workers of which one fails, and all have to say so."""
+    from nodeloom.engine.workers.copies import CopiesEngine
+
+    real = CopiesEngine._train
+
+    def train(self, position, tile):
+        if self.transport.rank == rank and position.num_pair > 0:
+            what(self)
+        return real(self, position, tile)
+
+    monkeypatch.setattr(CopiesEngine, "_train", train)  # once for all workers, which are threads of one process
 
     def work(transport, graph, settings):
-        from nodeloom.engine.workers.copies import CopiesEngine
-
-        real = CopiesEngine._train
-
-        def train(self, position, tile):
-            if self.transport.rank == rank and position.num_pair > 0:
-                what(self)
-            return real(self, position, tile)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(CopiesEngine, "_train", train)
-            try:
-                one_training(graph, settings, transport=transport)
-            except (TrainingError, GraphError) as error:
-                return f"{type(error).__name__}: {error}"
+        try:
+            one_training(graph, settings, transport=transport)
+        except (TrainingError, GraphError) as error:
+            return f"{type(error).__name__}: {error}"
         return ""
 
     return work
@@ -327,7 +326,7 @@ def failing(rank, what):
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_worker_that_diverges_ends_all(monkeypatch, communities, on_gpus, rank):
     graph, _ = communities
-    work = failing(rank, lambda engine: engine._engine.tables.of("vertex")[0].fill_(float("nan")))
+    work = failing(monkeypatch, rank, lambda engine: engine._engine.tables.of("vertex")[0].fill_(float("nan")))
     found = together(2, lambda transport: work(transport, graph, of_gpus()))
     assert found[0] == found[1]
     assert found[0].startswith("TrainingError: training diverged at epoch ")
