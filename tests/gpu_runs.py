@@ -41,7 +41,7 @@ def missing():
 
 def fake_gpu(free=16 * GB):
     """Return a GPU with so much memory."""
-    return Gpu(0, "Testcard", 80 * GB, free, "9.0", 132, None)
+    return Gpu(0, "Testcard", 80 * GB, free, "9.0", 1, None)
 
 
 class OnGpu:

@@ -12,20 +12,13 @@ from hypothesis import strategies as st
 from nodeloom import Graph
 from nodeloom.engine import make_plan
 from nodeloom.kernels.cpu.optimizer import SGD
+from nodeloom.plan import tiles_in_flight
+from nodeloom.plan.tiles_in_flight import BUSY, PATIENCE, launch_of
 
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("triton", reason="triton is not installed")
 
-from nodeloom.engine.gpu import layout as layout_module
-from nodeloom.engine.gpu.layout import (
-    BUSY,
-    CLIP_ABOVE,
-    PATIENCE,
-    largest_rates,
-    layout,
-    optimizer_settings,
-    pair_launch,
-)
+from nodeloom.engine.gpu.layout import CLIP_ABOVE, largest_rates, layout, optimizer_settings, pair_launch
 from nodeloom.kernels.gpu.pairs import programs_for
 from nodeloom.kernels.gpu.skipgram import TILE
 
@@ -71,7 +64,7 @@ def calm(graph, plan):
 @MANY
 def test_programs_and_changes(plan_of, graph, lr, num_epoch, optimizer, dtype, card):
     plan = plan_of(graph, lr=lr, num_epoch=num_epoch, optimizer=optimizer, table_dtype=dtype)
-    launch = layout(graph, plan, card)
+    launch = launch_of(graph, plan, card)
     assert launch.num_program >= 0
     assert launch.num_warps in (4, 8)
     assert 1 <= under_way(launch, card) <= 2 * card
@@ -84,7 +77,9 @@ def test_programs_and_changes(plan_of, graph, lr, num_epoch, optimizer, dtype, c
         assert launch.num_program * TILE <= graph.num_nodes
     if plan.optimizer.code != SGD and launch.num_program > 4:
         assert launch.num_program * TILE <= 0.2 * graph.num_nodes
-    rates = largest_rates(graph, plan, launch, card)
+    assert launch.num_in_flight == under_way(launch, card)
+    rates = largest_rates(graph, plan, layout(dataclasses.replace(plan, launch=launch)), card)
+    assert launch.is_limited is (rates is not None)
     if rates is None:
         assert not launch.add or under_way(launch, card) <= calm(graph, plan) * 1.0001
     else:
@@ -100,14 +95,14 @@ def test_programs_and_changes(plan_of, graph, lr, num_epoch, optimizer, dtype, c
 @given(graph=GRAPHS, lr=RATES, times=st.floats(1.0, 100.0), num_epoch=EPOCHS, card=CARDS)
 @MANY
 def test_longer_steps_never_run_more_tiles(plan_of, graph, lr, times, num_epoch, card):
-    short, long = (layout(graph, plan_of(graph, lr=r, num_epoch=num_epoch), card) for r in (lr, lr * times))
+    short, long = (launch_of(graph, plan_of(graph, lr=r, num_epoch=num_epoch), card) for r in (lr, lr * times))
     assert under_way(long, card) <= under_way(short, card)
 
 
 @given(graph=GRAPHS, lr=RATES, times=st.integers(1, 100), num_epoch=st.integers(1, 10**5), card=CARDS)
 @MANY
 def test_longer_trainings_never_run_fewer_tiles(plan_of, graph, lr, times, num_epoch, card):
-    short, long = (layout(graph, plan_of(graph, lr=lr, num_epoch=n), card) for n in (num_epoch, num_epoch * times))
+    short, long = (launch_of(graph, plan_of(graph, lr=lr, num_epoch=n), card) for n in (num_epoch, num_epoch * times))
     assert under_way(long, card) >= under_way(short, card)
 
 
@@ -116,29 +111,29 @@ def test_longer_trainings_never_run_fewer_tiles(plan_of, graph, lr, times, num_e
 def test_graphs_without_hubs_never_run_fewer_tiles(plan_of, lr, num_epoch, card):
     pairs = num_epoch * EVEN.num_edges
     hub, even = (dataclasses.replace(plan_of(g, lr=lr), total_pair=pairs) for g in (STAR, EVEN))
-    assert under_way(layout(EVEN, even, card), card) >= under_way(layout(STAR, hub, card), card)
+    assert under_way(launch_of(EVEN, even, card), card) >= under_way(launch_of(STAR, hub, card), card)
 
 
 def test_the_longest_trainings_use_the_whole_card_and_short_ones_of_long_steps_few_programs(plan_of):
-    whole = layout(STAR, plan_of(STAR, num_epoch=10**7, table_dtype="bf16"), 132)
+    whole = launch_of(STAR, plan_of(STAR, num_epoch=10**7, table_dtype="bf16"), 132)
     assert (whole.num_program, whole.num_warps, whole.add) == (0, 4, False)
-    small = layout(STAR, plan_of(STAR, num_epoch=10**7), 132)  # changes that are added need room
+    small = launch_of(STAR, plan_of(STAR, num_epoch=10**7), 132)  # changes that are added need room
     assert (small.num_program, small.num_warps, small.add) == (500 // TILE, 8, True)
-    calm_one = layout(EVEN, plan_of(EVEN), 132)
+    calm_one = launch_of(EVEN, plan_of(EVEN), 132)
     assert (calm_one.num_program, calm_one.num_warps, calm_one.add) == (0, 4, True)
-    few = layout(STAR, plan_of(STAR, lr=0.04, num_epoch=2), 132)
+    few = launch_of(STAR, plan_of(STAR, lr=0.04, num_epoch=2), 132)
     assert (few.num_program, few.num_warps, few.add) == (4, 8, True)
-    moments = layout(STAR, plan_of(STAR, lr=0.001, num_epoch=2, optimizer="Adam"), 132)
+    moments = launch_of(STAR, plan_of(STAR, lr=0.001, num_epoch=2, optimizer="Adam"), 132)
     assert (moments.num_program, moments.num_warps, moments.add) == (4, 8, False)
 
 
 def test_a_training_is_slowed_down_by_no_more_than_patience(plan_of):
     for num_epoch in np.geomspace(1, 10**6, 30).astype(int):
         plan = plan_of(STAR, lr=1.0, num_epoch=int(num_epoch), table_dtype="bf16")
-        launch = layout(STAR, plan, 132)
+        launch = launch_of(STAR, plan, 132)
         if launch.num_program:
             tiles = plan.total_pair / plan.pairs_per_tile
-            seconds = tiles / launch.num_program * layout_module._SECONDS_PER_TILE
+            seconds = tiles / launch.num_program * tiles_in_flight._SECONDS_PER_TILE
             assert seconds <= PATIENCE * (1 + 1 / launch.num_program) * 1.01
 
 
@@ -146,9 +141,9 @@ def test_parts_count_alone_and_long_walks_as_several_tiles(plan_of):
     values = {"num_epoch": 400_000, "lr": 1.0, "table_dtype": "bf16"}
     one, both = (plan_of(STAR, model="LINE", order=order, dim=32, **values) for order in (2, "both"))
     assert both.total_pair == 2 * one.total_pair
-    assert layout(STAR, one, 10**6) == layout(STAR, both, 10**6)
+    assert launch_of(STAR, one, 10**6) == launch_of(STAR, both, 10**6)
     short, long = (plan_of(STAR, random_walk_length=n, **values) for n in (63, 639))
-    programs = [layout(STAR, plan, 10**6).num_program for plan in (short, long)]
+    programs = [launch_of(STAR, plan, 10**6).num_program for plan in (short, long)]
     assert programs[0] == pytest.approx(programs[1], rel=0.1)
     assert programs[0] > 20
 
@@ -159,7 +154,12 @@ def test_busy_nodes_count_wherever_edges_come_in(plan_of):
     out = Graph.from_edges([[0, i] for i in range(1, 500)] + [[1, 0]], directed=True)
     for graph in (into, out):
         plan = plan_of(graph, lr=0.04, num_epoch=2, random_walk_length=5)
-        assert largest_rates(graph, plan, layout(graph, plan, 132), 132).argmin() == 0
+        assert (
+            largest_rates(
+                graph, plan, layout(dataclasses.replace(plan, launch=launch_of(graph, plan, 132))), 132
+            ).argmin()
+            == 0
+        )
 
 
 # ----------------------------------------------------------------------------------------------------------- blocks

@@ -43,24 +43,29 @@ def look(settings: Settings, transport: Transport = ALONE) -> Machine:
         memory //= here.local_size  # workers of a host share what there is; what the user allows is for each
     folder, space = _scratch()
     if transport.size == 1:  # takes the first GPU that can be used, and needs no torch to train on the CPU
-        device, limit, name = resolve_device(settings.resource, deterministic=deterministic), 0, ""
+        device, limit, name, number = resolve_device(settings.resource, deterministic=deterministic), 0, "", 0
         if device != "cpu":
             gpu = find_gpu(int(device.partition(":")[2] or 0))
-            limit, name = gpu_limit(gpu.free_memory, settings), gpu.name
-        return Machine((Worker(threads, memory, device, limit),), gpu_name=name, folder=folder, folder_space=space)
-    from nodeloom.engine.workers.devices import are_linked, device_of_worker, limits_of_gpus
+            limit, name, number = gpu_limit(gpu.free_memory, settings), gpu.name, gpu.num_multiprocessor
+        return Machine(
+            (Worker(threads, memory, device, limit),),
+            gpu_name=name, num_multiprocessor=number, folder=folder, folder_space=space,
+        )  # fmt: skip
+    from nodeloom.engine.workers import devices
 
-    own = device_of_worker(settings.resource, transport, deterministic=deterministic)
+    own = devices.device_of_worker(settings.resource, transport, deterministic=deterministic)
     hosts: list[tuple[int, int | None]] = transport.gather_objects((threads, memory))
-    gpus, linked, speed = [("cpu", 0)] * transport.size, False, 0.0
+    gpus, linked, speed, number = [("cpu", 0)] * transport.size, False, 0.0, 0
     merging = settings.resource.worker_tables == "copies" or settings.train.model == "LINE"
     if own == "cpu" and merging and not deterministic:  # else how often they merge would depend on the moment
         speed = _add_speed(transport)
     elif own != "cpu":
-        gpus, linked = limits_of_gpus(own, settings, transport), are_linked(own, transport)
+        gpus, linked = devices.limits_of_gpus(own, settings, transport), devices.are_linked(own, transport)
+        number = devices.find_gpu(int(own.partition(":")[2] or 0)).num_multiprocessor
     return Machine(
         tuple(Worker(*of_host, *of_gpu) for of_host, of_gpu in zip(hosts, gpus, strict=True)),
-        rank=transport.rank, linked=linked, add_speed=speed, spawned=here.spawned, folder=folder, folder_space=space,
+        rank=transport.rank, num_multiprocessor=number, linked=linked, add_speed=speed,
+        spawned=here.spawned, folder=folder, folder_space=space,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from nodeloom.plan.mode import Copies
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.ring import check_memory
 from nodeloom.plan.settings import Settings
+from nodeloom.plan.tiles_in_flight import launch_of
 from nodeloom.units import size, sizes
 from nodeloom.words import setting
 
@@ -85,7 +86,8 @@ def copies_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machin
         f"{machine.num_worker} workers with whole tables each on {devices}; changes are merged {chosen.mode.num_merge} times, "
         f"{size(merged_bytes(chosen))} each"
     )
-    return dataclasses.replace(chosen, memory=rest if machine.rank else chosen.memory, reason=reason)
+    launch = launch_of(graph, chosen, machine.num_multiprocessor)
+    return dataclasses.replace(chosen, memory=rest if machine.rank else chosen.memory, launch=launch, reason=reason)
 
 
 def _with_merges(plan: Plan, graph: Graph, num_worker: int) -> Plan:

@@ -39,6 +39,8 @@ class Machine:
         The worker that this process is.
     gpu_name : str
         What its maker calls the GPU of this worker; "" on the CPU.
+    num_multiprocessor : int
+        Of the GPU of this worker; 0 if unknown.
     linked : bool
         Whether data goes from GPU to GPU, not through main memory.
     add_speed : float
@@ -54,6 +56,7 @@ class Machine:
     workers: tuple[Worker, ...]
     rank: int = 0
     gpu_name: str = ""
+    num_multiprocessor: int = 0
     linked: bool = False
     add_speed: float = 0.0
     spawned: bool = True

@@ -11,6 +11,7 @@ from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.model.optimizer import Optimizer
 from nodeloom.model.parts import Part
 from nodeloom.partition import Grid
+from nodeloom.plan.launch import Launch
 from nodeloom.plan.learning_rate import Schedule
 from nodeloom.plan.mode import Blocks, Copies, Mode, Ring, Whole
 from nodeloom.plan.reach import Reach
@@ -69,6 +70,8 @@ class Plan:
         Where the tables are, and what workers share.
     episode_chunk : int
         In a grid on a GPU: walks that are there at a time while pairs are sorted.
+    launch : Launch or None
+        How whole tables are trained on a GPU; None elsewhere.
     reason : str
         Why there is a grid, and why of this shape.
     num_worker : int
@@ -110,6 +113,7 @@ class Plan:
     device_memory: dict[str, int] = dataclasses.field(default_factory=dict)
     mode: Mode = dataclasses.field(default_factory=Whole)
     episode_chunk: int = 0
+    launch: Launch | None = None
     reason: str = ""
     num_worker: int = 1
     rate: float | None = None
@@ -206,6 +210,8 @@ class Plan:
                 rows.append(("grid", f"tables {where}. {self.reason}"))
             case Ring():
                 rows.append(("grid", self.reason))
+        if self.launch is not None:
+            rows.append(("kernel", f"{self.launch}"))
         rows.append(("memory", sizes(self.memory)))
         if self.device_memory:
             rows.append(("GPU memory", sizes(self.device_memory)))
@@ -224,6 +230,7 @@ class Plan:
         plain["parts"] = [dataclasses.asdict(part) for part in self.parts]
         plain["reach"] = dataclasses.asdict(self.reach)
         plain["optimizer"] = self.optimizer.name
+        plain["launch"] = None if self.launch is None else dataclasses.asdict(self.launch)
         plain["mode"] = {"name": type(self.mode).__name__, **dataclasses.asdict(self.mode)}
         if not isinstance(self.schedule, str):
             plain["schedule"] = getattr(self.schedule, "__name__", "function")

@@ -12,6 +12,7 @@ from nodeloom.plan.machine import Machine
 from nodeloom.plan.memory import device_memory, host_memory
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.settings import Settings
+from nodeloom.plan.tiles_in_flight import launch_of
 from nodeloom.units import size, sizes
 from nodeloom.words import setting
 
@@ -42,7 +43,8 @@ def whole_on_gpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine)
     fitting = [p for p in plans if p.num_device_bytes <= machine.own.device_memory]
     if not fitting:
         raise lacking(plans, settings, machine)
-    return within_memory(fitting[0], machine)
+    launch = launch_of(graph, fitting[0], machine.num_multiprocessor)
+    return within_memory(dataclasses.replace(fitting[0], launch=launch), machine)
 
 
 def in_all_formats(plan: Plan, graph: Graph, settings: Settings) -> list[Plan]:

@@ -1,19 +1,4 @@
-"""How the training kernel is laid out: how many tiles are under way at a time, and how rows are changed.
-
-All tiles that are under way read rows that the others are about to change. On a graph of ten thousand nodes with hubs, 264 tiles of 64
-nodes are 1.6 times all nodes and a hundred times the busiest one. What that does was measured on one H100 (micro/macro-F1, dim 128):
-
-- Additions add up: at lr 0.01 BlogCatalog, PPI and Cora diverge with 264 tiles under way, YouTube-77k and LastFM do not.
-- Stores do not add up, the last one counts. Everything stays stable, at 5 % less speed; at lr 0.01 BlogCatalog has 42.2/27.6 at 50 %
-  with 264 tiles under way and 42.2/28.0 with 132 (the CPU: 42.3/28.2). But a hub that is in all tiles learns from one of them only.
-- So changes are added wherever that is possible, and the rate of a node that many tiles change at a time is limited: :data:`BUSY`.
-- Adam (2000 nodes, 300 epochs) learned nothing with 264 tiles under way whose rows had been kept by their multiprocessors: so no more
-  than half of the nodes are in rows under way, unless the training would take long, and small tables are read past those caches.
-- Long steps need fewer tiles: 200 epochs (lr 0.04) on BlogCatalog give 33.7/17.4, 35.2/19.1, 36.6/20.8 and 37.2/21.2 with 132, 64, 32
-  and 16 tiles under way (the CPU: 38.2/22.3), on Cora 57.5/49.5, 72.5/70.7, 75.9/74.4 and 77.1/75.6 (74.6/73.3).
-
-A short training is over in a moment whatever the layout, so it can afford few tiles; a long one takes short steps.
-"""
+"""How kernels are laid out on a GPU, as :mod:`nodeloom.plan.tiles_in_flight` decides for whole tables, and in blocks of a grid."""
 
 from __future__ import annotations
 
@@ -26,7 +11,8 @@ from nodeloom.kernels.gpu.pairs import Launch as PairLaunch
 from nodeloom.kernels.gpu.pairs import programs_for
 from nodeloom.kernels.gpu.skipgram import TILE, Launch
 from nodeloom.plan.plan import Plan
-from nodeloom.typing import DoubleArray, FloatArray
+from nodeloom.plan.tiles_in_flight import BUSY, FEWEST, ROOM_WITH_MOMENTS, num_in_flight, visits
+from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -34,24 +20,6 @@ if TYPE_CHECKING:
 CLIP_ABOVE = 0.02
 """Learning rate of SGD above which the largest step of a row is enforced. At 0.01 vectors are as good without, and asking costs a fifth
 of the time."""
-
-BUSY = 0.3
-"""How many updates of a node may be under way at a time, times its learning rate. Few tiles under way keep the busiest node below this if
-there is time for that; else its learning rate is lowered, where changes are added."""
-
-PATIENCE = 0.15
-"""Seconds up to which a training may be slowed down for the sake of its vectors."""
-
-_SECONDS_PER_TILE = 17e-6  # of a program of 8 warps; of 4 warps as long, but two of those share a multiprocessor
-_FEWEST = 4
-_APART = 0.5  # share of the nodes that are in rows under way, if there is time for that
-
-_ROOM = 1.0
-"""Heads under way for each node, at most, where changes are added: BlogCatalog diverged with two, whatever the rates of its hubs."""
-
-_ROOM_WITH_MOMENTS = 0.2
-"""Rows under way for each node, at most: a step is as long for few gradients as for many, so none should be lost. Adam on 2000 nodes finds
-95.5 % of the neighbours with one program and 95.1, 92.9, 88.5 and 46 with 4, 8, 16 and 64; AdaGrad loses nothing up to 16."""
 
 _REACH = 0.005
 """Heads under way for each row of a part, at most, times the learning rate, in blocks of a grid.
@@ -71,39 +39,10 @@ def optimizer_settings(plan: Plan) -> tuple[float, ...]:
     return (first, *rest)
 
 
-def layout(graph: Graph, plan: Plan, num_multiprocessor: int) -> Launch:
-    """Return the layout for a graph.
-
-    Parameters
-    ----------
-    graph : Graph
-        The graph.
-    plan : Plan
-        Its plan.
-    num_multiprocessor : int
-        Of the device. Each takes two programs of 4 warps or one of 8.
-    """
-    plain = plan.optimizer.code == SGD
-    tiles = plan.total_pair / len(plan.parts) / plan.pairs_per_tile * plan.chunks
-    # Programs whose updates do not add up to much, that are apart from each other, and that are done before anybody waits.
-    calm = BUSY / max(float(_visits(graph).max()) * TILE * plan.lr, 1e-12)
-    rows = TILE + plan.num_shared_negative
-    apart = _APART * plan.num_nodes / rows
-    quick = tiles * _SECONDS_PER_TILE / PATIENCE
-    add = plain and plan.table_dtype == "fp32"
-    wanted = max(min(calm, apart), quick)
-    if add:
-        wanted = min(wanted, _ROOM * plan.num_nodes / TILE)
-    elif not plain:
-        wanted = min(wanted, _ROOM_WITH_MOMENTS * plan.num_nodes / rows)
-    wanted = max(_FEWEST, wanted)
-    # With moments four warps have too few registers.
-    num_program, num_warps = 0, 8
-    if wanted >= 1.5 * num_multiprocessor and plain:
-        num_warps = 4
-    elif wanted < num_multiprocessor:
-        num_program = int(wanted)
-    return Launch(num_warps=num_warps, num_program=num_program, add=add)
+def layout(plan: Plan) -> Launch:
+    """Return the layout of the training kernel that a plan asks for."""
+    assert plan.launch is not None
+    return Launch(num_warps=plan.launch.num_warps, num_program=plan.launch.num_program, add=plan.launch.add)
 
 
 def largest_rates(graph: Graph, plan: Plan, launch: Launch, num_multiprocessor: int) -> FloatArray | None:
@@ -111,15 +50,16 @@ def largest_rates(graph: Graph, plan: Plan, launch: Launch, num_multiprocessor: 
 
     Parameters
     ----------
-    graph, plan, num_multiprocessor
-        As for :func:`layout`.
+    graph, plan
+        The graph and its plan.
     launch : Launch
-        What that gives.
+        The layout.
+    num_multiprocessor : int
+        Of the device.
     """
     if not launch.add:
         return None
-    under_way = launch.num_program or num_multiprocessor * (2 if launch.num_warps == 4 else 1)
-    updates = _visits(graph) * (under_way * TILE)
+    updates = visits(graph) * (num_in_flight(launch.num_program, launch.num_warps, num_multiprocessor) * TILE)
     if float(updates.max()) * plan.lr <= BUSY:
         return None
     with np.errstate(divide="ignore"):
@@ -140,12 +80,6 @@ def pair_launch(plan: Plan, heads: int, row: int, part_rows: int, num_multiproce
     num_multiprocessor : int
         Of the device.
     """
-    room = _REACH / plan.lr if plan.optimizer.code == SGD else _ROOM_WITH_MOMENTS
-    wanted = max(_FEWEST, int(room * part_rows / heads))
+    room = _REACH / plan.lr if plan.optimizer.code == SGD else ROOM_WITH_MOMENTS
+    wanted = max(FEWEST, int(room * part_rows / heads))
     return PairLaunch(num_program=wanted if wanted < programs_for(heads, row, num_multiprocessor) else 0)
-
-
-def _visits(graph: Graph) -> DoubleArray:
-    """Return the share of the places of all walks in which each node stands, about, [N]."""
-    # Walks come to a node over the edges into it as well as they start over those out of it.
-    return np.maximum(*(strengths / strengths.sum() for strengths in (graph.strengths, graph.in_strengths)))

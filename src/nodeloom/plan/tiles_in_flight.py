@@ -1,0 +1,97 @@
+"""How the training kernel is laid out: how many tiles are under way at a time, and how rows are changed.
+
+All tiles that are under way read rows that the others are about to change. On a graph of ten thousand nodes with hubs, 264 tiles of 64
+nodes are 1.6 times all nodes and a hundred times the busiest one. What that does was measured on one H100 (micro/macro-F1, dim 128):
+
+- Additions add up: at lr 0.01 BlogCatalog, PPI and Cora diverge with 264 tiles under way, YouTube-77k and LastFM do not.
+- Stores do not add up, the last one counts. Everything stays stable, at 5 % less speed; at lr 0.01 BlogCatalog has 42.2/27.6 at 50 %
+  with 264 tiles under way and 42.2/28.0 with 132 (the CPU: 42.3/28.2). But a hub that is in all tiles learns from one of them only.
+- So changes are added wherever that is possible, and the rate of a node that many tiles change at a time is limited: :data:`BUSY`.
+- Adam (2000 nodes, 300 epochs) learned nothing with 264 tiles under way whose rows had been kept by their multiprocessors: so no more
+  than half of the nodes are in rows under way, unless the training would take long, and small tables are read past those caches.
+- Long steps need fewer tiles: 200 epochs (lr 0.04) on BlogCatalog give 33.7/17.4, 35.2/19.1, 36.6/20.8 and 37.2/21.2 with 132, 64, 32
+  and 16 tiles under way (the CPU: 38.2/22.3), on Cora 57.5/49.5, 72.5/70.7, 75.9/74.4 and 77.1/75.6 (74.6/73.3).
+
+A short training is over in a moment whatever the layout, so it can afford few tiles; a long one takes short steps.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nodeloom.kernels.cpu.optimizer import SGD
+from nodeloom.kernels.cpu.skipgram import TILE
+from nodeloom.plan.launch import Launch
+from nodeloom.typing import DoubleArray
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+    from nodeloom.plan.plan import Plan
+
+BUSY = 0.3
+"""How many updates of a node may be under way at a time, times its learning rate. Few tiles under way keep the busiest node below this if
+there is time for that; else its learning rate is lowered, where changes are added."""
+
+PATIENCE = 0.15
+"""Seconds up to which a training may be slowed down for the sake of its vectors."""
+
+_SECONDS_PER_TILE = 17e-6  # of a program of 8 warps; of 4 warps as long, but two of those share a multiprocessor
+FEWEST = 4
+_APART = 0.5  # share of the nodes that are in rows under way, if there is time for that
+
+_ROOM = 1.0
+"""Heads under way for each node, at most, where changes are added: BlogCatalog diverged with two, whatever the rates of its hubs."""
+
+ROOM_WITH_MOMENTS = 0.2
+"""Rows under way for each node, at most: a step is as long for few gradients as for many, so none should be lost. Adam on 2000 nodes finds
+95.5 % of the neighbours with one program and 95.1, 92.9, 88.5 and 46 with 4, 8, 16 and 64; AdaGrad loses nothing up to 16."""
+
+
+def num_in_flight(num_program: int, num_warps: int, num_multiprocessor: int) -> int:
+    """Return how many tiles are trained at a time: each multiprocessor takes two programs of 4 warps or one of 8."""
+    return num_program or num_multiprocessor * (2 if num_warps == 4 else 1)
+
+
+def launch_of(graph: Graph, plan: Plan, num_multiprocessor: int) -> Launch:
+    """Return how whole tables of a graph are trained on a GPU.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    plan : Plan
+        Its plan.
+    num_multiprocessor : int
+        Of the device. Each takes two programs of 4 warps or one of 8.
+    """
+    plain = plan.optimizer.code == SGD
+    tiles = plan.total_pair / len(plan.parts) / plan.pairs_per_tile * plan.chunks
+    # Programs whose updates do not add up to much, that are apart from each other, and that are done before anybody waits.
+    calm = BUSY / max(float(visits(graph).max()) * TILE * plan.lr, 1e-12)
+    rows = TILE + plan.num_shared_negative
+    apart = _APART * plan.num_nodes / rows
+    quick = tiles * _SECONDS_PER_TILE / PATIENCE
+    add = plain and plan.table_dtype == "fp32"
+    wanted = max(min(calm, apart), quick)
+    if add:
+        wanted = min(wanted, _ROOM * plan.num_nodes / TILE)
+    elif not plain:
+        wanted = min(wanted, ROOM_WITH_MOMENTS * plan.num_nodes / rows)
+    wanted = max(FEWEST, wanted)
+    # With moments four warps have too few registers.
+    num_program, num_warps = 0, 8
+    if wanted >= 1.5 * num_multiprocessor and plain:
+        num_warps = 4
+    elif wanted < num_multiprocessor:
+        num_program = int(wanted)
+    tiles_at_once = num_in_flight(num_program, num_warps, num_multiprocessor)
+    busiest = float((visits(graph) * (tiles_at_once * TILE)).max())
+    return Launch(num_warps, num_program, add, tiles_at_once, is_limited=add and busiest * plan.lr > BUSY)
+
+
+def visits(graph: Graph) -> DoubleArray:
+    """Return the share of the places of all walks in which each node stands, about, [N]."""
+    # Walks come to a node over the edges into it as well as they start over those out of it.
+    return np.maximum(*(strengths / strengths.sum() for strengths in (graph.strengths, graph.in_strengths)))
