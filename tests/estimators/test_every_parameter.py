@@ -206,7 +206,7 @@ def test_keys_of_devices_reach_the_engine(graph, tmp_path, monkeypatch, model, k
     class EnoughError(Exception):
         pass
 
-    def make_plan(graph, settings):
+    def make_plan(graph, settings, transport):
         seen.append(settings.resource)
         raise EnoughError
 
