@@ -8,8 +8,12 @@ import torch
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.memory import Rows
 from nodeloom.engine.storage import MakeStorage, storage_in
+from nodeloom.kernels.cpu.parallel import available_threads, run_slices
 from nodeloom.kernels.gpu.initial import uniform_rows
 from nodeloom.typing import FloatArray
+
+_PIECE = 4 << 20  # bytes of a pinned buffer
+_NUM_THREAD = 8
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -48,8 +52,28 @@ class DeviceMemory:
         """Return a copy of rows in main memory, float32 [R, row]."""
         with explained(self.device.name):
             self.device.synchronize()
-            found: FloatArray = array[rows].cpu().float().numpy()
-        return found if self.device.is_real else found.copy()  # there the table itself would be given away
+            source = array[rows]
+            out = np.empty(source.shape, np.float32)
+            self._copy(source, torch.from_numpy(out))
+        return out
+
+    def _copy(self, source: torch.Tensor, out: torch.Tensor) -> None:
+        """Copy rows to main memory in several threads, each by way of a pinned buffer.
+
+        Fresh pages of main memory hold up one thread: it copies 1.6 GB/s of what the device sends at 50.
+        """
+        length = max(1, _PIECE // (source.shape[1] * source.element_size()))
+
+        def copy(begin: int, end: int) -> None:
+            buffer, stream = self.device.pinned(length, source.shape[1], dtype=source.dtype), self.device.stream()
+            for first in range(begin, end, length):
+                last = min(first + length, end)
+                with self.device.on(stream):
+                    buffer[: last - first].copy_(source[first:last], non_blocking=True)
+                self.device.wait_for(stream)
+                out[first:last].copy_(buffer[: last - first])
+
+        run_slices(copy, len(source), min(_NUM_THREAD, available_threads(), -(-len(source) // length)))
 
     def write(self, array: torch.Tensor, rows: Rows, values: FloatArray) -> None:
         """Set the first columns of rows; `values` is float32 [R, at most row]."""
