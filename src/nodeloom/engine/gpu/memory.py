@@ -51,8 +51,8 @@ class DeviceMemory:
     def read(self, array: torch.Tensor, rows: Rows) -> FloatArray:
         """Return a copy of rows in main memory, float32 [R, row]."""
         with explained(self.device.name):
-            self.device.synchronize()
             source = array[rows]
+            self.device.synchronize()  # the kernels that train or gather the rows have ended
             out = np.empty(source.shape, np.float32)
             self._copy(source, torch.from_numpy(out))
         return out
