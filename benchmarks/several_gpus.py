@@ -120,7 +120,7 @@ def section(name: str, options: argparse.Namespace, report: Report, folder: Path
             cells[0], cells[1] = str(found["epochs"]), f"{training['seconds']:.2f}"
             if training["num_sent"]:
                 cells[3], cells[6] = str(training["num_sent"]), f"{training['sent_bytes'] / 1e9:.1f}"
-            if plan["worker_tables"] == "copies":
+            if plan["mode"]["name"] == "Copies":
                 each = training["sent_bytes"] / training["num_sent"] / (2 * (number - 1) / number)
                 cells[2] = f"{100 * (1 - training['waited_seconds'] / training['seconds']):.0f} %"
                 cells[4], cells[5] = (
@@ -129,7 +129,7 @@ def section(name: str, options: argparse.Namespace, report: Report, folder: Path
                 )
             cells[7:] = f"{found['accuracy']:.2f} %", f"{found['control']:.2f} %", f"{found['auc']:.4f}"
         table.add(
-            number, plan["worker_tables"] or "whole", plan["table_dtype"], f"{rates[number] / 1e9:.3f}",
+            number, plan["mode"]["name"].lower(), plan["table_dtype"], f"{rates[number] / 1e9:.3f}",
             f"{rates[number] / rates[1]:.2f}" if 1 in rates else "", *cells, f"{plan['num_device_bytes'] / 1e9:.1f}",
         )  # fmt: skip
         report.say(f"{name}, {number} GPUs: {rates[number] / 1e9:.3f} G pairs/s, communities {scores.get(number)}")

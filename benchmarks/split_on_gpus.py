@@ -82,7 +82,7 @@ def train_all(options: argparse.Namespace, report: Report, folder: Path) -> None
             continue
         plan, training = found["plan"], found["training"]
         report.say(f"{name}:\n{found['text']}\n{training['rate'] / 1e9:.3f} G pairs/s, {found['accuracy']:.2f} %")
-        grid = plan["grid"]
+        grid = plan["mode"].get("grid")
         scores[name] = found["accuracy"]
         table.add(
             name, "" if grid is None else f"{grid['num_vertex_part']} x {grid['num_context_part']}", plan["table_dtype"],

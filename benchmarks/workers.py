@@ -95,7 +95,7 @@ def main() -> None:
         training, plan = results[0]["training"], results[0]["plan"]
         sent, part = "", ""
         if number > 1:
-            rows = -(-plan["num_nodes"] // plan["grid"]["num_context_part"])
+            rows = -(-plan["num_nodes"] // plan["mode"]["grid"]["num_context_part"])
             part_bytes = rows * plan["parts"][0]["row"] * 4
             each = training["sent_bytes"] / training["num_sent"]
             sent, part = f"{each:,.0f} B", f"{part_bytes:,} B"

@@ -40,9 +40,9 @@ def check(shaped, folder, gpus, *options):
     one, alone = embed(path, folder / "one.safetensors")
     two, vectors = embed(path, folder / "two.safetensors", "--num-worker", 2, "--gpus", gpus, *options)
     plan, report = two["plan"], two["training"]
-    assert (plan["worker_tables"], plan["num_worker"]) == ("copies", 2)
+    assert (plan["mode"]["name"], plan["num_worker"]) == ("Copies", 2)
     assert report["num_pair"] == pytest.approx(one["training"]["num_pair"], rel=0.02)
-    assert plan["num_merge"] <= report["num_sent"] <= plan["num_merge"] + 3
+    assert plan["mode"]["num_merge"] <= report["num_sent"] <= plan["mode"]["num_merge"] + 3
     assert report["sent_bytes"] > 0 and 0 < report["waited_seconds"] < report["seconds"]
     assert np.isfinite(vectors).all()
     assert accuracy(vectors, community) > accuracy(alone, community) - 3 > 80
