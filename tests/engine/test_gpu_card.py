@@ -199,7 +199,7 @@ def trained(tables, walks, negatives, optimizer, *, tied):
     walks, negatives = (torch.tensor(np.ascontiguousarray(ids), device="cuda") for ids in (walks, negatives))
     statistics = torch.zeros(2, dtype=torch.float64, device="cuda")
     pairs = train_walks(
-        vertex, context, *moments, walks, negatives, torch.ones(len(vertex), device="cuda"), torch.full((4,), 0.05, device="cuda"),
+        vertex, context, *moments, walks, negatives, torch.full((4,), 0.05, device="cuda"),
         5, True, 5.0, 0.01, optimizer, (0.9 if optimizer == MOMENTUM else 0.0, 0.0, 0.0, 0.0), statistics,
         product="fp32", launch=Launch(num_program=1),
     )  # fmt: skip
@@ -212,7 +212,7 @@ def defined(tables, walks, negatives, optimizer, *, tied):
     if tied:
         moments[2] = moments[0]
     reference.train_walks(
-        *tables, *moments, walks, negatives, np.ones(len(NODES), np.float32), np.full(4, 0.05, np.float32), 5, True, 5.0, 0.01,
+        *tables, *moments, walks, negatives, np.full(4, 0.05, np.float32), 5, True, 5.0, 0.01,
         optimizer, np.array([0.9 if optimizer == MOMENTUM else 0.0, 0, 0, 0]), np.zeros(2),
     )  # fmt: skip
 

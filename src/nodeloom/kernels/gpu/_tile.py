@@ -323,6 +323,7 @@ def train_tiles(
                 statistics, NODES, WALKS, CHUNKS, STEP, TWO_SIDED, NEGATIVES, K, OPTIMIZER, CLIP, UPDATE, MERGE, MERGE_NEGATIVES,
                 RELOAD, T, W, D, BLOCKS, EVEN, PRODUCT, PRECISION, LOSS, FOLD, KEEP, FRESH, CAPPED,
             )  # fmt: skip
+            tl.debug_barrier()  # the next unit reads rows that other threads of this program have just changed
     else:
         _train_unit(
             tl.program_id(0), vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride,
