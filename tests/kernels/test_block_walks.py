@@ -151,7 +151,7 @@ def test_one_block_is_whole_walks(backend, nodes, step, two_sided, optimizer, ti
     want = Problem(case, REFERENCE)
     rates = np.full(case.num_tile, np.float32(case.lr))
     num_whole = train_walks(
-        *want.tables, want.walks, want.negatives[:, None], np.ones(60, np.float32), rates, step, two_sided,
+        *want.tables, want.walks, want.negatives[:, None], rates, step, two_sided,
         case.negative_weight, case.weight_decay, want.optimizer, want.settings, want.statistics,
     )  # fmt: skip
     assert num_pair == num_whole > 0
