@@ -185,7 +185,7 @@ def test_memory_that_is_gone_while_training(quick, small, monkeypatch, tmp_path,
 def test_memory_that_is_gone_for_a_copy(quick, small, monkeypatch, name):
     # Regression: what a store itself does with the device told of no memory in the driver's words.
     owner, function = {
-        "is_sound": (torch, "aminmax"), "read": (torch.Tensor, "cpu"), "write": (Device, "upload"),
+        "is_sound": (torch, "aminmax"), "read": (Device, "pinned"), "write": (Device, "upload"),
         "initialize": (memory_module, "uniform_rows"),
     }[name]  # fmt: skip
     plan = quick.plan(small)
