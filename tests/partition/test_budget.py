@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nodeloom.partition import NullDevice, Transfers, choose_grid, rounds
+from nodeloom.partition import NullDevice, Transfers, blocks, choose_grid
 
 NUMBERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 BALANCE = 1.25  # exact in binary
@@ -24,7 +24,6 @@ PROBLEM = st.fixed_dictionaries(
         "block_bytes": st.integers(0, 20),
         "pass_bytes": st.sampled_from([0.0, 8.0]),
         "visit_bytes": st.sampled_from([0.0, 3.0]),
-        "num_device": st.sampled_from([1, 1, 2, 3]),
     }
 )
 
@@ -45,12 +44,10 @@ def memory_of(problem, parts, slots, episode_pairs):
 
 def cost_of(problem, parts, slots, episode_pairs):
     """Return whether nothing is hidden, and what a pair costs in bytes."""
-    devices = problem["num_device"]
     finer = max(parts)
     padded = math.ceil(problem["num_nodes"] / finer) * finer
-    vertex = padded * problem["vertex_row_bytes"] * max(0, parts[0] - devices * slots[0]) / parts[0]
-    kept = slots[1] if devices == 1 else 1
-    context = padded * problem["context_row_bytes"] * parts[0] * max(0, parts[1] - kept) / parts[1]
+    vertex = padded * problem["vertex_row_bytes"] * max(0, parts[0] - slots[0]) / parts[0]
+    context = padded * problem["context_row_bytes"] * parts[0] * max(0, parts[1] - slots[1]) / parts[1]
     bytes_in_all = vertex * (2 if slots[0] == 1 else 1) + context * (1 if slots[1] == 3 else 2)
     bytes_in_all += parts[0] * parts[1] * problem["block_bytes"]
     bytes_in_all += problem["num_nodes"] * parts[1] * problem["visit_bytes"]
@@ -64,13 +61,12 @@ def cost_of_grid(problem, grid):
 
 def brute_force(problem, free_bytes):
     """Return the least (whether nothing is hidden, cost of a pair); None if nothing fits."""
-    devices = problem["num_device"]
-    numbers = [devices * n for n in NUMBERS if devices * n <= max(problem["num_nodes"], devices)]
+    numbers = [n for n in NUMBERS if n <= problem["num_nodes"]]
     found = []
     for parts in itertools.product(numbers, numbers):
         if max(parts) % min(parts) == 0:
             for slots in itertools.product((1, 2), (1, 2, 3)):
-                if slots[0] * devices < parts[0] + devices and slots[1] <= parts[1]:
+                if slots[0] <= parts[0] and slots[1] <= parts[1]:
                     fitting = [
                         pairs
                         for pairs in range(1, problem["max_episode_pairs"] + 1)
@@ -110,7 +106,6 @@ def test_it_fits(problem, free_bytes):
     parts, slots = (grid.num_vertex_part, grid.num_context_part), (grid.vertex_slots, grid.context_slots)
     assert memory_of(problem, parts, slots, grid.episode_pairs) <= sum(grid.memory.values())
     assert max(parts) % min(parts) == 0
-    assert min(parts) % problem["num_device"] == 0
 
 
 @given(problem=PROBLEM, free_bytes=st.integers(0, 20_000), more=st.integers(0, 2000))
@@ -124,7 +119,7 @@ def test_more_memory_is_never_worse(problem, free_bytes, more):
     assert after[0] < before[0] or (after[0] == before[0] and after[1] <= before[1] * (1 + 1e-12))
 
 
-def moved_by(grid, num_nodes, columns, num_device, tied):
+def moved_by(grid, num_nodes, columns, tied):
     """Return the bytes that the third episode loads."""
     parts, slots = (grid.num_vertex_part, grid.num_context_part), (grid.vertex_slots, grid.context_slots)
     devices = NullDevice(
@@ -133,45 +128,43 @@ def moved_by(grid, num_nodes, columns, num_device, tied):
         *parts,
         vertex_slots=slots[0],
         context_slots=slots[1],
-        num_device=num_device,
     )
-    transfers = Transfers(*slots, num_device=num_device, tied=tied)
+    transfers = Transfers(*slots, tied=tied)
     for episode in range(3):
         before = devices.bytes["Load", "vertex"] + devices.bytes["Load", "context"]
-        orders = [rounds(*parts, num_device, number) for number in (episode, episode + 1)]
+        orders = [blocks(*parts, number) for number in (episode, episode + 1)]
         for operation in transfers.operations(*orders):
             devices.run(operation)
     return devices.bytes["Load", "vertex"] + devices.bytes["Load", "context"] - before
 
 
 @pytest.mark.parametrize(
-    ("free_bytes", "num_device", "tied"),
-    [(18_000, 1, False), (12_000, 1, False), (37_500, 2, False), (27_000, 1, True)],
+    ("free_bytes", "tied"),
+    [(18_000, False), (12_000, False), (27_000, True)],
 )
-def test_an_episode_moves_what_the_grid_says(free_bytes, num_device, tied):
+def test_an_episode_moves_what_the_grid_says(free_bytes, tied):
     grid = choose_grid(
         96,
         vertex_row_bytes=512,
         context_row_bytes=256,
         free_bytes=free_bytes,
         max_episode_pairs=2000,
-        num_device=num_device,
         tied=tied,
         block_bytes=0,
         pass_bytes=0,
         visit_bytes=0,
     )
     assert min(grid.num_vertex_part, grid.num_context_part) > 2  # or nothing is tested
-    found = moved_by(grid, 96, (64, 32), num_device, tied)
-    if tied or num_device > 1:
+    found = moved_by(grid, 96, (64, 32), tied)
+    if tied:
         assert 0.6 * grid.moved_bytes <= found <= grid.moved_bytes
     else:
         assert found == grid.moved_bytes
 
 
-@given(num_partition=st.integers(1, 7), num_device=st.integers(1, 4), free_bytes=st.integers(1000, 20_000))
+@given(num_partition=st.integers(1, 7), free_bytes=st.integers(1000, 20_000))
 @settings(deadline=None)
-def test_no_number_of_parts_moves_more(num_partition, num_device, free_bytes):
+def test_no_number_of_parts_moves_more(num_partition, free_bytes):
     num_nodes = 60 * num_partition
     try:
         grid = choose_grid(
@@ -180,12 +173,11 @@ def test_no_number_of_parts_moves_more(num_partition, num_device, free_bytes):
             context_row_bytes=8,
             free_bytes=free_bytes,
             max_episode_pairs=100,
-            num_device=num_device,
             num_partition=num_partition,
         )
     except ValueError:
         assume(False)
-    assert moved_by(grid, num_nodes, (1, 1), num_device, tied=False) <= grid.moved_bytes
+    assert moved_by(grid, num_nodes, (1, 1), tied=False) <= grid.moved_bytes
 
 
 FRIENDSTER = {
@@ -246,5 +238,3 @@ def test_what_else_is_there_depends_on_the_parts():
 def test_tied_tables():
     grid = choose_grid(**FRIENDSTER, free_bytes=20 * 10**9, tied=True)
     assert grid.num_vertex_part == grid.num_context_part
-    with pytest.raises(ValueError, match="tied tables on several devices"):
-        choose_grid(**FRIENDSTER, free_bytes=20 * 10**9, tied=True, num_device=2)

@@ -1,4 +1,4 @@
-"""Transfers: whatever order the queues of a device take, no change is lost, and as little is moved as can be."""
+"""Transfers: whatever order the queues of the device take, no change is lost, and as little is moved as can be."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nodeloom.partition import Block, Load, NullDevice, Store, Train, Transfers, queue_of, rounds
+from nodeloom.partition import Block, Load, NullDevice, Store, Train, Transfers, blocks, queue_of
 
 COUNT = st.integers(1, 6)
 SLOTS = st.integers(1, 4)
 
 
-def run_in_any_order(devices, operations, seed):
+def run_in_any_order(device, operations, seed):
     """Carry out operations as queues do: each in its own order, and otherwise when what it waits for is done."""
     choice = random.Random(seed)
     queues = {}
@@ -27,7 +27,7 @@ def run_in_any_order(devices, operations, seed):
     while queues:
         ready = [key for key, queue in queues.items() if not set(queue[0].after) & numbers - done]
         key = choice.choice(sorted(ready))
-        devices.run(queues[key][0])
+        device.run(queues[key][0])
         done.add(queues[key].pop(0).number)
         if not queues[key]:
             del queues[key]
@@ -41,40 +41,34 @@ def tables(num_vertex_part, num_context_part, rows=2):
 @given(
     num_parts=st.tuples(COUNT, COUNT),
     slots=st.tuples(SLOTS, SLOTS),
-    num_device=st.integers(1, 4),
     num_episode=st.integers(1, 4),
     expected=st.sampled_from([None, 0, 1]),  # nothing, what comes, something else
     checkpoint=st.booleans(),
     seed=st.integers(0, 2**32),
 )
 @settings(max_examples=300, deadline=None)
-@example(  # a part is loaded for a block that is not the next one after all, while another device trains it
-    num_parts=(6, 6), slots=(1, 3), num_device=2, num_episode=2, expected=1, checkpoint=False, seed=391717
-)
-def test_no_change_is_lost(num_parts, slots, num_device, num_episode, expected, checkpoint, seed):
+@example(num_parts=(6, 6), slots=(1, 3), num_episode=2, expected=1, checkpoint=False, seed=391717)
+def test_no_change_is_lost(num_parts, slots, num_episode, expected, checkpoint, seed):
     vertex, context = tables(*num_parts)
-    devices = NullDevice(
-        vertex, context, *num_parts, vertex_slots=slots[0], context_slots=slots[1], num_device=num_device
-    )
-    transfers = Transfers(*slots, num_device=num_device)
+    device = NullDevice(vertex, context, *num_parts, vertex_slots=slots[0], context_slots=slots[1])
+    transfers = Transfers(*slots)
     operations = []
     for episode in range(num_episode):
-        following = [] if expected is None else rounds(*num_parts, num_device, episode + 1 + expected)
-        found = transfers.operations(rounds(*num_parts, num_device, episode), following)
-        assert [operation.block for operation in found if isinstance(operation, Train)] == [
-            block for row in rounds(*num_parts, num_device, episode) for block in row if block is not None
-        ]
+        following = [] if expected is None else blocks(*num_parts, episode + 1 + expected)
+        order = blocks(*num_parts, episode)
+        found = transfers.operations(order, following)
+        assert [operation.block for operation in found if isinstance(operation, Train)] == order
         operations += found
         if checkpoint:
             operations += transfers.finish()
     operations += transfers.finish()
     for position, operation in enumerate(operations):  # in the order of the list all waits are over
         assert set(operation.after) <= {earlier.number for earlier in operations[:position]}
-    run_in_any_order(devices, operations, seed)
-    devices.check_all_is_stored()
+    run_in_any_order(device, operations, seed)
+    device.check_all_is_stored()
     assert (vertex == num_episode * num_parts[1]).all()
     assert (context == num_episode * num_parts[0]).all()
-    assert len(devices.blocks) == num_episode * num_parts[0] * num_parts[1]
+    assert len(device.blocks) == num_episode * num_parts[0] * num_parts[1]
 
 
 @given(
@@ -84,13 +78,13 @@ def test_no_change_is_lost(num_parts, slots, num_device, num_episode, expected, 
 def test_any_order_of_blocks(order, slots, tied, seed):
     order = [Block(vertex - 1, context - 1) for vertex, context in order]
     vertex, context = tables(6, 6)
-    devices = NullDevice(vertex, None if tied else context, 6, 6, vertex_slots=slots[0], context_slots=slots[1])
+    device = NullDevice(vertex, None if tied else context, 6, 6, vertex_slots=slots[0], context_slots=slots[1])
     transfers = Transfers(*slots, tied=tied)
     half = len(order) // 2
     operations = transfers.operations(order[:half], order[half:]) + transfers.operations(order[half:])
-    run_in_any_order(devices, operations + transfers.finish(), seed)
-    devices.check_all_is_stored()
-    assert devices.blocks == order
+    run_in_any_order(device, operations + transfers.finish(), seed)
+    device.check_all_is_stored()
+    assert device.blocks == order
     expected = np.zeros((2, 6))
     for block in order:
         expected[0, block.vertex] += 1
@@ -98,25 +92,24 @@ def test_any_order_of_blocks(order, slots, tied, seed):
     np.testing.assert_array_equal(vertex[:, 0], np.repeat(expected[0], 2))
     np.testing.assert_array_equal(context[:, 0], np.repeat(expected[1], 2))
     # Only what a block lacks is loaded, and a part once at most for each of its blocks.
-    assert devices.moved["Load", "vertex"] <= len(order) * (1 + tied)
+    assert device.moved["Load", "vertex"] <= len(order) * (1 + tied)
 
 
-def moved(num_parts, slots, num_episode, *, tied=False, num_device=1):
+def moved(num_parts, slots, num_episode, *, tied=False):
     """Return the loads of each side in the last of some episodes."""
-    devices = NullDevice(
+    device = NullDevice(
         *(tables(*num_parts) if not tied else (tables(*num_parts)[0], None)),
         *num_parts,
         vertex_slots=slots[0],
         context_slots=slots[1],
-        num_device=num_device,
     )
-    transfers = Transfers(*slots, num_device=num_device, tied=tied)
+    transfers = Transfers(*slots, tied=tied)
     for episode in range(num_episode):
-        before = dict(devices.moved)
-        orders = [rounds(*num_parts, num_device, number) for number in (episode, episode + 1)]
+        before = dict(device.moved)
+        orders = [blocks(*num_parts, number) for number in (episode, episode + 1)]
         for operation in transfers.operations(*orders):
-            devices.run(operation)
-    return tuple(devices.moved["Load", side] - before.get(("Load", side), 0) for side in ("vertex", "context"))
+            device.run(operation)
+    return tuple(device.moved["Load", side] - before.get(("Load", side), 0) for side in ("vertex", "context"))
 
 
 @given(num_parts=st.tuples(st.integers(1, 9), st.integers(1, 9)), slots=st.tuples(SLOTS, SLOTS))
@@ -139,16 +132,6 @@ def test_tied_parts_are_loaded_once_for_both_sides(num_part, slots):
         assert num_part * (num_part - slots) <= found <= num_part * (num_part - slots + 2)
 
 
-@given(
-    groups=st.integers(1, 3), num_device=st.integers(2, 4), num_context_part=st.integers(4, 9), slots=st.integers(1, 3)
-)
-@settings(deadline=None)
-def test_devices_load_no_more_than_their_blocks_lack(groups, num_device, num_context_part, slots):
-    vertex, context = moved((groups * num_device, num_context_part), (1, slots), 3, num_device=num_device)
-    assert vertex == (groups - 1) * num_device
-    assert context <= groups * num_device * (num_context_part - 1)
-
-
 def test_with_one_buffer_a_side_every_block_is_one_transfer():
     assert sum(moved((3, 5), (1, 1), 1)) == 3 * 5 + 1
 
@@ -159,7 +142,7 @@ def time_of(operations, costs):
     for operation in operations:
         queue = queue_of(operation)
         begin = max([free.get(queue, 0.0), *(ends[number] for number in operation.after)])
-        ends[operation.number] = free[queue] = begin + costs[queue[1:]]
+        ends[operation.number] = free[queue] = begin + costs[queue]
     return max(free.values())
 
 
@@ -170,14 +153,13 @@ def costs(vertex, context):
     return {**both, ("Train", ""): 1.0}
 
 
-@pytest.mark.parametrize("num_device", [1, 2, 4])
-def test_transfers_hide_behind_training(num_device):
+def test_transfers_hide_behind_training():
     num_parts = 8, 16
-    steps = 3 * 8 * 16 // num_device
+    steps = 3 * 8 * 16
 
     def total(slots, context):
-        transfers = Transfers(*slots, num_device=num_device)
-        orders = [rounds(*num_parts, num_device, episode) for episode in range(3)]
+        transfers = Transfers(*slots)
+        orders = [blocks(*num_parts, episode) for episode in range(3)]
         operations = [
             operation
             for before, after in itertools.pairwise([*orders, []])
@@ -188,22 +170,16 @@ def test_transfers_hide_behind_training(num_device):
     assert total((2, 3), 1.0) <= steps + 3 * 7.0  # what comes first and goes last is not hidden
     assert total((2, 2), 0.5) <= steps + 3 * 3.5  # store and load follow each other
     assert total((2, 1), 0.5) > 1.9 * steps
-    assert total((1, 3), 1.0) > steps + 14.0 * (8 // num_device - 1)
+    assert total((1, 3), 1.0) > steps + 14.0 * 7
 
 
 def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match="each side needs one"):
         Transfers(0, 3)
-    with pytest.raises(ValueError, match="share a part"):
-        Transfers(1, 1, num_device=2).operations([(Block(0, 0), Block(1, 0))])
-    with pytest.raises(ValueError, match="share a part"):
-        Transfers(1, 1, num_device=2, tied=True).operations([(Block(0, 1), Block(1, 0))])
-    with pytest.raises(ValueError, match="2 blocks for 1 devices"):
-        Transfers(1, 1).operations([(Block(0, 0), Block(1, 1))])
 
 
-LOAD = Load(0, (), 0, "vertex", 0, 0), Load(1, (), 0, "context", 0, 0)
-TRAIN = Train(2, (0, 1), 0, Block(0, 0), 0, 0)
+LOAD = Load(0, (), "vertex", 0, 0), Load(1, (), "context", 0, 0)
+TRAIN = Train(2, (0, 1), Block(0, 0), 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -211,36 +187,36 @@ TRAIN = Train(2, (0, 1), 0, Block(0, 0), 0, 0)
     [
         ([TRAIN], "before"),
         ([LOAD[0], LOAD[0]], "twice"),
-        ([*LOAD, Train(2, (), 0, Block(1, 0), 0, 0)], "finds part 0"),
-        ([*LOAD, TRAIN, Load(3, (), 0, "vertex", 1, 0)], "overwrites changes"),
+        ([*LOAD, Train(2, (), Block(1, 0), 0, 0)], "finds part 0"),
+        ([*LOAD, TRAIN, Load(3, (), "vertex", 1, 0)], "overwrites changes"),
         (
-            [*LOAD, TRAIN, Load(3, (), 0, "vertex", 0, 1), Train(4, (), 0, Block(0, 0), 1, 0)],
+            [*LOAD, TRAIN, Load(3, (), "vertex", 0, 1), Train(4, (), Block(0, 0), 1, 0)],
             "another copy has changed",
         ),
-        ([*LOAD, Store(3, (), 0, "vertex", 0, 0)], "no changes"),
-        ([*LOAD, TRAIN, Store(3, (), 0, "vertex", 1, 0)], "finds part 0"),
+        ([*LOAD, Store(3, (), "vertex", 0, 0)], "no changes"),
+        ([*LOAD, TRAIN, Store(3, (), "vertex", 1, 0)], "finds part 0"),
     ],
 )
 def test_the_null_device_notices(operations, message):
-    devices = NullDevice(*tables(2, 2), 2, 2, vertex_slots=2, context_slots=1)
+    device = NullDevice(*tables(2, 2), 2, 2, vertex_slots=2, context_slots=1)
     with pytest.raises(RuntimeError, match=message):
         for operation in operations:
-            devices.run(operation)
+            device.run(operation)
 
 
 def test_the_null_device_notices_changes_elsewhere():
-    def devices():
-        found = NullDevice(*tables(2, 2), 2, 2, vertex_slots=1, context_slots=1, num_device=2)
-        for operation in (*LOAD, Load(3, (), 1, "vertex", 0, 0), Load(4, (), 1, "context", 1, 0), TRAIN):
+    def device():
+        found = NullDevice(*tables(2, 2), 2, 2, vertex_slots=2, context_slots=1)
+        for operation in (*LOAD, Load(3, (), "vertex", 0, 1), TRAIN):
             found.run(operation)
         return found
 
-    other = Train(6, (), 1, Block(0, 1), 0, 0)
+    other = Train(6, (), Block(0, 0), 1, 0)
     with pytest.raises(RuntimeError, match="another copy has changed"):
-        devices().run(other)
-    stored = devices()
+        device().run(other)
+    stored = device()
     with pytest.raises(RuntimeError, match="not stored"):
         stored.check_all_is_stored()
-    stored.run(Store(5, (2,), 0, "vertex", 0, 0))
+    stored.run(Store(5, (2,), "vertex", 0, 0))
     with pytest.raises(RuntimeError, match="old copy"):
         stored.run(other)

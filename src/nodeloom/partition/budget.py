@@ -35,7 +35,7 @@ class Grid:
     num_vertex_part, num_context_part : int
         Parts of the two tables.
     vertex_slots, context_slots : int
-        Buffers for parts on a device; if tables are tied, their sum.
+        Buffers for parts on the device; if tables are tied, their sum.
     episode_pairs : int
         Positive pairs of an episode, on average.
     row_pairs : int
@@ -43,9 +43,9 @@ class Grid:
     context_bytes : int
         Bytes of a context in the list of pairs: 2 if the rows of a context part can be numbered with them, else 4.
     moved_bytes : int
-        Bytes of tables that an episode moves to the devices, and as many back.
+        Bytes of tables that an episode moves to the device, and as many back.
     memory : dict of str to int
-        Bytes on a device by what they are for.
+        Bytes on the device by what they are for.
     reason : str
         Which memory led to what.
     """
@@ -70,7 +70,6 @@ class _Tables:
     vertex_row_bytes: int
     context_row_bytes: int
     tied: bool
-    num_device: int
 
     def rows(self, num_vertex_part: int, num_context_part: int) -> tuple[int, int]:
         """Return the rows of a part of each side, with padding as in :func:`nodeloom.partition.assign.assign`."""
@@ -84,13 +83,7 @@ class _Tables:
         if self.tied:
             buffers = sum(slots)
             return 0, 0 if buffers >= num_context_part else num_context_part * (num_context_part - buffers + 2)
-        if num_vertex_part % self.num_device:  # vertex parts go from device to device, and no turn is shared
-            return num_vertex_part + self.num_device - 1, num_vertex_part * num_context_part
-        kept = slots[1] if self.num_device == 1 else 1
-        return (
-            max(0, num_vertex_part - self.num_device * slots[0]),
-            num_vertex_part * max(0, num_context_part - kept),
-        )
+        return max(0, num_vertex_part - slots[0]), num_vertex_part * max(0, num_context_part - slots[1])
 
 
 def choose_grid(
@@ -102,7 +95,6 @@ def choose_grid(
     max_episode_pairs: int,
     fixed_bytes: int | Callable[[int, int], int] = 0,
     balance: float = 1.15,
-    num_device: int = 1,
     tied: bool = False,
     num_partition: int | None = None,
     block_bytes: int = BLOCK_BYTES,
@@ -119,7 +111,7 @@ def choose_grid(
     if there are fewer than three, since then a store and a load take turns. One context buffer, where no transfer goes
     on during training, is taken only if nothing else fits.
 
-    Parts are numbers 2^k and 3 * 2^k, times the number of devices, up to 4096; one side's divide the other's.
+    Parts are numbers 2^k and 3 * 2^k, up to 4096; one side's divide the other's.
 
     Parameters
     ----------
@@ -128,17 +120,15 @@ def choose_grid(
     vertex_row_bytes, context_row_bytes : int
         Bytes of a row of each table with its moments.
     free_bytes : int
-        Memory of each device.
+        Memory of the device.
     max_episode_pairs : int
         Positive pairs of an episode, at most.
     fixed_bytes : int or callable
         What else has to fit; a callable gets the numbers of vertex and context parts.
     balance : float
         Pairs of the largest vertex part, as a multiple of their mean.
-    num_device : int
-        Devices that take part, each with `free_bytes`.
     tied : bool
-        Whether both sides are one table. Rows then have `vertex_row_bytes`, and both sides as many parts; one device only.
+        Whether both sides are one table. Rows then have `vertex_row_bytes`, and both sides as many parts.
     num_partition : int, optional
         Parts of both sides, if the user has fixed them.
     block_bytes, pass_bytes, visit_bytes : float
@@ -153,11 +143,9 @@ def choose_grid(
     Raises
     ------
     ValueError
-        If no grid fits; the message says what the smallest would need. If tables are tied on several devices.
+        If no grid fits; the message says what the smallest would need.
     """
-    if tied and num_device > 1:
-        raise ValueError("tied tables on several devices: a part cannot be in two places")
-    tables = _Tables(num_nodes, vertex_row_bytes, vertex_row_bytes if tied else context_row_bytes, tied, num_device)
+    tables = _Tables(num_nodes, vertex_row_bytes, vertex_row_bytes if tied else context_row_bytes, tied)
     best: tuple[tuple[float, ...], Grid] | None = None
     least = math.inf
     for parts in _numbers_of_parts(tables, num_partition):
@@ -193,13 +181,8 @@ def _numbers_of_parts(tables: _Tables, num_partition: int | None) -> Iterator[tu
     if num_partition is not None:
         yield num_partition, num_partition
         return
-    most = min(MAX_PART, max(tables.num_nodes, tables.num_device))
-    numbers = sorted(
-        tables.num_device * factor << power
-        for power in range(13)
-        for factor in (1, 3)
-        if tables.num_device * factor << power <= most
-    )
+    most = min(MAX_PART, max(tables.num_nodes, 1))
+    numbers = sorted(factor << power for power in range(13) for factor in (1, 3) if factor << power <= most)
     for num_vertex_part in numbers:
         for num_context_part in [num_vertex_part] if tables.tied else numbers:
             if num_vertex_part % num_context_part == 0 or num_context_part % num_vertex_part == 0:
@@ -207,7 +190,7 @@ def _numbers_of_parts(tables: _Tables, num_partition: int | None) -> Iterator[tu
 
 
 def _numbers_of_buffers(tables: _Tables, parts: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    for vertex_slots in range(1, 1 + (1 if tables.tied else min(2, -(-parts[0] // tables.num_device)))):
+    for vertex_slots in range(1, 1 + (1 if tables.tied else min(2, parts[0]))):
         for context_slots in range(1, 1 + min(_ALL_CONTEXT_SLOTS, parts[1])):
             yield vertex_slots, context_slots
 

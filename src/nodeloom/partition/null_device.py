@@ -1,4 +1,4 @@
-"""Devices of no speed: they carry out operations on small tables in host memory and refuse whatever would be a mistake."""
+"""A device of no speed: it carries out operations on small tables in host memory and refuses whatever would be a mistake."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nodeloom.partition.block import Block, Side
 from nodeloom.partition.operations import Load, Operation, Store
 
 Table: TypeAlias = npt.NDArray[Any]
-_Key: TypeAlias = tuple[int, Side, int]  # device, side and buffer
+_Key: TypeAlias = tuple[Side, int]  # side and buffer
 
 
 def add_one(vertex: Table, context: Table, block: Block) -> None:
@@ -23,7 +23,7 @@ def add_one(vertex: Table, context: Table, block: Block) -> None:
 
 
 class NullDevice:
-    """Devices whose buffers are arrays. Counts what is moved.
+    """A device whose buffers are arrays. Counts what is moved.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class NullDevice:
         The tables of the host; `context` is None if tables are tied.
     num_vertex_part, num_context_part : int
         Their parts, of as many rows each.
-    vertex_slots, context_slots, num_device : int
+    vertex_slots, context_slots : int
         As for :class:`nodeloom.partition.transfers.Transfers`.
     train : callable
         Gets the rows of the vertex part, those of the context part (the same memory if they are one) and the block.
@@ -55,7 +55,6 @@ class NullDevice:
         *,
         vertex_slots: int,
         context_slots: int,
-        num_device: int = 1,
         train: Callable[[Table, Table, Block], None] = add_one,
     ) -> None:
         self._tables: dict[Side, Table] = {"vertex": vertex}
@@ -72,9 +71,8 @@ class NullDevice:
         self._buffers: dict[_Key, Table] = {}
         for side, table in self._tables.items():
             rows = len(table) // self._num_part[side]
-            for device in range(num_device):
-                for buffer in range(slots[side]):
-                    self._buffers[device, side, buffer] = np.full((rows, *table.shape[1:]), np.nan, table.dtype)
+            for buffer in range(slots[side]):
+                self._buffers[side, buffer] = np.full((rows, *table.shape[1:]), np.nan, table.dtype)
         self._held: dict[_Key, int] = {}
         self._dirty: set[_Key] = set()
         self._train = train
@@ -90,8 +88,7 @@ class NullDevice:
         ------
         RuntimeError
             If it comes before one that it has to wait for or a second time, or does not find what it needs: a part that is
-            not in its buffer, changes that would be overwritten, a part that has changed elsewhere. A part may be loaded
-            while another device has newer rows of it (when other blocks came than were foretold), but not be trained then.
+            not in its buffer, changes that would be overwritten, a part that has changed in another buffer.
         """
         missing = set(operation.after) - self._done
         if missing or operation.number in self._done:
@@ -102,8 +99,8 @@ class NullDevice:
             self._load(operation)
         else:
             side: Side = "context" if "context" in self._tables else "vertex"
-            vertex: _Key = (operation.device, "vertex", operation.vertex_buffer)
-            context: _Key = (operation.device, side, operation.context_buffer)
+            vertex: _Key = ("vertex", operation.vertex_buffer)
+            context: _Key = (side, operation.context_buffer)
             for key, part in ((vertex, operation.block.vertex), (context, operation.block.context)):
                 self._need(key, part, operation)
             self._train(self._buffers[vertex], self._buffers[context], operation.block)
@@ -112,12 +109,12 @@ class NullDevice:
         self._done.add(operation.number)
 
     def check_all_is_stored(self) -> None:
-        """Raise RuntimeError if a device has changes that the host has not."""
+        """Raise RuntimeError if the device has changes that the host has not."""
         if self._dirty:
             raise RuntimeError(f"not stored: {sorted(self._dirty)}")
 
     def _load(self, operation: Load) -> None:
-        key = operation.device, operation.side, operation.buffer
+        key: _Key = operation.side, operation.buffer
         if key in self._dirty:
             raise RuntimeError(f"{operation} overwrites changes of part {self._held[key]}")
         self._buffers[key][:] = self._rows(operation)
@@ -125,7 +122,7 @@ class NullDevice:
         self._count(operation)
 
     def _store(self, operation: Store) -> None:
-        key = operation.device, operation.side, operation.buffer
+        key: _Key = operation.side, operation.buffer
         self._need(key, operation.part, operation)
         if key not in self._dirty:
             raise RuntimeError(f"{operation} has no changes to store")
@@ -138,22 +135,22 @@ class NullDevice:
             raise RuntimeError(f"{operation} finds part {self._held.get(key)} in {key}")
         if key not in self._dirty and not self._is_new(key):
             raise RuntimeError(f"{operation} finds an old copy in {key}")
-        if any(other != key and (other[1], self._held[other]) == (key[1], part) for other in self._dirty):
+        if any(other != key and (other[0], self._held[other]) == (key[0], part) for other in self._dirty):
             raise RuntimeError(f"{operation} in {key} while another copy has changed")
 
     def _is_new(self, key: _Key) -> bool:
         """Tell whether a buffer has what the host has."""
-        return np.array_equal(self._buffers[key], self._rows_of(key[1], self._held[key]))
+        return np.array_equal(self._buffers[key], self._rows_of(key[0], self._held[key]))
 
     def _rows_of(self, side: Side, part: int) -> Table:
         table = self._tables[side]
         rows = len(table) // self._num_part[side]
         return table[part * rows : (part + 1) * rows]
 
-    def _rows(self, operation: Load) -> Table:
+    def _rows(self, operation: Load | Store) -> Table:
         return self._rows_of(operation.side, operation.part)
 
-    def _count(self, operation: Load) -> None:
+    def _count(self, operation: Load | Store) -> None:
         key = type(operation).__name__, operation.side
         self.moved[key] += 1
         self.bytes[key] += self._rows(operation).nbytes

@@ -1,8 +1,8 @@
 """What a device is told to do: load a part, store a part, train a block.
 
-An operation may begin when all that are named in its `after` are done, and all before it in its own queue. Each device
-has a queue of trainings and for each side one of loads and one of stores, so that a large part of one side does not hold
-up the other. An engine gives each queue a stream, and waits for the events of the operations in `after`.
+An operation may begin when all that are named in its `after` are done, and all before it in its own queue. A device has a
+queue of trainings and for each side one of loads and one of stores, so that a large part of one side does not hold up the
+other. An engine gives each queue a stream, and waits for the events of the operations in `after`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from nodeloom.partition.block import Block, Side
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Copy a part from the host into a buffer of a device.
+    """Copy a part from the host into a buffer of the device.
 
     Attributes
     ----------
@@ -23,8 +23,6 @@ class Load:
         Names the operation; unique.
     after : tuple of int
         Operations of other queues that have to be done before.
-    device : int
-        The device.
     side : {"vertex", "context"}
         The table; "vertex" if tables are tied.
     part, buffer : int
@@ -33,24 +31,29 @@ class Load:
 
     number: int
     after: tuple[int, ...]
-    device: int
     side: Side
     part: int
     buffer: int
 
 
 @dataclass(frozen=True, slots=True)
-class Store(Load):
-    """Copy a part from a buffer of a device back to the host. The buffer keeps it. Attributes are those of :class:`Load`."""
+class Store:
+    """Copy a part from a buffer of the device back to the host. The buffer keeps it. Attributes are those of :class:`Load`."""
+
+    number: int
+    after: tuple[int, ...]
+    side: Side
+    part: int
+    buffer: int
 
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """Train a block in two buffers of a device, or in one if tables are tied and both of its parts are the same.
+    """Train a block in two buffers of the device, or in one if tables are tied and both of its parts are the same.
 
     Attributes
     ----------
-    number, after, device
+    number, after
         See :class:`Load`.
     block : Block
         The block.
@@ -60,7 +63,6 @@ class Train:
 
     number: int
     after: tuple[int, ...]
-    device: int
     block: Block
     vertex_buffer: int
     context_buffer: int
@@ -69,7 +71,6 @@ class Train:
 Operation: TypeAlias = Load | Store | Train
 
 
-def queue_of(operation: Operation) -> tuple[int, str, str]:
-    """Return what names the queue of an operation: device, kind and side."""
-    side = "" if isinstance(operation, Train) else operation.side
-    return operation.device, type(operation).__name__, side
+def queue_of(operation: Operation) -> tuple[str, str]:
+    """Return the name of the queue of an operation: kind and side."""
+    return type(operation).__name__, "" if isinstance(operation, Train) else operation.side

@@ -1,4 +1,4 @@
-"""From an order of blocks to what devices load, store and train, so that transfers are few and hidden behind training."""
+"""From an order of blocks to what a device loads, stores and trains, so that transfers are few and hidden behind training."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from typing import TypeAlias
 
 from nodeloom.partition.block import Block, Side
 from nodeloom.partition.operations import Load, Operation, Store, Train
-
-Round: TypeAlias = Block | Sequence[Block | None]
-"""Blocks of all devices at a time; a block alone stands for one device."""
 
 _Part: TypeAlias = tuple[Side, int]
 
@@ -35,8 +32,7 @@ class Transfers:
 
     - A part is loaded as early as its buffer can be had: a buffer is taken if it is empty, or if its part is not being
       trained and is needed later than the new one. What is needed last goes first (Belady 1966).
-    - A part is stored right after its last training before it has to go, or before another device trains it. Only trained
-      parts are stored.
+    - A part is stored right after its last training before it has to go. Only trained parts are stored.
 
     So with two vertex buffers the next vertex part travels while all blocks of the present one are trained. Of three
     context buffers one is trained, one stored and one loaded; with two, store and load wait for each other, with one also
@@ -45,120 +41,87 @@ class Transfers:
     Parameters
     ----------
     vertex_slots, context_slots : int
-        Buffers for parts of each side on a device, at least 1.
-    num_device : int
-        Devices. A part that goes from one to another goes through the host.
+        Buffers for parts of each side, at least 1.
     tied : bool
-        Whether both sides are one table of as many parts. Then each device has ``vertex_slots + context_slots`` buffers of
-        one kind, and never two copies of a part.
+        Whether both sides are one table of as many parts. Then there are ``vertex_slots + context_slots`` buffers of one
+        kind, and never two copies of a part.
     """
 
-    def __init__(self, vertex_slots: int, context_slots: int, *, num_device: int = 1, tied: bool = False) -> None:
+    def __init__(self, vertex_slots: int, context_slots: int, *, tied: bool = False) -> None:
         self._tied = tied
         slots: dict[Side, int] = {"vertex": vertex_slots, "context": context_slots}
         if min(slots.values()) < 1:
             raise ValueError(f"{vertex_slots} vertex and {context_slots} context buffers: each side needs one")
         if tied:
             slots = {"vertex": vertex_slots + context_slots}
-        self._buffers: list[dict[Side, list[_Buffer]]] = [
-            {side: [_Buffer(number) for number in range(count)] for side, count in slots.items()}
-            for _ in range(num_device)
-        ]
+        self._buffers = {side: [_Buffer(number) for number in range(count)] for side, count in slots.items()}
         self._last_store: dict[_Part, int] = {}
         self._next_number = 0
 
-    def operations(self, rounds: Sequence[Round], following: Sequence[Round] = ()) -> list[Operation]:
+    def operations(self, order: Sequence[Block], following: Sequence[Block] = ()) -> list[Operation]:
         """Return the operations of an episode. Every operation stands after those that it waits for.
 
         Parameters
         ----------
-        rounds : sequence of rounds
-            Blocks of each device, round by round; no two devices have a part in the same round.
-        following : sequence of rounds
+        order : sequence of Block
+            Blocks in the order of their training.
+        following : sequence of Block
             What will be trained next: parts stay for it, and the first ones are loaded for it. Without it nothing is known
             to be needed again. If something else is trained after all, more is moved, and nothing is lost.
-
-        Raises
-        ------
-        ValueError
-            If two blocks of a round share a part, or a round has not one entry per device.
         """
-        steps = [self._parts_of(row) for row in (*rounds, *following)]
+        steps = [self._parts_of(block) for block in (*order, *following)]
         uses = _Uses(steps)
         starting: list[Operation] = []
-        before: list[list[Operation]] = [[] for _ in rounds]
-        behind: list[list[Operation]] = [[] for _ in rounds]  # the trainings of a round, then stores
+        before: list[list[Operation]] = [[] for _ in order]
+        behind: list[list[Operation]] = [[] for _ in order]  # a training, then stores
 
         def place_store(operation: Store, step: int) -> None:
             (starting if step < 0 else behind[step]).append(operation)
 
-        for _, _, buffer in self._each_buffer():
+        for _, buffer in self._each_buffer():
             buffer.step = -1
-        for step, row in enumerate(rounds):
+        for step, block in enumerate(order):
             uses.move_to(step)
-            self._give_up(uses, place_store)
-            for device, needed in enumerate(steps[step]):
-                before[step] += self._loads(device, needed, uses, place_store)
-            for device, block in enumerate(_row(row)):
-                if block is not None:
-                    behind[step].append(self._train(device, block, step))
-        uses.move_to(len(rounds))
-        self._give_up(uses, place_store)
+            before[step] += self._loads(steps[step], uses, place_store)
+            behind[step].append(self._train(block, step))
         return starting + [
             operation for pair in zip(before, behind, strict=True) for half in pair for operation in half
         ]
 
     def finish(self) -> list[Operation]:
         """Return the stores after which the host has everything. Buffers keep their parts, so that training can go on."""
-        return [self._store(device, side, buffer) for device, side, buffer in self._each_buffer() if buffer.dirty]
+        return [self._store(side, buffer) for side, buffer in self._each_buffer() if buffer.dirty]
 
-    def _parts_of(self, row: Round) -> list[list[_Part]]:
-        found = _row(row)
-        if len(found) != len(self._buffers):
-            raise ValueError(f"a round of {len(found)} blocks for {len(self._buffers)} devices")
+    def _parts_of(self, block: Block) -> list[_Part]:
         context: Side = "vertex" if self._tied else "context"
-        parts: list[list[_Part]] = [
-            [] if block is None else list(dict.fromkeys([("vertex", block.vertex), (context, block.context)]))
-            for block in found
-        ]
-        flat = [part for of_device in parts for part in of_device]
-        if len(set(flat)) < len(flat):
-            raise ValueError(f"blocks of a round share a part: {found}")
-        return parts
+        return list(dict.fromkeys([("vertex", block.vertex), (context, block.context)]))
 
-    def _each_buffer(self) -> Iterator[tuple[int, Side, _Buffer]]:
-        for device, of_device in enumerate(self._buffers):
-            for side, buffers in of_device.items():
-                yield from ((device, side, buffer) for buffer in buffers)
+    def _each_buffer(self) -> Iterator[tuple[Side, _Buffer]]:
+        for side, buffers in self._buffers.items():
+            yield from ((side, buffer) for buffer in buffers)
 
-    def _give_up(self, uses: _Uses, place_store: _PlaceStore) -> None:
-        """Let go of the parts that another device is the next to train."""
-        for device, side, buffer in self._each_buffer():
-            if buffer.part is not None and uses.leaves(device, (side, buffer.part)):
-                self._empty(device, side, buffer, place_store)
-
-    def _loads(self, device: int, needed: list[_Part], uses: _Uses, place_store: _PlaceStore) -> list[Operation]:
+    def _loads(self, needed: list[_Part], uses: _Uses, place_store: _PlaceStore) -> list[Operation]:
         """Return the loads before a training: what it lacks, then what is needed later, the most urgent first."""
         loads: list[tuple[float, Operation]] = []
-        for side, buffers in self._buffers[device].items():
+        for side, buffers in self._buffers.items():
             held = {buffer.part for buffer in buffers}
             now = [part for of, part in needed if of == side]
             wanted = [(-1.0, part) for part in now if part not in held]
-            wanted += sorted(uses.upcoming(device, side, held.union(now)))
+            wanted += sorted(uses.upcoming(side, held.union(now)))
             for time, part in wanted:
-                victim = self._victim(device, side, now, uses)
-                if victim is None or (victim.part is not None and time >= uses.next_use(device, (side, victim.part))):
+                victim = self._victim(side, now, uses)
+                if victim is None or (victim.part is not None and time >= uses.next_use((side, victim.part))):
                     break
-                self._empty(device, side, victim, place_store)
-                loads.append((time, self._load(device, side, victim, part)))
+                self._empty(side, victim, place_store)
+                loads.append((time, self._load(side, victim, part)))
         return [operation for _, operation in sorted(loads, key=lambda load: load[0])]
 
-    def _victim(self, device: int, side: Side, now: list[int], uses: _Uses) -> _Buffer | None:
-        candidates = [buffer for buffer in self._buffers[device][side] if buffer.part not in now]
+    def _victim(self, side: Side, now: list[int], uses: _Uses) -> _Buffer | None:
+        candidates = [buffer for buffer in self._buffers[side] if buffer.part not in now]
         return max(
             candidates,
             key=lambda buffer: (
-                (2, 0.0, 0) if buffer.part is None else (1, uses.next_use(device, (side, buffer.part)), -buffer.step)
+                (2, 0.0, 0) if buffer.part is None else (1, uses.next_use((side, buffer.part)), -buffer.step)
             ),
             default=None,
         )
@@ -167,34 +130,34 @@ class Transfers:
         self._next_number += 1
         return self._next_number - 1
 
-    def _load(self, device: int, side: Side, buffer: _Buffer, part: int) -> Load:
+    def _load(self, side: Side, buffer: _Buffer, part: int) -> Load:
         waits = {buffer.stored, self._last_store.get((side, part))}
         after = tuple(sorted(number for number in waits if number is not None))
-        operation = Load(self._number(), after, device, side, part, buffer.number)
+        operation = Load(self._number(), after, side, part, buffer.number)
         buffer.part, buffer.stored, buffer.step, buffer.pending = part, None, -1, [operation.number]
         return operation
 
-    def _store(self, device: int, side: Side, buffer: _Buffer) -> Store:
+    def _store(self, side: Side, buffer: _Buffer) -> Store:
         assert buffer.part is not None  # only trained parts are stored
-        operation = Store(self._number(), (buffer.last_train,), device, side, buffer.part, buffer.number)
+        operation = Store(self._number(), (buffer.last_train,), side, buffer.part, buffer.number)
         self._last_store[side, buffer.part] = buffer.stored = operation.number
         buffer.pending.append(operation.number)  # not to change what is being copied
         buffer.last_train = -1
         return operation
 
-    def _empty(self, device: int, side: Side, buffer: _Buffer, place_store: _PlaceStore) -> None:
+    def _empty(self, side: Side, buffer: _Buffer, place_store: _PlaceStore) -> None:
         if buffer.dirty:
-            place_store(self._store(device, side, buffer), buffer.step)
+            place_store(self._store(side, buffer), buffer.step)
         buffer.part = None
 
-    def _train(self, device: int, block: Block, step: int) -> Train:
+    def _train(self, block: Block, step: int) -> Train:
         sides: tuple[Side, Side] = ("vertex", "vertex" if self._tied else "context")
         vertex, context = (
-            next(buffer for buffer in self._buffers[device][side] if buffer.part == part)
+            next(buffer for buffer in self._buffers[side] if buffer.part == part)
             for side, part in zip(sides, block, strict=True)
         )
         after = tuple(sorted({*vertex.pending, *context.pending}))
-        operation = Train(self._number(), after, device, block, vertex.number, context.number)
+        operation = Train(self._number(), after, block, vertex.number, context.number)
         for buffer in (vertex, context):
             buffer.pending, buffer.last_train, buffer.step = [], operation.number, step
         return operation
@@ -204,43 +167,32 @@ _PlaceStore: TypeAlias = Callable[[Store, int], None]
 
 
 class _Uses:
-    """Who needs which part when, from a step on."""
+    """When each part is needed, from a step on."""
 
-    def __init__(self, steps: list[list[list[_Part]]]) -> None:
+    def __init__(self, steps: list[list[_Part]]) -> None:
         self._steps = steps
         self._at = 0
-        self._ahead: dict[_Part, list[tuple[int, int]]] = {}  # (step, device), the next one last
+        self._ahead: dict[_Part, list[int]] = {}  # steps, the next one last
         for step in reversed(range(len(steps))):
-            for device, parts in enumerate(steps[step]):
-                for part in parts:
-                    self._ahead.setdefault(part, []).append((step, device))
+            for part in steps[step]:
+                self._ahead.setdefault(part, []).append(step)
 
     def move_to(self, step: int) -> None:
-        """Forget what comes before a step."""
+        """Forget the steps before one."""
         while self._at < step:
-            for parts in self._steps[self._at]:
-                for part in parts:
-                    self._ahead[part].pop()
+            for part in self._steps[self._at]:
+                self._ahead[part].pop()
             self._at += 1
 
-    def next_use(self, device: int, part: _Part) -> float:
-        """Return the next step in which a device needs a part that nobody else has had since; infinity if there is none."""
+    def next_use(self, part: _Part) -> float:
+        """Return the next step that needs a part; infinity if there is none."""
         ahead = self._ahead.get(part)
-        return ahead[-1][0] if ahead and ahead[-1][1] == device else math.inf
+        return ahead[-1] if ahead else math.inf
 
-    def leaves(self, device: int, part: _Part) -> bool:
-        """Tell whether another device is the next to need a part."""
-        ahead = self._ahead.get(part)
-        return ahead is not None and len(ahead) > 0 and ahead[-1][1] != device
-
-    def upcoming(self, device: int, side: Side, without: set[int | None]) -> list[tuple[float, int]]:
-        """Return (step, part) of what a device is the next to need."""
+    def upcoming(self, side: Side, without: set[int | None]) -> list[tuple[float, int]]:
+        """Return (step, part) of the parts of a side that are needed."""
         return [
-            (ahead[-1][0], part)
+            (ahead[-1], part)
             for (of, part), ahead in self._ahead.items()
-            if of == side and ahead and ahead[-1][1] == device and part not in without
+            if of == side and ahead and part not in without
         ]
-
-
-def _row(row: Round) -> Sequence[Block | None]:
-    return (row,) if isinstance(row, Block) else row

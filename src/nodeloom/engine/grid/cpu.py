@@ -135,12 +135,12 @@ class CpuBlocks:
             self._train(operation, lr, key)
             return
         if self._in_files:
-            _, kind, side = queue_of(operation)
+            kind, side = queue_of(operation)
             waits = [self._running[number] for number in operation.after if number in self._running]
             future = self._queues[kind, side].submit(self._transfer, operation, waits)
             self._running[operation.number] = future
 
-    def _transfer(self, operation: Load, waits: list[Future[None]]) -> None:
+    def _transfer(self, operation: Load | Store, waits: list[Future[None]]) -> None:
         for future in waits:
             future.result()
         first = operation.part * self._rows[operation.side]

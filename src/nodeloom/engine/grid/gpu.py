@@ -149,7 +149,7 @@ class GpuBlocks:
     def run(self, operation: Operation, *, lr: float = 0.0, key: int = 0) -> None:
         """Put an operation on its stream, behind those that it has to wait for."""
         device = self._device
-        _, kind, side = queue_of(operation)
+        kind, side = queue_of(operation)
         stream = self._training if isinstance(operation, Train) else self._streams[kind, side]
         with explained(self._plan.device), device.on(stream):
             for number in operation.after:
@@ -162,7 +162,7 @@ class GpuBlocks:
             event = self._events[operation.number] = device.event()
             event.record(stream)
 
-    def _copy(self, operation: Load) -> None:
+    def _copy(self, operation: Load | Store) -> None:
         buffers = self._buffers[operation.side][operation.buffer]
         rows = self._rows[operation.side]
         parts = [table[operation.part * rows : (operation.part + 1) * rows] for table in self._host[operation.side]]

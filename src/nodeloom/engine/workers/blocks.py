@@ -99,7 +99,7 @@ class WorkerBlocks(CpuBlocks):
         """Train a block whose parts are here; return its positive pairs, and the loss and the weight of it."""
         if self._whole_walks:
             return self._train_walks(block, lr, key)
-        self._train(Train(0, (), 0, block, 0, 0), lr, key)
+        self._train(Train(0, (), block, 0, 0), lr, key)
         loss, weight = self.end_row()
         first, last = self._pair_bounds[block.context : block.context + 2]
         return int(last - first) * self._plan.positive_reuse, loss, weight

@@ -126,7 +126,7 @@ class GpuWorkerBlocks(GpuBlocks):
     def train(self, block: Block, lr: float, key: int) -> tuple[int, float, float]:
         """Train a block whose parts are here, to the end; return its positive pairs, and the loss and the weight of it."""
         with explained(self._plan.device), self._device.on(self._training):
-            self._train(Train(0, (), 0, block, 0, 0), lr, key)
+            self._train(Train(0, (), block, 0, 0), lr, key)
         loss, weight = self.end_row()
         first, last = self._pair_bounds[block.context : block.context + 2]
         return int(last - first) * self._plan.positive_reuse, loss, weight
