@@ -31,14 +31,19 @@ def prepare(monkeypatch, *, kernels_of_the_cpu=True, free=16 * GB):
         return
     from triton.runtime import interpreter
 
-    # The interpreter has one state for the process.
-    lock, launch = threading.RLock(), interpreter.GridExecutor.__call__
+    # The interpreter has one state for the process, and so has the parser of Python 3.11, with which it reads kernels.
+    lock = threading.RLock()
 
-    def one_at_a_time(self, *arguments, **options):
-        with lock:
-            return launch(self, *arguments, **options)
+    def one_at_a_time(function):
+        def call(self, *arguments, **options):
+            with lock:
+                return function(self, *arguments, **options)
 
-    monkeypatch.setattr(interpreter.GridExecutor, "__call__", one_at_a_time)
+        return call
+
+    monkeypatch.setattr(interpreter.GridExecutor, "__call__", one_at_a_time(interpreter.GridExecutor.__call__))
+    rewrite = interpreter.InterpretedFunction.rewrite
+    monkeypatch.setattr(interpreter.InterpretedFunction, "rewrite", one_at_a_time(rewrite))
     monkeypatch.setattr(
         devices,
         "_in_turn",
