@@ -10,8 +10,8 @@ from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.plan.formats import in_formats
 from nodeloom.plan.grid_size import wanted
 from nodeloom.plan.machine import Machine
-from nodeloom.plan.memory import device_memory, host_memory, widest_row
-from nodeloom.plan.merges import extra_memory, host_buffer_rows, merge_seconds, merged_bytes, num_buffer, num_merges
+from nodeloom.plan.memory import device_memory, host_memory
+from nodeloom.plan.merges import extra_memory, merge_seconds, merged_bytes, num_merges
 from nodeloom.plan.mode import Copies
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.ring import check_memory
@@ -94,12 +94,11 @@ def _with_merges(plan: Plan, graph: Graph, num_worker: int) -> Plan:
     """Return the plan with its merges, its pools and its memory."""
     seconds = merge_seconds(plan)
     number = num_merges(plan, num_worker, seconds)
-    tiles = plan.total_pair / len(plan.parts) / (plan.pairs_per_tile * plan.positive_reuse * num_worker * number)
+    pool = math.ceil(_tiles(plan, num_worker, number) / _POOLS)
     plan = dataclasses.replace(
-        plan, num_worker=num_worker, mode=Copies(number, seconds),
-        tiles_per_pool=max(1, min(plan.tiles_per_pool, math.ceil(tiles / _POOLS))),
-    )  # fmt: skip
-    # What is largest comes first: of a refusal people see the begin.
+        plan, num_worker=num_worker, mode=Copies(number, seconds), tiles_per_pool=max(1, min(plan.tiles_per_pool, pool))
+    )
+    # The largest entry comes first: a long error message is cut at the end.
     on_device = device_memory(plan, graph)
     on_device = {"tables": on_device["tables"]} | extra_memory(plan) | on_device
     return dataclasses.replace(plan, memory=host_memory(plan, graph), device_memory=on_device)
@@ -130,13 +129,10 @@ def copies_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machin
     number = num_merges(slowest, num, seconds)
     plan = dataclasses.replace(
         plan, num_worker=num, mode=Copies(number, seconds),
-        tiles_per_pool=max(1, min(plan.tiles_per_pool, _tiles(plan, num, number))),
+        tiles_per_pool=max(1, min(plan.tiles_per_pool, math.ceil(_tiles(plan, num, number)))),
     )  # fmt: skip
     memory = host_memory(plan, graph)
-    row = widest_row(plan)
-    rows = host_buffer_rows(plan.num_nodes, row)
-    extra = {"base": memory["tables"], "merge buffers": num_buffer(plan.num_nodes, rows) * rows * (row + 1) * 4}
-    memory = {"tables": memory["tables"]} | extra | memory
+    memory = {"tables": memory["tables"]} | extra_memory(plan) | memory
     check_memory(memory, machine.main_memory, 0)
     reason = (
         f"{num} workers with whole tables each in main memory; changes are merged {number} times, "
@@ -145,7 +141,7 @@ def copies_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machin
     return dataclasses.replace(plan, memory=memory, reason=reason)
 
 
-def _tiles(plan: Plan, num_worker: int, num_merge: int) -> int:
-    """Return the tiles of a worker between two merges, as expected."""
+def _tiles(plan: Plan, num_worker: int, num_merge: int) -> float:
+    """Return the expected number of tiles that a worker trains between two merges."""
     pairs = plan.total_pair / len(plan.parts)
-    return math.ceil(pairs / (plan.pairs_per_tile * plan.positive_reuse * num_worker * num_merge))
+    return pairs / (plan.pairs_per_tile * plan.positive_reuse * num_worker * num_merge)

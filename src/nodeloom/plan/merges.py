@@ -29,10 +29,8 @@ _SHARE = 0.04  # and of its time
 _PAIRS_PER_SECOND = 8e9  # of a GPU at dim 128: an estimate
 _PAIRS_PER_THREAD = 12e6  # of the CPU: likewise
 _BYTES_PER_SECOND = 100e9  # merged on GPUs: likewise
-_BYTES_PER_THREAD, _ADD_SPEED = (
-    2e9,
-    1e9,
-)  # of which a thread makes changes and applies them; summed, if that was not measured
+_BYTES_PER_THREAD = 2e9  # of which a thread computes the changes and applies them: likewise
+_ADD_SPEED = 1e9  # summed over workers on CPUs, if that was not measured
 
 _BUFFER = 128 << 20  # bytes of a piece of a table that is merged
 _HOST_BUFFER = 16 << 20  # of a table in main memory
@@ -108,9 +106,10 @@ def num_buffer(num_nodes: int, rows: int) -> int:
 
 
 def extra_memory(plan: Plan) -> dict[str, int]:
-    """Return the bytes on a GPU that merging needs beside what training does, by purpose."""
+    """Return the bytes that merging needs beside what training does, by purpose: on the GPU, or in main memory."""
     row, itemsize = widest_row(plan), value_bytes(plan)
-    rows = buffer_rows(plan.num_nodes, row, itemsize)
+    on_cpu = plan.device == "cpu"
+    rows = host_buffer_rows(plan.num_nodes, row) if on_cpu else buffer_rows(plan.num_nodes, row, itemsize)
     pieces = num_buffer(plan.num_nodes, rows)
     return {
         "base": plan.num_nodes * row * itemsize * num_tables(plan),

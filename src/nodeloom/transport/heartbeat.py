@@ -1,4 +1,4 @@
-"""The heartbeat: what a worker tells of itself, and what the silence of another one means."""
+"""The heartbeat: the state that a worker publishes, and the checks of another worker's process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ State = Literal["here", "left", "failed"]
 
 @dataclasses.dataclass(frozen=True)
 class Heartbeat:
-    """What a worker tells of itself now and then.
+    """The state that a worker publishes again and again.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Heartbeat:
 
     @classmethod
     def own(cls, group: int) -> Heartbeat:
-        """Return the first sign of this process."""
+        """Return the first heartbeat of this process."""
         return cls(socket.gethostname(), group, os.getpid(), _world(), _born(os.getpid()))
 
     @classmethod
@@ -75,7 +75,7 @@ class Heartbeat:
         return cls(**values)
 
     def write(self) -> str:
-        """Return the sign as text."""
+        """Return the heartbeat as JSON."""
         return json.dumps(dataclasses.asdict(self))
 
     def name(self, rank: int) -> str:
@@ -95,7 +95,7 @@ class Heartbeat:
     def kill(self) -> None:
         """End the process if it can be seen, is the one that it was, and was started by the same launcher as this one.
 
-        Signs come from a store that others may be able to write: they must not choose whom to end.
+        Heartbeats come from a store that others may be able to write: a heartbeat must not choose the process that ends.
         """
         if self.is_visible and not self.is_gone and _parent(self.pid) == os.getppid():
             with contextlib.suppress(OSError):

@@ -135,9 +135,9 @@ def _of_one(rank: int) -> dict[str, str]:
 def _loopback(num_worker: int) -> str:
     names = [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")]
     if not names:
-        hint = "Train with one process and more threads (num_thread), or start the workers with torchrun."
+        hint = f"Train with one process and more threads ({setting('resource.num_thread')}), or start the workers with torchrun."
         expected = "1, since this system has no loopback device named lo or lo0"
-        raise ConfigError(describe("num_worker", expected=expected, got=num_worker, hint=hint))
+        raise ConfigError(describe(setting("resource.num_worker"), expected=expected, got=num_worker, hint=hint))
     return names[0]
 
 
