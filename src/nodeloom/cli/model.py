@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
 import typer
 
 from nodeloom.cli import completion
@@ -307,13 +306,13 @@ def vectors_of(data: ModelData, name: Table, where: str) -> FloatArray:
 def say_table(vectors: FloatArray, vertex: FloatArray, name: Table = "auto") -> None:
     """Say in one line that vectors are others than the vertex table though nobody asked for them, or that some are zeros."""
     if name == "auto" and vectors.shape[1] != vertex.shape[1]:
-        empty = int(np.count_nonzero(~vertex.any(axis=1)))
+        empty = int((~vertex.any(axis=1)).sum())
         logger.warning(
             "%s of %s nodes have no vertex vector, since no edge leaves them: vertex and context vectors are joined, %d values. "
             "--table vertex or --table context takes one of them.",
             f"{empty:,}", f"{len(vertex):,}", vectors.shape[1],
         )  # fmt: skip
-    elif empty := int(np.count_nonzero(~vectors.any(axis=1))):
+    elif empty := int((~vectors.any(axis=1)).sum()):
         logger.warning(
             "%s of %s vectors are zeros: these nodes were not trained in this table.", f"{empty:,}", f"{len(vertex):,}"
         )
