@@ -174,7 +174,7 @@ try:
             time.sleep(0.02)
 except NodeloomError as error:
     sys.exit(f"{type(error).__name__} at {rank}: {error}")
-print("well at", rank)
+os.write(1, f"well at {rank}\\n".encode())  # at once: workers share the pipe
 """
 LAUNCH = """
 import sys
