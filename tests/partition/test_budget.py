@@ -10,7 +10,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nodeloom.partition import NullDevice, Transfers, blocks, choose_grid
+from nodeloom.partition import choose_grid
+from nodeloom.schedule import NullDevice, Transfers, blocks
 
 NUMBERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 BALANCE = 1.25  # exact in binary

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
-from nodeloom.partition import Grid, Handovers, rounds
+from nodeloom.partition import Grid
 from nodeloom.plan.grid_size import wanted
 from nodeloom.plan.machine import Machine
 from nodeloom.plan.memory import (
@@ -22,6 +22,7 @@ from nodeloom.plan.memory import (
 from nodeloom.plan.mode import Ring
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.settings import Settings
+from nodeloom.schedule import Handovers, rounds
 from nodeloom.units import size
 from nodeloom.words import setting
 

@@ -19,11 +19,12 @@ from nodeloom.kernels.cpu.negatives import draw_negatives
 from nodeloom.kernels.cpu.pairs import count_pairs, place_pairs, renumber, train_pairs, units_of
 from nodeloom.kernels.cpu.parallel import collect, slices
 from nodeloom.model.parts import Part
-from nodeloom.partition import Block, Load, Operation, Side, Store, Train, queue_of
+from nodeloom.partition import Block, Side
 from nodeloom.plan.mode import Blocks
 from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, mix
 from nodeloom.sampling import WalkSampler
+from nodeloom.schedule import Load, Operation, Store, Train, queue_of
 from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:

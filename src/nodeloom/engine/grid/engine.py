@@ -22,11 +22,12 @@ from nodeloom.engine.resident import EMPTY_POOLS, Position, diverged
 from nodeloom.engine.tables import Tables
 from nodeloom.errors import GraphError
 from nodeloom.model.parts import Part
-from nodeloom.partition import Block, Operation, Train, Transfers, blocks_of_row
+from nodeloom.partition import Block
 from nodeloom.plan.learning_rate import factors
 from nodeloom.plan.plan import Plan
 from nodeloom.rng import Purpose, stream
 from nodeloom.sampling.negatives import noise_weights
+from nodeloom.schedule import Operation, Train, Transfers, blocks_of_row
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph

@@ -19,9 +19,10 @@ from nodeloom.engine.tables import Tables
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.pairs import count_pairs, heads_for, place_pairs, train_pairs, units_of
 from nodeloom.model.parts import Part
-from nodeloom.partition import Load, Operation, Side, Store, Train, queue_of
+from nodeloom.partition import Side
 from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, mix
+from nodeloom.schedule import Load, Operation, Store, Train, queue_of
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph

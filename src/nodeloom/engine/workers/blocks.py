@@ -16,10 +16,11 @@ from nodeloom.kernels.cpu.pairs import renumber
 from nodeloom.kernels.cpu.parallel import collect, slices
 from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.model.parts import Part
-from nodeloom.partition import Block, Train
+from nodeloom.partition import Block
 from nodeloom.plan.mode import Ring
 from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, mix
+from nodeloom.schedule import Train
 from nodeloom.transport.base import Transport
 
 if TYPE_CHECKING:

@@ -22,11 +22,12 @@ from nodeloom.engine.workers.blocks import WorkerBlocks
 from nodeloom.engine.workers.parts import Exchange, PartMoves
 from nodeloom.errors import GraphError
 from nodeloom.model.parts import Part
-from nodeloom.partition import Block, Handovers, rounds
+from nodeloom.partition import Block
 from nodeloom.plan.learning_rate import factors
 from nodeloom.plan.plan import Plan
 from nodeloom.rng import Purpose, stream
 from nodeloom.sampling.negatives import noise_weights
+from nodeloom.schedule import Handovers, rounds
 from nodeloom.transport.base import Transport
 
 if TYPE_CHECKING:

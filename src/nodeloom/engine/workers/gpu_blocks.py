@@ -18,9 +18,10 @@ from nodeloom.engine.workers.gpu_exchange import OnStream
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.pairs import train_pairs
 from nodeloom.model.parts import Part
-from nodeloom.partition import Block, Placement, Train
+from nodeloom.partition import Block, Placement
 from nodeloom.plan.memory import SLACK
 from nodeloom.plan.plan import Plan
+from nodeloom.schedule import Train
 from nodeloom.transport.base import Transport
 from nodeloom.transport.nccl import DeviceTransport, transport_of_device
 

@@ -14,9 +14,10 @@ from nodeloom.engine.storage import Storage, row_blocks
 from nodeloom.engine.tables import Tables
 from nodeloom.model.parts import Part
 from nodeloom.model.tables import TableSpec
-from nodeloom.partition import Handover, Placement
+from nodeloom.partition import Placement
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.tables import tables_of
+from nodeloom.schedule import Handover
 from nodeloom.transport.base import Transport
 from nodeloom.typing import FloatArray
 

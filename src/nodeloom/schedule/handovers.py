@@ -33,7 +33,7 @@ class Handovers:
     """Where the context parts are during the rounds of an episode.
 
     A part is with the worker that is the next to train it, and if nobody does, with the one that was the last. With the order of
-    :func:`nodeloom.partition.schedule.rounds` and S context parts for each of W workers that makes a ring: a worker gives each part to
+    :func:`nodeloom.schedule.order.rounds` and S context parts for each of W workers that makes a ring: a worker gives each part to
     its neighbour S rounds before that one trains it, so that it can travel while S - 1 other parts are trained; an episode moves all
     parts but the last S of each worker, and the next one, which goes backwards, begins with those.
 

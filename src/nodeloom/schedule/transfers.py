@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from nodeloom.partition.block import Block, Side
-from nodeloom.partition.operations import Load, Operation, Store, Train
+from nodeloom.schedule.operations import Load, Operation, Store, Train
 
 _Part: TypeAlias = tuple[Side, int]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodeloom.partition import Block, blocks, rounds
+from nodeloom.partition import Block
+from nodeloom.schedule import blocks, rounds
 
 PARTS = st.integers(1, 14)
 DEVICES = st.integers(1, 10)

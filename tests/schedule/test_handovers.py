@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeloom.partition import Block, Handovers, rounds
+from nodeloom.partition import Block
+from nodeloom.schedule import Handovers, rounds
 
 
 @given(num_worker=st.integers(1, 6), share=st.integers(1, 4), more=st.integers(0, 3), num_episode=st.integers(1, 4))

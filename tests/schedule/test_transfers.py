@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nodeloom.partition import Block, Load, NullDevice, Store, Train, Transfers, blocks, queue_of
+from nodeloom.partition import Block
+from nodeloom.schedule import Load, NullDevice, Store, Train, Transfers, blocks, queue_of
 
 COUNT = st.integers(1, 6)
 SLOTS = st.integers(1, 4)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.partition.block import Block, Side
-from nodeloom.partition.operations import Load, Operation, Store
+from nodeloom.schedule.operations import Load, Operation, Store
 
 Table: TypeAlias = npt.NDArray[Any]
 _Key: TypeAlias = tuple[Side, int]  # side and buffer
@@ -32,7 +32,7 @@ class NullDevice:
     num_vertex_part, num_context_part : int
         Their parts, of as many rows each.
     vertex_slots, context_slots : int
-        As for :class:`nodeloom.partition.transfers.Transfers`.
+        As for :class:`nodeloom.schedule.transfers.Transfers`.
     train : callable
         Gets the rows of the vertex part, those of the context part (the same memory if they are one) and the block.
 
