@@ -15,7 +15,8 @@ import pytest
 import nodeloom
 from nodeloom.cli.entry import run
 from nodeloom.errors import TrainingInterrupted
-from nodeloom.io.model_file import ModelData, read_model, write_model
+from nodeloom.io.model_data import ModelData
+from nodeloom.io.model_file import read_model, write_model
 
 
 @dataclasses.dataclass
@@ -146,7 +147,9 @@ class FakeEstimator:
         return self
 
     def save(self, path: Any) -> None:
-        write_model(path, ModelData({"vertex": self.vectors_, "context": self.context_vectors_}, self.graph_names_))
+        write_model(
+            path, ModelData.of_nodes({"vertex": self.vectors_, "context": self.context_vectors_}, self.graph_names_)
+        )
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from nodeloom.cli.entry import run
 from nodeloom.cli.starting import undisturbed
 from nodeloom.cli.streams import Stream, lasting, printable
 from nodeloom.errors import MemoryLimitError
-from nodeloom.io.model_file import ModelData, read_model, write_model
+from nodeloom.io.model_data import ModelData
+from nodeloom.io.model_file import read_model, write_model
 
 
 class _Leaving:
@@ -91,7 +92,7 @@ def test_names_and_settings_from_files_are_shown_and_not_obeyed(cli, tmp_path):
     path = tmp_path / "m.safetensors"
     names = Vocabulary.from_names([NASTY, "b\nc", "[red]d[/red]"])
     vectors = np.eye(3, 4, dtype=np.float32)
-    write_model(path, ModelData({"vertex": vectors}, names, config={"train": {"model": NASTY}}))
+    write_model(path, ModelData.of_nodes({"vertex": vectors}, names, config={"train": {"model": NASTY}}))
     (tmp_path / "labels.txt").write_text(f"{NASTY.split(chr(13))[0]} 1\n")
     for command in (
         ("info", path),

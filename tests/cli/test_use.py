@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 import sys
 
+import numpy as np
 import pytest
 import yaml
 
 from nodeloom import __version__
 from nodeloom.config import load_config
 from nodeloom.graph import Graph
+from nodeloom.io.model_data import ModelData
+from nodeloom.io.model_file import write_model
+from nodeloom.io.vocabulary import Vocabulary
 
 
 def test_evaluate_on_labels(cli, model, labels):
@@ -187,6 +191,28 @@ def test_list(cli):
 def test_version(cli):
     answer = cli("--version")
     assert (answer.code, answer.out) == (0, f"nodeloom {__version__}\n")
+
+
+def test_a_model_of_other_tables_than_those_of_nodes(cli, tmp_path):
+    path = tmp_path / "k.safetensors"
+    tensors = {"entity": np.ones((3, 4), np.float32), "relation": np.ones((2, 6), np.float32)}
+    names = {"entity": Vocabulary.from_names(["a", "b", "c"]), "relation": Vocabulary.range(2)}
+    write_model(path, ModelData(tensors, {"entity": "entity", "relation": "relation"}, names))
+    facts = cli("info", path, "--json").json
+    assert facts["tables"] == "entity [3, 4], relation [2, 6]"
+    assert (facts["entity names"], facts["relation names"]) == ("a, b, c, ...", "0, 1, ...")
+    for command in (
+        ("nearest", path, "a"),
+        ("export", path, "-o", tmp_path / "v.txt"),
+        ("evaluate", path, "--labels", path),
+    ):
+        answer = cli(*command)
+        assert answer.code == 2
+        assert (
+            "k.safetensors: expected a model of nodes, with a table 'vertex', got 'tables entity, relation'"
+            in answer.err
+        )
+    assert not (tmp_path / "v.txt").exists()
 
 
 def test_vectors_of_word2vec_are_used_like_a_model(cli, tmp_path):

@@ -15,7 +15,8 @@ from nodeloom import Graph
 from nodeloom.engine import checkpoint as checkpoint_module
 from nodeloom.engine import resident
 from nodeloom.errors import ConfigError, ModelError, OutputError, TrainingError, TrainingInterrupted
-from nodeloom.io.model_file import ModelData, read_model, write_model
+from nodeloom.io.model_data import ModelData
+from nodeloom.io.model_file import read_model, write_model
 
 MODELS = {
     "SGD": {},
@@ -189,7 +190,9 @@ def test_a_checkpoint_of_the_version_that_weighed_hubs(engine, graph, stopped, t
 
 def test_a_finished_model(engine, graph, stopped):
     data = read_model(stopped)
-    write_model(stopped, ModelData(dict(data.tensors), data.names, data.config, {"finished": True}, data.graph))
+    write_model(
+        stopped, ModelData.of_nodes(dict(data.tensors), data.names, data.config, {"finished": True}, data.graph)
+    )
     with pytest.raises(
         ModelError, match=r"expected a checkpoint, got 'a finished model'\. To train further .* as init"
     ):
@@ -214,7 +217,7 @@ def test_missing_moments(engine, graph, path):
         engine.train(graph, callbacks=[engine.StopAt(4)], checkpoint=path, optimizer="Adam")
     data = read_model(path)
     tensors = {name: tensor for name, tensor in data.tensors.items() if name != "context_moment2"}
-    write_model(path, ModelData(tensors, data.names, data.config, data.state, data.graph))
+    write_model(path, ModelData.of_nodes(tensors, data.names, data.config, data.state, data.graph))
     with pytest.raises(ModelError, match="expected a tensor 'context_moment2', as Adam needs"):
         engine.train(graph, resume=path, optimizer="Adam")
 

@@ -178,7 +178,7 @@ def _changed_sections(random: Random) -> Any:
         if random.random() < 0.4:
             arrays = mutate_arrays(arrays, random)
         if random.random() < 0.8:
-            key = random.choice(["config", "state", "graph"])
+            key = random.choice(["config", "state", "graph", "rows"])
             text = json.dumps(mutate_json(json.loads(metadata.get(key, "{}")), random))
             metadata[key] = (
                 mutate_bytes(text.encode(), random, most=1).decode("utf-8", "replace")

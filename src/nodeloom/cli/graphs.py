@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,9 @@ from nodeloom.cli.session import active
 from nodeloom.cli.tables import escape, facts, text_of
 from nodeloom.errors import DataError, OutputError, describe
 from nodeloom.units import size
+
+if TYPE_CHECKING:
+    from nodeloom.io.vocabulary import Vocabulary
 
 _SETTINGS = [
     option
@@ -121,11 +124,17 @@ def describe_file(path: str) -> tuple[str, dict[str, Any]]:
         return f"Compiled graph {path}", _facts_of_graph(Graph.open(path))
     if is_model(path):
         data = read_any(path)
+        sizes: dict[str, Any] = (
+            {"num_nodes": data.num_nodes, "dim": data.dim, "tables": ", ".join(sorted(data.tensors))}
+            if data.is_of_nodes
+            else {"tables": ", ".join(f"{name} {list(data.tensors[name].shape)}" for name in data.rows)}
+        )
         return f"Model {path}", {
-            "num_nodes": data.num_nodes,
-            "dim": data.dim,
-            "tables": ", ".join(sorted(data.tensors)),
-            "names": "0, 1, ..." if data.names.is_range else ", ".join(str(name) for name in data.names[:3]) + ", ...",
+            **sizes,
+            **{
+                "names" if kind == "node" else f"{kind} names": _first_names(names)
+                for kind, names in data.vocabularies.items()
+            },
             "size": size(file.stat().st_size),
             "config": data.config,
             **_stopped(data.state, data.config),
@@ -133,6 +142,10 @@ def describe_file(path: str) -> tuple[str, dict[str, Any]]:
             "graph": data.graph,
         }
     return f"Edge list {path}", _facts_of_graph(Graph.from_file(path))
+
+
+def _first_names(names: Vocabulary) -> str:
+    return "0, 1, ..." if names.is_range else ", ".join(str(name) for name in names[:3]) + ", ..."
 
 
 def _stopped(state: dict[str, Any], config: dict[str, Any]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from nodeloom.errors import ConfigError, ModelError, describe
 from nodeloom.log import logger
 
 if TYPE_CHECKING:
-    from nodeloom.io.model_file import ModelData
+    from nodeloom.io.model_data import ModelData
     from nodeloom.tasks.tables import Table
     from nodeloom.typing import FloatArray
 

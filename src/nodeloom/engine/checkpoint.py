@@ -15,7 +15,8 @@ from nodeloom.engine.resident import Position, diverged
 from nodeloom.engine.tables import Tables
 from nodeloom.errors import ConfigError, ModelError, OutputError, describe
 from nodeloom.io.atomic import check_writable
-from nodeloom.io.model_file import ModelData, check_same_graph, in_words, read_model, write_model
+from nodeloom.io.model_data import ModelData
+from nodeloom.io.model_file import check_same_graph, in_words, read_model, write_model
 from nodeloom.log import logger
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.settings import Settings, differences
@@ -196,7 +197,9 @@ class Checkpoints:
         state = {"finished": False, "part": index, "num_epoch": self.plan.num_epoch, **dataclasses.asdict(position)}
         write_model(
             self.path,
-            ModelData(tables.tensors, self.graph.names, self.settings.to_dict(), state, graph_record(self.graph)),
+            ModelData.of_nodes(
+                tables.tensors, self.graph.names, self.settings.to_dict(), state, graph_record(self.graph)
+            ),
         )
         self._last = time.monotonic()  # once more: writing takes its time
         logger.info("checkpoint %s at part %d, pair %d", self.path, index, position.num_pair)

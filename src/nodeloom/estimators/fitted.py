@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
     from nodeloom.graph import Graph
+    from nodeloom.io.model_data import ModelData
     from nodeloom.io.vocabulary import Vocabulary
     from nodeloom.tasks.tables import Table
 
@@ -226,11 +227,10 @@ class FittedVectors(Parameters):
         OutputError
             If it cannot be written.
         """
-        from nodeloom.io.model_file import ModelData, model_path, write_model
+        from nodeloom.io.model_data import ModelData
+        from nodeloom.io.model_file import model_path, write_model
 
-        tensors = {"vertex": np.ascontiguousarray(self.vectors_)}
-        if self.context_vectors_ is not self.vectors_:
-            tensors["context"] = np.ascontiguousarray(self.context_vectors_)
+        vectors = self.vectors_  # or the model is not fitted
         wanted = path_of("save", path)
         if wanted.is_dir():
             raise OutputError(describe(wanted, expected="the path of a file", got="a folder", hint="Add a file name."))
@@ -240,8 +240,20 @@ class FittedVectors(Parameters):
             state["epoch"] = self.num_epoch_
         elif "num_epoch_" in vars(self):
             state["num_epoch"] = self.num_epoch_
-        write_model(target, ModelData(tensors, self.graph_names_, self._config, state, self._graph_record))
+        tensors = {"vertex": np.ascontiguousarray(vectors)}
+        if self.context_vectors_ is not vectors:
+            tensors["context"] = np.ascontiguousarray(self.context_vectors_)
+        write_model(target, ModelData.of_nodes(tensors, self.graph_names_, self._config, state, self._graph_record))
         return target
+
+    def _take_file(self, data: ModelData) -> None:
+        """Become the model that a file holds."""
+        self.vectors_ = data.vertex
+        self.context_vectors_ = data.vertex if data.context is None else data.context
+        self.graph_names_ = data.names
+        self.report_, self.history_ = data.state.get("report", {}), []
+        self.partial_ = data.state.get("finished", True) is not True
+        self._config, self._graph_record = data.config, data.graph
 
 
 def path_of(where: str, path: object) -> Path:

@@ -47,15 +47,9 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True) -> NodeEmbedding:
     if not isinstance(name, str) or name not in _MODELS:
         raise ModelError(describe(path, expected=f"a model among {', '.join(_MODELS)}", got=name))
     model = _MODELS[name](**_parameters(path, data.config, _MODELS[name]))
-    model.vectors_ = data.vertex
-    model.context_vectors_ = data.vertex if data.context is None else data.context
-    model.graph_names_ = data.names
-    model.report_ = data.state.get("report", {})
-    model.history_ = []
-    model.partial_ = data.state.get("finished", True) is not True
+    model._take_file(data)
     if not isinstance(model, SpectralEmbedding):
         model.num_epoch_ = _epochs_done(path, data.state, model.get_params(), data.graph)
-    model._config, model._graph_record = data.config, data.graph
     return model
 
 

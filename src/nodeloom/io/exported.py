@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nodeloom.errors import ModelError, describe
-from nodeloom.io.model_file import ModelData
+from nodeloom.io.model_data import ModelData
 from nodeloom.io.source import open_source
 from nodeloom.io.word2vec import model_of
 

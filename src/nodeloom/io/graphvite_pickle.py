@@ -17,7 +17,7 @@ import numpy as np
 
 from nodeloom.errors import ModelError, describe
 from nodeloom.io.finite import first_not_finite
-from nodeloom.io.model_file import ModelData
+from nodeloom.io.model_data import ModelData
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.typing import FloatArray, NodeName
 
@@ -61,10 +61,7 @@ def read_graphvite(path: str | Path) -> ModelData:
     plain = {str(key): value for key, value in solver.items() if isinstance(value, bool | int | float | str)}
     kind = graph.get("type")
     config = {"source": "graphvite", "solver": plain} | ({"graph": kind} if isinstance(kind, str) else {})
-    try:
-        return ModelData(tensors, names, config=config, graph={"num_nodes": len(vertex)})
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
+    return ModelData.of_nodes(tensors, names, config=config, graph={"num_nodes": len(vertex)}, where=path)
 
 
 class _EasyDict(dict[str, Any]):

@@ -1,10 +1,12 @@
-"""A model is one safetensors file: tables, node names, configuration, position of the training, graph it belongs to.
+"""A model is one safetensors file: tables, names of their rows, configuration, position of the training, graph it belongs to.
 
-Tensors: ``vertex`` float32 [N, D]; ``context`` float32 [N, D], absent when a model has one table only; in checkpoints
-the moments of the optimizer (``vertex_moment1``, ...); ``names`` uint8, an Arrow IPC stream with one column of N node
-names, absent when nodes are called 0 ... N - 1. Metadata, all text: ``format`` ("nodeloom"), ``format_version``, as JSON
-``config``, ``state``, ``graph``, and from version 2 on ``checksums``. Any safetensors reader in any language opens the tables. There
-is no pickle in it.
+Tensors: each table by its name, float32 [rows, dim] (``vertex`` and ``context``; ``entity`` and ``relation``; ``point``); in checkpoints
+the moments of a table's optimizer (``vertex_moment1``, ...); for each kind of row ``names.<kind>`` uint8, an Arrow IPC stream with one
+column of names, absent when the rows are called 0 ... N - 1. Metadata, all text: ``format`` ("nodeloom"), ``format_version``, and as JSON
+``rows`` (the kind of the rows of each table), ``config``, ``state``, ``graph`` and ``checksums``. Any safetensors reader in any language
+opens the tables. There is no pickle in it.
+
+Versions: 1 has no checksums; 1 and 2 are models of nodes, whose names are the tensor ``names``, and say nothing of ``rows``.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,14 +24,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nodeloom.errors import ModelError, OutputError, describe
 from nodeloom.io.finite import first_not_finite
+from nodeloom.io.model_data import NODE_ROWS, ModelData, check_tables, misfit, rows_of_nodes
 from nodeloom.io.tensors import Tensor, TensorFile, read_tensors, write_tensors
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.log import logger
-from nodeloom.typing import FloatArray
 
 SUFFIX = ".safetensors"
 FORMAT = "nodeloom"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+_FIRST_WITH_ROWS = 3
 
 
 class _Section(BaseModel):
@@ -57,64 +59,9 @@ class _Graph(_Section):
     directed: bool | None = None
 
 
+_NAMES = "names."
 _SCHEMAS: dict[str, type[_Section]] = {"config": _Config, "state": _State, "graph": _Graph}
 _EXPORT_SUFFIXES = {".txt", ".bin", ".npz", ".npy", ".tsv", ".csv", ".parquet", ".vec", ".w2v", ".word2vec"}
-
-
-@dataclass(frozen=True)
-class ModelData:
-    """Everything that a model file holds.
-
-    Attributes
-    ----------
-    tensors : dict of str to ndarray
-        ``vertex`` float32 [N, D], mostly ``context`` float32 [N, D], and what else the writer wants to keep. A tensor
-        whose name starts with ``vertex_`` or ``context_`` has the shape of that table.
-    names : Vocabulary
-        The names of the N nodes.
-    config : dict
-        The full configuration, as JSON types.
-    state : dict
-        Position of the training, as JSON types; empty for a finished model.
-    graph : dict
-        ``fingerprint``, ``num_nodes``, ``num_edges``, ``directed`` of the graph of the model.
-
-    Raises
-    ------
-    ModelError
-        If shapes or dtypes do not fit each other.
-    """
-
-    tensors: dict[str, Tensor]
-    names: Vocabulary
-    config: dict[str, Any] = field(default_factory=dict)
-    state: dict[str, Any] = field(default_factory=dict)
-    graph: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        _check_shapes("model", self.tensors)
-        if len(self.names) != self.num_nodes:
-            raise ModelError(describe("model", expected=f"{self.num_nodes} node names", got=len(self.names)))
-
-    @property
-    def vertex(self) -> FloatArray:
-        """The vertex table, float32 [N, D]."""
-        return self.tensors["vertex"]
-
-    @property
-    def context(self) -> FloatArray | None:
-        """The context table, float32 [N, D], or None for a model with one table only."""
-        return self.tensors.get("context")
-
-    @property
-    def num_nodes(self) -> int:
-        """N."""
-        return int(self.vertex.shape[0])
-
-    @property
-    def dim(self) -> int:
-        """D."""
-        return int(self.vertex.shape[1])
 
 
 def model_path(path: str | Path) -> Path:
@@ -175,13 +122,16 @@ def write_model(path: str | Path, model: ModelData) -> None:
     """
     for name, tensor in model.tensors.items():
         _check_finite(path, name, tensor)
-    tensors: dict[str, Tensor] = {}
-    if not model.names.is_range:
-        tensors["names"] = np.frombuffer(model.names.to_bytes(), np.uint8)
-    tensors.update({name: tensor for name, tensor in model.tensors.items() if name != "names"})
+    tensors: dict[str, Tensor] = {
+        f"{_NAMES}{kind}": np.frombuffer(names.to_bytes(), np.uint8)
+        for kind, names in model.vocabularies.items()
+        if not names.is_range
+    }
+    tensors.update({name: tensor for name, tensor in model.tensors.items() if not name.startswith(_NAMES)})
     metadata = {
         "format": FORMAT,
         "format_version": str(FORMAT_VERSION),
+        "rows": _to_json(model.rows),
         "config": _to_json(model.config),
         "state": _to_json(model.state),
         "graph": _to_json(model.graph),
@@ -213,20 +163,55 @@ def read_model(path: str | Path, *, mmap: bool = True) -> ModelData:
     """
     path = written_path(path)
     file = read_tensors(path, mmap=mmap)
-    _check_format(path, file)
+    version = _check_format(path, file)
     for name in file.not_finite:
         _check_finite(path, name, file.tensors[name])
-    tensors = dict(file.tensors)
-    raw_names = tensors.pop("names", None)
-    num_nodes = _check_shapes(path, tensors)[0]
-    names = Vocabulary.range(num_nodes)
-    if raw_names is not None:
-        try:
-            names = Vocabulary.from_bytes(raw_names, num_nodes)
-        except ValueError as error:
-            raise ModelError(f"{path}: {error}. The file is damaged.") from error
+    tensors = {name: tensor for name, tensor in file.tensors.items() if not name.startswith(_NAMES)}
+    raw_names = {name.removeprefix(_NAMES): raw for name, raw in file.tensors.items() if name.startswith(_NAMES)}
+    if version < _FIRST_WITH_ROWS:
+        rows = rows_of_nodes(tensors) | {"vertex": "node"}
+        raw_names = {"node": tensors.pop("names")} if "names" in tensors else {}
+        _check_old_shapes(path, tensors)
+    else:
+        rows = _rows(path, file.metadata.get("rows"))
+    vocabularies = {
+        kind: _names(path, kind, raw_names.pop(kind, None), count)
+        for kind, count in check_tables(path, tensors, rows).items()
+    }
+    if raw_names:
+        expected = f"names of rows of its kinds ({', '.join(vocabularies)})"
+        raise ModelError(describe(path, expected=expected, got=f"names of {', '.join(raw_names)}"))
     sections = {key: _from_json(path, key, file.metadata.get(key, "{}")) for key in _SCHEMAS}
-    return ModelData(tensors, names, **sections)
+    return ModelData(tensors, rows, vocabularies, **sections, where=path)
+
+
+def _names(path: Path, kind: str, raw: Tensor | None, count: int) -> Vocabulary:
+    """Return the names of the rows of a kind: of the file, or the numbers from 0."""
+    if raw is None:
+        return Vocabulary.range(count)
+    try:
+        return Vocabulary.from_bytes(raw, count, kind)
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}. The file is damaged.") from error
+
+
+def _rows(path: Path, text: str | None) -> dict[str, str]:
+    """Return the kind of the rows of each table."""
+    if text is None:
+        expected = "the kinds of rows of its tables ('rows') in its metadata"
+        raise ModelError(describe(path, expected=expected, got="none", hint="The file is damaged."))
+    rows = _json_object(path, "rows", text)
+    if not all(isinstance(kind, str) for kind in rows.values()):
+        raise ModelError(describe(path, expected="a kind of rows for each table under 'rows'", got=rows))
+    return rows
+
+
+def _check_old_shapes(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Check what files of the first versions promise: tensors whose names begin like a table's have the shape of ``vertex``."""
+    for name, tensor in tensors.items() if "vertex" in tensors else ():
+        shape = tensors["vertex"].shape
+        if name.startswith(tuple(NODE_ROWS)) and (tensor.dtype != np.float32 or tensor.shape != shape):
+            raise misfit(path, name, f"{list(shape)} like 'vertex'", tensor)
 
 
 def check_same_graph(where: str | Path, saved: Mapping[str, Any], graph: Mapping[str, Any]) -> None:
@@ -266,7 +251,8 @@ def _check_finite(where: str | Path, name: str, tensor: Tensor) -> None:
         raise ModelError(describe(where, expected=expected, got=f"{value} in row {row}", hint=hint))
 
 
-def _check_format(path: Path, file: TensorFile) -> None:
+def _check_format(path: Path, file: TensorFile) -> int:
+    """Return the version of the format of a model of nodeloom that this version can read."""
     metadata = file.metadata
     if metadata.get("format") != FORMAT:
         got = f"a safetensors file of something else (format {metadata.get('format')!r})"
@@ -278,23 +264,7 @@ def _check_format(path: Path, file: TensorFile) -> None:
     if version != "1" and not file.has_checksums:
         hint = "The file is damaged: copy it again, or go back to an earlier one."
         raise ModelError(describe(path, expected="checksums in its metadata", got="none", hint=hint))
-
-
-def _check_shapes(where: str | Path, tensors: Mapping[str, Tensor]) -> tuple[int, int]:
-    """Check that all tables are float32 [N, D]; return N and D."""
-    vertex = tensors.get("vertex")
-    if vertex is None:
-        raise ModelError(describe(where, expected="a tensor 'vertex'", got=sorted(tensors)))
-    if vertex.dtype != np.float32 or vertex.ndim != 2 or vertex.shape[1] == 0:
-        got = f"{vertex.dtype} {list(vertex.shape)}"
-        raise ModelError(describe(where, expected="a tensor 'vertex' float32 [N, D]", got=got))
-    for name, tensor in tensors.items():
-        if not name.startswith(("vertex", "context")):
-            continue
-        if tensor.dtype != np.float32 or tensor.shape != vertex.shape:
-            expected = f"a tensor {name!r} float32 {list(vertex.shape)} like 'vertex'"
-            raise ModelError(describe(where, expected=expected, got=f"{tensor.dtype} {list(tensor.shape)}"))
-    return int(vertex.shape[0]), int(vertex.shape[1])
+    return int(version)
 
 
 def _to_json(section: Mapping[str, Any]) -> str:
@@ -313,6 +283,16 @@ def _plain(value: object) -> object:
 
 
 def _from_json(path: Path, key: str, text: str) -> dict[str, Any]:
+    """Return a section of the metadata, checked."""
+    value = _json_object(path, key, text)
+    try:
+        _SCHEMAS[key].model_validate(value)
+    except ValidationError as error:
+        raise ModelError(f"{path}: {in_words(error, key)}. The file is damaged.") from error
+    return value
+
+
+def _json_object(path: Path, key: str, text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -320,10 +300,6 @@ def _from_json(path: Path, key: str, text: str) -> dict[str, Any]:
         raise ModelError(describe(path, expected=f"JSON under {key!r}", got=text, hint=hint)) from error
     if not isinstance(value, dict):
         raise ModelError(describe(path, expected=f"a JSON object under {key!r}", got=value))
-    try:
-        _SCHEMAS[key].model_validate(value)
-    except ValidationError as error:
-        raise ModelError(f"{path}: {in_words(error, key)}. The file is damaged.") from error
     return value
 
 

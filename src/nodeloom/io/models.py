@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from nodeloom.io.exported import has_vectors, kind_of, read_exported
-from nodeloom.io.model_file import SUFFIX, ModelData, read_model
+from nodeloom.io.model_data import ModelData
+from nodeloom.io.model_file import SUFFIX, read_model
 
 _PICKLES = (".pkl", ".pickle")
 

@@ -25,7 +25,7 @@ def write_stream(names: pa.Array, sink: Any) -> None:
         writer.write_batch(batch)
 
 
-def read_stream(data: npt.NDArray[np.uint8] | bytes | pa.Buffer, count: int) -> pa.ChunkedArray:
+def read_stream(data: npt.NDArray[np.uint8] | bytes | pa.Buffer, count: int, kind: str = "node") -> pa.ChunkedArray:
     """Return the names in a stream; they stay in the memory of `data`.
 
     Parameters
@@ -34,6 +34,8 @@ def read_stream(data: npt.NDArray[np.uint8] | bytes | pa.Buffer, count: int) -> 
         The stream.
     count : int
         How many names there must be.
+    kind : str
+        The kind of what they are the names of, for messages.
 
     Raises
     ------
@@ -51,14 +53,14 @@ def read_stream(data: npt.NDArray[np.uint8] | bytes | pa.Buffer, count: int) -> 
                 raise ValueError(f"names: expected one column 'name' of text or int64, got {schema.to_string()!r:.100}")
             table = reader.read_all()
         if len(table) != count:
-            raise ValueError(f"names: expected {count:,} node names, got {len(table):,}")
+            raise ValueError(f"names: expected {count:,} {kind} names, got {len(table):,}")
         # Offsets of text are used unchecked later on; a forged file must not read beyond its buffer.
         table.validate(full=True)
     except (pa.ArrowException, OSError, struct.error, UnicodeDecodeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"names: expected an Arrow stream, got {reason}") from None
     if table.column(0).null_count:
-        raise ValueError("names: expected a name for every node, got none for some")
+        raise ValueError(f"names: expected a name for every {kind}, got none for some")
     return table.column(0)
 
 

@@ -186,8 +186,10 @@ class Vocabulary:
         return sink.getvalue()
 
     @classmethod
-    def from_bytes(cls, data: npt.NDArray[np.uint8] | bytes | pa.Buffer, count: int) -> Vocabulary:
+    def from_bytes(cls, data: npt.NDArray[np.uint8] | bytes | pa.Buffer, count: int, kind: str = "node") -> Vocabulary:
         """Return the `count` names in an Arrow IPC stream as :meth:`to_bytes` gives it; they stay in the memory of `data`.
+
+        `kind` says in messages what the names are of.
 
         Raises
         ------
@@ -196,7 +198,7 @@ class Vocabulary:
         """
         from nodeloom.io.name_stream import read_stream
 
-        return cls.from_arrow(read_stream(data, count), check=False)
+        return cls.from_arrow(read_stream(data, count, kind), check=False)
 
     def find(self, names: Iterable[NodeName] | npt.NDArray[Any], missing: int | None = None) -> OffsetArray:
         """Return the node of each name.

@@ -16,7 +16,7 @@ import numpy as np
 
 from nodeloom.errors import DataError, ModelError, describe
 from nodeloom.io.finite import first_not_finite
-from nodeloom.io.model_file import ModelData
+from nodeloom.io.model_data import ModelData
 from nodeloom.io.source import BLOCK, Source, open_source
 from nodeloom.io.vocabulary import Vocabulary, name_array
 from nodeloom.typing import FloatArray
@@ -92,7 +92,9 @@ def model_of(path: str | Path, names: Any, vectors: FloatArray, *, source: str) 
         got = f"{wrong[1]} in the vector of {vocabulary[wrong[0]]}"
         raise ModelError(describe(path, expected="finite numbers", got=got))
     config = {"source": source, "resource": {"dim": vectors.shape[1]}}
-    return ModelData({"vertex": vectors}, vocabulary, config=config, graph={"num_nodes": len(vectors)})
+    return ModelData.of_nodes(
+        {"vertex": vectors}, vocabulary, config=config, graph={"num_nodes": len(vectors)}, where=path
+    )
 
 
 def looks_like_word2vec(path: str | Path) -> bool:
