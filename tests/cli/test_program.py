@@ -62,7 +62,7 @@ def test_misuse_is_one_line_and_code_2(cli, arguments, message):
 
 @pytest.mark.torch
 def test_start_is_fast_and_imports_nothing_heavy():
-    heavy = ("numpy", "numba", "scipy", "sklearn", "pyarrow", "pandas", "torch", "networkx")
+    heavy = ("numpy", "numba", "scipy", "sklearn", "pyarrow", "pandas", "torch", "networkx", "rich")
     code = (
         "import sys\nfrom nodeloom.cli.entry import run\n"
         "assert run(['embed', '--help']) == 0\n"

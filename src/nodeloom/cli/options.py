@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import shlex
@@ -80,7 +81,8 @@ _LEFT_OUT: set[Path] = {
 }
 
 
-def options_of_config() -> list[Option]:
+@functools.cache
+def options_of_config() -> tuple[Option, ...]:
     """Return an option for every key that can be given on the command line."""
     found = []
     for section in _SECTIONS:
@@ -89,8 +91,8 @@ def options_of_config() -> list[Option]:
                 name = _RENAMED.get(path, path[-1])
                 panel = _PANELS_OF_KEYS.get(name) or _PANELS.get(section, RESTART)
                 found.append(Option(name, path, inner, panel))
-    return sorted(
-        found, key=lambda option: _FIRST.index(option.parameter) if option.parameter in _FIRST else len(_FIRST)
+    return tuple(
+        sorted(found, key=lambda option: _FIRST.index(option.parameter) if option.parameter in _FIRST else len(_FIRST))
     )
 
 
@@ -109,8 +111,7 @@ def parameter_of(option: Option) -> inspect.Parameter:
     """Return the parameter of a command for an option; None stands for "not given"."""
     hidden = option.path[:2] in WITHOUT_EFFECT
     metavar = "" if option.is_switch else _metavar(option)
-    words = words_of(options_of_config(), {"save.file_name": "--output", "train.resume": "--resume"})
-    text = in_words(with_settings(option.field.description or ""), words)
+    text = in_words(with_settings(option.field.description or ""), _words_of_help())
     if metavar == "NAME":
         text += f" One of {', '.join(literals(option.field.annotation))}."
     text = f"{text} [default: {_default(option.field)}]"
@@ -130,6 +131,11 @@ def parameter_of(option: Option) -> inspect.Parameter:
         )
         annotation = Annotated[str | None, settings]
     return inspect.Parameter(option.parameter, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+@functools.cache
+def _words_of_help() -> Words:
+    return words_of(options_of_config(), {"save.file_name": "--output", "train.resume": "--resume"})
 
 
 def words_of(options: Iterable[Option], own: Mapping[str, str]) -> Words:

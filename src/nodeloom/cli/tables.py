@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
-
-from rich import box
-from rich.console import Console, ConsoleOptions, Group, RenderableType
-from rich.segment import Segment
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from nodeloom.cli.streams import printable
+
+if TYPE_CHECKING:  # rich takes as long to import as all other help: it comes with the first table
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+    from rich.table import Table
+    from rich.text import Text
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Fitting:
@@ -37,6 +37,10 @@ class Fitting:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """Yield what fits."""
+        from rich import box
+        from rich.console import Group
+        from rich.table import Table
+
         cells = [[text_of(row[index]) for row in self.rows] for index in range(len(self.columns))]
         least = [
             max([len(word) for word in column.split()] + [len(cell) for cell in texts if len(cell) <= _UNBROKEN])
@@ -69,6 +73,8 @@ _UNBROKEN = 16  # characters of a cell that stay in one line
 
 def facts(title: str, rows: Iterable[Sequence[Any]]) -> Trimmed:
     """Return a table of names and values without a head."""
+    from rich.table import Table
+
     result = Table(box=None, show_header=False, pad_edge=False)
     result.add_column(style="dim", no_wrap=True)
     result.add_column(overflow="fold")
@@ -79,10 +85,14 @@ def facts(title: str, rows: Iterable[Sequence[Any]]) -> Trimmed:
 
 def _titled(title: str, content: Table) -> Trimmed:
     """Put a title above a table; its own would be wrapped at the width of the table."""
+    from rich.console import Group
+
     return Trimmed(Group(_head(title), content) if title else content)
 
 
 def _head(title: str) -> Text:
+    from rich.text import Text
+
     return Text(one_line(title), style="bold", no_wrap=True, overflow="ignore")
 
 
@@ -94,6 +104,8 @@ class Trimmed:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         """Yield the pieces to print."""
+        from rich.segment import Segment
+
         for line in console.render_lines(self.content, options, pad=False):
             while line and not line[-1].text.strip():
                 line.pop()

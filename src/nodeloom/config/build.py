@@ -14,7 +14,8 @@ class BuildConfig(Section):
     """Optimizer, negatives, and the sizes of GraphVite's blocks."""
 
     optimizer: OptimizerConfig = Field(
-        OptimizerConfig(), description="The optimizer: auto, a name, a learning rate, or the keys below."
+        OptimizerConfig.model_construct(),
+        description="The optimizer: auto, a name, a learning rate, or the keys below.",
     )
     num_partition: Annotated[Integer, Field(ge=1, le=4096)] | Literal["auto"] = Field(
         "auto",

@@ -49,7 +49,11 @@ class Section(BaseModel):
     plain value: GraphVite allows ``auto`` everywhere, and what the program would choose is the default.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False, use_attribute_docstrings=False)
+    # Help and completion look at the fields only: validators are built with the first value. A section as a default is
+    # therefore made by model_construct, which needs none.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=False, use_attribute_docstrings=False, defer_build=True
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -22,14 +22,14 @@ class Config(Section):
     """One experiment: GraphVite's YAML file as a typed tree."""
 
     application: Literal["graph"] = Field("graph", description="What to embed: the nodes of a graph.")
-    resource: ResourceConfig = Field(ResourceConfig(), description="What the machine may give.")
-    format: FormatConfig = Field(FormatConfig(), description="How text files are written.")
-    graph: GraphConfig = Field(GraphConfig(), description="Where the graph comes from.")
-    build: BuildConfig = Field(BuildConfig(), description="Optimizer and negatives.")
-    load: LoadConfig = Field(LoadConfig(), description="Vectors to start from.")
-    train: TrainConfig = Field(TrainConfig(), description="The model and its training.")
+    resource: ResourceConfig = Field(ResourceConfig.model_construct(), description="What the machine may give.")
+    format: FormatConfig = Field(FormatConfig.model_construct(), description="How text files are written.")
+    graph: GraphConfig = Field(GraphConfig.model_construct(), description="Where the graph comes from.")
+    build: BuildConfig = Field(BuildConfig.model_construct(), description="Optimizer and negatives.")
+    load: LoadConfig = Field(LoadConfig.model_construct(), description="Vectors to start from.")
+    train: TrainConfig = Field(TrainConfig.model_construct(), description="The model and its training.")
     evaluate: tuple[EvaluateConfig, ...] = Field((), description="Tasks on which the vectors are judged.")
-    save: SaveConfig = Field(SaveConfig(), description="Where the result goes.")
+    save: SaveConfig = Field(SaveConfig.model_construct(), description="Where the result goes.")
 
     @field_validator("application", mode="before")
     @classmethod

@@ -15,7 +15,6 @@ from nodeloom.graph.rows import GraphRows
 from nodeloom.io.cells import COMMENT, DELIMITERS
 from nodeloom.io.columns import EdgeColumns
 from nodeloom.io.edge_format import EdgeFormat
-from nodeloom.io.edgelist import read_edges
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.keywords import known_keywords
 from nodeloom.typing import Auto, NodeName
@@ -172,6 +171,8 @@ class GraphSources(GraphRows):
             An option has a value that is not allowed.
         """
         options = BuildOptions(directed, duplicates, self_loops, normalization, num_thread)
+        from nodeloom.io.edgelist import read_edges
+
         form = EdgeFormat(delimiters, comment, weighted, columns, encoding, format, directed)
         return cls._from_columns(read_edges(path, form, num_thread=num_thread), options)
 
