@@ -251,7 +251,7 @@ class _Reading:
 def _most_lines(text: bytes) -> int:
     """Return a number of lines that a text does not exceed: ten times as fast as to count in bytes."""
     block = np.frombuffer(text, np.uint8)
-    return 1 + np.count_nonzero(block == 10) + (np.count_nonzero(block == 13) if b"\r" in text else 0)
+    return int(1 + np.count_nonzero(block == 10) + (np.count_nonzero(block == 13) if b"\r" in text else 0))
 
 
 def _line_at(text: bytes, start: int) -> str:
