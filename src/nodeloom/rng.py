@@ -25,6 +25,7 @@ class Purpose(IntEnum):
     PROPAGATION = 4
     GRAPH = 5
     NODE_ORDER = 6
+    LAYOUT = 7
 
 
 def mix(value: int) -> int:

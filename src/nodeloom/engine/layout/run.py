@@ -1,0 +1,167 @@
+"""The optimization of a map, from affinities and first places to coordinates, with callbacks and orderly interruption."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nodeloom.engine.layout.cpu import Affinities, CpuLayout, Held
+from nodeloom.engine.layout.plan import LayoutPlan
+from nodeloom.engine.layout.progress import LayoutProgress, LayoutReport
+from nodeloom.engine.progress import checked_callbacks, peak_memory, tell
+from nodeloom.errors import TrainingError, TrainingInterrupted
+from nodeloom.interrupt import StopRequest
+from nodeloom.log import logger
+from nodeloom.typing import FloatArray
+from nodeloom.words import setting
+
+LIMIT = 5.0
+"""Most that a point moves along an axis in a step; the kernel is 1 wide."""
+
+_TOLD = 10  # steps between two tellings of callbacks
+
+
+@dataclass(frozen=True)
+class LayoutResult:
+    """What a layout gives.
+
+    Attributes
+    ----------
+    coordinates : float32 [N, dim]
+        The points.
+    report : LayoutReport
+        Time, steps, memory.
+    history : list of dict
+        Progress, as JSON types.
+    is_partial : bool
+        Whether it was stopped early.
+    """
+
+    coordinates: FloatArray
+    report: LayoutReport
+    history: list[dict[str, Any]]
+    is_partial: bool = False
+
+
+def layout_of(plan: LayoutPlan, affinities: Affinities, start: FloatArray, held: Held) -> AbstractContextManager[Any]:
+    """Return a context that gives the points under their forces, where the plan has them."""
+    if plan.device == "cpu":
+        return CpuLayout(affinities, start, held, plan.num_thread).running()
+    from nodeloom.engine.layout.gpu import GpuLayout
+
+    return GpuLayout(affinities, start, held, plan.device).running()
+
+
+def pieces(plan: LayoutPlan) -> Iterator[tuple[int, float, float]]:
+    """Yield the steps of a plan in pieces between two tellings: how many, their exaggeration and momentum."""
+    for count, exaggeration, momentum in (
+        (plan.num_early, plan.early_exaggeration, 0.5),
+        (plan.num_iteration - plan.num_early, plan.exaggeration, 0.8),
+    ):
+        done = 0
+        while done < count:
+            number = min(_TOLD, count - done)
+            yield number, exaggeration, momentum
+            done += number
+
+
+def run_layout(
+    plan: LayoutPlan,
+    affinities: Affinities,
+    start: FloatArray,
+    held: Held,
+    *,
+    callbacks: Iterable[Any] = (),
+    keep: Callable[[LayoutResult], object] | None = None,
+) -> LayoutResult:
+    """Move points until they are a map.
+
+    Parameters
+    ----------
+    plan : LayoutPlan
+        Iterations, rates, device.
+    affinities : Affinities
+        Who attracts whom.
+    start : float32 [N, dim]
+        Where points begin.
+    held : Held
+        Points that are held.
+    callbacks : iterable
+        Objects with any of ``on_train_begin(plan)``, ``on_pool_end(progress)`` (every ten iterations) and ``on_train_end(report)``.
+    keep : callable, optional
+        Is given the map so far before an interruption, or an exception of a callback, is raised.
+
+    Raises
+    ------
+    TrainingInterrupted
+        After Ctrl-C or SIGTERM.
+    TrainingError
+        If the map is not finite, or worse than where it began.
+    """
+    told = checked_callbacks(callbacks)
+    tell(told, "on_train_begin", plan)
+    begin, history, step = time.perf_counter(), list[dict[str, Any]](), 0
+    ended: BaseException | None = None
+    is_partial = False
+    with StopRequest() as stop, layout_of(plan, affinities, start, held) as points:
+        first = points.loss(plan.exaggeration)
+        for number, exaggeration, momentum in pieces(plan):
+            points.steps(number, exaggeration, plan.rate(exaggeration), momentum, LIMIT)
+            step += number
+            seconds = time.perf_counter() - begin
+            left = seconds * (plan.num_iteration - step) / step
+            loss = points.loss(exaggeration)
+            if not math.isfinite(loss):
+                raise _diverged(plan, f"the loss is {loss} after {step} steps")
+            progress = LayoutProgress(step, plan.num_iteration, loss, exaggeration, seconds, left, points.snapshot)
+            history.append(progress.to_dict())
+            try:
+                is_partial = tell(told, "on_pool_end", progress) and step < plan.num_iteration
+            except (Exception, KeyboardInterrupt) as error:
+                if (
+                    isinstance(error, KeyboardInterrupt)
+                    and not isinstance(error, TrainingInterrupted)
+                    and stop.requested
+                ):
+                    raise  # the second Ctrl-C
+                ended = error
+            if stop.requested and step < plan.num_iteration and ended is None:
+                ended = TrainingInterrupted(f"{plan.model} stopped after step {step} of {plan.num_iteration}.")
+            if is_partial or ended is not None:
+                break
+        coordinates, device_memory = points.snapshot(), points.peak_memory()
+        if ended is None and not is_partial:
+            last = points.loss(plan.exaggeration)
+            if last > first + 0.01 * abs(first):
+                raise _diverged(plan, f"the loss grew from {first:.4g} to {last:.4g}")
+    if stop.requested and ended is None:
+        logger.warning("Ctrl-C came in the last step: %s is complete, and kept.", plan.model)
+    if not np.isfinite(coordinates).all():
+        raise _diverged(plan, "coordinates are not finite")
+    report = LayoutReport(
+        seconds=time.perf_counter() - begin,
+        num_step=step,
+        loss=history[-1]["loss"],
+        peak_memory=peak_memory(),
+        num_thread=plan.num_thread,
+        device=plan.device,
+        peak_device_memory=device_memory,
+    )
+    result = LayoutResult(coordinates, report, history, is_partial or ended is not None)
+    if ended is not None:
+        if keep is not None:
+            keep(result)
+        raise ended
+    tell(told, "on_train_end", report)
+    return result
+
+
+def _diverged(plan: LayoutPlan, what: str) -> TrainingError:
+    rate = "" if plan.lr is None else f" Lower {setting('layout.lr')}, or leave it out."
+    return TrainingError(f"{plan.model} has diverged: {what}.{rate}")

@@ -1,0 +1,35 @@
+"""Layouts on a GPU against those of the CPU; in Triton's interpreter where there is no GPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from layout_cases import FREE, groups, small_start
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("triton")
+
+from nodeloom.engine.layout.cpu import CpuLayout  # noqa: E402
+from nodeloom.engine.layout.gpu import GpuLayout  # noqa: E402
+from nodeloom.kernels.gpu._triton import INTERPRETED  # noqa: E402
+
+pytestmark = pytest.mark.skipif(
+    not INTERPRETED and not torch.cuda.is_available(), reason="there is no GPU, and TRITON_INTERPRET is not 1"
+)
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+@pytest.mark.parametrize("width", [1e-4, 6.0])
+def test_steps_are_those_of_the_cpu(dim, width):
+    affinities, _, _ = groups(64)
+    start = small_start(64, dim) * np.float32(width / 1e-4)
+    found, losses = [], []
+    for kind, place in ((CpuLayout, 1), (GpuLayout, "cuda:0")):
+        with kind(affinities, start, FREE[dim], place).running() as points:
+            losses.append([points.loss(2.0)])
+            points.steps(2, 12.0, 5.0, 0.5, 5.0)
+            found.append(points.snapshot())
+            losses[-1].append(points.loss(2.0))
+    moved = np.abs(found[0] - start).max()
+    np.testing.assert_allclose(found[1], found[0], atol=(0.03 if dim == 2 else 0.06) * moved)
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.01)
