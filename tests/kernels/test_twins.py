@@ -20,6 +20,7 @@ _SHARED = {
     "csr",
     "generate",
     "initial",
+    "layout",
     "merge",
     "names",
     "negatives",
@@ -37,7 +38,19 @@ MODULES = {
     "reference": _SHARED | {"block_walks", "nearest", "pairs", "scoring"},
     "cpu": _SHARED | {"block_walks", "pairs", "parallel", "simd"},
     # Without block_walks: only workers on the CPU train blocks on whole walks.
-    "gpu": {"initial", "merge", "nearest", "negatives", "optimizer", "pairs", "rng", "scoring", "skipgram", "walks"},
+    "gpu": {
+        "initial",
+        "layout",
+        "merge",
+        "nearest",
+        "negatives",
+        "optimizer",
+        "pairs",
+        "rng",
+        "scoring",
+        "skipgram",
+        "walks",
+    },
 }
 
 # Public functions without a twin of the same name and parameters, and why.
