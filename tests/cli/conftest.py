@@ -15,6 +15,7 @@ import pytest
 import nodeloom
 from nodeloom.cli.entry import run
 from nodeloom.errors import TrainingInterrupted
+from nodeloom.estimators.saved import MODELS
 from nodeloom.io.model_data import ModelData
 from nodeloom.io.model_file import read_model, write_model
 
@@ -168,6 +169,7 @@ def fake(monkeypatch):
             self.parameters |= {"p": p, "q": q}
 
     for name, kind in (("DeepWalk", FakeEstimator), ("LINE", Line), ("Node2Vec", Walks)):
+        monkeypatch.setitem(MODELS, getattr(nodeloom, name)._model, kind)
         monkeypatch.setitem(nodeloom.__dict__, name, kind)
     monkeypatch.setitem(nodeloom.__dict__, "load", lambda path: ("loaded", str(path), read_model(path)))
     return FakeEstimator

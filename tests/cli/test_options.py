@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodeloom.cli.options import config_of, options_of_config, words_of
-from nodeloom.config import Config, TrainConfig
+from nodeloom.config import train_fields
+from nodeloom.config.train import models_with
 from nodeloom.errors import ConfigError
 from nodeloom.words import in_words
 
@@ -42,18 +43,18 @@ def test_every_option_is_tried_here():
 
 def test_every_key_of_training_has_an_option():
     names = {option.parameter for option in options_of_config()}
-    assert set(TrainConfig.model_fields) - {"resume"} <= names
+    assert set(train_fields()) - {"resume"} <= names
 
 
 @pytest.mark.parametrize("option", options_of_config(), ids=lambda option: option.flag)
 def test_the_value_of_an_option_arrives(option):
     given_options = {option.parameter: OTHER[option.parameter]}
-    if option.parameter == "order":
-        given_options["model"] = "line"
+    if option.path[0] == "train" and option.parameter not in ("model", "hub_threshold"):
+        given_options["model"] = models_with(option.parameter)[0]
     if option.parameter in ("momentum", "alpha", "epsilon", "beta1", "beta2"):
         given_options["optimizer"] = {"momentum": "Momentum", "alpha": "RMSprop"}.get(option.parameter, "Adam")
     config = config_of(given_options, EDGES)
-    changed, default = _value(config, option.path), _value(Config(), option.path)
+    changed, default = _value(config, option.path), option.field.default
     assert changed != default
     expected = OTHER[option.parameter]
     if isinstance(changed, (int, float)) and not isinstance(changed, bool):

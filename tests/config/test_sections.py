@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeloom.config import Config, OptimizerConfig, ResourceConfig, TrainConfig, check_training, validated
+from nodeloom.config import (
+    Config,
+    OptimizerConfig,
+    ResourceConfig,
+    TrainConfig,
+    check_training,
+    train_config,
+    validated,
+)
 from nodeloom.config.problems import allowed, key_paths
 from nodeloom.errors import ConfigError
 
@@ -116,8 +124,8 @@ def test_epsilon_has_the_default_of_its_optimizer():
 
 
 def test_names_ignore_case():
-    assert TrainConfig(model="Node2Vec").model == "node2vec"
-    assert TrainConfig(model="line").model == "LINE"
+    assert train_config(model="Node2Vec").model == "node2vec"
+    assert train_config(model="line").model == "LINE"
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0", "cuda:12"])
@@ -128,7 +136,7 @@ def test_names_of_devices(device):
 
 def test_sections_are_frozen():
     with pytest.raises(pydantic.ValidationError):
-        TrainConfig().num_epoch = 3
+        train_config().num_epoch = 3
 
 
 def test_threads_come_from_either_key():
@@ -164,7 +172,7 @@ def test_threads_come_from_either_key():
 def test_rules_between_keys(train, optimizer, resource, message):
     with pytest.raises(ConfigError, match=r"LINE\." + message):
         check_training(
-            train=TrainConfig(**train),
+            train=train_config(**train),
             optimizer=OptimizerConfig(**optimizer),
             resource=ResourceConfig(**resource),
             where="LINE",
@@ -172,14 +180,14 @@ def test_rules_between_keys(train, optimizer, resource, message):
 
 
 def test_rules_between_keys_hold_for_defaults_and_neighbours_of_the_bounds():
-    check_training(train=TrainConfig(), optimizer=OptimizerConfig(), resource=ResourceConfig())
-    check_training(train=TrainConfig(augmentation_step=5, random_walk_length=5))
-    check_training(train=TrainConfig(model="LINE", order="both"))
-    check_training(train=TrainConfig(deterministic=True), resource=ResourceConfig(num_thread=1))
+    check_training(train=train_config(), optimizer=OptimizerConfig(), resource=ResourceConfig())
+    check_training(train=train_config(augmentation_step=5, random_walk_length=5))
+    check_training(train=train_config(model="LINE", order="both"))
+    check_training(train=train_config(deterministic=True), resource=ResourceConfig(num_thread=1))
     for device in ("auto", "cpu"):
-        check_training(train=TrainConfig(deterministic=True), resource=ResourceConfig(device=device, gpus=[1]))
+        check_training(train=train_config(deterministic=True), resource=ResourceConfig(device=device, gpus=[1]))
     for device in ("cuda", "cuda:1"):
-        check_training(train=TrainConfig(), resource=ResourceConfig(device=device, gpus=[0, 1]))
+        check_training(train=train_config(), resource=ResourceConfig(device=device, gpus=[0, 1]))
     check_training(optimizer=OptimizerConfig(type="RMSprop", alpha=0.9, epsilon=1e-6))
 
 
@@ -211,9 +219,9 @@ def test_every_key_has_a_help_text_and_a_sentence_for_what_is_allowed():
     )
 )
 def test_a_section_survives_the_way_through_json(values):
-    section = TrainConfig(**values)
-    assert TrainConfig.model_validate_json(section.model_dump_json()) == section
-    assert TrainConfig.model_validate(section.model_dump()) == section
+    section = train_config(**values)
+    assert type(section).model_validate_json(section.model_dump_json()) == section
+    assert validated(TrainConfig, section.model_dump()) == section
 
 
 @pytest.mark.parametrize("key", ["memory_limit", "gpu_memory_limit"])

@@ -9,7 +9,7 @@ import pytest
 
 from gpu_runs import OnGpu, missing
 from nodeloom import Graph
-from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, TrainConfig
+from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, train_config, train_fields
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import Settings, make_plan
 from nodeloom.engine.training import train
@@ -28,13 +28,14 @@ def make_settings(*, optimizer="SGD", **values):
     optimizer = optimizer if isinstance(optimizer, dict) else {"type": optimizer}
     optimizer |= {key: values.pop(key) for key in ("lr", "weight_decay", "schedule") if key in values}
     sections = {}
-    for section in (TrainConfig, BuildConfig, ResourceConfig):
-        sections[section] = {key: values.pop(key) for key in list(values) if key in section.model_fields}
+    fields = {"train": train_fields(), "build": BuildConfig.model_fields, "resource": ResourceConfig.model_fields}
+    for section, known in fields.items():
+        sections[section] = {key: values.pop(key) for key in list(values) if key in known}
     assert not values
     return Settings(
-        train=TrainConfig(**sections[TrainConfig]),
-        build=BuildConfig(**sections[BuildConfig], optimizer=OptimizerConfig(**optimizer)),
-        resource=ResourceConfig(**sections[ResourceConfig]),
+        train=train_config(**sections["train"]),
+        build=BuildConfig(**sections["build"], optimizer=OptimizerConfig(**optimizer)),
+        resource=ResourceConfig(**sections["resource"]),
     )
 
 

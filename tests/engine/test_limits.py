@@ -9,7 +9,7 @@ import tracemalloc
 import pytest
 
 from nodeloom import DeepWalk, Graph
-from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig
+from nodeloom.config import BuildConfig, ResourceConfig, train_config
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
 from nodeloom.engine.modes import allocate, engine_of
@@ -25,7 +25,7 @@ def graph():
 
 def settings(*, num_partition="auto", dim=8, num_thread=1, **train):
     return Settings(
-        TrainConfig(**train),
+        train_config(**train),
         BuildConfig(num_partition=num_partition),
         ResourceConfig(dim=dim, num_thread=num_thread, device="cpu"),
     )

@@ -20,10 +20,10 @@ MODELS = [DeepWalk, LINE, Node2Vec]
 def test_defaults_are_the_same_everywhere(model):
     # One schema: a model made by hand is the model of an empty configuration.
     from nodeloom.cli.pipeline import parameters_of
-    from nodeloom.config import Config, TrainConfig
+    from nodeloom.config import Config, train_config
 
     name = {"DeepWalk": "DeepWalk", "LINE": "LINE", "Node2Vec": "node2vec"}[model.__name__]
-    defaults = parameters_of(Config(application="graph", train=TrainConfig(model=name)))
+    defaults = parameters_of(Config(application="graph", train=train_config(model=name)))
     for key, value in model().get_params().items():
         if key == "optimizer":
             assert value == defaults[key]["type"]

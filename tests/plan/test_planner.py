@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nodeloom import Graph
-from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig
+from nodeloom.config import BuildConfig, ResourceConfig, train_config, train_fields
 from nodeloom.errors import ConfigError, MemoryLimitError
 from nodeloom.plan import Settings
 from nodeloom.plan.machine import Machine, Worker
@@ -23,10 +23,10 @@ def graph():
 
 def settings_of(**values):
     sections = [
-        {key: value for key, value in values.items() if key in section.model_fields}
-        for section in (TrainConfig, BuildConfig, ResourceConfig)
+        {key: value for key, value in values.items() if key in known}
+        for known in (train_fields(), BuildConfig.model_fields, ResourceConfig.model_fields)
     ]
-    return Settings(TrainConfig(**sections[0]), BuildConfig(**sections[1]), ResourceConfig(**sections[2]))
+    return Settings(train_config(**sections[0]), BuildConfig(**sections[1]), ResourceConfig(**sections[2]))
 
 
 def cpus(num_worker=1, memory=GB, **values):

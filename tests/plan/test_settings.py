@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, TrainConfig
+from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, train_config, train_fields
+from nodeloom.config.train import KINDS, NodeTrain, SpectralTrain
 from nodeloom.engine import Settings
 from nodeloom.plan.settings import differences
 
@@ -62,14 +63,19 @@ OTHER = {
     ("resource", "table_dtype"): ("bf16", False),
     ("resource", "sampler"): ("host", False),
 }
-SECTIONS = {"train": TrainConfig, "build": BuildConfig, "resource": ResourceConfig}
+SECTIONS = {"build": BuildConfig, "resource": ResourceConfig}
 
 
-def built(changes=()):
-    values = {name: {} for name in SECTIONS}
+def keys_of(kind):
+    return {(name, key) for name, section in (SECTIONS | {"train": kind}).items() for key in section.model_fields}
+
+
+def built(changes=(), kind=NodeTrain):
+    values = {"train": {"model": kind.models[0]}, **{name: {} for name in SECTIONS}}
     for section, key in changes:
-        values[section][key] = OTHER[section, key][0]
-    return Settings(**{name: section(**values[name]) for name, section in SECTIONS.items()})
+        values[section][key] = kind.models[1] if key == "model" else OTHER[section, key][0]
+    sections = {name: section(**values[name]) for name, section in SECTIONS.items()}
+    return Settings(train=train_config(**values["train"]), **sections)
 
 
 def through_json(settings):
@@ -77,15 +83,24 @@ def through_json(settings):
 
 
 def test_every_key_is_judged_here():
-    assert set(OTHER) == {(name, key) for name, section in SECTIONS.items() for key in section.model_fields}
+    assert set(OTHER) == {("train", key) for key in train_fields()} | keys_of(NodeTrain)
 
 
-@given(changes=st.sets(st.sampled_from(sorted(OTHER))))
-def test_exactly_the_deciding_keys_are_told(changes):
-    found = differences(through_json(built()), through_json(built(changes)))
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data())
+def test_exactly_the_deciding_keys_are_told(kind, data):
+    changes = data.draw(st.sets(st.sampled_from(sorted(keys_of(kind)))))
+    found = differences(through_json(built(kind=kind)), through_json(built(changes, kind)))
     deciding = [f"{section}.{key}" for section, key in changes if OTHER[section, key][1]]
     assert sorted(line.split(" was ")[0] for line in found) == sorted(deciding)
-    assert differences(through_json(built(changes)), built(changes).to_dict()) == []
+    assert differences(through_json(built(changes, kind)), built(changes, kind).to_dict()) == []
+
+
+def test_keys_of_other_kinds_of_models_decide_nothing():
+    saved = through_json(built())
+    saved["train"] |= through_json(built([("train", "theta")], SpectralTrain))["train"] | saved["train"]
+    assert saved["train"]["theta"] == 0.75  # as older files have them
+    assert differences(saved, built().to_dict()) == []
 
 
 def test_the_message_shows_both_values():
@@ -105,7 +120,7 @@ def test_functions_are_told_apart_by_name():
         return 1.0
 
     first, again, second = (
-        Settings(TrainConfig(), BuildConfig(optimizer=OptimizerConfig(schedule=f)), ResourceConfig()).to_dict()
+        Settings(train_config(), BuildConfig(optimizer=OptimizerConfig(schedule=f)), ResourceConfig()).to_dict()
         for f in (one, one, two)
     )
     assert differences(first, again) == []

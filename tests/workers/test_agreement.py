@@ -7,7 +7,7 @@ from local_transport import together
 
 import nodeloom
 from nodeloom import Graph
-from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig
+from nodeloom.config import BuildConfig, ResourceConfig, train_config
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
 from nodeloom.engine.workers.agreement import of_sections
@@ -22,7 +22,7 @@ def graph():
 
 def settings(*, build=None, resource=None, **train):
     return Settings(
-        TrainConfig(num_epoch=20, **train),
+        train_config(num_epoch=20, **train),
         BuildConfig(**(build or {})),
         ResourceConfig(**{"dim": 8, "num_thread": 1, "device": "cpu", "num_worker": 2, **(resource or {})}),
     )

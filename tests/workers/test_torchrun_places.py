@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig, check_training
+from nodeloom.config import BuildConfig, ResourceConfig, check_training, train_config
 from nodeloom.engine.machine import num_threads
 from nodeloom.errors import ConfigError
 from nodeloom.kernels.cpu.parallel import available_threads
@@ -24,7 +24,7 @@ def second_of_four(monkeypatch):
 
 
 def settings(**resource):
-    return Settings(TrainConfig(), BuildConfig(), ResourceConfig(**resource))
+    return Settings(train_config(), BuildConfig(), ResourceConfig(**resource))
 
 
 def test_alone(monkeypatch):
@@ -63,8 +63,8 @@ def test_threads_are_shared_by_the_workers_of_a_host(monkeypatch):
 )
 def test_what_workers_cannot_do(train, message):
     with pytest.raises(ConfigError, match=message):
-        check_training(train=TrainConfig(**train), resource=ResourceConfig(num_worker=2, device="cpu"))
-    check_training(train=TrainConfig(**train), resource=ResourceConfig(num_worker=1))
+        check_training(train=train_config(**train), resource=ResourceConfig(num_worker=2, device="cpu"))
+    check_training(train=train_config(**train), resource=ResourceConfig(num_worker=1))
 
 
 def test_a_training_may_go_on_with_another_number():

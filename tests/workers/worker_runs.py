@@ -11,7 +11,7 @@ import pytest
 from local_transport import together
 from sklearn.linear_model import LogisticRegression
 
-from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, TrainConfig
+from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, train_config, train_fields
 from nodeloom.engine import Settings, make_plan
 from nodeloom.engine.grid import GridEngine
 from nodeloom.engine.modes import allocate, engine_of
@@ -155,11 +155,11 @@ def settings_of(*, optimizer="SGD", **values):
     values = {"dim": 32, "num_epoch": 100, "device": "cpu", "num_thread": 1, **values}
     optimizer = {"type": optimizer, **{key: values.pop(key) for key in ("lr",) if key in values}}
     sections = [
-        {key: value for key, value in values.items() if key in section.model_fields}
-        for section in (TrainConfig, BuildConfig, ResourceConfig)
+        {key: value for key, value in values.items() if key in known}
+        for known in (train_fields(), BuildConfig.model_fields, ResourceConfig.model_fields)
     ]
     return Settings(
-        train=TrainConfig(**sections[0]),
+        train=train_config(**sections[0]),
         build=BuildConfig(**sections[1], optimizer=OptimizerConfig(**optimizer)),
         resource=ResourceConfig(**sections[2]),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nodeloom.config import Config
-from nodeloom.config.train import SPECTRAL
+from nodeloom.config.train import SpectralTrain
 from nodeloom.io.export import SUFFIXES
 from nodeloom.log import logger
 
@@ -23,7 +23,7 @@ def is_automatic(config: Config) -> bool:
 
 def checkpoint_path(config: Config) -> Path | None:
     """Return where checkpoints go: the file that was named, else one beside the result, or None for nowhere."""
-    if config.train.model in SPECTRAL:  # computed in seconds: there is nothing to go on from
+    if isinstance(config.train, SpectralTrain):  # computed in seconds: there is nothing to go on from
         return None
     if not is_automatic(config):
         return None if config.save.checkpoint == "none" else Path(config.save.checkpoint)

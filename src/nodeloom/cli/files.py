@@ -67,7 +67,12 @@ def register(app: typer.Typer) -> None:
                 "Baselines",
                 ("name", "model", "graph", "epochs", "step"),
                 [
-                    (name, c.train.model, " ".join(c.graph.file_name), c.train.num_epoch, c.train.augmentation_step)
+                    (
+                        name,
+                        c.train.model,
+                        " ".join(c.graph.file_name),
+                        *(getattr(c.train, key, "") for key in ("num_epoch", "augmentation_step")),
+                    )
                     for name, c in configs
                 ],
             ),

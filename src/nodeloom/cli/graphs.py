@@ -165,10 +165,11 @@ def _in_words(key: str, value: Any) -> Any:
         return value
     plain = _flat(value)
     if key == "config":
-        from nodeloom.config import BuildConfig, ResourceConfig, TrainConfig
+        from nodeloom.config import BuildConfig, ResourceConfig, train_fields
 
-        sections = {"resource": ResourceConfig, "build": BuildConfig, "train": TrainConfig}
+        sections = {"resource": ResourceConfig, "build": BuildConfig}
         usual = _flat({name: section().model_dump(mode="json") for name, section in sections.items()})
+        usual |= {f"train.{key}": field.default for key, field in train_fields().items()}
         plain = {
             name: item
             for name, item in plain.items()

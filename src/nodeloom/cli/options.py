@@ -13,7 +13,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from nodeloom.cli.completion import of_field
-from nodeloom.config import Config, config_from_dict
+from nodeloom.config import Config, config_from_dict, train_fields
 from nodeloom.config.notices import WITHOUT_EFFECT
 from nodeloom.config.problems import allowed_in, literals, with_settings
 from nodeloom.config.yaml_tree import COMMAND_LINE, scalar
@@ -86,7 +86,9 @@ def options_of_config() -> tuple[Option, ...]:
     """Return an option for every key that can be given on the command line."""
     found = []
     for section in _SECTIONS:
-        for path, inner in _fields(Config.model_fields[section].annotation, (section,)):
+        annotation: Any = Config.model_fields[section].annotation
+        keys = train_fields() if section == "train" else annotation.model_fields
+        for path, inner in _fields(keys, (section,)):
             if path not in _LEFT_OUT:
                 name = _RENAMED.get(path, path[-1])
                 panel = _PANELS_OF_KEYS.get(name) or _PANELS.get(section, RESTART)
@@ -96,12 +98,13 @@ def options_of_config() -> tuple[Option, ...]:
     )
 
 
-def _fields(model: Any, prefix: Path) -> list[tuple[Path, FieldInfo]]:
+def _fields(keys: Mapping[str, FieldInfo], prefix: Path) -> list[tuple[Path, FieldInfo]]:
     found: list[tuple[Path, FieldInfo]] = []
-    for name, field in model.model_fields.items():
+    for name, field in keys.items():
         path = (*prefix, name)
-        if hasattr(field.annotation, "model_fields"):
-            found += _fields(field.annotation, path)
+        annotation: Any = field.annotation
+        if hasattr(annotation, "model_fields"):
+            found += _fields(annotation.model_fields, path)
         else:
             found.append((path, field))
     return found

@@ -22,7 +22,7 @@ from nodeloom.cli.workers import own_tasks, share_graph, together
 from nodeloom.config import Config, LinkPrediction
 from nodeloom.config.notices import OF_GPUS, notices
 from nodeloom.config.optimizer import OWN_KEYS
-from nodeloom.config.train import SPECTRAL
+from nodeloom.config.train import NodeTrain, SpectralTrain
 from nodeloom.errors import (
     ConfigError,
     DataError,
@@ -190,15 +190,9 @@ def hold_out(run: Run, task: LinkPrediction, session: Session) -> Pairs:
 
 def estimator_of(config: Config) -> Any:
     """Return the unfitted estimator that a configuration describes."""
-    import nodeloom
+    from nodeloom.estimators.saved import MODELS
 
-    kind: Any = {
-        "DeepWalk": nodeloom.DeepWalk,
-        "LINE": nodeloom.LINE,
-        "node2vec": nodeloom.Node2Vec,
-        "propagation": nodeloom.Propagation,
-        "ProNE": nodeloom.ProNE,
-    }[config.train.model]
+    kind: Any = MODELS[config.train.model]
     accepted = set(inspect.signature(kind.__init__).parameters) | set(kind().get_params())
     return kind(**{key: value for key, value in parameters_of(config).items() if key in accepted})
 
@@ -237,7 +231,7 @@ def alternative(config: Config, graph: Graph) -> tuple[str, float | None]:
         "num_thread": config.resource.threads,
         "device": config.resource.device,
     }
-    if config.train.model in SPECTRAL:
+    if isinstance(config.train, SpectralTrain):
         plan = nodeloom.DeepWalk(**machine).plan(graph, compiled_only=True)
         return f"DeepWalk, {plan.num_epoch:,} epochs, for the best scores of edges", plan.seconds
     return "--fast (propagation), to have vectors sooner", nodeloom.Propagation(**machine).plan(graph).seconds
@@ -258,7 +252,8 @@ def train(run: Run, session: Session, *, compare: bool = False, transport: Trans
                 ("instead", f"{other}: {'not measured yet' if seconds is None else 'about ' + duration(seconds)}")
             )
     session.show(facts("Plan", rows))
-    lines = None if config.train.log_frequency == "auto" else config.train.log_frequency * config.build.batch_size
+    every = config.train.log_frequency if isinstance(config.train, NodeTrain) else "auto"
+    lines = None if every == "auto" else every * config.build.batch_size
     progress = callback(session, lines)
     run.model = model.fit(
         run.train_graph,

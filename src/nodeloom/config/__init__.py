@@ -15,7 +15,7 @@ from nodeloom.config.optimizer import OptimizerConfig
 from nodeloom.config.problems import validated
 from nodeloom.config.relations import check_training
 from nodeloom.config.resource import ResourceConfig
-from nodeloom.config.train import TrainConfig
+from nodeloom.config.train import NodeTrain, SpectralTrain, TrainConfig, train_config, train_fields
 from nodeloom.config.tree import Config
 
 __all__ = [
@@ -27,12 +27,16 @@ __all__ = [
     "LinkPrediction",
     "LoadConfig",
     "NodeClassification",
+    "NodeTrain",
     "OptimizerConfig",
     "ResourceConfig",
     "SaveConfig",
+    "SpectralTrain",
     "TrainConfig",
     "check_training",
     "config_from_dict",
     "load_config",
+    "train_config",
+    "train_fields",
     "validated",
 ]

@@ -1,7 +1,5 @@
 """Section ``build``: the optimizer and how samples are cut into pieces."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

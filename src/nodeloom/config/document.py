@@ -20,7 +20,7 @@ from nodeloom.config.notices import WITHOUT_EFFECT
 from nodeloom.config.optimizer import OptimizerConfig
 from nodeloom.config.problems import allowed_in
 from nodeloom.config.resource import ResourceConfig
-from nodeloom.config.train import TrainConfig
+from nodeloom.config.train import KINDS, TrainSection
 
 BEGIN, END = "<!-- keys: begin -->", "<!-- keys: end -->"
 
@@ -31,7 +31,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "build": BuildConfig,
     "build.optimizer": OptimizerConfig,
     "load": LoadConfig,
-    "train": TrainConfig,
+    "train": KINDS[0],
+    **{f"train, model: {', '.join(kind.models)}": kind for kind in KINDS},
     "evaluate, task: node classification": NodeClassification,
     "evaluate, task: link prediction": LinkPrediction,
     "save": SaveConfig,
@@ -46,7 +47,9 @@ def tables() -> str:
         for key, field in section.model_fields.items():
             if key == "task" or isinstance(field.default, BaseModel):
                 continue
-            mark = "¹" if (title, key) in WITHOUT_EFFECT else ""
+            if issubclass(section, TrainSection) and (title == "train") != (key in TrainSection.model_fields):
+                continue  # keys of all models have a table of their own
+            mark = "¹" if (title.partition(",")[0], key) in WITHOUT_EFFECT else ""
             cells = (
                 f"`{key}`{mark}",
                 _default(field),

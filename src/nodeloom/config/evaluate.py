@@ -1,7 +1,5 @@
 """Section ``evaluate``: the tasks on which the vectors are judged."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator

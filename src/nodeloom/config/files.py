@@ -1,7 +1,5 @@
 """Sections ``load`` and ``save``: model files."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

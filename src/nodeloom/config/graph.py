@@ -1,7 +1,5 @@
 """Sections ``format`` and ``graph``: how the edge file is written and what graph to make of it."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator

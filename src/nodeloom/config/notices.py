@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nodeloom.config.section import Section
-from nodeloom.config.train import TrainConfig
+from nodeloom.config.train import TrainSection, models_with
 from nodeloom.config.tree import Config
 from nodeloom.words import in_words, setting
 
@@ -20,30 +20,6 @@ OF_GPUS = ("gpus", "gpu_memory_limit", "table_dtype", "sampler")
 """Keys of the section ``resource`` that act when training on a GPU only."""
 
 
-_PAIRS = ("DeepWalk", "LINE", "node2vec")
-_PROPAGATION = ("propagation",)
-_PRONE = ("ProNE",)
-OF_MODELS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(
-        (
-            "num_epoch", "augmentation_step", "random_walk_length", "negative_weight", "num_shared_negative",
-            "positive_reuse", "log_frequency",
-        ),
-        _PAIRS,
-    ),
-    "negative_sample_exponent": (*_PAIRS, *_PRONE),
-    **dict.fromkeys(
-        (
-            "num_iteration", "tolerance", "degree_exponent", "residual", "whiten", "direction", "num_scale",
-        ),
-        _PROPAGATION,
-    ),
-    "row_length": (*_PROPAGATION, *_PRONE),
-    **dict.fromkeys(("theta", "mu", "num_term"), _PRONE),
-}  # fmt: skip
-"""Keys of the section ``train`` that act with some models only."""
-
-
 def notices(config: Config) -> list[str]:
     """Return one sentence for each key that was set to other than its default but has no effect, in the words of the interface at hand.
 
@@ -56,12 +32,13 @@ def notices(config: Config) -> list[str]:
     found += _of_gpus(config)
     train = config.train
     found += of_removed(train)
+    idle = [key for key in type(train).model_fields if train.model not in models_with(key) and _changed(train, key)]
     found += [
         f"{setting(f'train.{key}')} has no effect: the model is {train.model}."
-        for key in type(train).model_fields
-        if key in OF_MODELS and train.model not in OF_MODELS[key] and _changed(train, key)
+        for key in (*idle, *train.foreign)
+        if key not in ("p", "q") and ("train", key) not in WITHOUT_EFFECT
     ]
-    if train.model != "node2vec" and (train.p, train.q) != (1.0, 1.0):
+    if {"p", "q"} & {*idle, *train.foreign}:
         found.append(
             f"{setting('train.p')} and {setting('train.q')} have no effect: "
             f"only node2vec walks are steered, and the model is {train.model}."
@@ -74,9 +51,10 @@ def notices(config: Config) -> list[str]:
     return [in_words(sentence) for sentence in found]
 
 
-def of_removed(train: TrainConfig) -> list[str]:
+def of_removed(train: TrainSection) -> list[str]:
     """Return a sentence if a key is set that acted in the version before: those who set it know what it did."""
-    if train.hub_threshold in ("auto", 0):
+    threshold = train.foreign.get("hub_threshold", getattr(train, "hub_threshold", "auto"))
+    if threshold in ("auto", 0):
         return []
     reason = WITHOUT_EFFECT["train", "hub_threshold"]
     return [
@@ -86,6 +64,8 @@ def of_removed(train: TrainConfig) -> list[str]:
 
 def _changed(group: Section, key: str) -> bool:
     """Tell whether a key was set to other than its default."""
+    if isinstance(group, TrainSection) and key in group.foreign:
+        return True
     return key in group.model_fields_set and getattr(group, key) != type(group).model_fields[key].default
 
 

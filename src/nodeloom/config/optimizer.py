@@ -1,7 +1,5 @@
 """Section ``build.optimizer``: how a gradient moves a vector."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 

@@ -7,12 +7,13 @@ import re
 import types
 import typing
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, overload
 
 import annotated_types
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from nodeloom.config.train import TrainSection
 from nodeloom.config.tree import Config
 from nodeloom.errors import ConfigError, describe
 from nodeloom.keywords import near_miss
@@ -91,7 +92,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in typing.get_args(annotation) for model in _models(part)]
 
 
-def _descend(model: type[BaseModel], loc: Path) -> tuple[Path, type[BaseModel], FieldInfo | None]:
+def _descend(model: Any, loc: Path) -> tuple[Path, type[BaseModel], FieldInfo | None]:
     """Follow the location of an error down the sections.
 
     Returns
@@ -104,7 +105,7 @@ def _descend(model: type[BaseModel], loc: Path) -> tuple[Path, type[BaseModel], 
         Its field; None for an unknown key.
     """
     path: list[str | int] = []
-    owner, field, inner = model, None, [model]
+    owner, field, inner = model, None, _models(model)
     for position, part in enumerate(loc):
         hit = next((m for m in inner if isinstance(part, str) and part in m.model_fields), None)
         if hit is not None:
@@ -114,7 +115,10 @@ def _descend(model: type[BaseModel], loc: Path) -> tuple[Path, type[BaseModel], 
         elif isinstance(part, int):
             path.append(part)
         elif any(part == _tag(m) for m in inner):
-            inner = [m for m in inner if part == _tag(m)]
+            # A key of another kind of models is known to the sections beside the one that was meant.
+            inner = sorted(
+                (m for m in inner if part == _tag(m) or issubclass(m, TrainSection)), key=lambda m: part != _tag(m)
+            )
         elif position == len(loc) - 1 and inner:
             path.append(part)
             return tuple(path), inner[0], None
@@ -122,11 +126,12 @@ def _descend(model: type[BaseModel], loc: Path) -> tuple[Path, type[BaseModel], 
 
 
 def _tag(model: type[BaseModel]) -> object:
+    """Return the label of a member of a union of sections, in locations of errors."""
     field = model.model_fields.get("task")
-    return typing.get_args(field.annotation)[0] if field else None
+    return typing.get_args(field.annotation)[0] if field else model.__name__
 
 
-def sentences(error: ValidationError, model: type[BaseModel], where: Callable[[Path], str]) -> list[str]:
+def sentences(error: ValidationError, model: Any, where: Callable[[Path], str]) -> list[str]:
     """Say each problem of `error` once.
 
     Parameters
@@ -134,7 +139,7 @@ def sentences(error: ValidationError, model: type[BaseModel], where: Callable[[P
     error : ValidationError
         What pydantic found.
     model : type
-        The section that was validated.
+        The section that was validated, or a union of such.
     where : callable
         Gives the place of a key path, for example ``run.yaml:12: train.num_epoch``.
 
@@ -209,7 +214,7 @@ def literals(annotation: Any) -> list[str]:
     return [value for part in typing.get_args(annotation) for value in literals(part)]
 
 
-def unknown_key(where: str, key: str, root: type[BaseModel], owner: type[BaseModel]) -> str:
+def unknown_key(where: str, key: str, root: Any, owner: type[BaseModel]) -> str:
     """Say that `key` is unknown in the section `owner`, and what was probably meant."""
     known = list(owner.model_fields)
     close = near_miss(key, known)
@@ -223,25 +228,35 @@ def unknown_key(where: str, key: str, root: type[BaseModel], owner: type[BaseMod
     return f"{where}: unknown key. {hint}{'. ' if homes else ' ' if hint else ''}Allowed here: {', '.join(known)}."
 
 
-def key_paths(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:
-    """Yield the path of every key below `model`."""
-    for name, field in model.model_fields.items():
-        path = (*prefix, name)
-        inner = _models(field.annotation)
-        if inner:
-            for part in inner:
-                yield from key_paths(part, path)
-        elif prefix:
-            yield path
+def key_paths(model: Any, prefix: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:
+    """Yield the path of every key below a section, or below a union of sections, once."""
+    found: dict[tuple[str, ...], None] = {}
+    for section in _models(model):
+        for name, field in section.model_fields.items():
+            path = (*prefix, name)
+            if _models(field.annotation):
+                found |= dict.fromkeys(key_paths(field.annotation, path))
+            elif prefix:
+                found[path] = None
+    return found
 
 
-def validated(model: type[Model], values: object, where: str = "") -> Model:
+@functools.cache
+def _adapter(model: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(model)
+
+
+@overload
+def validated(model: type[Model], values: object, where: str = "") -> Model: ...
+@overload
+def validated(model: Any, values: object, where: str = "") -> Any: ...
+def validated(model: Any, values: object, where: str = "") -> Any:
     """Build a section from raw values.
 
     Parameters
     ----------
     model : type
-        Section, for example ``TrainConfig``.
+        Section, for example ``BuildConfig``, or a union of sections, as ``TrainConfig`` is.
     values : mapping, str or number
         What the user gave.
     where : str
@@ -253,7 +268,7 @@ def validated(model: type[Model], values: object, where: str = "") -> Model:
         Names every parameter that is not allowed, what is, and what was given.
     """
     try:
-        return model.model_validate(values)
+        return _adapter(model).validate_python(values)
     except ValidationError as error:
         lines = sentences(error, model, lambda path: ".".join(part for part in (where, join(path)) if part))
         raise ConfigError("\n".join(lines)) from None

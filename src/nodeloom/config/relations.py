@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nodeloom.config.optimizer import OWN_KEYS, OptimizerConfig
 from nodeloom.config.resource import ResourceConfig
-from nodeloom.config.train import SPECTRAL, TrainConfig
+from nodeloom.config.train import NodeTrain, SpectralTrain, TrainSection
 from nodeloom.errors import ConfigError, describe
 from nodeloom.words import setting
 
@@ -32,16 +32,18 @@ class Problem(NamedTuple):
 
 def of_training(
     *,
-    train: TrainConfig | None = None,
+    train: TrainSection | None = None,
     optimizer: OptimizerConfig | None = None,
     resource: ResourceConfig | None = None,
 ) -> Iterator[Problem]:
     """Yield the broken rules among the parameters of an estimator."""
+    if isinstance(train, NodeTrain):
+        yield from _of_walks(train)
     if train is not None:
-        yield from _of_train(train)
+        yield from _of_order(train)
     if optimizer is not None:
         yield from _of_optimizer(optimizer)
-    alone = train is not None and train.deterministic and train.model not in SPECTRAL
+    alone = isinstance(train, NodeTrain) and train.deterministic
     if alone and resource is not None and resource.threads not in ("auto", 1):
         yield Problem(
             ("resource", "num_thread"),
@@ -55,11 +57,11 @@ def of_training(
         yield from of_workers(train, resource.num_worker)
 
 
-def of_workers(train: TrainConfig, num_worker: int) -> Iterator[Problem]:
+def of_workers(train: TrainSection, num_worker: int) -> Iterator[Problem]:
     """Yield what several workers cannot do yet."""
     if num_worker == 1:
         return
-    if train.model in SPECTRAL:
+    if isinstance(train, SpectralTrain):
         yield Problem(
             ("resource", "num_worker"),
             f"1, since {setting('train.model')} is {train.model}",
@@ -86,7 +88,7 @@ def _of_device(resource: ResourceConfig, *, deterministic: bool) -> Iterator[Pro
         )
 
 
-def _of_train(train: TrainConfig) -> Iterator[Problem]:
+def _of_walks(train: NodeTrain) -> Iterator[Problem]:
     step, length = train.augmentation_step, train.random_walk_length
     if step != "auto" and length != "auto" and step > length:
         yield Problem(
@@ -96,11 +98,15 @@ def _of_train(train: TrainConfig) -> Iterator[Problem]:
             "No two nodes of a walk are further apart than it is long. "
             f"Raise {setting('train.random_walk_length')} or lower {setting('train.augmentation_step')}.",
         )
-    if train.order != 2 and train.model != "LINE":
+
+
+def _of_order(train: TrainSection) -> Iterator[Problem]:
+    order = train.order if isinstance(train, NodeTrain) else train.foreign.get("order", 2)
+    if order != 2 and train.model != "LINE":
         yield Problem(
             ("train", "order"),
             f"2, since {setting('train.model')} is {train.model}",
-            train.order,
+            order,
             "Only LINE has other orders.",
         )
 
@@ -129,7 +135,7 @@ def of_config(config: Config) -> Iterator[Problem]:
             f"Give {setting('save.checkpoint')}, {setting('save.file_name')} or {setting('load.file_name')}, or leave "
             f"{setting('train.resume')} out.",
         )
-    if config.train.model in SPECTRAL:
+    if isinstance(config.train, SpectralTrain):
         yield from _of_spectral(config)
     for index, task in enumerate(config.evaluate):
         path = ("evaluate", index)
@@ -200,7 +206,7 @@ def _of_link_prediction(task: LinkPrediction, path: tuple[str | int, ...]) -> It
 
 def check_training(
     *,
-    train: TrainConfig | None = None,
+    train: TrainSection | None = None,
     optimizer: OptimizerConfig | None = None,
     resource: ResourceConfig | None = None,
     where: str = "",

@@ -1,7 +1,5 @@
 """Section ``resource``: what the machine may give."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 from typing import Annotated, Literal

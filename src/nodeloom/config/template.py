@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from nodeloom.config.evaluate import LinkPrediction, NodeClassification
 from nodeloom.config.notices import WITHOUT_EFFECT
 from nodeloom.config.problems import allowed_in
+from nodeloom.config.train import KINDS
 from nodeloom.config.tree import LATER_APPLICATIONS, Config
 from nodeloom.errors import ConfigError, describe
 
@@ -43,6 +44,8 @@ def template(application: str = "graph") -> str:
             continue
         lines += ["", f"# {field.description}", f"{name}:"]
         lines += _keys(field.default, name, "  ")
+        if name == "train":
+            lines += _other_models(type(field.default))
     lines += ["", "# Comment this section out if not needed.", "evaluate:"]
     for task in (NodeClassification, LinkPrediction):
         lines += _task(task)
@@ -64,6 +67,19 @@ def _keys(section: BaseModel, name: str, indent: str) -> list[str]:
             lines.append(f"{indent}# {key}: {_text(field.default)}")
         else:
             lines.append(f"{indent}{key}: {_EXAMPLES.get((name, key), _text(field.default))}".rstrip())
+    return lines
+
+
+def _other_models(shown: type[BaseModel]) -> list[str]:
+    """Return the keys of models of other kinds, commented out."""
+    lines = []
+    for kind in KINDS:
+        own = [key for key in kind.model_fields if key not in shown.model_fields]
+        if own:
+            lines.append(f"  # Keys of the models {', '.join(kind.models)}:")
+        for key in own:
+            lines += _comment(kind.model_fields[key], "  ")
+            lines.append(f"  # {key}: {_text(kind.model_fields[key].default)}")
     return lines
 
 

@@ -1,27 +1,88 @@
-"""Section ``train``: the model and its training."""
+"""Section ``train``: the model and its training; a union by model, since models of another kind have other keys.
 
-from __future__ import annotations
+A model comes in as a name in :data:`ModelName` and in ``models`` of the class with its keys, a kind of models as a class in
+:data:`TrainConfig`. From these classes come the options of the command line, the tables of the documentation, the template, and which key
+acts with which model (:func:`models_with`).
+"""
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from copy import copy
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Discriminator, Field, PrivateAttr, Tag, model_validator
+from pydantic.fields import FieldInfo
 
 from nodeloom.config.section import Integer, Number, Section, ignoring_case, refuse_bool
 
 ModelName = Literal["DeepWalk", "LINE", "node2vec", "propagation", "ProNE"]
-SPECTRAL = ("propagation", "ProNE")
-"""Models that are computed from the whole graph, and not trained on pairs."""
+Model = Annotated[ModelName, ignoring_case(*get_args(ModelName))]
+_MODEL = (
+    "DeepWalk: nodes near each other on random walks are pairs. LINE: the same pairs, neighbours alone "
+    "with augmentation_step 1, and first order on request. node2vec: walks steered by p and q. propagation: random "
+    "vectors averaged over neighbours and whitened, in seconds. ProNE: edges factorized and filtered."
+)
 
 
-class TrainConfig(Section):
-    """What is learned from which pairs, and for how long."""
+class TrainSection(Section):
+    """What is learned, and from which seed: the keys of all models.
 
-    model: Annotated[ModelName, ignoring_case("DeepWalk", "LINE", "node2vec", "propagation", "ProNE")] = Field(
-        "DeepWalk",
-        description="DeepWalk: nodes near each other on random walks are pairs. LINE: the same pairs, neighbours alone "
-        "with augmentation_step 1, and first order on request. node2vec: walks steered by p and q. propagation: random "
-        "vectors averaged over neighbours and whitened, in seconds. ProNE: edges factorized and filtered.",
+    A key of models of another kind has no effect, and a notice says so; its value must be one that they allow.
+    """
+
+    models: ClassVar[tuple[str, ...]] = ()
+    """The models that have these keys."""
+    only_with: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """Keys that act with some of these models alone."""
+
+    _foreign: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    model: Model
+    seed: Annotated[Integer, Field(ge=0, lt=2**63)] = Field(
+        0, description="Seed of all random numbers. The same seed gives the same walks with any number of threads."
     )
+    deterministic: bool = Field(
+        False,
+        description="Train on the CPU with one thread, so that the same seed gives the same vectors to the last bit. "
+        "Otherwise threads update in whichever order they come.",
+    )
+    resume: bool = Field(
+        False,
+        description="Go on where the checkpoint (save.checkpoint, else load.file_name) stopped instead of starting "
+        "anew.",
+    )
+
+    @property
+    def foreign(self) -> dict[str, Any]:
+        """The keys that were given though no model of this kind has them, with values that are not their default."""
+        return self._foreign
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _take_foreign(cls, values: Any, handler: Callable[[Any], Any]) -> Any:
+        """Check keys of models of another kind by the class that has them, and keep them apart."""
+        if not isinstance(values, dict):
+            return handler(values)
+        homes = {key: home for key in values if key not in cls.model_fields and (home := _home(key))}
+        foreign = {}
+        for key, home in homes.items():
+            value = getattr(home.model_validate({"model": home.models[0], key: values[key]}), key)
+            if value != home.model_fields[key].default:
+                foreign[key] = value
+        section = handler({key: value for key, value in values.items() if key not in homes})
+        if section.model not in cls.models:
+            raise ValueError(f"one of {', '.join(cls.models)}")
+        section._foreign = foreign
+        return section
+
+
+class NodeTrain(TrainSection):
+    """Keys of models that are trained on pairs of nodes from random walks."""
+
+    models = ("DeepWalk", "LINE", "node2vec")
+    only_with: ClassVar[dict[str, tuple[str, ...]]] = {"p": ("node2vec",), "q": ("node2vec",), "order": ("LINE",)}
+
+    model: Model = Field("DeepWalk", description=_MODEL)
     num_epoch: Annotated[Integer, Field(ge=1, le=10**9)] | Literal["auto"] = Field(
         "auto",
         description="Passes over the edges: one epoch is as many positive pairs as the graph has edges. auto: 2000, on sparse "
@@ -46,6 +107,47 @@ class TrainConfig(Section):
         description="LINE: 1 puts neighbours near each other, 2 nodes with the same neighbours, both joins the two "
         "halves.",
     )
+    negative_weight: Annotated[Number, Field(gt=0, le=10**6)] = Field(
+        5.0, description="Weight of the negatives against the positive pair. Above 10 training may get unsteady."
+    )
+    negative_sample_exponent: Annotated[Number, Field(ge=-10, le=10)] = Field(
+        0.75, description="Nodes are drawn as negatives in proportion to their degree to this power; 0 is evenly."
+    )
+    num_shared_negative: Annotated[Integer, Field(ge=1, le=1024)] | Literal["auto"] = Field(
+        "auto", description="Negatives drawn once for all pairs of a walk tile. More is slower and hardly better."
+    )
+    hub_threshold: Annotated[Number, Field(ge=0)] | Literal["auto"] = Field(
+        "auto",
+        description="Nodes visited more often than this share of all visits counted for less. It has no effect any more, and goes with the "
+        "next version.",
+    )
+    positive_reuse: Annotated[Integer, Field(ge=1, le=1000)] = Field(
+        1, description="How often a sampled pair is trained, each time with new negatives, before new ones are drawn."
+    )
+    log_frequency: Annotated[Integer, Field(ge=1, le=10**12)] | Literal["auto"] = Field(
+        "auto", description="Log every so many batches of build.batch_size pairs. auto: every few seconds."
+    )
+    random_walk_batch_size: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="GraphVite's walks per sampler batch. No effect: walks are not held back in batches here."
+    )
+    shuffle_base: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="GraphVite's stride for spreading the pairs of a walk. No effect: a walk is trained whole."
+    )
+
+
+class SpectralTrain(TrainSection):
+    """Keys of models that are computed from the whole graph, and not trained on pairs."""
+
+    models = ("propagation", "ProNE")
+    only_with: ClassVar[dict[str, tuple[str, ...]]] = {
+        **dict.fromkeys(
+            ("num_iteration", "tolerance", "degree_exponent", "residual", "whiten", "direction", "num_scale"),
+            ("propagation",),
+        ),
+        **dict.fromkeys(("theta", "mu", "num_term", "negative_sample_exponent"), ("ProNE",)),
+    }
+
+    model: Model = Field("propagation", description=_MODEL)
     num_iteration: Annotated[Integer, Field(ge=1, le=100_000)] | Literal["auto"] = Field(
         "auto",
         description="propagation: steps, each over all edges. auto: up to 30 on dense graphs, 40 at five edges per node, 80 at 2.5, until "
@@ -93,42 +195,61 @@ class TrainConfig(Section):
     num_term: Annotated[Integer, Field(ge=2, le=10_000)] = Field(
         10, description="ProNE: terms of the filter, each two passes over the edges."
     )
-    negative_weight: Annotated[Number, Field(gt=0, le=10**6)] = Field(
-        5.0, description="Weight of the negatives against the positive pair. Above 10 training may get unsteady."
-    )
     negative_sample_exponent: Annotated[Number, Field(ge=-10, le=10)] = Field(
         0.75, description="Nodes are drawn as negatives in proportion to their degree to this power; 0 is evenly."
     )
-    num_shared_negative: Annotated[Integer, Field(ge=1, le=1024)] | Literal["auto"] = Field(
-        "auto", description="Negatives drawn once for all pairs of a walk tile. More is slower and hardly better."
-    )
-    hub_threshold: Annotated[Number, Field(ge=0)] | Literal["auto"] = Field(
-        "auto",
-        description="Nodes visited more often than this share of all visits counted for less. It has no effect any more, and goes with the "
-        "next version.",
-    )
-    positive_reuse: Annotated[Integer, Field(ge=1, le=1000)] = Field(
-        1, description="How often a sampled pair is trained, each time with new negatives, before new ones are drawn."
-    )
-    seed: Annotated[Integer, Field(ge=0, lt=2**63)] = Field(
-        0, description="Seed of all random numbers. The same seed gives the same walks with any number of threads."
-    )
-    deterministic: bool = Field(
-        False,
-        description="Train on the CPU with one thread, so that the same seed gives the same vectors to the last bit. "
-        "Otherwise threads update in whichever order they come.",
-    )
-    resume: bool = Field(
-        False,
-        description="Go on where the checkpoint (save.checkpoint, else load.file_name) stopped instead of starting "
-        "anew.",
-    )
-    log_frequency: Annotated[Integer, Field(ge=1, le=10**12)] | Literal["auto"] = Field(
-        "auto", description="Log every so many batches of build.batch_size pairs. auto: every few seconds."
-    )
-    random_walk_batch_size: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
-        "auto", description="GraphVite's walks per sampler batch. No effect: walks are not held back in batches here."
-    )
-    shuffle_base: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
-        "auto", description="GraphVite's stride for spreading the pairs of a walk. No effect: a walk is trained whole."
+
+
+KINDS: tuple[type[TrainSection], ...] = (NodeTrain, SpectralTrain)
+"""One class for each kind of models; the first has the model that is meant where none is given."""
+
+
+def kind_of(model: object) -> type[TrainSection]:
+    """Return the class with the keys of a model, in any spelling of case; of a name that is none the first, which refuses it."""
+    name = model.lower() if isinstance(model, str) else ""
+    return next((kind for kind in KINDS if name in map(str.lower, kind.models)), KINDS[0])
+
+
+def _tag(values: Any) -> str:
+    return kind_of(values.get("model") if isinstance(values, dict) else getattr(values, "model", None)).__name__
+
+
+TrainConfig = Annotated[
+    Annotated[NodeTrain, Tag("NodeTrain")] | Annotated[SpectralTrain, Tag("SpectralTrain")], Discriminator(_tag)
+]
+"""The section ``train``."""
+
+
+def train_config(**values: Any) -> Any:
+    """Return the section of the model that `values` name: keys of ``train``."""
+    return kind_of(values.get("model"))(**values)
+
+
+@cache
+def _home(key: str) -> type[TrainSection] | None:
+    """Return the first class that has a key."""
+    return next((kind for kind in KINDS if key in kind.model_fields), None)
+
+
+def train_fields() -> dict[str, FieldInfo]:
+    """Return the keys of all models; of a key that several kinds of models have, the field of the first with what each says of it."""
+    found: dict[str, FieldInfo] = {}
+    said: dict[str, dict[str, None]] = {}
+    for kind in KINDS:
+        for key, field in kind.model_fields.items():
+            found.setdefault(key, copy(field))
+            said.setdefault(key, {})[field.description or ""] = None
+    for key, field in found.items():
+        field.description = " ".join(said[key])
+    return found
+
+
+def models_with(key: str) -> tuple[str, ...]:
+    """Return the models with which a key acts."""
+    return tuple(
+        model
+        for kind in KINDS
+        if key in kind.model_fields
+        for model in kind.models
+        if model in kind.only_with.get(key, kind.models)
     )

@@ -1,7 +1,5 @@
 """The whole configuration."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -12,7 +10,7 @@ from nodeloom.config.files import LoadConfig, SaveConfig
 from nodeloom.config.graph import FormatConfig, GraphConfig
 from nodeloom.config.resource import ResourceConfig
 from nodeloom.config.section import Section
-from nodeloom.config.train import TrainConfig
+from nodeloom.config.train import NodeTrain, TrainConfig
 from nodeloom.errors import ConfigError
 
 LATER_APPLICATIONS = ("word graph", "knowledge graph", "visualization")
@@ -27,7 +25,7 @@ class Config(Section):
     graph: GraphConfig = Field(GraphConfig.model_construct(), description="Where the graph comes from.")
     build: BuildConfig = Field(BuildConfig.model_construct(), description="Optimizer and negatives.")
     load: LoadConfig = Field(LoadConfig.model_construct(), description="Vectors to start from.")
-    train: TrainConfig = Field(TrainConfig.model_construct(), description="The model and its training.")
+    train: TrainConfig = Field(NodeTrain.model_construct(), description="The model and its training.")
     evaluate: tuple[EvaluateConfig, ...] = Field((), description="Tasks on which the vectors are judged.")
     save: SaveConfig = Field(SaveConfig.model_construct(), description="Where the result goes.")
 

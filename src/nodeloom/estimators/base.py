@@ -56,11 +56,11 @@ class NodeEmbedding(FittedVectors):
             BuildConfig,
             OptimizerConfig,
             ResourceConfig,
-            TrainConfig,
             check_training,
             validated,
         )
         from nodeloom.config.notices import of_removed
+        from nodeloom.config.train import kind_of
         from nodeloom.engine import Settings
         from nodeloom.estimators.progress import checked_verbose
         from nodeloom.log import logger
@@ -68,19 +68,20 @@ class NodeEmbedding(FittedVectors):
 
         where = type(self).__name__
         checked_verbose(where, self.verbose)
+        kind = kind_of(self._model)
         sections: dict[str, dict[str, Any]] = {"train": {"model": self._model}, "build": {}, "resource": {}}
         for name, value in params.items():
             if name == "verbose":
                 continue
             home = next(
                 key
-                for key, section in (("train", TrainConfig), ("build", BuildConfig), ("resource", ResourceConfig))
+                for key, section in (("train", kind), ("build", BuildConfig), ("resource", ResourceConfig))
                 if name in section.model_fields
             )
             sections[home][name] = value
         checked = validated(OptimizerConfig, dict(optimizer), where)
         settings = Settings(
-            train=validated(TrainConfig, sections["train"], where),
+            train=validated(kind, sections["train"], where),
             build=validated(BuildConfig, {**sections["build"], "optimizer": checked}, where),
             resource=validated(ResourceConfig, sections["resource"], where),
         )

@@ -15,7 +15,8 @@ from nodeloom.estimators.spectral import ProNE, Propagation, SpectralEmbedding
 if TYPE_CHECKING:
     from nodeloom.config.section import Section
 
-_MODELS: dict[str, type[NodeEmbedding]] = {kind._model: kind for kind in (DeepWalk, LINE, Node2Vec, Propagation, ProNE)}
+MODELS: dict[str, type[NodeEmbedding]] = {kind._model: kind for kind in (DeepWalk, LINE, Node2Vec, Propagation, ProNE)}
+"""The estimators by the names of their models, in configurations and files."""
 
 
 def load(path: str | os.PathLike[str], *, mmap: bool = True) -> NodeEmbedding:
@@ -44,9 +45,9 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True) -> NodeEmbedding:
     path = path_of("load", path)
     data = open_model(path, mmap=mmap)
     name = data.config.get("train", {}).get("model", "DeepWalk")
-    if not isinstance(name, str) or name not in _MODELS:
-        raise ModelError(describe(path, expected=f"a model among {', '.join(_MODELS)}", got=name))
-    model = _MODELS[name](**_parameters(path, data.config, _MODELS[name]))
+    if not isinstance(name, str) or name not in MODELS:
+        raise ModelError(describe(path, expected=f"a model among {', '.join(MODELS)}", got=name))
+    model = MODELS[name](**_parameters(path, data.config, MODELS[name]))
     model._take_file(data)
     if not isinstance(model, SpectralEmbedding):
         model.num_epoch_ = _epochs_done(path, data.state, model.get_params(), data.graph)
@@ -85,8 +86,9 @@ def _parameters(path: Path, config: dict[str, Any], kind: type[NodeEmbedding]) -
     ModelError
         A value is not one that the key may have.
     """
-    from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, TrainConfig
+    from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig
     from nodeloom.config.optimizer import OWN_KEYS
+    from nodeloom.config.train import kind_of
 
     known = kind._defaults()
     build = config.get("build", {})
@@ -94,7 +96,7 @@ def _parameters(path: Path, config: dict[str, Any], kind: type[NodeEmbedding]) -
     flat: dict[str, Any] = {
         **_checked(path, "resource", ResourceConfig, config.get("resource", {})),
         **_checked(path, "build", BuildConfig, {key: value for key, value in build.items() if key != "optimizer"}),
-        **_checked(path, "train", TrainConfig, config.get("train", {})),
+        **_checked(path, "train", kind_of(kind._model), config.get("train", {})),
         **{key: optimizer.pop(key) for key in ("lr", "weight_decay", "schedule") if key in optimizer},
     }
     parameters = {name: value for name, value in flat.items() if name in known and name != "optimizer"}

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from nodeloom.config import NodeTrain
 from nodeloom.errors import GraphError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.log import logger
@@ -96,7 +97,7 @@ def _devices(plan: Plan, settings: Settings, machine: Machine) -> list[str]:
 
 def _resolved(graph: Graph, settings: Settings, machine: Machine) -> Plan:
     """Return the plan with every "auto" decided that no memory decides."""
-    train, build, resource = settings.train, settings.build, settings.resource
+    train, build, resource = settings.of_kind(NodeTrain), settings.build, settings.resource
     if graph.num_edges - graph.num_loops == 0:
         hint = "There is nothing to learn from."
         raise GraphError(describe("graph", expected="an edge between two different nodes", got=repr(graph), hint=hint))

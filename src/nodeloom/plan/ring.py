@@ -6,6 +6,7 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
+from nodeloom.config import NodeTrain
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.partition import Grid
 from nodeloom.plan.grid_size import wanted
@@ -101,7 +102,7 @@ def refuse_tied_tables(plan: Plan, settings: Settings) -> None:
             describe(
                 setting("train.order"),
                 expected="2 with several workers that have parts of the tables",
-                got=settings.train.order,
+                got=settings.of_kind(NodeTrain).order,
                 hint=f"Let workers have whole tables ({setting('resource.worker_tables', 'copies')}), train order 2, or with one worker.",
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nodeloom.config import NodeTrain
 from nodeloom.errors import ConfigError, describe
 from nodeloom.plan import defaults
 from nodeloom.plan.settings import Settings
@@ -29,7 +30,8 @@ def walk_shape(settings: Settings, directed: bool, sinks: float) -> tuple[int, i
     ConfigError
         If the step that was asked for is longer than the walks.
     """
-    asked_step, asked_length = settings.train.augmentation_step, settings.train.random_walk_length
+    train = settings.of_kind(NodeTrain)
+    asked_step, asked_length = train.augmentation_step, train.random_walk_length
     step = asked_step if asked_step != "auto" else defaults.AUGMENTATION_STEP
     # A step of 1 asks for edges; on directed graphs only walks of one edge draw them evenly, on undirected ones all walks do.
     chosen_length = 1 if step == 1 and directed else defaults.random_walk_length(step, sinks)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nodeloom.config import SpectralTrain
 from nodeloom.engine.device import find_gpu, resolve_device
 from nodeloom.engine.machine import main_memory
 from nodeloom.engine.spectral import choose
@@ -171,7 +172,7 @@ def make_spectral_plan(graph: Graph, settings: Settings) -> SpectralPlan:
     MemoryLimitError
         If the machine or the GPU has less memory than the plan needs.
     """
-    train, resource = settings.train, settings.resource
+    train, resource = settings.of_kind(SpectralTrain), settings.resource
     if graph.num_edges - graph.num_loops == 0:
         raise GraphError(
             describe(
