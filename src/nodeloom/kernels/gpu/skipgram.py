@@ -171,11 +171,11 @@ def train_walks(
                 _tile.train_tiles[(min(count, launch.num_program or count),)](
                     vertex, context, *_moments(vertex, vertex_moment1, vertex_moment2),
                     *_moments(context, context_moment1, context_moment2),
-                    walks, walks.stride(0), walks.stride(1), num_walk, negatives,
+                    walks, walks.stride(0), walks.stride(1), num_walk, negatives, num_negative,
                     lr if largest_rate is None else largest_rate, lr, row,
                     float(negative_weight), float(weight_decay), *values, seed & 0x7FFFFFFF, num_pairs, statistics, count,
                     NODES=nodes, WALKS=per_tile, CHUNKS=num_chunk, STEP=min(step, nodes), TWO_SIDED=bool(two_sided),
-                    NEGATIVES=num_negative, K=max(16, triton.next_power_of_2(num_negative)), OPTIMIZER=optimizer,
+                    K=max(16, triton.next_power_of_2(num_negative)), OPTIMIZER=optimizer,
                     CLIP=optimizer == SGD and values[0] > 0.0, UPDATE=ADD if add else STORE,
                     MERGE=not add, MERGE_NEGATIVES=not add and len(vertex) < _FEW,
                     RELOAD=not add and (launch.reload or tied),
