@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import pickle
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -32,19 +29,6 @@ def test_defaults_are_the_same_everywhere(model):
             "hub_threshold",
         ):  # the command line shows progress by its own options; notices tell of the other
             assert value == defaults[key], key
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_get_and_set(model):
-    estimator = model()
-    parameters = estimator.get_params()
-    assert parameters == estimator.get_params(deep=False)
-    assert estimator.set_params(dim=7, schedule="constant") is estimator
-    assert estimator.get_params() == {**parameters, "dim": 7, "schedule": "constant"}
-    for key in parameters:
-        marker = object()
-        assert getattr(estimator.set_params(**{key: marker}), key) is marker
-        assert estimator.get_params()[key] is marker
 
 
 @pytest.mark.parametrize("model", [*MODELS, Propagation])
@@ -114,15 +98,6 @@ def test_clone(graph, model):
     assert twin.get_params() == original.get_params()
     assert not hasattr(twin, "vectors_")
     assert hasattr(original, "vectors_")
-
-
-@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
-def test_copies_and_pickles(graph, way):
-    model = LINE(dim=8, num_epoch=5, order="both").fit(graph)
-    twin = way(model)
-    assert repr(twin) == repr(model)
-    assert (twin.vectors_ == model.vectors_).all()
-    assert (twin["n7"] == model["n7"]).all()
 
 
 def test_in_a_pipeline(graph):

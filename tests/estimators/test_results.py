@@ -10,7 +10,7 @@ import pytest
 
 import nodeloom
 from nodeloom import LINE, DeepWalk, Graph, Node2Vec
-from nodeloom.errors import ConfigError, DataError, GraphError, NodeloomError
+from nodeloom.errors import ConfigError, DataError, NodeloomError
 from nodeloom.estimators.base import NotFittedError
 from nodeloom.io.model_file import read_model
 
@@ -168,20 +168,6 @@ def test_not_fitted(ask, tmp_path, monkeypatch):
         ask(DeepWalk())
     assert isinstance(caught.value, NodeloomError)
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("value", [[[0, 1]], np.eye(3), None, "edges.txt"])
-def test_only_graphs_are_fitted(value):
-    for use in (DeepWalk().fit, DeepWalk().plan):
-        with pytest.raises(GraphError, match=r"expected a nodeloom.Graph, got .*Make one with Graph\.from_"):
-            use(value)
-
-
-def test_a_failed_fit_leaves_the_old_vectors(graph, model):
-    twin = copy.copy(model)
-    with pytest.raises(ConfigError):
-        twin.set_params(dim=-1).fit(graph)
-    assert twin.vectors_ is model.vectors_
 
 
 def test_fit_again_replaces_everything(graph):
