@@ -83,9 +83,10 @@ def test_the_same_kind_is_replaced_with_a_note(cli, fake, here):
         second = cli("embed", "edges.txt", "-o", target, *SHORT)
         assert second.code == 0, second
         assert "is replaced" in second.err and kind in second.err
+        assert cli("embed", "edges.txt", "-o", target, "-q", *SHORT).err == second.err
         assert cli("embed", "edges.txt", "-o", target, "--overwrite", *SHORT).err == ""
     assert cli("convert", "edges.txt", "-o", "g.nlg").err == ""
-    assert "is replaced" in cli("convert", "edges.txt", "-o", "g.nlg").err
+    assert "is replaced" in cli("convert", "edges.txt", "-o", "g.nlg", "--quiet").err
     assert "the input g.nlg" in cli("convert", "g.nlg", "-o", "g.nlg").err
     assert "--overwrite" in cli("convert", "edges.txt", "-o", "m.safetensors").err
     assert "--overwrite" in cli("export", "m", "-o", "g.nlg", "--format", "csv").err

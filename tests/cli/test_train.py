@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nodeloom.cli.run import baselines, find_baseline
+from nodeloom.cli.baselines import baselines, find_baseline
 from nodeloom.errors import ConfigError
 from nodeloom.io.model_file import read_model
 

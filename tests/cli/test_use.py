@@ -125,7 +125,7 @@ def test_convert_within_a_limit_of_memory(cli, edges, tmp_path, monkeypatch):
     for line in ("reading: 89 edges", "counting: 100% of 89 edges", "building: 100% of 178 entries"):
         assert line in answer.err
     assert Graph.open(limited).fingerprint() == Graph.open(plain).fingerprint()
-    assert cli("convert", edges, "-o", limited, "--memory-limit", "2GB", "--quiet").err == ""
+    assert cli("convert", edges, "-o", limited, "--memory-limit", "2GB", "--quiet", "--overwrite").err == ""
     for size, words in (
         ("3", "--memory-limit: expected at least"),
         ("x", "--memory-limit: expected a number of bytes"),

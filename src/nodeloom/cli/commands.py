@@ -18,7 +18,13 @@ from nodeloom.words import Words, speak
 Function = TypeVar("Function", bound=Callable[..., None])
 
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Say nothing but errors and what was asked for.", rich_help_panel=GENERAL)
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Say nothing but errors, what was asked for, and what is replaced.",
+        rich_help_panel=GENERAL,
+    ),
 ]
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON object and nothing else.", rich_help_panel=GENERAL)

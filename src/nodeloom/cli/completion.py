@@ -77,7 +77,7 @@ def setting(incomplete: str) -> list[str]:
 
 def baseline(incomplete: str) -> list[str]:
     """Complete a word of the name of a baseline."""
-    from nodeloom.cli.run import baselines
+    from nodeloom.cli.baselines import baselines
 
     words = sorted({word for path in baselines() for word in path.stem.split("_")})
     return [word for word in words if word.startswith(incomplete)]

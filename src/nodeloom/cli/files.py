@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from nodeloom.cli import completion
+from nodeloom.cli.baselines import baselines
 from nodeloom.cli.commands import command
-from nodeloom.cli.run import baselines
 from nodeloom.cli.session import active
 from nodeloom.cli.tables import escape, table
 from nodeloom.errors import OutputError

@@ -110,10 +110,9 @@ def describe_file(path: str) -> tuple[str, dict[str, Any]]:
         The file is neither.
     """
     from nodeloom.cli.inputs import is_compiled
-    from nodeloom.cli.model import read_any
     from nodeloom.graph import Graph
     from nodeloom.io.model_file import written_path
-    from nodeloom.io.models import is_model
+    from nodeloom.io.models import is_model, open_model
 
     file = written_path(path)
     path = str(file)
@@ -123,7 +122,7 @@ def describe_file(path: str) -> tuple[str, dict[str, Any]]:
     if is_compiled(path):
         return f"Compiled graph {path}", _facts_of_graph(Graph.open(path))
     if is_model(path):
-        data = read_any(path)
+        data = open_model(path)
         sizes: dict[str, Any] = (
             {"num_nodes": data.num_nodes, "dim": data.dim, "tables": ", ".join(sorted(data.tensors))}
             if data.is_of_nodes

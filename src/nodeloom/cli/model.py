@@ -10,13 +10,11 @@ from nodeloom.cli import completion
 from nodeloom.cli.commands import CONTROL_HELP, Overwrite, command
 from nodeloom.cli.session import active
 from nodeloom.cli.tables import escape, table
-from nodeloom.errors import ConfigError, ModelError, describe
-from nodeloom.log import logger
+from nodeloom.cli.vectors import vectors_of
+from nodeloom.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nodeloom.io.model_data import ModelData
-    from nodeloom.tasks.tables import Table
-    from nodeloom.typing import FloatArray
+    pass
 
 Model = Annotated[
     str, typer.Argument(help="A model (.safetensors, .pkl of GraphVite), or vectors (word2vec).", show_default=False)
@@ -107,6 +105,7 @@ def register(app: typer.Typer) -> None:
         from nodeloom.cli.pipeline import num_threads
         from nodeloom.config import config_from_dict
         from nodeloom.config.yaml_tree import COMMAND_LINE, scalar
+        from nodeloom.io.models import open_model
 
         session = active()
         if labels is None and links is None:
@@ -154,7 +153,7 @@ def register(app: typer.Typer) -> None:
             | {f"evaluate.{i}.num_negative": "--num-negative" for i in range(2)}
             | {"resource.num_thread": "--num-thread"},
         )
-        data = read_any(model)
+        data = open_model(model)
         results = []
         for task in config.evaluate:
             if task.task == "node classification":
@@ -212,6 +211,7 @@ def register(app: typer.Typer) -> None:
         from nodeloom.config.yaml_tree import COMMAND_LINE, scalar
         from nodeloom.io.export import choose_format, export_vectors
         from nodeloom.io.model_file import written_path
+        from nodeloom.io.models import open_model
 
         session = active()
         config = config_from_dict(
@@ -221,7 +221,7 @@ def register(app: typer.Typer) -> None:
         )
         kind = f"vectors ({choose_format(output, format_)})"
         check_output(output, kind, [str(written_path(model))], overwrite=overwrite)
-        data = read_any(model)
+        data = open_model(model)
         vectors = vectors_of(data, table_name, model)
         export_vectors(
             output,
@@ -252,10 +252,11 @@ def register(app: typer.Typer) -> None:
         'nodeloom info MODEL' shows what the nodes are called.
         """
         from nodeloom.cli.inputs import find_nodes
+        from nodeloom.io.models import open_model
         from nodeloom.tasks import nearest as search
 
         session = active()
-        data = read_any(model)
+        data = open_model(model)
         queries = find_nodes(data.names, names)
         ids, scores = search(vectors_of(data, table_name, model), queries, k, metric=metric)
         answers = {}
@@ -266,53 +267,3 @@ def register(app: typer.Typer) -> None:
                 table(f"Nearest to {name}", ("node", metric), [(str(other), value) for other, value in found])
             )
         session.result["nearest"] = answers
-
-
-def read_any(path: str) -> ModelData:
-    """Read a model of nodeloom or of GraphVite, or vectors of another program.
-
-    Raises
-    ------
-    ModelError
-        It is missing, damaged, or none of these.
-    """
-    from nodeloom.io.models import open_model
-
-    return open_model(path)
-
-
-def vectors_of(data: ModelData, name: Table, where: str) -> FloatArray:
-    """Return the vectors of a model that stand for its nodes, float32 [N, D or 2 D], and say so if they are not the vertex table.
-
-    Raises
-    ------
-    ModelError
-        The model does not have the table.
-    """
-    from nodeloom.tasks import node_vectors
-
-    if name in ("context", "joined") and data.context is None:
-        raise ModelError(
-            describe(
-                where, expected="a model with context vectors", got=sorted(data.tensors), hint="Use --table vertex."
-            )
-        )
-    directed = data.graph.get("directed", True)
-    vectors = data.vertex if name == "auto" and not directed else node_vectors(data.vertex, data.context, name)
-    say_table(vectors, data.vertex, name)
-    return vectors
-
-
-def say_table(vectors: FloatArray, vertex: FloatArray, name: Table = "auto") -> None:
-    """Say in one line that vectors are others than the vertex table though nobody asked for them, or that some are zeros."""
-    if name == "auto" and vectors.shape[1] != vertex.shape[1]:
-        empty = int((~vertex.any(axis=1)).sum())
-        logger.warning(
-            "%s of %s nodes have no vertex vector, since no edge leaves them: vertex and context vectors are joined, %d values. "
-            "--table vertex or --table context takes one of them.",
-            f"{empty:,}", f"{len(vertex):,}", vectors.shape[1],
-        )  # fmt: skip
-    elif empty := int((~vectors.any(axis=1)).sum()):
-        logger.warning(
-            "%s of %s vectors are zeros: these nodes were not trained in this table.", f"{empty:,}", f"{len(vertex):,}"
-        )

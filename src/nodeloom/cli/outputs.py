@@ -14,11 +14,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nodeloom.cli.checkpoint import checkpoint_path, is_automatic
+from nodeloom.cli.session import active
 from nodeloom.config import Config
 from nodeloom.config.evaluate import LinkPrediction
 from nodeloom.datasets import is_reference
 from nodeloom.errors import OutputError, describe
-from nodeloom.log import logger
 
 _KINDS = {"nodeloom": "a model", "nodeloom-graph": "a compiled graph"}
 
@@ -129,7 +129,7 @@ def check_output(path: str | Path, kind: str, inputs: Iterable[str], *, overwrit
         hint = "Give another name, or --overwrite to replace the file."
         raise OutputError(describe(path, expected=f"a new file, or {kind} to replace", got=there, hint=hint))
     if there and note:
-        logger.warning("%s: the file there, %s, is replaced.", path, kind)
+        active().tell(f"{path}: the file there, {kind}, is replaced.")
 
 
 def kind_of(path: str | Path, expected: str) -> str:

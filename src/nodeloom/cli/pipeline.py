@@ -329,7 +329,7 @@ def save(run: Run, path: Path, session: Session) -> None:
         If that fails. A training is not lost for it: the model goes to the folder for temporary files, and the message
         says so.
     """
-    from nodeloom.cli.model import say_table
+    from nodeloom.cli.vectors import say_table
     from nodeloom.io.export import SUFFIXES, export_vectors
 
     model = run.model

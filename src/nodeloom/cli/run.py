@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.resources
-import re
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from nodeloom.cli import completion
+from nodeloom.cli.baselines import find_baseline
 from nodeloom.cli.commands import CONTROL_HELP, Overwrite, command
 from nodeloom.cli.embed import NoCheckpoint, Resume, resume_command
 from nodeloom.cli.options import options_of_config
@@ -152,32 +150,3 @@ def _run(
             loaded.load.file_name,
         )
     run_config(loaded, session, evaluate=not no_eval, control=control, overwrite=overwrite, inputs=[config])
-
-
-def baselines() -> list[Path]:
-    """Return the configurations that come with the package, by name."""
-    folder = Path(str(importlib.resources.files("nodeloom") / "baselines"))
-    return sorted(folder.glob("*.yaml"))
-
-
-def find_baseline(keywords: list[str]) -> Path:
-    """Return the configuration in whose name each keyword stands between separators, as GraphVite matches them.
-
-    Raises
-    ------
-    ConfigError
-        None or more than one fit.
-    """
-    words = [word.lower() for keyword in keywords for word in keyword.split()]
-    found = [
-        path
-        for path in baselines()
-        if all(re.search(rf"[/\\_.]{re.escape(word)}[/\\_.]", f"/{path.name.lower()}") for word in words)
-    ]
-    if len(found) == 1:
-        return found[0]
-    asked = " ".join(keywords)
-    names = ", ".join(path.stem for path in found or baselines())
-    if found:
-        raise ConfigError(f"baseline: {asked!r} fits several: {names}. Add a word.")
-    raise ConfigError(f"baseline: {asked!r} fits none of {names}.")

@@ -91,6 +91,10 @@ class Session:
             for item in what:
                 self.out.print(item, soft_wrap=isinstance(item, str))
 
+    def tell(self, message: str) -> None:
+        """Print a note that nobody should miss, even when quiet: what can no longer be undone."""
+        self.err.print(f"note: {message}", markup=False, soft_wrap=True)
+
     def answer(self, *what: RenderableType, **data: Any) -> None:
         """Give the result that was asked for: text even when quiet, or data for the JSON object."""
         self.result.update(data)
