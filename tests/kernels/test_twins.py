@@ -16,6 +16,7 @@ from nodeloom import kernels
 # What each family has: contract tests run on the families that have what they need, and this says that none went missing.
 _SHARED = {
     "adjacency",
+    "affinity",
     "clusters",
     "csr",
     "generate",
