@@ -16,11 +16,11 @@ import numpy as np
 from common import arguments, available, classify, load
 from nodeloom import DeepWalk, Graph
 from nodeloom.engine import make_plan
-from nodeloom.engine.modes import allocate
-from nodeloom.engine.resident import Position, ResidentEngine
+from nodeloom.engine.modes import allocate, loop_of
 from nodeloom.engine.tables import Tables
 from nodeloom.kernels.reference.merge import apply, changes
 from nodeloom.plan.plan import Plan
+from nodeloom.schedule import Position
 from nodeloom.tasks import link_prediction, score_pairs, split_edges
 from report import Report
 
@@ -69,8 +69,7 @@ def train(graph: Graph, plan: Plan, num_worker: int, num_merge: int, rule: str) 
     for rank in range(num_worker):
         store = allocate(plan, part, graph)
         store.initialize()
-        engine = ResidentEngine(graph, plan, dataclasses.replace(part, seed=part.seed + rank), store)
-        engine.total_pair = pairs
+        engine = loop_of(graph, plan, dataclasses.replace(part, seed=part.seed + rank), store)
         position = Position()
         stores.append(store)
         runs.append((position, engine.run(position)))

@@ -14,15 +14,13 @@ def take_kernels_of_the_cpu(monkeypatch):
     """Let blocks of a GPU be sorted and trained by the kernels of the CPU, if there is no card."""
     if not INTERPRETED:
         return
-    from nodeloom.engine.gpu import episode
-    from nodeloom.engine.grid import gpu as blocks
-    from nodeloom.engine.workers import gpu_blocks
+    from nodeloom.engine.gpu import blocks, episode, ring_blocks
 
     OnGpu(None, monkeypatch).take_kernels_of_the_cpu()
     monkeypatch.setattr(episode, "renumber", renumber)
     monkeypatch.setattr(blocks, "count_pairs", count_pairs)
     monkeypatch.setattr(blocks, "place_pairs", place_pairs)
-    for module in (blocks, gpu_blocks):
+    for module in (blocks, ring_blocks):
         monkeypatch.setattr(module, "train_pairs", train_pairs)
         monkeypatch.setattr(module, "draw_negatives", gpu_runs.draw_negatives)
 

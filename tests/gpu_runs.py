@@ -18,10 +18,10 @@ import numpy as np
 
 from nodeloom.engine import machine, make_plan, modes
 from nodeloom.engine.device import Gpu
-from nodeloom.engine.resident import Position
 from nodeloom.engine.training import train
 from nodeloom.kernels.cpu import initial, negatives, skipgram, walks
 from nodeloom.plan import planner
+from nodeloom.schedule import Position
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 GB = 10**9
@@ -93,18 +93,18 @@ class OnGpu:
 
     def one_tile_at_a_time(self):
         """Train one tile after the other on a card too."""
-        from nodeloom.engine.gpu import resident
+        from nodeloom.engine.gpu import tiles
         from nodeloom.kernels.gpu.skipgram import Launch
 
-        self._monkeypatch.setattr(resident, "layout", lambda *arguments: Launch(num_program=1))
+        self._monkeypatch.setattr(tiles, "layout", lambda *arguments: Launch(num_program=1))
 
     def take_kernels_of_the_cpu(self):
         """Let the engine of the GPU call the kernels of the CPU, if there is no card."""
         if not INTERPRETED:
             return
-        from nodeloom.engine.gpu import memory, resident, samplers
+        from nodeloom.engine.gpu import memory, samplers, tiles
 
-        self._monkeypatch.setattr(resident, "train_walks", train_walks)
+        self._monkeypatch.setattr(tiles, "train_walks", train_walks)
         self._monkeypatch.setattr(samplers, "first_order_walks", first_order_walks)
         self._monkeypatch.setattr(samplers, "second_order_walks", second_order_walks)
         self._monkeypatch.setattr(samplers, "draw_negatives", draw_negatives)
@@ -112,8 +112,8 @@ class OnGpu:
 
     def record(self, *, device="cuda"):
         """Return a list that every call of the kernel that trains on a device is added to, until the next list is asked for."""
-        from nodeloom.engine import resident as of_cpu
-        from nodeloom.engine.gpu import resident as of_gpu
+        from nodeloom.engine.cpu import tiles as of_cpu
+        from nodeloom.engine.gpu import tiles as of_gpu
 
         calls = []
         module = of_cpu if device == "cpu" else of_gpu
@@ -174,7 +174,7 @@ def snapshots(graph, plan):
     for index, part in enumerate(plan.parts):
         store = modes.allocate(plan, part, graph)
         store.initialize()
-        engine, position = modes.engine_of(graph, plan, part, store), Position()
+        engine, position = modes.loop_of(graph, plan, part, store), Position()
         for _ in engine.run(position):
             engine.settle()
             tables = {name: np.array(store.read(name)) for name in store.names()}

@@ -100,7 +100,7 @@ def test_torch_is_for_gpus_and_workers_only():
     allowed = (
         "src/nodeloom/kernels/gpu/",
         "src/nodeloom/engine/gpu/",
-        "src/nodeloom/engine/grid/gpu.py",
+        "src/nodeloom/engine/rates/gpu.py",
         "src/nodeloom/engine/spectral/gpu_",
         "src/nodeloom/engine/layout/gpu.py",
         "src/nodeloom/engine/workers/",

@@ -8,14 +8,15 @@ import importlib.util
 import numpy as np
 import pytest
 
-from nodeloom.engine import calibrate, make_plan
+from nodeloom.engine import make_plan
 from nodeloom.engine.modes import with_rate
+from nodeloom.engine.rates import tiles
 from nodeloom.kernels.cpu._jit import is_compiled
 
 
 @pytest.mark.parametrize("values", [{}, {"model": "LINE", "order": "both", "optimizer": "Adam"}, {"dim": 100}])
 def test_rate_and_seconds(engine, graph, monkeypatch, values):
-    monkeypatch.setattr(calibrate, "_SECONDS", 0.02)
+    monkeypatch.setattr(tiles, "_SECONDS", 0.02)
     plan = with_rate(make_plan(graph, engine.settings(**values)))
     assert 1e5 < plan.rate < 1e9
     assert plan.seconds == plan.total_pair / plan.rate
@@ -31,7 +32,7 @@ def test_no_more_memory_than_a_large_table(engine, graph, monkeypatch):
         assert rows * row <= 1 << 25
         raise EnoughError
 
-    monkeypatch.setattr(calibrate, "aligned_zeros", allocate)
+    monkeypatch.setattr(tiles, "aligned_zeros", allocate)
     for dim in (1, 128, 65536):
         plan = dataclasses.replace(make_plan(graph, engine.settings(dim=dim)), num_nodes=10**9)
         with pytest.raises(EnoughError):
@@ -40,11 +41,11 @@ def test_no_more_memory_than_a_large_table(engine, graph, monkeypatch):
 
 def test_nothing_is_compiled_for_a_rate_that_is_not_waited_for(engine, graph, monkeypatch):
     plan = make_plan(graph, engine.settings())
-    monkeypatch.setattr(calibrate, "_SECONDS", 0.02)
+    monkeypatch.setattr(tiles, "_SECONDS", 0.02)
     with_rate(plan)  # from here on the kernel is compiled
     assert with_rate(plan, compiled_only=True).rate > 0
-    monkeypatch.setattr(calibrate, "is_compiled", lambda kernel, *arguments: False)
-    monkeypatch.setattr(calibrate, "train_walks", None)
+    monkeypatch.setattr(tiles, "is_compiled", lambda kernel, *arguments: False)
+    monkeypatch.setattr(tiles, "train_walks", None)
     assert with_rate(plan, compiled_only=True) == plan
     on_gpu = dataclasses.replace(plan, device="cuda:0")
     assert with_rate(on_gpu, compiled_only=True) == on_gpu

@@ -25,7 +25,6 @@ pytestmark = pytest.mark.gpu
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("triton", reason="triton is not installed")
 
-from nodeloom.engine.gpu import GpuEngine  # noqa: E402
 from nodeloom.engine.gpu.memory import storage_on  # noqa: E402
 from nodeloom.kernels.gpu.skipgram import Launch, train_walks  # noqa: E402
 
@@ -127,7 +126,7 @@ def test_memory_is_what_the_plan_says(on_gpu, large, values):
     plan = on_gpu.plan(large, **values)
     before = asked_for()
     store = modes.allocate(plan, plan.parts[0], large)
-    engine = GpuEngine(large, plan, plan.parts[0], store)
+    engine = modes.loop_of(large, plan, plan.parts[0], store)
     spare = plan.device_memory.get("rates", 0) if engine._largest_rate is None else 0  # for graphs with busy nodes
     assert asked_for() - before == pytest.approx(plan.num_device_bytes - spare, rel=1e-4)
     del store, engine

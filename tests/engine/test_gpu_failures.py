@@ -20,9 +20,9 @@ from nodeloom.io.model_file import read_model
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("triton", reason="triton is not installed")
 
-from nodeloom.engine.gpu import GpuEngine, resident  # noqa: E402
 from nodeloom.engine.gpu import device as device_module  # noqa: E402
 from nodeloom.engine.gpu import memory as memory_module  # noqa: E402
+from nodeloom.engine.gpu import tiles  # noqa: E402
 from nodeloom.engine.gpu.device import Device, explained  # noqa: E402
 from nodeloom.kernels.gpu.skipgram import Launch  # noqa: E402
 from nodeloom.sampling import WalkSampler  # noqa: E402
@@ -63,9 +63,9 @@ def failing(real, error, after=0):
 
 def diverging(monkeypatch):
     """Take the largest step off, and the largest rate of busy nodes."""
-    monkeypatch.setattr(resident, "largest_rates", lambda *arguments: None)
+    monkeypatch.setattr(tiles, "largest_rates", lambda *arguments: None)
     monkeypatch.setattr(
-        resident, "optimizer_settings", lambda plan: (0.0, *map(float, plan.optimizer.settings[1:])), raising=True
+        tiles, "optimizer_settings", lambda plan: (0.0, *map(float, plan.optimizer.settings[1:])), raising=True
     )
 
 
@@ -174,7 +174,7 @@ def test_memory_that_is_gone_for_the_tables(quick, small, monkeypatch):
 @pytest.mark.parametrize("after", [0, 1, 5])
 def test_memory_that_is_gone_while_training(quick, small, monkeypatch, tmp_path, sampler, after):
     path = tmp_path / "c.safetensors"
-    monkeypatch.setattr(resident, "train_walks", failing(resident.train_walks, FULL, after=after))
+    monkeypatch.setattr(tiles, "train_walks", failing(tiles.train_walks, FULL, after=after))
     with pytest.raises(MemoryLimitError) as caught:
         quick.train(small, sampler=sampler, checkpoint=path)
     assert is_one_sentence(caught.value)
@@ -211,11 +211,14 @@ def test_errors_of_the_driver_while_a_checkpoint_waits(quick, small, monkeypatch
     # Regression: only what the engine itself waited for was explained.
     monkeypatch.setattr(device_module, "_DriverError", ZeroDivisionError)
 
+    real = Device.synchronize
+
     def broken(*arguments):
+        monkeypatch.setattr(Device, "synchronize", real)
         raise ZeroDivisionError("CUDA error: unspecified launch failure")
 
     def stop():
-        monkeypatch.setattr(GpuEngine, "_land", broken)
+        monkeypatch.setattr(Device, "synchronize", broken)
         raise TrainingInterrupted("enough")
 
     with pytest.raises(TrainingError, match="cuda:0: the driver reports: CUDA error: unspecified launch failure"):
@@ -224,15 +227,15 @@ def test_errors_of_the_driver_while_a_checkpoint_waits(quick, small, monkeypatch
 
 
 def test_a_device_with_little_shared_memory_gets_a_smaller_layout(quick, small, monkeypatch):
-    real, tried = resident.train_walks, []
+    real, tried = tiles.train_walks, []
 
     def train_walks(*arguments, launch, **options):
         tried.append(launch)
         if launch.keep or launch.block > 32:
-            raise resident.OutOfResources(300_000, 232_448, "shared memory")
+            raise tiles.OutOfResources(300_000, 232_448, "shared memory")
         return real(*arguments, launch=launch, **options)
 
-    monkeypatch.setattr(resident, "train_walks", train_walks)
+    monkeypatch.setattr(tiles, "train_walks", train_walks)
     quick.train(small)
     small_enough = [launch for launch in tried if not launch.keep and launch.block <= 32]
     assert len(set(small_enough)) == 1
@@ -243,8 +246,8 @@ def test_a_device_with_little_shared_memory_gets_a_smaller_layout(quick, small, 
 
 
 def test_a_tile_that_fits_no_layout_is_refused(quick, small, monkeypatch):
-    error = resident.OutOfResources(300_000, 232_448, "shared memory")
-    monkeypatch.setattr(resident, "train_walks", failing(None, error))
+    error = tiles.OutOfResources(300_000, 232_448, "shared memory")
+    monkeypatch.setattr(tiles, "train_walks", failing(None, error))
     with pytest.raises(
         ConfigError, match=r"expected a tile that fits the shared memory of cuda:0, got '5 and 24'.*device='cpu'"
     ):
@@ -302,8 +305,10 @@ class Bad:
 def test_errors_of_callbacks_reach_the_caller_when_the_device_rests(quick, small, monkeypatch, event, error, sampler):
     waits, real = [], Device.synchronize
     monkeypatch.setattr(Device, "synchronize", lambda device: waits.append(1) or real(device))
-    engines, build = [], GpuEngine.__init__
-    monkeypatch.setattr(GpuEngine, "__init__", lambda self, *a: engines.append(weakref.ref(self)) or build(self, *a))
+    engines, build = [], tiles.GpuTiles.__init__
+    monkeypatch.setattr(
+        tiles.GpuTiles, "__init__", lambda self, *a: engines.append(weakref.ref(self)) or build(self, *a)
+    )
 
     def fail_later(argument):
         waits.clear()
@@ -341,7 +346,7 @@ def test_a_schedule_may_fail_in_the_middle(quick, small):
 
 def test_the_next_training_is_not_disturbed(quick, small, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(resident, "train_walks", failing(resident.train_walks, FULL, after=3))
+        patch.setattr(tiles, "train_walks", failing(tiles.train_walks, FULL, after=3))
         model = DeepWalk(dim=16, num_epoch=50, device="cuda")
         with pytest.raises(MemoryLimitError):
             model.fit(small)

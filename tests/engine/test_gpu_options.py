@@ -16,7 +16,7 @@ from nodeloom.plan.learning_rate import factors
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("triton", reason="triton is not installed")
 
-from nodeloom.engine.gpu import resident, samplers
+from nodeloom.engine.gpu import samplers, tiles
 from nodeloom.engine.gpu.layout import CLIP_ABOVE
 from nodeloom.kernels.gpu.skipgram import Launch
 
@@ -78,7 +78,7 @@ def test_threads_of_the_host_sampler(quick, small, monkeypatch, num_thread):
 
 def test_layout(quick, small, monkeypatch):
     chosen, asked = Launch(num_program=3, num_warps=8, add=False), []
-    monkeypatch.setattr(resident, "layout", lambda *arguments: asked.append(arguments) or chosen)
+    monkeypatch.setattr(tiles, "layout", lambda *arguments: asked.append(arguments) or chosen)
     calls = quick.record()
     quick.train(small)
     assert len(asked) == 1

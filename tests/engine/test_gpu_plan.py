@@ -19,7 +19,7 @@ from nodeloom.plan.memory import POOL_SLOTS
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("triton", reason="triton is not installed")
 
-from nodeloom.engine.gpu import GpuEngine
+from nodeloom.engine import modes
 from nodeloom.engine.gpu.device import Device
 from nodeloom.engine.modes import allocate
 
@@ -69,7 +69,7 @@ def built(graph, plan):
     """Build all that a training of the part that takes most has on the device; return its store."""
     part = max(plan.parts, key=lambda part: part.row * part.order)
     store = allocate(plan, part, graph)
-    GpuEngine(graph, plan, part, store)
+    modes.loop_of(graph, plan, part, store)
     return store
 
 

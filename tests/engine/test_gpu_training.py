@@ -9,7 +9,7 @@ from gpu_runs import Trained, snapshots
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import modes
-from nodeloom.engine.resident import Position
+from nodeloom.schedule import Position
 
 OPTIMIZERS = ["SGD", "Momentum", "AdaGrad", "RMSprop", "Adam"]
 EDGES = planted_partition(100, 300, 4, seed=3)[0]
@@ -213,7 +213,7 @@ def test_compiling_changes_nothing(on_gpu, optimizer, table_dtype):
     for name in store.names():
         store.write(name, random.random((100, part.row), dtype=np.float32))
     before = {name: store.read(name) for name in store.names()}
-    for _ in modes.engine_of(near(), plan, part, store).run(Position(num_pair=10**9)):  # there is nothing left to do
+    for _ in modes.loop_of(near(), plan, part, store).run(Position(num_pair=10**9)):  # there is nothing left to do
         raise AssertionError
     for name in store.names():
         np.testing.assert_array_equal(store.read(name), before[name], err_msg=name)

@@ -11,13 +11,13 @@ from scipy import stats
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
-from nodeloom.engine.grid import GridEngine, cpu
-from nodeloom.engine.modes import allocate, engine_of
-from nodeloom.engine.resident import Position
+from nodeloom.engine.cpu import blocks as cpu
+from nodeloom.engine.modes import allocate, loop_of
 from nodeloom.errors import GraphError, TrainingError, TrainingInterrupted
 from nodeloom.plan import grid_size
 from nodeloom.plan.mode import Blocks
 from nodeloom.rng import mix
+from nodeloom.schedule import BlocksSchedule, Position
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +40,11 @@ def in_grid(engine, graph, parts, *, slots=(2, 3), episodes=8, in_files=False, *
 def run(graph, plan, part=0):
     store = allocate(plan, plan.parts[part], graph)
     store.initialize()
-    grid_engine = engine_of(graph, plan, plan.parts[part], store)
-    assert isinstance(grid_engine, GridEngine)
+    loop = loop_of(graph, plan, plan.parts[part], store)
+    assert isinstance(loop.schedule, BlocksSchedule)
     position = Position()
-    rows = sum(1 for _ in grid_engine.run(position))
-    grid_engine.settle()
+    rows = sum(1 for _ in loop.run(position))
+    loop.settle()
     return store, position, rows
 
 
@@ -80,7 +80,7 @@ def test_pairs_left_out_are_noticed(engine, communities, monkeypatch):
     real = cpu.CpuBlocks._train
     monkeypatch.setattr(
         cpu.CpuBlocks, "_train",
-        lambda self, operation, *rest: real(self, operation, *rest) if len({*operation.block}) == 1 else None,
+        lambda self, operation, *rest: real(self, operation, *rest) if len({*operation.block}) == 1 else 0,
     )  # fmt: skip
     store, _, _ = run(graph, in_grid(engine, graph, (8, 8), episodes=30, **QUALITY))
     assert accuracy(store.read("vertex"), community) < accuracy(resident.vertex, community) - 1.5
@@ -107,14 +107,14 @@ def test_blocks_get_pairs_in_proportion_to_their_mass(engine, monkeypatch):
     graph = Graph.from_edges(np.concatenate([edges, [[0, i] for i in range(1, 200)]]), num_nodes=240)  # with a hub
     plan = in_grid(engine, graph, (3, 6), num_epoch=40, augmentation_step=3, dim=4)
     found = np.zeros((3, 6))
-    real = cpu.CpuBlocks.begin_row
+    real = cpu.CpuBlocks._train
 
-    def begin_row(self, vertex_part, following):
-        sizes = real(self, vertex_part, following)
-        found[vertex_part] += sizes
-        return sizes
+    def train(self, operation, *rest):
+        pairs = real(self, operation, *rest)
+        found[operation.block] += pairs
+        return pairs
 
-    monkeypatch.setattr(cpu.CpuBlocks, "begin_row", begin_row)
+    monkeypatch.setattr(cpu.CpuBlocks, "_train", train)
     store, position, _ = run(graph, plan)
     assert found.sum() == position.num_pair >= 40 * graph.num_edges
     placement = store.placement
@@ -140,7 +140,7 @@ def test_negatives_have_the_noise_of_the_whole_graph(engine, communities, monkey
 
     monkeypatch.setattr(cpu, "train_pairs", train_pairs)
     store = allocate(plan, plan.parts[0], graph)
-    for _ in engine_of(graph, plan, plan.parts[0], store).run(Position()):
+    for _ in loop_of(graph, plan, plan.parts[0], store).run(Position()):
         pass
     rows = store.placement.rows("vertex")
     for first_head in (0, rows):  # over a row of the grid a head gets all its negatives
@@ -256,7 +256,7 @@ def test_learning_rate_and_episodes(engine, graph):
     plan = in_grid(engine, graph, (4, 2), num_epoch=60, lr=0.02)
     store = allocate(plan, plan.parts[0], graph)
     position, rates, tiles = Position(), [], []
-    for seen in engine_of(graph, plan, plan.parts[0], store).run(position):
+    for seen in loop_of(graph, plan, plan.parts[0], store).run(position):
         rates.append((seen.num_pair / plan.total_pair, seen.lr))
         tiles.append(seen.num_tile)
     assert 8 * 4 <= len(rates) <= 10 * 4  # rows of vertex parts
@@ -303,7 +303,7 @@ def test_errors_of_threads_and_of_values_reach_the_caller(engine, graph, monkeyp
     def broken(self, first, out):
         raise OSError("the disk is gone")
 
-    from nodeloom.engine.grid.storage import FileStorage
+    from nodeloom.engine.files import FileStorage
 
     monkeypatch.setattr(FileStorage, "load", broken)
     with pytest.raises(OSError, match="the disk is gone"):
@@ -341,7 +341,7 @@ def test_numbers_of_pairs_vary_as_chance_has_it(engine, communities):
     plan = in_grid(engine, graph, (4, 4), num_epoch=8, dim=4, episodes=4)
     store = allocate(plan, plan.parts[0], graph)
     counts, before, position = [], 0, Position()
-    for seen in engine_of(graph, plan, plan.parts[0], store).run(position):
+    for seen in loop_of(graph, plan, plan.parts[0], store).run(position):
         counts.append(seen.num_pair - before)
         before = seen.num_pair
     rows = np.sort(np.array(counts).reshape(-1, 4), axis=1)

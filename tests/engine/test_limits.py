@@ -12,10 +12,10 @@ from nodeloom import DeepWalk, Graph
 from nodeloom.config import BuildConfig, ResourceConfig, train_config
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
-from nodeloom.engine.modes import allocate, engine_of
-from nodeloom.engine.resident import Position
+from nodeloom.engine.modes import allocate, loop_of
 from nodeloom.errors import ConfigError
 from nodeloom.plan.settings import Settings
+from nodeloom.schedule import Position
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def peak_of_two_rows(graph, num_partition):
     plan = make_plan(graph, settings(num_partition=num_partition, num_epoch=130))
     store = allocate(plan, plan.parts[0], graph)
     store.initialize()
-    engine = engine_of(graph, plan, plan.parts[0], store)
+    engine = loop_of(graph, plan, plan.parts[0], store)
     tracemalloc.start()
     try:
         assert len(list(itertools.islice(engine.run(Position()), 2))) == 2

@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodeloom import Graph
-from nodeloom.engine import make_plan
+from nodeloom.engine import make_plan, modes
 from nodeloom.engine.modes import allocate
-from nodeloom.engine.resident import Position, ResidentEngine
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.kernels.cpu.simd import ROW_ALIGNMENT
@@ -22,6 +21,7 @@ from nodeloom.kernels.reference.skipgram import positive_pairs
 from nodeloom.plan import defaults
 from nodeloom.plan.pools import TILES_PER_POOL
 from nodeloom.sampling import NegativeSampler, WalkSampler
+from nodeloom.schedule import Position
 
 SHORT = settings(deadline=None, max_examples=40)
 
@@ -127,7 +127,7 @@ def test_walks_that_end_at_sinks_are_short_and_have_the_pairs_that_were_planned(
     assert plan.augmentation_step == 5
     assert plan.random_walk_length == int(np.ceil(2 / plan.sink_share)) < 20
     position = Position()
-    for _ in ResidentEngine(graph, plan, plan.parts[0], allocate(plan, plan.parts[0], graph)).run(position):
+    for _ in modes.loop_of(graph, plan, plan.parts[0], allocate(plan, plan.parts[0], graph)).run(position):
         pass
     assert plan.pairs_per_tile == pytest.approx(position.num_pair / position.num_tile, rel=0.1)
     assert plan.pairs_per_tile < 0.6 * plan.full_pairs_per_tile

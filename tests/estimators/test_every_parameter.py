@@ -12,7 +12,7 @@ from nodeloom import LINE, DeepWalk, Graph, Node2Vec, load
 from nodeloom.cli.entry import run
 from nodeloom.cli.pipeline import estimator_of
 from nodeloom.config import load_config
-from nodeloom.engine import resident
+from nodeloom.engine.cpu import tiles
 from nodeloom.errors import ConfigError, DeviceError
 
 BASE = {"dim": 8, "num_epoch": 30, "deterministic": True, "augmentation_step": 3, "random_walk_length": 20, "seed": 3}
@@ -162,9 +162,9 @@ def test_command_line(tmp_path, capsys, model, change):
 
 def test_num_thread_and_deterministic(graph, monkeypatch):
     seen = []
-    real = resident.ThreadPoolExecutor
+    real = tiles.ThreadPoolExecutor
     monkeypatch.setattr(
-        resident, "ThreadPoolExecutor", lambda count, **options: seen.append(count) or real(count, **options)
+        tiles, "ThreadPoolExecutor", lambda count, **options: seen.append(count) or real(count, **options)
     )
     for options in (
         {"num_thread": 3},

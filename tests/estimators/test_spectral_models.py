@@ -169,8 +169,8 @@ def test_fast_does_not_wait_for_kernels_of_a_training(tmp_path, capsys, monkeypa
     DeepWalk(8, device="cpu").plan(Graph.from_edges([[0, 1], [1, 2]]))  # compiled, or in the cache
     assert run(command) == 0
     assert "for the best scores of edges: about" in capsys.readouterr().out
-    monkeypatch.setattr("nodeloom.engine.calibrate.is_compiled", lambda kernel, *arguments: False)
-    monkeypatch.setattr("nodeloom.engine.calibrate.train_walks", None)
+    monkeypatch.setattr("nodeloom.engine.rates.tiles.is_compiled", lambda kernel, *arguments: False)
+    monkeypatch.setattr("nodeloom.engine.rates.tiles.train_walks", None)
     assert run(command) == 0
     assert "for the best scores of edges: not measured yet" in capsys.readouterr().out
 

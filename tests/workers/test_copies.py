@@ -15,9 +15,9 @@ from gpu_runs import INTERPRETED
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan, modes
-from nodeloom.engine.resident import Position
 from nodeloom.errors import GraphError, TrainingError
 from nodeloom.plan import copies, merges
+from nodeloom.schedule import Position, TrainTiles
 
 NODES, EPOCHS = 900, 150
 MARGIN = {"Adam": 12}
@@ -53,7 +53,7 @@ def run_of(monkeypatch, graph, num_worker, settings, **changes):
         for part in plan.parts:
             store = modes.allocate(plan, part, graph, transport)
             store.initialize()
-            engine, position = modes.engine_of(graph, plan, part, store, transport), Position()
+            engine, position = modes.loop_of(graph, plan, part, store, transport), Position()
             found += [(dataclasses.replace(position), tables_of(store)) for _ in engine.run(position)]
         return SimpleNamespace(steps=found, engine=engine, plan=plan, total_pair=engine.total_pair)
 
@@ -90,7 +90,7 @@ def test_all_have_the_same_after_a_merge(monkeypatch, communities, on_gpus, num_
     (_, before), (_, after) = first.steps[-2:]
     assert all(np.isfinite(after[name]).all() and not np.array_equal(before[name], after[name]) for name in after)
     # The base is what all have now.
-    for name, base in first.engine._merger.base.items():
+    for name, base in first.engine.device.merger.base.items():
         np.testing.assert_array_equal(base.float().cpu().numpy(), after[name])
     # Pairs add up, to a tile of each worker.
     position = first.steps[-1][0]
@@ -129,12 +129,12 @@ def test_what_is_sent_is_counted(monkeypatch, communities, on_gpus):
 @pytest.fixture
 def trained(monkeypatch):
     """Return what each worker trains: (number of its first walk, walks, learning rates), call by call."""
-    from nodeloom.engine.gpu import resident
-    from nodeloom.engine.workers.copies import APART
+    from nodeloom.engine.gpu import tiles
+    from nodeloom.schedule import APART
 
     calls = {}
-    real = resident.GpuEngine._train
-    fill = {kind: kind.fill for kind in (resident.DeviceWalks, resident.HostWalks)}
+    real = tiles.GpuTiles._train
+    fill = {kind: kind.fill for kind in (tiles.DeviceWalks, tiles.HostWalks)}
     numbers = {}
 
     def noted(self, first_walk, out):
@@ -143,12 +143,12 @@ def trained(monkeypatch):
 
     def train(self, slot, walks, num_tile, seed):
         if walks.max() >= 0:
-            calls.setdefault(self._offset // APART, []).append(
+            calls.setdefault(seed // APART // self.plan.positive_reuse, []).append(
                 (numbers[id(self._walks)], walks.cpu().numpy().copy(), slot.lr[:num_tile].cpu().numpy().copy())
             )
         real(self, slot, walks, num_tile, seed)
 
-    monkeypatch.setattr(resident.GpuEngine, "_train", train)
+    monkeypatch.setattr(tiles.GpuTiles, "_train", train)
     for kind in fill:
         monkeypatch.setattr(kind, "fill", noted)
     return calls
@@ -229,7 +229,7 @@ def test_workers_learn_what_one_learns(monkeypatch, communities, on_gpus, learne
 
 def test_without_merges_workers_learn_less(monkeypatch, communities, on_gpus, learned_by_one):
     # The judge above must not be content with what one worker has learned.
-    from nodeloom.engine.workers.gpu_merger import GpuMerger
+    from nodeloom.engine.gpu.merger import GpuMerger
 
     graph, community = communities
     monkeypatch.setattr(GpuMerger, "merge", lambda self, number: None)
@@ -277,7 +277,7 @@ def test_a_warm_start_is_the_base_too(monkeypatch, communities, on_gpus):
         store.write("vertex", values)
         mask = np.arange(NODES) % 2 == 0
         store.write("context", values, mask)
-        merger = modes.engine_of(graph, plan, plan.parts[0], store, transport)._merger
+        merger = modes.loop_of(graph, plan, plan.parts[0], store, transport).device.merger
         merger.prepare()
         for name, base in merger.base.items():
             np.testing.assert_array_equal(base.cpu().numpy(), tables_of(store)[name])
@@ -302,16 +302,16 @@ def test_a_warm_start_is_the_base_too(monkeypatch, communities, on_gpus):
 
 def failing(monkeypatch, rank, what):
     """Return the work of workers of which one fails, and all have to say so."""
-    from nodeloom.engine.workers.copies import CopiesEngine
+    from nodeloom.engine.loop import Loop
 
-    real = CopiesEngine._train
+    real = Loop._do
 
-    def train(self, position, tile):
-        if self.transport.rank == rank and position.num_pair > 0:
+    def do(self, operation):
+        if self.transport.rank == rank and isinstance(operation, TrainTiles) and self._standing.position.num_pair > 0:
             what(self)
-        return real(self, position, tile)
+        real(self, operation)
 
-    monkeypatch.setattr(CopiesEngine, "_train", train)  # once for all workers, which are threads of one process
+    monkeypatch.setattr(Loop, "_do", do)  # once for all workers, which are threads of one process
 
     def work(transport, graph, settings):
         try:
@@ -326,7 +326,7 @@ def failing(monkeypatch, rank, what):
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_worker_that_diverges_ends_all(monkeypatch, communities, on_gpus, rank):
     graph, _ = communities
-    work = failing(monkeypatch, rank, lambda engine: engine._engine.tables.of("vertex")[0].fill_(float("nan")))
+    work = failing(monkeypatch, rank, lambda loop: loop.device.tables.of("vertex")[0].fill_(float("nan")))
     found = together(2, lambda transport: work(transport, graph, of_gpus()))
     assert found[0] == found[1]
     assert found[0].startswith("TrainingError: training diverged at epoch ")
@@ -337,6 +337,6 @@ def test_walks_without_pairs_end_all(monkeypatch, on_gpus):
     edges = np.array([[i, i] for i in range(40)] + [[40, 41]])
     weights = np.r_[np.full(40, 1e6), 1e-6]
     graph = Graph.from_edges(edges, weights=weights, num_nodes=42)
-    monkeypatch.setattr("nodeloom.engine.gpu.resident.EMPTY_POOLS", 5)
+    monkeypatch.setattr("nodeloom.engine.loop.EMPTY_POOLS", 5)
     with pytest.raises(GraphError, match="5 pools of walks had not one pair"):
         together(2, lambda transport: one_training(graph, of_gpus(num_epoch=500), transport=transport))

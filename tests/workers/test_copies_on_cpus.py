@@ -13,14 +13,14 @@ from worker_runs import accuracy, one_training, settings_of, stopped_and_resumed
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import machine, make_plan, modes
-from nodeloom.engine.resident import Position, ResidentEngine
-from nodeloom.engine.workers.copies import APART
-from nodeloom.engine.workers.merger import Merger
+from nodeloom.engine.cpu.merger import Merger
+from nodeloom.engine.cpu.tiles import CpuTiles
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, TrainingError
 from nodeloom.kernels.reference import merge
 from nodeloom.plan import merges
 from nodeloom.plan.merges import merged_bytes
 from nodeloom.sampling import WalkSampler
+from nodeloom.schedule import APART, Position
 
 NODES, EPOCHS = 900, 150
 
@@ -62,7 +62,7 @@ def run_of(monkeypatch, graph, num_worker, settings):
         for part in plan.parts:
             store = modes.allocate(plan, part, graph, transport)
             store.initialize()
-            engine, position = modes.engine_of(graph, plan, part, store, transport), Position()
+            engine, position = modes.loop_of(graph, plan, part, store, transport), Position()
             found += [(dataclasses.replace(position), tables_of(store)) for _ in engine.run(position)]
         return SimpleNamespace(steps=found, engine=engine, plan=plan, total_pair=engine.total_pair)
 
@@ -94,7 +94,7 @@ def test_all_have_the_same_after_a_merge(monkeypatch, communities, few_merges, n
                 np.testing.assert_array_equal(table, others[name], err_msg=name)
     (_, before), (_, after) = first.steps[-2:]
     assert all(np.isfinite(after[name]).all() and not np.array_equal(before[name], after[name]) for name in after)
-    for name, base in first.engine._merger.base.items():
+    for name, base in first.engine.device.merger.base.items():
         np.testing.assert_array_equal(base, after[name])
     # Pairs add up, to a tile of each worker.
     position = first.steps[-1][0]
@@ -111,7 +111,7 @@ def test_a_merge_is_that_of_the_definition(monkeypatch, communities, few_merges,
         store = modes.allocate(plan, plan.parts[0], graph, transport)
         store.initialize()
         base, random = tables_of(store), np.random.default_rng(transport.rank)
-        merger = modes.engine_of(graph, plan, plan.parts[0], store, transport)._merger
+        merger = modes.loop_of(graph, plan, plan.parts[0], store, transport).device.merger
         merger.prepare()
         for table in merger.tables.values():
             table += random.normal(0, 0.1, table.shape).astype(np.float32)
@@ -148,14 +148,14 @@ def test_what_is_sent_is_counted(monkeypatch, communities, few_merges):
 
 def test_no_walk_is_drawn_twice_and_the_rate_sees_the_pairs_of_all(monkeypatch, communities, few_merges):
     graph, _ = communities
-    calls, real = {0: [], 1: [], 2: []}, ResidentEngine._train_slice
+    calls, real = {0: [], 1: [], 2: []}, CpuTiles._train_slice
 
     def train_slice(self, base, first, last, lr):
         if last > first:
-            calls[self._offset // APART].append((base + first, base + last, lr[first:last]))
+            calls[base // APART].append((base + first, base + last, lr[first:last]))
         return real(self, base, first, last, lr)
 
-    monkeypatch.setattr(ResidentEngine, "_train_slice", train_slice)
+    monkeypatch.setattr(CpuTiles, "_train_slice", train_slice)
     run_of(monkeypatch, graph, 3, in_copies(num_epoch=60, lr=0.01))
     tiles = [np.concatenate([np.arange(first, last) for first, last, _ in calls[rank]]) for rank in range(3)]
     for rank in range(3):
@@ -239,7 +239,7 @@ def test_a_worker_that_diverges_ends_all(monkeypatch, communities, rank):
 def test_walks_without_pairs_end_all(monkeypatch):
     edges = np.array([[i, i] for i in range(40)] + [[40, 41]])
     graph = Graph.from_edges(edges, weights=np.r_[np.full(40, 1e6), 1e-6], num_nodes=42)
-    monkeypatch.setattr("nodeloom.engine.resident.EMPTY_POOLS", 5)
+    monkeypatch.setattr("nodeloom.engine.loop.EMPTY_POOLS", 5)
     with pytest.raises(GraphError, match="5 pools of walks had not one pair"):
         together(2, lambda transport: one_training(graph, in_copies(num_epoch=500), transport=transport))
 

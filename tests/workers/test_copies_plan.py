@@ -85,10 +85,10 @@ def test_bytes_of_a_merge(changes, factor):
 
 def test_the_rate_is_that_of_all_less_the_merges(monkeypatch, graph):
     gpu_workers.prepare(monkeypatch)
-    from nodeloom.engine.gpu import calibrate
     from nodeloom.engine.modes import with_rate
+    from nodeloom.engine.rates import gpu
 
-    monkeypatch.setattr(calibrate, "measured_rate", lambda plan: 1e9)
+    monkeypatch.setattr(gpu, "measured_rate", lambda plan: 1e9)
     plan = plans_of(monkeypatch, graph, 2)[0]
     seconds = plan.total_pair / 2e9 + merges.MERGES * merged_bytes(plan) / 100e9
     assert with_rate(plan).seconds == pytest.approx(seconds)

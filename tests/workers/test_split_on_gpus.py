@@ -69,15 +69,15 @@ def test_workers_learn_what_one_learns(monkeypatch, communities, on_gpus, learne
 @pytest.mark.usefixtures("on_gpus")
 def test_what_workers_leave_out_is_noticed(monkeypatch, communities, learned_by_one):
     # The judge above must not be content with the pairs within the parts of a worker.
-    from nodeloom.engine.workers.gpu_blocks import GpuWorkerBlocks
+    from nodeloom.engine.gpu.ring_blocks import GpuRingBlocks
 
     graph, community = communities
-    real = GpuWorkerBlocks.train
+    real = GpuRingBlocks._train
 
-    def train(self, block, lr, key):
-        return real(self, block, lr, key) if block.vertex == block.context else (0, 0.0, 0.0)
+    def train(self, operation, lr, key):
+        return real(self, operation, lr, key) if operation.block.vertex == operation.block.context else 0
 
-    monkeypatch.setattr(GpuWorkerBlocks, "train", train)
+    monkeypatch.setattr(GpuRingBlocks, "_train", train)
     settings = in_parts(
         num_epoch=15, num_partition=4
     )  # as many pairs of each node with its own part as in 60 epochs of all

@@ -153,7 +153,7 @@ def test_the_rate_is_that_of_all_workers(monkeypatch, communities):
         seen.append(plan)
         return 5e8
 
-    monkeypatch.setattr("nodeloom.engine.grid.calibrate.measured_rate", rate_of_one)
+    monkeypatch.setattr("nodeloom.engine.rates.blocks.measured_rate", rate_of_one)
     plan = planned(monkeypatch, communities[0], worker_tables="split")[0]
     assert with_rate(plan, compiled_only=True) == plan
     assert with_rate(plan).rate == 1e9

@@ -22,12 +22,14 @@ from worker_runs import (
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
+from nodeloom.engine.cpu import ring_blocks as blocks
+from nodeloom.engine.cpu.ring_blocks import RingBlocks
 from nodeloom.engine.modes import allocate
-from nodeloom.engine.workers import blocks, placement
-from nodeloom.engine.workers.blocks import WorkerBlocks
+from nodeloom.engine.workers import placement
 from nodeloom.errors import ConfigError, MemoryLimitError, TrainingError
 from nodeloom.plan import planner, ring
 from nodeloom.plan.machine import Machine, Worker
+from nodeloom.schedule import Train
 
 NODES = 1501  # no multiple of any number of parts
 
@@ -77,12 +79,14 @@ def test_workers_learn_what_one_learns(monkeypatch, communities, way, num_worker
 def test_what_workers_leave_out_is_noticed(monkeypatch, communities):
     # The judge above must not be content with the pairs within the parts of a worker.
     graph, community = communities
-    real = WorkerBlocks.train
+    real = RingBlocks.run
     monkeypatch.setattr(placement, "MAX_PART", 0)
-    monkeypatch.setattr(
-        WorkerBlocks, "train",
-        lambda self, block, *rest: real(self, block, *rest) if block.vertex == block.context else (0, 0.0, 0.0),
-    )  # fmt: skip
+
+    def run(self, operation, lr):
+        left_out = isinstance(operation, Train) and operation.block.vertex != operation.block.context
+        return 0 if left_out else real(self, operation, lr)
+
+    monkeypatch.setattr(RingBlocks, "run", run)
     settings = settings_of(num_epoch=25)  # as many pairs of each node with its own part as in 100 epochs of all
     found = together(4, lambda transport: one_training(graph, settings, transport=transport))
     monkeypatch.undo()

@@ -13,11 +13,10 @@ from sklearn.linear_model import LogisticRegression
 
 from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, train_config, train_fields
 from nodeloom.engine import Settings, make_plan
-from nodeloom.engine.grid import GridEngine
-from nodeloom.engine.modes import allocate, engine_of
-from nodeloom.engine.resident import Position
+from nodeloom.engine.modes import allocate, loop_of
 from nodeloom.engine.training import train
 from nodeloom.errors import TrainingInterrupted
+from nodeloom.schedule import BlocksSchedule, Position, Train
 from nodeloom.transport.alone import ALONE
 
 
@@ -46,18 +45,26 @@ def run_of(monkeypatch, graph, num_worker, settings, *, grid=None, **changes):
         plan = with_grid(make_plan(graph, settings, transport), grid or {}, **changes)
         store = allocate(plan, plan.parts[0], graph, transport)
         store.initialize()
-        engine, position = engine_of(graph, plan, plan.parts[0], store, transport), Position()
-        rounds, real = iter(range(10**9)), engine._blocks.train
+        engine, position = loop_of(graph, plan, plan.parts[0], store, transport), Position()
+        rounds, now = iter(range(10**9)), []
+        run, land = engine.device.run, engine.device.land
 
-        def train_block(block, *arguments):
-            found = real(block, *arguments)
-            trained.append((next(rounds), transport.rank, block, found[0]))
-            return found
+        def run_one(operation, lr):
+            known = run(operation, lr)
+            if isinstance(operation, Train):
+                now[:] = operation.block, known
+            return known
 
-        engine._blocks.train = train_block
+        def land_one():
+            landed = land()
+            block, known = now
+            trained.append((next(rounds), transport.rank, block, known + landed.pairs))
+            return landed
+
+        engine.device.run, engine.device.land = run_one, land_one
         for _ in engine.run(position):
             pass
-        return SimpleNamespace(plan=plan, store=store, position=position, engine=engine, blocks=engine._blocks)
+        return SimpleNamespace(plan=plan, store=store, position=position, engine=engine, blocks=engine.device)
 
     return together(num_worker, work), trained
 
@@ -76,16 +83,17 @@ def pairs_of_one_process(graph, settings, **grid):
     plan = with_grid(plan, grid)
     store = allocate(plan, plan.parts[0], graph)
     store.initialize()
-    engine, position = engine_of(graph, plan, plan.parts[0], store), Position()
-    assert isinstance(engine, GridEngine)
-    found, real = Counter(), engine._device.begin_row
+    engine, position = loop_of(graph, plan, plan.parts[0], store), Position()
+    assert isinstance(engine.schedule, BlocksSchedule)
+    found, run = Counter(), engine.device.run
 
-    def begin_row(vertex_part, following):
-        sizes = real(vertex_part, following)
-        found.update({(vertex_part, context): pairs for context, pairs in enumerate(sizes)})
-        return sizes
+    def run_one(operation, lr):
+        pairs = run(operation, lr)
+        if isinstance(operation, Train):
+            found[operation.block] += pairs
+        return pairs
 
-    engine._device.begin_row = begin_row
+    engine.device.run = run_one
     for _ in engine.run(position):
         pass
     return found, position

@@ -1,7 +1,7 @@
 """Engines: from a graph and settings to trained tables.
 
-:mod:`~nodeloom.engine.planning` turns every "auto" into a number before anything runs; :mod:`~nodeloom.engine.tables` owns what is trained;
-:mod:`~nodeloom.engine.resident` trains what fits the memory; :mod:`~nodeloom.engine.training` runs the parts of a model one after the
+:mod:`~nodeloom.engine.planning` turns every "auto" into a number before anything runs; :mod:`~nodeloom.engine.tables` owns the tables;
+:mod:`~nodeloom.engine.loop` has a device carry out a schedule; :mod:`~nodeloom.engine.training` runs the parts of a model one after the
 other, with callbacks, checkpoints and orderly interruption.
 """
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nodeloom.engine.resident import Position, diverged
+from nodeloom.engine.loop import diverged
 from nodeloom.engine.tables import Tables
 from nodeloom.errors import ConfigError, ModelError, OutputError, describe
 from nodeloom.io.atomic import check_writable
@@ -20,6 +20,7 @@ from nodeloom.io.model_file import check_same_graph, in_words, read_model, write
 from nodeloom.log import logger
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.settings import Settings, differences
+from nodeloom.schedule import Position
 from nodeloom.transport.alone import ALONE
 from nodeloom.transport.base import Transport
 from nodeloom.typing import FloatArray
@@ -182,7 +183,7 @@ class Checkpoints:
         if not self.wanted:
             return None
         if not store.is_sound():  # never over a good one
-            raise diverged(self.plan, position.num_pair / self.graph.num_edges)
+            raise diverged(self.plan, position.num_pair)
         try:
             with store.ordered_by_node():
                 return self._write(tables, index, store, position)

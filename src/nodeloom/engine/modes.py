@@ -1,19 +1,25 @@
-"""What each mode is made of: the tables of a part, the engine that trains them, and how fast that is."""
+"""What each mode is made of: the tables of a part, the loop that trains them, and how fast that is."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
-from nodeloom.engine.calibrate import rate_of_walks
-from nodeloom.engine.grid import GridEngine, grid_tables
-from nodeloom.engine.grid.calibrate import measured_rate as rate_in_blocks
-from nodeloom.engine.memory import MainMemory
-from nodeloom.engine.resident import Position, ResidentEngine
-from nodeloom.engine.storage import storage_in
+from nodeloom.engine import loops
+from nodeloom.engine.files import grid_tables
+from nodeloom.engine.loop import Loop
+from nodeloom.engine.memory import MainMemory, Memory
+from nodeloom.engine.part_storage import PartStorage
+from nodeloom.engine.rates.blocks import measured_rate as rate_in_blocks
+from nodeloom.engine.rates.tiles import rate_of_walks
+from nodeloom.engine.rates.workers import rate_in_ring, rate_of_copies
+from nodeloom.engine.rows import RowOrder
+from nodeloom.engine.storage import Storage, storage_in
 from nodeloom.engine.tables import Tables
+from nodeloom.engine.workers.placement import placement_of_workers
 from nodeloom.model.parts import Part
+from nodeloom.model.tables import TableSpec
 from nodeloom.plan.grid_size import placement_of
 from nodeloom.plan.mode import Blocks, Copies, Ring, Whole
 from nodeloom.plan.plan import Plan
@@ -25,26 +31,6 @@ if TYPE_CHECKING:
     from nodeloom.graph import Graph
 
 
-class AnyEngine(Protocol):
-    """What training needs of an engine."""
-
-    total_pair: int
-
-    @property
-    def sent(self) -> Sequence[int]:
-        """The bytes that this worker has sent to others, for each round that had something to send."""
-
-    @property
-    def waited(self) -> float:
-        """Seconds that this worker has spent on merges, waiting for the others included."""
-
-    def run(self, position: Position) -> Iterator[Position]:
-        """Train from a position to the end, and yield it after every pool."""
-
-    def settle(self) -> None:
-        """Wait until nothing is under way: the tables are at rest, and the position is theirs."""
-
-
 class Way(NamedTuple):
     """How a mode is trained on a device.
 
@@ -52,41 +38,33 @@ class Way(NamedTuple):
     ----------
     allocate : callable
         ``(plan, part, graph, transport)`` to the tables of the part, of zeros.
-    engine : callable
-        ``(graph, plan, part, tables, transport)`` to the engine that trains them.
+    loop : callable
+        ``(graph, plan, part, tables, transport)`` to the loop that trains them.
     rate : callable
         ``(plan)`` to the positive pairs per second that are measured on this machine.
     """
 
     allocate: Callable[[Plan, Part, Graph, Transport], Tables]
-    engine: Callable[[Graph, Plan, Part, Any, Transport], AnyEngine]
+    loop: Callable[[Graph, Plan, Part, Tables, Transport], Loop]
     rate: Callable[[Plan], float]
 
 
 def way_of(plan: Plan) -> Way:
     """Return how the mode of a plan is trained on its device."""
-    on_cpu = plan.device == "cpu"
     match plan.mode:
-        case Whole() if on_cpu:
-            return Way(_whole, _alone(ResidentEngine), rate_of_walks)
+        case Whole() if plan.device == "cpu":
+            return Way(_whole, loops.whole, rate_of_walks)
         case Whole():
-            from nodeloom.engine.gpu import GpuEngine
-            from nodeloom.engine.gpu.calibrate import measured_rate as rate_of_gpu
+            from nodeloom.engine.rates.gpu import measured_rate as rate_of_gpu
 
-            return Way(_whole, _alone(GpuEngine), rate_of_gpu)
+            return Way(_whole, loops.whole, rate_of_gpu)
         case Copies():
-            from nodeloom.engine.workers.calibrate import rate_of_copies
-            from nodeloom.engine.workers.copies import CopiesEngine
-
             alone = way_of(dataclasses.replace(plan, mode=Whole())).rate
-            return Way(_whole, CopiesEngine, lambda plan: rate_of_copies(plan, alone))
+            return Way(_whole, loops.copies, lambda plan: rate_of_copies(plan, alone))
         case Blocks():
-            return Way(_in_blocks, _alone(GridEngine), rate_in_blocks)
+            return Way(_in_blocks, loops.blocks, rate_in_blocks)
         case Ring():
-            from nodeloom.engine.workers.calibrate import rate_in_ring
-            from nodeloom.engine.workers.engine import WorkerEngine
-
-            return Way(_ring, WorkerEngine, rate_in_ring)
+            return Way(_ring, loops.ring, rate_in_ring)
 
 
 def with_rate(plan: Plan, *, compiled_only: bool = False) -> Plan:
@@ -106,16 +84,9 @@ def allocate(plan: Plan, part: Part, graph: Graph, transport: Transport = ALONE)
     return way_of(plan).allocate(plan, part, graph, transport)
 
 
-def engine_of(graph: Graph, plan: Plan, part: Part, tables: Tables, transport: Transport = ALONE) -> AnyEngine:
-    """Return the engine that trains the tables of a part. All workers have to call it."""
-    return way_of(plan).engine(graph, plan, part, tables, transport)
-
-
-def _alone(
-    engine: Callable[[Graph, Plan, Part, Any], AnyEngine],
-) -> Callable[[Graph, Plan, Part, Any, Transport], AnyEngine]:
-    """Return an engine that has no other workers."""
-    return lambda graph, plan, part, tables, transport: engine(graph, plan, part, tables)
+def loop_of(graph: Graph, plan: Plan, part: Part, tables: Tables, transport: Transport = ALONE) -> Loop:
+    """Return the loop that trains the tables of a part. All workers have to call it."""
+    return way_of(plan).loop(graph, plan, part, tables, transport)
 
 
 def _whole(plan: Plan, part: Part, graph: Graph, transport: Transport) -> Tables:
@@ -134,10 +105,23 @@ def _in_blocks(plan: Plan, part: Part, graph: Graph, transport: Transport) -> Ta
 
 
 def _ring(plan: Plan, part: Part, graph: Graph, transport: Transport) -> Tables:
-    from nodeloom.engine.workers.parts import shared_tables
-    from nodeloom.engine.workers.placement import placement_of_workers
+    """Return the share of this worker; the numbers of parts of both kinds are multiples of the number of workers."""
+    placement = placement_of_workers(plan, graph, transport)
+    order = RowOrder.of(placement)
+    owners = {
+        name: [number * transport.size // count for number in range(count)]
+        for name, count in (("vertex", placement.num_vertex_part), ("context", placement.num_context_part))
+    }
+    memories: tuple[Memory, Memory] = (MainMemory(plan.num_thread),) * 2
+    if plan.device != "cpu":
+        from nodeloom.engine.gpu.memory import memories_of
 
-    return shared_tables(plan, part, placement_of_workers(plan, graph, transport), transport)
+        memories = memories_of(plan.device, plan.table_dtype)
+
+    def storage(spec: TableSpec, is_moment: bool) -> Storage:
+        return PartStorage(memories[is_moment], order, spec.row, owners[spec.name], transport)
+
+    return Tables(tables_of(part, plan.num_nodes), plan.optimizer.num_moment, storage, transport.any, placement)
 
 
 def peak_device_memory(plan: Plan) -> int:

@@ -12,9 +12,9 @@ import numpy as np
 
 from nodeloom.engine.checkpoint import Checkpoints, ModelTables
 from nodeloom.engine.initial import Vectors, warm_tables
-from nodeloom.engine.modes import allocate, engine_of, peak_device_memory
+from nodeloom.engine.loop import diverged
+from nodeloom.engine.modes import allocate, loop_of, peak_device_memory
 from nodeloom.engine.progress import Progress, Report, checked_callbacks, peak_memory, tell
-from nodeloom.engine.resident import Position, diverged
 from nodeloom.engine.tables import Tables
 from nodeloom.errors import ConfigError, NodeloomError, TrainingInterrupted
 from nodeloom.interrupt import StopRequest
@@ -23,6 +23,7 @@ from nodeloom.model.parts import Part
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.reach import isolated, untrained
 from nodeloom.plan.settings import Settings
+from nodeloom.schedule import Position
 from nodeloom.transport.alone import ALONE
 from nodeloom.transport.base import Transport
 from nodeloom.typing import FloatArray
@@ -173,19 +174,19 @@ class _Run:
             _clear(store, self.graph, part)
         if len(plan.parts) == 1:
             self.tables.tensors.clear()  # they are in the store now
-        engine = engine_of(self.graph, plan, part, store, self.transport)
-        self.pairs_before = index * engine.total_pair
+        loop = loop_of(self.graph, plan, part, store, self.transport)
+        self.pairs_before = index * loop.total_pair
         self.last = position
         enough, finished = False, True
-        for _ in engine.run(position):
+        for _ in loop.run(position):
             ended: BaseException | bool | None = self._tell(self._progress(index, position), stop)
             stopping, enough, due = self._agreed(
                 stop.requested or isinstance(ended, BaseException), ended is True, self.checkpoints.due()
             )
             if stopping or enough or due:
-                engine.settle()
+                loop.settle()
                 progress = self._progress(index, position)  # what was under way has ended too
-            finished = position.num_pair >= engine.total_pair and index == len(plan.parts) - 1
+            finished = position.num_pair >= loop.total_pair and index == len(plan.parts) - 1
             if isinstance(ended, BaseException) or (stopping and not finished):  # what is finished is given back
                 path = self.checkpoints.write(self.tables, index, store, position)
                 self._keep(index, part, store)
@@ -196,15 +197,15 @@ class _Run:
                     raise
                 finally:
                     ended = None  # else it would keep this frame, and with it the memory of the device
-            if (due or enough) and position.num_pair < engine.total_pair:
+            if (due or enough) and position.num_pair < loop.total_pair:
                 self.checkpoints.write_or_warn(self.tables, index, store, position)
             if enough and not finished:
                 break
         if not store.is_sound():
-            raise diverged(plan, position.num_pair / self.graph.num_edges)
+            raise diverged(plan, position.num_pair)
         _clear(store, self.graph, part)
-        self.sent += tuple(engine.sent)
-        self.waited += engine.waited
+        self.sent += tuple(loop.sent)
+        self.waited += loop.waited
         self.tables.finish(index, store)
         return enough and not finished
 

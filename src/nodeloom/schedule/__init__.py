@@ -1,20 +1,59 @@
-"""What a training does, in which order, decided by pure functions of numbers before a device acts."""
+"""What a training does, in which order, decided by functions of numbers before a device acts.
 
+There is a schedule for each mode. It yields operations, and the loop of the engine has a device carry them out.
+"""
+
+from nodeloom.schedule.episodes import BlocksSchedule, RingSchedule
 from nodeloom.schedule.handovers import Handover, Handovers
 from nodeloom.schedule.null_device import NullDevice
-from nodeloom.schedule.operations import Load, Operation, Store, Train, queue_of
+from nodeloom.schedule.operations import (
+    Arrive,
+    Count,
+    Draw,
+    Exchange,
+    Load,
+    Look,
+    Merge,
+    OnDevice,
+    Operation,
+    Sort,
+    Store,
+    Train,
+    TrainTiles,
+    Wait,
+    queue_of,
+)
 from nodeloom.schedule.order import blocks, blocks_of_row, rounds
+from nodeloom.schedule.position import Position, Standing
 from nodeloom.schedule.transfers import Transfers
+from nodeloom.schedule.whole import APART, CopiesSchedule, WholeSchedule
 
 __all__ = [
+    "APART",
+    "Arrive",
+    "BlocksSchedule",
+    "CopiesSchedule",
+    "Count",
+    "Draw",
+    "Exchange",
     "Handover",
     "Handovers",
     "Load",
+    "Look",
+    "Merge",
     "NullDevice",
+    "OnDevice",
     "Operation",
+    "Position",
+    "RingSchedule",
+    "Sort",
+    "Standing",
     "Store",
     "Train",
+    "TrainTiles",
     "Transfers",
+    "Wait",
+    "WholeSchedule",
     "blocks",
     "blocks_of_row",
     "queue_of",

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.partition.block import Block, Side
-from nodeloom.schedule.operations import Load, Operation, Store
+from nodeloom.schedule.operations import Load, OfBlocks, Store
 
 Table: TypeAlias = npt.NDArray[Any]
 _Key: TypeAlias = tuple[Side, int]  # side and buffer
@@ -81,7 +81,7 @@ class NullDevice:
         self.bytes: Counter[tuple[str, Side]] = Counter()
         self.blocks: list[Block] = []
 
-    def run(self, operation: Operation) -> None:
+    def run(self, operation: OfBlocks) -> None:
         """Carry out an operation.
 
         Raises
@@ -130,7 +130,7 @@ class NullDevice:
         self._dirty.remove(key)
         self._count(operation)
 
-    def _need(self, key: _Key, part: int, operation: Operation) -> None:
+    def _need(self, key: _Key, part: int, operation: OfBlocks) -> None:
         if self._held.get(key) != part:
             raise RuntimeError(f"{operation} finds part {self._held.get(key)} in {key}")
         if key not in self._dirty and not self._is_new(key):

@@ -1,8 +1,11 @@
-"""What a device is told to do: load a part, store a part, train a block.
+"""What a training consists of: the operations that a schedule yields, one after the other.
 
-An operation may begin when all that are named in its `after` are done, and all before it in its own queue. A device has a
-queue of trainings and for each side one of loads and one of stores, so that a large part of one side does not hold up the
-other. An engine gives each queue a stream, and waits for the events of the operations in `after`.
+A device carries out :class:`Draw`, :class:`Sort`, :class:`Load`, :class:`Store`, :class:`Train`, :class:`TrainTiles`,
+:class:`Exchange`, :class:`Arrive` and :class:`Merge`; the loop itself :class:`Wait`, :class:`Count` and :class:`Look`.
+
+Loads, stores and trainings of blocks may begin when all that are named in their `after` are done, and all before them in their own
+queue. A device has a queue of trainings and for each side one of loads and one of stores, so that a large part of one side does not
+hold up the other. A GPU gives each queue a stream, and waits for the events of the operations in `after`.
 """
 
 from __future__ import annotations
@@ -10,7 +13,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from nodeloom.partition.block import Block, Side
+from nodeloom.partition import Block, Side
+from nodeloom.schedule.handovers import Handover
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Begin to draw walks.
+
+    Attributes
+    ----------
+    first_walk : int
+        Number of the first walk.
+    num_walk : int or None
+        Walks of the episode; None if they are drawn as they are trained.
+    """
+
+    first_walk: int
+    num_walk: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """Sort the pairs of a vertex part by context part and head.
+
+    Attributes
+    ----------
+    vertex_part : int
+        The part.
+    following : int or None
+        The part that is sorted next in this episode.
+    """
+
+    vertex_part: int
+    following: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +95,8 @@ class Train:
         The block.
     vertex_buffer, context_buffer : int
         Where its parts are. Numbers of one set of buffers if tables are tied.
+    place : int
+        Number of the block among those of all episodes: its negatives come from it.
     """
 
     number: int
@@ -66,11 +104,78 @@ class Train:
     block: Block
     vertex_buffer: int
     context_buffer: int
+    place: int = 0
 
 
-Operation: TypeAlias = Load | Store | Train
+@dataclass(frozen=True, slots=True)
+class TrainTiles:
+    """Train tiles of walks in whole tables.
+
+    Attributes
+    ----------
+    first, count : int
+        Number of the first tile; tiles.
+    """
+
+    first: int
+    count: int
 
 
-def queue_of(operation: Operation) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Begin to send and receive context parts.
+
+    It is one operation for both directions: GPUs that send to each other have to begin both at once.
+
+    Attributes
+    ----------
+    handovers : tuple of Handover
+        The parts that change hands between any workers.
+    """
+
+    handovers: tuple[Handover, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrive:
+    """Wait for the parts that are on their way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Make the whole tables of all workers the same.
+
+    Attributes
+    ----------
+    number : int
+        Tiles of all workers before: how rows are rounded comes from it.
+    """
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait until at most `in_flight` trainings are in flight."""
+
+    in_flight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Add up the trainings of all workers that have ended since the last count; the position moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Let the caller look at the position: progress, checkpoints and interruptions come here."""
+
+
+OfBlocks: TypeAlias = Load | Store | Train
+OnDevice: TypeAlias = Draw | Sort | OfBlocks | TrainTiles | Exchange | Arrive | Merge
+Operation: TypeAlias = OnDevice | Wait | Count | Look
+
+
+def queue_of(operation: OfBlocks) -> tuple[str, str]:
     """Return the name of the queue of an operation: kind and side."""
     return type(operation).__name__, "" if isinstance(operation, Train) else operation.side

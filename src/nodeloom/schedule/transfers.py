@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from nodeloom.partition.block import Block, Side
-from nodeloom.schedule.operations import Load, Operation, Store, Train
+from nodeloom.schedule.operations import Load, OfBlocks, Store, Train
 
 _Part: TypeAlias = tuple[Side, int]
 
@@ -58,7 +58,7 @@ class Transfers:
         self._last_store: dict[_Part, int] = {}
         self._next_number = 0
 
-    def operations(self, order: Sequence[Block], following: Sequence[Block] = ()) -> list[Operation]:
+    def operations(self, order: Sequence[Block], following: Sequence[Block] = ()) -> list[OfBlocks]:
         """Return the operations of an episode. Every operation stands after those that it waits for.
 
         Parameters
@@ -71,9 +71,9 @@ class Transfers:
         """
         steps = [self._parts_of(block) for block in (*order, *following)]
         uses = _Uses(steps)
-        starting: list[Operation] = []
-        before: list[list[Operation]] = [[] for _ in order]
-        behind: list[list[Operation]] = [[] for _ in order]  # a training, then stores
+        starting: list[OfBlocks] = []
+        before: list[list[OfBlocks]] = [[] for _ in order]
+        behind: list[list[OfBlocks]] = [[] for _ in order]  # a training, then stores
 
         def place_store(operation: Store, step: int) -> None:
             (starting if step < 0 else behind[step]).append(operation)
@@ -88,7 +88,7 @@ class Transfers:
             operation for pair in zip(before, behind, strict=True) for half in pair for operation in half
         ]
 
-    def finish(self) -> list[Operation]:
+    def finish(self) -> list[OfBlocks]:
         """Return the stores after which the host has everything. Buffers keep their parts, so that training can go on."""
         return [self._store(side, buffer) for side, buffer in self._each_buffer() if buffer.dirty]
 
@@ -100,9 +100,9 @@ class Transfers:
         for side, buffers in self._buffers.items():
             yield from ((side, buffer) for buffer in buffers)
 
-    def _loads(self, needed: list[_Part], uses: _Uses, place_store: _PlaceStore) -> list[Operation]:
+    def _loads(self, needed: list[_Part], uses: _Uses, place_store: _PlaceStore) -> list[OfBlocks]:
         """Return the loads before a training: what it lacks, then what is needed later, the most urgent first."""
-        loads: list[tuple[float, Operation]] = []
+        loads: list[tuple[float, OfBlocks]] = []
         for side, buffers in self._buffers.items():
             held = {buffer.part for buffer in buffers}
             now = [part for of, part in needed if of == side]

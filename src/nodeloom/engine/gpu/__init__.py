@@ -1,8 +1,4 @@
-"""Training on a GPU: tables and graph on the device, walks and training back to back without waiting for the host.
+"""A GPU as a device: tables and graph lie on it, and walks and training run back to back without waiting for the host.
 
-torch is imported here, so nothing outside imports this package before a plan says that a GPU is to be used.
+torch is imported here, so nothing outside imports these modules before a plan says that a GPU is to be used.
 """
-
-from nodeloom.engine.gpu.resident import GpuEngine
-
-__all__ = ["GpuEngine"]

@@ -54,10 +54,6 @@ class DeviceWalks:
     def begin(self, first_walk: int) -> None:
         """Nothing to prepare: every walk can be drawn at any time."""
 
-    def most(self, num_walk: int) -> int:
-        """Return how many walks can be had at once, at most `num_walk`."""
-        return num_walk
-
     def fill(self, first_walk: int, out: torch.Tensor) -> None:
         """Put walks number ``first_walk ...`` into `out` [W, L + 1], on the current stream."""
         if self._second_order:
@@ -106,23 +102,24 @@ class HostWalks:
         self._pool = WalkPool(self._sampler, views, first_walk=first_walk, num_thread=self._num_thread)
         self._pool.__enter__()
 
-    def most(self, num_walk: int) -> int:
-        """Return how many walks can be had at once, at most `num_walk`: those left of a buffer."""
-        if self._batch is None:
-            self._batch, self._used = self._next(), 0
-        return min(num_walk, len(self._batch.walks) - self._used)
-
     def fill(self, first_walk: int, out: torch.Tensor) -> None:
         """Put walks number ``first_walk ...``, which follow those before, into `out` [W, L + 1], on the current stream."""
-        batch = self._batch
-        assert batch is not None
-        assert batch.first_walk + self._used == first_walk
-        out.copy_(self._buffers[batch.buffer][self._used : self._used + len(out)], non_blocking=True)
-        self._copied[batch.buffer].record()
-        self._used += len(out)
-        if self._used == len(batch.walks):
-            self._leaving.append(batch)
-            self._batch = None
+        done = 0
+        while done < len(out):
+            if self._batch is None:
+                self._batch, self._used = self._next(), 0
+            batch = self._batch
+            assert batch.first_walk + self._used == first_walk + done
+            count = min(len(out) - done, len(batch.walks) - self._used)
+            out[done : done + count].copy_(
+                self._buffers[batch.buffer][self._used : self._used + count], non_blocking=True
+            )
+            self._copied[batch.buffer].record()
+            done += count
+            self._used += count
+            if self._used == len(batch.walks):
+                self._leaving.append(batch)
+                self._batch = None
 
     def _next(self) -> Batch:
         assert self._pool is not None

@@ -1,4 +1,4 @@
-"""Merging on GPUs; the counterpart of :mod:`nodeloom.engine.workers.merger`."""
+"""Merging on GPUs; the counterpart of :mod:`nodeloom.engine.cpu.merger`."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from nodeloom.engine.cpu.ring_blocks import tile_shape
 from nodeloom.engine.memory import aligned_zeros
-from nodeloom.engine.workers.blocks import tile_shape
 from nodeloom.kernels.cpu.block_walks import train_block_walks
 from nodeloom.kernels.cpu.parallel import collect
 from nodeloom.plan.mode import Blocks, Copies, Ring
@@ -45,7 +45,7 @@ def rate_in_ring(plan: Plan) -> float:
     assert isinstance(plan.mode, Ring)
     grid = plan.mode.grid
     if not plan.mode.whole_walks:
-        from nodeloom.engine.grid.calibrate import measured_rate as sorted_rate
+        from nodeloom.engine.rates.blocks import measured_rate as sorted_rate
 
         resting = dataclasses.replace(plan, mode=Blocks(dataclasses.replace(grid, moved_bytes=0)))
         return sorted_rate(resting) * plan.num_worker

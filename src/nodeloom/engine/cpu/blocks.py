@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.engine.grid.noise import Noise
-from nodeloom.engine.grid.storage import FileStorage
+from nodeloom.engine.files import FileStorage
+from nodeloom.engine.loop import Landed
 from nodeloom.engine.memory import aligned_zeros
+from nodeloom.engine.noise import Noise
 from nodeloom.engine.rows import RowOrder
 from nodeloom.engine.tables import Tables
 from nodeloom.kernels.cpu.negatives import draw_negatives
@@ -22,10 +23,10 @@ from nodeloom.model.parts import Part
 from nodeloom.partition import Block, Side
 from nodeloom.plan.mode import Blocks
 from nodeloom.plan.plan import Plan
-from nodeloom.rng import MASK, mix
+from nodeloom.rng import MASK, Purpose, mix, stream
 from nodeloom.sampling import WalkSampler
-from nodeloom.schedule import Load, Operation, Store, Train, queue_of
-from nodeloom.typing import FloatArray
+from nodeloom.schedule import Draw, Load, OnDevice, Sort, Store, Train, queue_of
+from nodeloom.typing import DoubleArray, FloatArray
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -37,12 +38,30 @@ _SLICES_PER_THREAD = 4  # so that a thread that the system holds up does not hol
 
 
 class CpuBlocks:
-    """The CPU as a device of :class:`nodeloom.engine.grid.engine.GridEngine`."""
+    """The CPU as a device of tables in parts.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    plan : Plan
+        The plan, with a grid.
+    part : Part
+        What to train.
+    tables : Tables
+        Its tables, placed in the grid; changed.
+    noise : Noise
+        The distribution of negatives.
+    """
+
+    depth = 0
+    sent: Sequence[int] = ()
 
     def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, noise: Noise) -> None:
         placement = tables.placement
         assert plan.grid is not None and placement is not None
         self._plan, self._tables, self._noise, self._grid = plan, tables, noise, plan.grid
+        self._noise_key = stream(part.seed, Purpose.NEGATIVE)
         self._table_of: dict[Side, str] = {"vertex": "vertex", "context": part.tail}
         self._slot = RowOrder.of(placement).slot
         self._in_files = isinstance(plan.mode, Blocks) and plan.mode.storage == "file"
@@ -85,7 +104,7 @@ class CpuBlocks:
 
     # ------------------------------------------------------------------------------------------------------- pairs
 
-    def begin_episode(self, first_walk: int, num_walk: int) -> None:
+    def _draw(self, first_walk: int, num_walk: int) -> None:
         """Draw the walks of an episode, as slots; they are kept, since each row of the grid reads them twice."""
         if len(self._walks) != num_walk:
             self._walks = np.empty((num_walk, self._plan.nodes_per_walk), self._index_type)
@@ -104,9 +123,8 @@ class CpuBlocks:
         parts = slices(count, threads * _SLICES_PER_THREAD if threads > 1 else 1)
         collect(self._pool, work, list(parts))
 
-    def begin_row(self, vertex_part: int, following: int | None) -> list[int]:
-        """Sort the pairs of a vertex part by context part and head; return how many each context part has."""
-        del following  # walks are kept, so nothing is won by looking ahead
+    def _sort(self, vertex_part: int) -> None:
+        """Sort the pairs of a vertex part by context part and head."""
         plan, rows = self._plan, self._rows
         shape = self._grid.num_context_part, rows["vertex"]
         first_head = vertex_part * rows["vertex"]
@@ -124,22 +142,29 @@ class CpuBlocks:
         self._units, num_unit, num_pair = units_of(counts, HEADS)
         self._unit_bounds = np.concatenate([[0], np.cumsum(num_unit)])
         self._pair_bounds = np.concatenate([[0], np.cumsum(num_pair)])
-        return [int(number) for number in num_pair]
 
     # -------------------------------------------------------------------------------------------------- operations
 
-    def run(self, operation: Operation, *, lr: float = 0.0, key: int = 0) -> None:
-        """Do an operation after those that it has to wait for; transfers on threads of their own."""
-        if isinstance(operation, Train):
-            for number in operation.after:
-                self._wait_for(number)
-            self._train(operation, lr, key)
-            return
-        if self._in_files:
-            kind, side = queue_of(operation)
-            waits = [self._running[number] for number in operation.after if number in self._running]
-            future = self._queues[kind, side].submit(self._transfer, operation, waits)
-            self._running[operation.number] = future
+    def run(self, operation: OnDevice, lr: DoubleArray) -> int:
+        """Carry out an operation after those that it has to wait for; transfers on threads of their own."""
+        match operation:
+            case Draw():
+                assert operation.num_walk is not None
+                self._draw(operation.first_walk, operation.num_walk)
+            case Sort():  # walks are kept, so nothing is won by looking ahead
+                self._sort(operation.vertex_part)
+            case Train():
+                for number in operation.after:
+                    self._wait_for(number)
+                return self._train(
+                    operation, float(lr[0]), self._noise_key + operation.place * self._plan.positive_reuse
+                )
+            case Load() | Store() if self._in_files:
+                waits = [self._running[number] for number in operation.after if number in self._running]
+                self._running[operation.number] = self._queues[queue_of(operation)].submit(
+                    self._transfer, operation, waits
+                )
+        return 0
 
     def _transfer(self, operation: Load | Store, waits: list[Future[None]]) -> None:
         for future in waits:
@@ -180,11 +205,12 @@ class CpuBlocks:
             numbers = [np.float32(value) for value in (lr, weight, self._plan.weight_decay)]
         return self._noise.prob[here], self._noise.alias[here], numbers
 
-    def _train(self, operation: Train, lr: float, key: int) -> None:
+    def _train(self, operation: Train, lr: float, key: int) -> int:
+        """Train a block; return its pairs."""
         plan, block, rows = self._plan, operation.block, self._rows
         first, last = (int(bound) for bound in self._unit_bounds[block.context : block.context + 2])
         if first == last:
-            return
+            return 0
         tables = self._parts(block, operation.vertex_buffer, operation.context_buffer)
         prob, alias, numbers = self._of_block(block, lr)
         for reuse in range(plan.positive_reuse):
@@ -206,13 +232,15 @@ class CpuBlocks:
             threads = plan.num_thread
             parts = slices(last - first, threads * _SLICES_PER_THREAD if threads > 1 else 1)
             self._statistics += sum(collect(self._pool, work, list(parts)))
+        pairs = self._pair_bounds[block.context + 1] - self._pair_bounds[block.context]
+        return int(pairs) * plan.positive_reuse
 
-    def end_row(self) -> tuple[float, float]:
-        """Return the loss of the row and the weight of it."""
+    def land(self) -> Landed:
+        """Return the loss of the blocks that were trained since the last call."""
         loss, weight = self._statistics
         self._statistics = np.zeros(2)
         self._running = {number: future for number, future in self._running.items() if not _is_done(future)}
-        return float(loss), float(weight)
+        return Landed(0, float(loss), float(weight))
 
     def settle(self) -> None:
         """Wait for all transfers."""

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from nodeloom.engine.memory import MainMemory, Memory, Rows
+from nodeloom.engine.memory import Memory, Rows
 from nodeloom.engine.rows import RowOrder
 from nodeloom.engine.storage import Storage, row_blocks
-from nodeloom.engine.tables import Tables
-from nodeloom.model.parts import Part
-from nodeloom.model.tables import TableSpec
-from nodeloom.partition import Placement
-from nodeloom.plan.plan import Plan
-from nodeloom.plan.tables import tables_of
 from nodeloom.schedule import Handover
 from nodeloom.transport.base import Transport
 from nodeloom.typing import FloatArray
@@ -158,7 +151,6 @@ class PartMoves:
         self._owners, self._rank, self._exchange = self._storages[0].owners, rank, exchange
         self.sent: list[int] = []
         self._going: list[int] = []
-        self._coming: set[int] = set()
         self._pending: Travel | None = None
 
     def hand_over(self, handovers: Sequence[Handover]) -> None:
@@ -171,7 +163,6 @@ class PartMoves:
                 self._going.append(handover.part)
                 outgoing += [(storage.numbered(handover.part), handover.taker) for storage in self._storages]
             elif handover.taker == self._rank:
-                self._coming.add(handover.part)
                 incoming += [(storage.take(handover.part), handover.giver) for storage in self._storages]
         self._pending = self._exchange(outgoing, incoming)
         if outgoing:
@@ -182,11 +173,6 @@ class PartMoves:
         for storage in self._storages:
             storage.make_room()
 
-    def ready(self, part: int) -> None:
-        """Wait for a part that is on its way."""
-        if part in self._coming:
-            self.settle()
-
     def settle(self) -> None:
         """Wait for everything that is under way."""
         if self._pending is not None:
@@ -196,41 +182,3 @@ class PartMoves:
             for storage in self._storages:
                 storage.give(part)
         self._going.clear()
-        self._coming.clear()
-
-    def bring(self, where: Sequence[int]) -> None:
-        """Bring the parts to these workers, if they are with others."""
-        changes = [
-            Handover(part, giver, taker)
-            for part, (giver, taker) in enumerate(zip(self._owners, where, strict=True))
-            if giver != taker
-        ]
-        held = Counter(self._owners)
-        while changes:  # one by one, to whom has fewest: nobody needs more room than for one more
-            handover = min(changes, key=lambda change: (held[change.taker], change.part))
-            changes.remove(handover)
-            held.update({handover.taker: 1, handover.giver: -1})
-            self.hand_over([handover])
-        self.settle()
-
-
-def shared_tables(plan: Plan, part: Part, placement: Placement, transport: Transport) -> Tables:
-    """Return the share of this worker of the tables of a part, of zeros.
-
-    The numbers of parts of both kinds are multiples of the number of workers.
-    """
-    order = RowOrder.of(placement)
-    owners = {
-        name: [number * transport.size // count for number in range(count)]
-        for name, count in (("vertex", placement.num_vertex_part), ("context", placement.num_context_part))
-    }
-    memories: tuple[Memory, Memory] = (MainMemory(plan.num_thread),) * 2
-    if plan.device != "cpu":
-        from nodeloom.engine.gpu.memory import memories_of
-
-        memories = memories_of(plan.device, plan.table_dtype)
-
-    def storage(spec: TableSpec, is_moment: bool) -> Storage:
-        return PartStorage(memories[is_moment], order, spec.row, owners[spec.name], transport)
-
-    return Tables(tables_of(part, plan.num_nodes), plan.optimizer.num_moment, storage, transport.any, placement)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,28 +14,34 @@ from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.episode import EpisodeWalks
 from nodeloom.engine.gpu.layout import optimizer_settings, pair_launch
 from nodeloom.engine.gpu.memory import DTYPES
-from nodeloom.engine.grid.noise import Noise
+from nodeloom.engine.loop import Landed
+from nodeloom.engine.noise import Noise
 from nodeloom.engine.tables import Tables
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.pairs import count_pairs, heads_for, place_pairs, train_pairs, units_of
 from nodeloom.model.parts import Part
 from nodeloom.partition import Side
 from nodeloom.plan.plan import Plan
-from nodeloom.rng import MASK, mix
-from nodeloom.schedule import Load, Operation, Store, Train, queue_of
+from nodeloom.rng import MASK, Purpose, mix, stream
+from nodeloom.schedule import Draw, Load, OnDevice, Sort, Store, Train, queue_of
+from nodeloom.typing import DoubleArray
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
 
 
 class GpuBlocks:
-    """A GPU as a device of :class:`nodeloom.engine.grid.engine.GridEngine`."""
+    """A GPU as a device of tables in parts; the counterpart of :class:`nodeloom.engine.cpu.blocks.CpuBlocks`."""
+
+    depth = 0
+    sent: Sequence[int] = ()
 
     def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, noise: Noise) -> None:
         placement = tables.placement
         assert plan.grid is not None and placement is not None
         self._plan, self._tables, self._grid, self._placement = plan, tables, plan.grid, placement
         self._device = Device(plan.device)
+        self._noise_key = stream(part.seed, Purpose.NEGATIVE)
         self._rows: dict[Side, int] = {side: placement.rows(side) for side in ("vertex", "context")}
         self._settings = optimizer_settings(plan)
         self._heads = heads_for(part.row)
@@ -100,24 +106,15 @@ class GpuBlocks:
 
     # ------------------------------------------------------------------------------------------------------- pairs
 
-    def begin_episode(self, first_walk: int, num_walk: int) -> None:
-        """Say of which walks the pairs of the next rows are."""
-        self._walks.begin(first_walk, num_walk)
-        self._counted = None
-
-    def begin_row(self, vertex_part: int, following: int | None = None) -> list[int]:
-        """Sort the pairs of a vertex part by context part and head; return how many each context part has.
-
-        On the way those of the part that follows are counted, so that walks are drawn once for each part, and not twice.
-        """
-        with explained(self._plan.device), self._device.on(self._training):
-            return self._begin_row(vertex_part, following)
-
     def _where(self, vertex_part: int) -> tuple[int, bool, int, int]:
         rows = self._rows
         return self._plan.augmentation_step, self._plan.two_sided, vertex_part * rows["vertex"], rows["context"]
 
-    def _begin_row(self, vertex_part: int, following: int | None) -> list[int]:
+    def _sort(self, vertex_part: int, following: int | None) -> None:
+        """Sort the pairs of a vertex part by context part and head.
+
+        On the way those of the part that follows are counted, so that walks are drawn once for each part, and not twice.
+        """
         where = self._where(vertex_part)
         self._contexts = self._ends = self._units = None  # of the row before: they make room
         if self._counted == vertex_part:
@@ -142,25 +139,42 @@ class GpuBlocks:
         self._ends = ends
         self._unit_bounds = [0, *np.cumsum(num_unit.numpy()).tolist()]
         self._pair_bounds = [0, *np.cumsum(num_pair.numpy()).tolist()]
-        sizes: list[int] = num_pair.tolist()
-        return sizes
 
     # -------------------------------------------------------------------------------------------------- operations
 
-    def run(self, operation: Operation, *, lr: float = 0.0, key: int = 0) -> None:
+    def run(self, operation: OnDevice, lr: DoubleArray) -> int:
         """Put an operation on its stream, behind those that it has to wait for."""
-        device = self._device
-        kind, side = queue_of(operation)
-        stream = self._training if isinstance(operation, Train) else self._streams[kind, side]
-        with explained(self._plan.device), device.on(stream):
+        with explained(self._plan.device):
+            match operation:
+                case Draw():
+                    with self._device.on(self._training):
+                        self._draw(operation)
+                case Sort():
+                    with self._device.on(self._training):
+                        self._sort(operation.vertex_part, operation.following)
+                case Train():
+                    key = self._noise_key + operation.place * self._plan.positive_reuse
+                    with self._in_order(operation, self._training):
+                        return self._train(operation, float(lr[0]), key)
+                case Load() | Store():
+                    with self._in_order(operation, self._streams[queue_of(operation)]):
+                        self._copy(operation)
+        return 0
+
+    def _draw(self, operation: Draw) -> None:
+        """Say of which walks the pairs of the next rows are."""
+        assert operation.num_walk is not None
+        self._walks.begin(operation.first_walk, operation.num_walk)
+        self._counted = None
+
+    @contextmanager
+    def _in_order(self, operation: Load | Store | Train, stream: Any) -> Iterator[None]:
+        with self._device.on(stream):
             for number in operation.after:
                 if number in self._events:
                     self._events[number].wait(stream)
-            if isinstance(operation, Train):
-                self._train(operation, lr, key)
-            else:
-                self._copy(operation)
-            event = self._events[operation.number] = device.event()
+            yield
+            event = self._events[operation.number] = self._device.event()
             event.record(stream)
 
     def _copy(self, operation: Load | Store) -> None:
@@ -173,11 +187,12 @@ class GpuBlocks:
             else:
                 here.copy_(there, non_blocking=True)
 
-    def _train(self, operation: Train, lr: float, key: int) -> None:
+    def _train(self, operation: Train, lr: float, key: int) -> int:
+        """Train a block; return its pairs."""
         plan, block, rows = self._plan, operation.block, self._rows
         first, last = self._unit_bounds[block.context : block.context + 2]
         if first == last:
-            return
+            return 0
         (vertex, *vertex_moments), (context, *context_moments) = self._parts(operation)
         vertex1, vertex2 = (*vertex_moments, *self._none)[:2]
         context1, context2 = (*context_moments, *self._none)[:2]
@@ -195,19 +210,21 @@ class GpuBlocks:
                 lr, plan.negative_weight * float(self._share[block.context]), plan.weight_decay, plan.optimizer.code,
                 self._settings, self._statistics, product=self._product, seed=stream, launch=self._launch,
             )  # fmt: skip
+        pairs = self._pair_bounds[block.context + 1] - self._pair_bounds[block.context]
+        return pairs * plan.positive_reuse
 
     def _parts(self, operation: Train) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """Return the two parts of a block, each a table and its moments."""
         vertex, context = operation.vertex_buffer, operation.context_buffer
         return self._buffers["vertex"][vertex], self._buffers[self._context][context]
 
-    def end_row(self) -> tuple[float, float]:
-        """Wait for the trainings of the row; return its loss and the weight of it."""
+    def land(self) -> Landed:
+        """Wait for the trainings of blocks; return the loss of those since the last call."""
         with explained(self._plan.device), self._device.on(self._training):
             loss, weight = self._statistics.tolist()
             self._statistics.zero_()
         self._events = {number: event for number, event in self._events.items() if not event.query()}
-        return loss, weight
+        return Landed(0, loss, weight)
 
     def settle(self) -> None:
         """Wait for everything."""

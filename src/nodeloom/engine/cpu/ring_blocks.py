@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.engine.grid.cpu import CpuBlocks
-from nodeloom.engine.grid.noise import Noise
+from nodeloom.engine.cpu.blocks import CpuBlocks
+from nodeloom.engine.loop import Landed
+from nodeloom.engine.noise import Noise
+from nodeloom.engine.part_storage import PartMoves
 from nodeloom.engine.tables import Tables
 from nodeloom.kernels.cpu.block_walks import train_block_walks
 from nodeloom.kernels.cpu.negatives import draw_negatives
@@ -16,12 +20,12 @@ from nodeloom.kernels.cpu.pairs import renumber
 from nodeloom.kernels.cpu.parallel import collect, slices
 from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.model.parts import Part
-from nodeloom.partition import Block
 from nodeloom.plan.mode import Ring
 from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, mix
-from nodeloom.schedule import Train
+from nodeloom.schedule import Arrive, Exchange, OnDevice, Sort, Train
 from nodeloom.transport.base import Transport
+from nodeloom.typing import DoubleArray
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -41,7 +45,7 @@ def tile_shape(plan: Plan) -> tuple[int, int]:
     return walks, max(LEAST_NEGATIVES, round(plan.num_shared_negative / plan.grid.num_context_part))
 
 
-class WorkerBlocks(CpuBlocks):
+class RingBlocks(CpuBlocks):
     """The CPU of a worker: walks are drawn by all workers, each a share, and every worker gets all of them."""
 
     def __init__(
@@ -51,11 +55,21 @@ class WorkerBlocks(CpuBlocks):
         assert isinstance(plan.mode, Ring) and tables.placement is not None
         self._slots = tables.placement.slot
         self._transport, self._whole_walks = transport, plan.mode.whole_walks
+        self._moves = PartMoves(tables.storages_of("context"), transport.rank, transport.exchange)
+        self.sent = self._moves.sent
+        self._num_pair = 0
         self._walks_per_tile, self._num_negative = tile_shape(plan)
         self._all_walks = np.empty((0, 0), self._index_type)
 
-    def prepare(self) -> None:
-        """Compile what is not in the cache, before the clock starts."""
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Hold the threads, and room for a part that comes."""
+        self._compile()
+        self._moves.make_room()
+        with super().running():
+            yield
+
+    def _compile(self) -> None:
         plan = self._plan
         none = np.empty((0, plan.nodes_per_walk), self._index_type)
         self._sampler.sample(0, none)
@@ -73,7 +87,7 @@ class WorkerBlocks(CpuBlocks):
                 plan.optimizer.code, self._settings, np.zeros(2),
             )  # fmt: skip
 
-    def begin_episode(self, first_walk: int, num_walk: int) -> None:
+    def _draw(self, first_walk: int, num_walk: int) -> None:
         """Draw the walks of an episode, as slots: this worker's share, and hand it to the others."""
         transport, slot = self._transport, self._slots
         share = -(-num_walk // transport.size)
@@ -92,21 +106,30 @@ class WorkerBlocks(CpuBlocks):
         transport.all_gather(self._all_walks[first : first + share], self._all_walks)
         self._walks = self._all_walks[:num_walk]
 
-    def begin_row(self, vertex_part: int, following: int | None = None) -> list[int]:
-        """Sort the pairs of a vertex part, unless whole walks are trained."""
-        return [] if self._whole_walks else super().begin_row(vertex_part, following)
+    def run(self, operation: OnDevice, lr: DoubleArray) -> int:
+        """Carry out an operation; parts travel between workers meanwhile."""
+        match operation:
+            case Sort() if self._whole_walks:
+                return 0
+            case Train() if self._whole_walks:
+                self._train_walks(operation, float(lr[0]))
+                return 0
+            case Exchange():
+                self._moves.hand_over(operation.handovers)
+                return 0
+            case Arrive():
+                self._moves.settle()
+                return 0
+        return super().run(operation, lr)
 
-    def train(self, block: Block, lr: float, key: int) -> tuple[int, float, float]:
-        """Train a block whose parts are here; return its positive pairs, and the loss and the weight of it."""
-        if self._whole_walks:
-            return self._train_walks(block, lr, key)
-        self._train(Train(0, (), block, 0, 0), lr, key)
-        loss, weight = self.end_row()
-        first, last = self._pair_bounds[block.context : block.context + 2]
-        return int(last - first) * self._plan.positive_reuse, loss, weight
+    def land(self) -> Landed:
+        """Return the loss of the block that was trained; of whole walks its pairs, too."""
+        landed, pairs, self._num_pair = super().land(), self._num_pair, 0
+        return landed._replace(pairs=pairs)
 
-    def _train_walks(self, block: Block, lr: float, key: int) -> tuple[int, float, float]:
-        plan = self._plan
+    def _train_walks(self, operation: Train, lr: float) -> None:
+        plan, block = self._plan, operation.block
+        key = self._noise_key + operation.place * plan.positive_reuse
         walks, per_tile = self._walks, self._walks_per_tile
         prob, alias, numbers = self._of_block(block, lr)
         tables = self._parts(block)
@@ -130,5 +153,5 @@ class WorkerBlocks(CpuBlocks):
             threads = plan.num_thread
             count = min(threads * _SLICES_PER_THREAD, max(threads, num_tile // _TILES_PER_SLICE))
             found += collect(self._pool, work, list(slices(num_tile, count if threads > 1 else 1)))
-        statistics = sum((statistics for _, statistics in found), np.zeros(2))
-        return sum(pairs for pairs, _ in found), float(statistics[0]), float(statistics[1])
+        self._statistics += sum((statistics for _, statistics in found), np.zeros(2))
+        self._num_pair += sum(pairs for pairs, _ in found)

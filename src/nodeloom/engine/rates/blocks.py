@@ -7,14 +7,14 @@ import time
 
 import numpy as np
 
-from nodeloom.engine.grid.engine import GridEngine
-from nodeloom.engine.grid.storage import FileStorage, grid_tables
+from nodeloom.engine import loops
+from nodeloom.engine.files import FileStorage, grid_tables
 from nodeloom.engine.memory import MainMemory
-from nodeloom.engine.resident import Position
 from nodeloom.engine.rows import RowOrder
 from nodeloom.partition import assign
 from nodeloom.plan.mode import Blocks
 from nodeloom.plan.plan import Plan
+from nodeloom.schedule import Position
 
 _NODES, _EDGES_PER_NODE = 1 << 15, 8
 _PAIRS = {"cpu": 2_000_000, "gpu": 60_000_000}  # a fraction of a second
@@ -46,7 +46,7 @@ def measured_rate(plan: Plan) -> float:
     )  # fmt: skip
     tables = grid_tables(small, part, assign(graph.strengths, 2, 2))
     tables.initialize()
-    marks = [(seen.num_pair, seen.seconds) for seen in GridEngine(graph, small, part, tables).run(Position())]
+    marks = [(seen.num_pair, seen.seconds) for seen in loops.blocks(graph, small, part, tables).run(Position())]
     first = marks[min(1, len(marks) - 2)]  # without what is compiled in the first episode
     rate = (marks[-1][0] - first[0]) / max(marks[-1][1] - first[1], 1e-9)
     num_block = grid.num_vertex_part * grid.num_context_part
@@ -61,7 +61,7 @@ def _transfer_rate(plan: Plan) -> float:
     if per_pair == 0 or (plan.device == "cpu" and plan.mode == Blocks(grid)):
         return float("inf")
     if plan.device != "cpu":
-        from nodeloom.engine.gpu.calibrate import copied_per_second
+        from nodeloom.engine.rates.gpu import copied_per_second
 
         return copied_per_second(plan.device, _COPIED) / per_pair
     rows = np.ones((_COPIED // 4096, 1024), np.float32)

@@ -8,50 +8,51 @@ import numpy as np
 import pytest
 
 from nodeloom import Graph
-from nodeloom.engine import make_plan, resident
-from nodeloom.engine.modes import allocate
-from nodeloom.engine.resident import Position, ResidentEngine
+from nodeloom.engine import make_plan
+from nodeloom.engine.cpu import tiles
+from nodeloom.engine.modes import allocate, loop_of
 from nodeloom.errors import GraphError
 from nodeloom.sampling import NegativeSampler, WalkSampler
+from nodeloom.schedule import Position
 
 
-def engine_of(engine, graph, **values):
+def loop_for(engine, graph, **values):
     plan = make_plan(graph, engine.settings(**values))
     store = allocate(plan, plan.parts[0], graph)
     store.initialize()
-    return plan, store, ResidentEngine(graph, plan, plan.parts[0], store)
+    return plan, store, loop_of(graph, plan, plan.parts[0], store)
 
 
 @pytest.mark.parametrize("values", [{}, {"random_walk_length": 1, "augmentation_step": 1}, {"positive_reuse": 7}])
 @pytest.mark.parametrize("epochs", [1, 10, 1000])
 def test_pairs_meet_the_total_within_tiles(engine, graph, values, epochs):
-    plan, _, resident_engine = engine_of(engine, graph, num_epoch=epochs, **values)
+    plan, _, loop = loop_for(engine, graph, num_epoch=epochs, **values)
     position, before = Position(), 0
-    for seen in resident_engine.run(position):
+    for seen in loop.run(position):
         assert seen is position
         assert position.num_pair > before
         before = position.num_pair
-    assert position.num_pair >= resident_engine.total_pair == epochs * graph.num_edges
+    assert position.num_pair >= loop.total_pair == epochs * graph.num_edges
     # The estimate of pairs in a tile is exact but for returning walks.
-    assert position.num_pair < 1.02 * resident_engine.total_pair + 2 * plan.pairs_per_tile * plan.positive_reuse
+    assert position.num_pair < 1.02 * loop.total_pair + 2 * plan.pairs_per_tile * plan.positive_reuse
     assert position.num_tile * plan.pairs_per_tile * plan.positive_reuse >= position.num_pair
     assert position.seconds > 0
 
 
 def test_dead_ends_are_made_up_for(engine):
     graph = Graph.from_edges([[i, 100 + i % 7] for i in range(100)], directed=True)
-    _, _, resident_engine = engine_of(engine, graph, num_epoch=50)
+    _, _, loop = loop_for(engine, graph, num_epoch=50)
     position = Position()
-    pools = sum(1 for _ in resident_engine.run(position))
+    pools = sum(1 for _ in loop.run(position))
     assert 5000 <= position.num_pair < 5500  # every walk is one edge
     assert pools > 16  # the first estimate was 64 times too high
 
 
 @pytest.mark.parametrize("schedule", ["linear", "constant", lambda done, total: 1.0 if done < total / 2 else 0.5])
 def test_learning_rate_follows_the_schedule(engine, graph, schedule):
-    _, _, resident_engine = engine_of(engine, graph, lr=0.02, schedule=schedule, num_epoch=400)
-    position, total = Position(), resident_engine.total_pair
-    rates = [(position.num_pair / total, position.lr) for _ in resident_engine.run(position)]
+    _, _, loop = loop_for(engine, graph, lr=0.02, schedule=schedule, num_epoch=400)
+    position, total = Position(), loop.total_pair
+    rates = [(position.num_pair / total, position.lr) for _ in loop.run(position)]
     for done, lr in rates[:-1]:
         expected = {"linear": 1 - done, "constant": 1.0}.get(schedule) if isinstance(schedule, str) else None
         if expected is None:
@@ -62,9 +63,9 @@ def test_learning_rate_follows_the_schedule(engine, graph, schedule):
 
 
 def test_loss_falls(engine, graph):
-    _, _, resident_engine = engine_of(engine, graph, num_epoch=1000)
+    _, _, loop = loop_for(engine, graph, num_epoch=1000)
     position = Position()
-    losses = [position.loss for _ in resident_engine.run(position)]
+    losses = [position.loss for _ in loop.run(position)]
     # Zero context vectors score one half: (1 + 5) log 2 over 6.
     assert losses[0] < np.log(2) + 1e-6
     assert losses[-1] < 0.4 < 0.5 < losses[0]
@@ -74,8 +75,8 @@ def test_loss_falls(engine, graph):
 @pytest.mark.parametrize("dim", [1, 20, 33])
 def test_padding_stays_zero(engine, graph, dim):
     for optimizer in ("SGD", "Adam", "RMSprop", "AdaGrad", "Momentum"):
-        _, store, resident_engine = engine_of(engine, graph, dim=dim, optimizer=optimizer)
-        for _ in resident_engine.run(Position()):
+        _, store, loop = loop_for(engine, graph, dim=dim, optimizer=optimizer)
+        for _ in loop.run(Position()):
             pass
         assert store.is_sound()
         for name in store.names():
@@ -136,7 +137,7 @@ def test_every_tile_and_every_reuse_has_negatives_of_its_own(engine, graph, monk
 def test_threads_share_the_work(engine, graph, monkeypatch):
     names = set()
     barrier = threading.Barrier(3)
-    real = resident.train_walks
+    real = tiles.train_walks
 
     def train_walks(*arguments):
         # The call without walks only compiles the kernel.
@@ -145,7 +146,7 @@ def test_threads_share_the_work(engine, graph, monkeypatch):
             barrier.wait(20)  # all three are in here at once
         return real(*arguments)
 
-    monkeypatch.setattr(resident, "train_walks", train_walks)
+    monkeypatch.setattr(tiles, "train_walks", train_walks)
     engine.train(graph, num_thread=3, num_epoch=1000)
     assert names == {"nodeloom_0", "nodeloom_1", "nodeloom_2"}
 
@@ -160,14 +161,14 @@ def test_errors_of_threads_reach_the_caller(engine, graph, monkeypatch, num_thre
             raise ZeroDivisionError("in a thread")
         return 1000
 
-    monkeypatch.setattr(resident, "train_walks", train_walks)
+    monkeypatch.setattr(tiles, "train_walks", train_walks)
     with pytest.raises(ZeroDivisionError, match="in a thread"):
         engine.train(graph, num_thread=num_thread, num_epoch=1000)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("nodeloom")]
 
 
 def test_walks_without_pairs_are_an_error_not_a_loop(engine, graph, monkeypatch):
-    monkeypatch.setattr(resident, "train_walks", lambda *arguments: 0)
+    monkeypatch.setattr(tiles, "train_walks", lambda *arguments: 0)
     with pytest.raises(GraphError, match="had not one pair of different nodes"):
         engine.train(graph)
 

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 import torch
 
+from nodeloom.engine.gpu.blocks import GpuBlocks
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.episode import EpisodeWalks
+from nodeloom.engine.gpu.exchange import OnStream
 from nodeloom.engine.gpu.memory import DTYPES
-from nodeloom.engine.grid.gpu import GpuBlocks
-from nodeloom.engine.grid.noise import Noise
+from nodeloom.engine.noise import Noise
+from nodeloom.engine.part_storage import PartMoves
 from nodeloom.engine.tables import Tables
-from nodeloom.engine.workers.gpu_exchange import OnStream
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.pairs import train_pairs
 from nodeloom.model.parts import Part
-from nodeloom.partition import Block, Placement
+from nodeloom.partition import Placement
 from nodeloom.plan.memory import SLACK
 from nodeloom.plan.plan import Plan
-from nodeloom.schedule import Train
+from nodeloom.schedule import Arrive, Exchange, OnDevice, Train
 from nodeloom.transport.base import Transport
 from nodeloom.transport.nccl import DeviceTransport, transport_of_device
+from nodeloom.typing import DoubleArray
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -70,7 +73,7 @@ class SharedWalks(EpisodeWalks):
         return self._all[worker].t() if self._transposed else self._all[worker]
 
 
-class GpuWorkerBlocks(GpuBlocks):
+class GpuRingBlocks(GpuBlocks):
     """The GPU of a worker: its vertex part stays there, and it trains the context parts that come by."""
 
     def __init__(
@@ -79,8 +82,10 @@ class GpuWorkerBlocks(GpuBlocks):
         device = Device(plan.device)
         with explained(plan.device):
             self._on_device = transport_of_device(transport, device.torch)
-        self.exchange = OnStream(self._on_device, device)
         super().__init__(graph, plan, part, tables, noise)
+        exchange = OnStream(self._on_device, device)
+        self._moves = PartMoves(tables.storages_of("context"), transport.rank, exchange)
+        self.sent = self._moves.sent
 
     def _walks_of(self, graph: Graph, part: Part) -> EpisodeWalks:
         return SharedWalks(graph, self._plan, part, self._device, self._placement, self._on_device)
@@ -92,12 +97,20 @@ class GpuWorkerBlocks(GpuBlocks):
     def _arrays(self) -> list[npt.NDArray[Any]]:
         return []
 
-    def prepare(self) -> None:
-        """Compile what is not in the cache, before the clock starts: with a walk of each worker, and tables that nobody needs."""
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let walks be drawn, have room for a part that comes, and wait for everything at the end."""
+        self._compile()
+        self._moves.make_room()
+        with super().running():
+            yield
+
+    def _compile(self) -> None:
+        """Compile what is not in the cache: with a walk of each worker, and tables that nobody needs."""
         plan, device = self._plan, self._device
         with explained(plan.device), device.on(self._training), self._walks:
             self._walks.begin(0, self._on_device.size)
-            self._begin_row(self._on_device.rank, None)
+            self._sort(self._on_device.rank, None)
 
             def zeros(*shape: int, dtype: torch.dtype = torch.int32) -> torch.Tensor:
                 return torch.zeros(*shape, dtype=dtype, device=device.torch)
@@ -119,18 +132,16 @@ class GpuWorkerBlocks(GpuBlocks):
             )  # fmt: skip
             device.synchronize()
 
-    def begin_episode(self, first_walk: int, num_walk: int) -> None:
-        """Draw the walks of an episode: this worker's share, and hand it to the others."""
-        with explained(self._plan.device), self._device.on(self._training):
-            super().begin_episode(first_walk, num_walk)
-
-    def train(self, block: Block, lr: float, key: int) -> tuple[int, float, float]:
-        """Train a block whose parts are here, to the end; return its positive pairs, and the loss and the weight of it."""
-        with explained(self._plan.device), self._device.on(self._training):
-            self._train(Train(0, (), block, 0, 0), lr, key)
-        loss, weight = self.end_row()
-        first, last = self._pair_bounds[block.context : block.context + 2]
-        return int(last - first) * self._plan.positive_reuse, loss, weight
+    def run(self, operation: OnDevice, lr: DoubleArray) -> int:
+        """Carry out an operation; parts travel between workers meanwhile."""
+        match operation:
+            case Exchange():
+                self._moves.hand_over(operation.handovers)
+            case Arrive():
+                self._moves.settle()
+            case _:
+                return super().run(operation, lr)
+        return 0
 
     def _parts(self, operation: Train) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         block = operation.block

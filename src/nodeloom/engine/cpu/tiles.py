@@ -1,0 +1,114 @@
+"""Whole tables trained by threads of the CPU: each samples walks and trains them, slice by slice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nodeloom.engine.cpu.merger import Merger
+from nodeloom.engine.loop import Landed
+from nodeloom.engine.tables import Tables
+from nodeloom.kernels.cpu.parallel import collect, slices
+from nodeloom.kernels.cpu.skipgram import train_walks
+from nodeloom.model.parts import Part
+from nodeloom.plan.plan import Plan
+from nodeloom.sampling import NegativeSampler, WalkSampler
+from nodeloom.schedule import Merge, OnDevice, TrainTiles
+from nodeloom.typing import DoubleArray, FloatArray
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+_SLICES_PER_THREAD = 4  # so that a thread that the system holds up does not hold up the others
+_TILES_PER_SLICE = 128  # at least, so that the start of a slice costs nothing
+
+
+class CpuTiles:
+    """The CPU as a device of whole tables.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    plan : Plan
+        The plan.
+    part : Part
+        What to train.
+    tables : Tables
+        Its tables; changed.
+    merger : Merger, optional
+        Merges them with those of other workers.
+    """
+
+    depth = 0
+
+    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, merger: Merger | None = None) -> None:
+        self.plan, self.merger = plan, merger
+        self.sent: Sequence[int] = () if merger is None else merger.sent
+        self._index_type = graph.indices.dtype
+        self._walks = WalkSampler.of(graph, p=plan.p, q=plan.q, seed=part.seed, num_thread=plan.num_thread)
+        self._negatives = NegativeSampler.of(graph, exponent=plan.negative_sample_exponent, seed=part.seed)
+        with np.errstate(over="ignore"):  # what is too large for a float32 ends as a TrainingError
+            self._negative_weight, self._weight_decay = np.float32(plan.negative_weight), np.float32(plan.weight_decay)
+        vertex, vertex1, vertex2 = tables.of("vertex")
+        context, context1, context2 = tables.of(part.tail)
+        self._tables = vertex, context, vertex1, vertex2, context1, context2
+        self._landed = Landed(0, 0.0, 0.0)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Hold the threads, named ``nodeloom_...``."""
+        self._train_slice(0, 0, 0, np.empty(0, np.float32))  # compiles what is not in the cache
+        if self.merger is not None:
+            self.merger.prepare()
+        with ThreadPoolExecutor(self.plan.num_thread, thread_name_prefix="nodeloom") as self._threads:
+            yield
+
+    def run(self, operation: OnDevice, lr: DoubleArray) -> int:
+        """Carry out an operation; walks are drawn where they are trained, not ahead."""
+        match operation:
+            case TrainTiles():
+                self._landed = self._train(operation, lr)
+            case Merge():
+                assert self.merger is not None
+                self.merger.merge(operation.number)
+        return 0
+
+    def land(self) -> Landed:
+        """Return what has come of the last training."""
+        return self._landed
+
+    def settle(self) -> None:
+        """Nothing is under way between two operations."""
+
+    def _train(self, tiles: TrainTiles, lr: DoubleArray) -> Landed:
+        threads, count = self.plan.num_thread, tiles.count
+        with np.errstate(over="ignore"):
+            rates = lr.astype(np.float32)
+        num_slice = min(threads * _SLICES_PER_THREAD, max(threads, count // _TILES_PER_SLICE))
+        parts = slices(count, num_slice if threads > 1 else 1)
+        results = collect(self._threads, self._train_slice, [(tiles.first, a, b, rates) for a, b in parts])
+        pairs, loss, weight = (sum(values) for values in zip(*results, strict=True))
+        return Landed(int(pairs), loss, weight)
+
+    def _train_slice(self, base: int, first: int, last: int, lr: FloatArray) -> tuple[int, float, float]:
+        """Sample and train tiles ``base + first`` to ``base + last``; return pairs, loss and the weight of the loss."""
+        plan = self.plan
+        walks = np.empty(((last - first) * plan.walks_per_tile, plan.nodes_per_walk), self._index_type)
+        negatives = np.empty((last - first, plan.chunks, plan.num_shared_negative), self._index_type)
+        self._walks.sample((base + first) * plan.walks_per_tile, walks)
+        statistics = np.zeros(2)
+        pairs = 0
+        for reuse in range(plan.positive_reuse):
+            flat = negatives.reshape(-1, plan.num_shared_negative)
+            self._negatives.sample((base + first) * plan.chunks, flat, reuse=reuse)
+            pairs += train_walks(
+                *self._tables, walks, negatives, lr[first:last],
+                plan.augmentation_step, plan.two_sided, self._negative_weight, self._weight_decay,
+                plan.optimizer.code, plan.optimizer.settings, statistics,
+            )  # fmt: skip
+        return pairs, float(statistics[0]), float(statistics[1])

@@ -1,0 +1,100 @@
+"""The loop of each mode: its schedule, and the device that carries it out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nodeloom.engine.loop import Device, Loop
+from nodeloom.engine.noise import Noise
+from nodeloom.engine.tables import Tables
+from nodeloom.model.parts import Part
+from nodeloom.plan.mode import Copies
+from nodeloom.plan.plan import Plan
+from nodeloom.sampling.negatives import noise_weights
+from nodeloom.schedule import BlocksSchedule, CopiesSchedule, RingSchedule, WholeSchedule
+from nodeloom.transport.alone import ALONE
+from nodeloom.transport.base import Transport
+
+if TYPE_CHECKING:
+    from nodeloom.graph import Graph
+
+
+def whole(graph: Graph, plan: Plan, part: Part, tables: Tables, transport: Transport = ALONE) -> Loop:
+    """Return the loop of one process with whole tables."""
+    schedule = WholeSchedule(**_amount(plan), tiles_per_pool=plan.tiles_per_pool)
+    return Loop(plan, schedule, _tiles(graph, plan, part, tables), transport)
+
+
+def copies(graph: Graph, plan: Plan, part: Part, tables: Tables, transport: Transport) -> Loop:
+    """Return the loop of a worker that has whole tables of its own. All workers have to call it."""
+    assert isinstance(plan.mode, Copies)
+    schedule = CopiesSchedule(
+        **_amount(plan), tiles_per_pool=plan.tiles_per_pool, rank=transport.rank, num_merge=plan.mode.num_merge
+    )
+    merger: Any
+    if plan.device == "cpu":
+        from nodeloom.engine.cpu.merger import Merger
+
+        merger = Merger(tables, transport, plan.num_thread)
+    else:
+        from nodeloom.engine.gpu.device import Device as Gpu
+        from nodeloom.engine.gpu.merger import GpuMerger
+
+        merger = GpuMerger(tables, transport, Gpu(plan.device))
+    return Loop(plan, schedule, _tiles(graph, plan, part, tables, merger), transport)
+
+
+def blocks(graph: Graph, plan: Plan, part: Part, tables: Tables, transport: Transport = ALONE) -> Loop:
+    """Return the loop of one process with tables in parts."""
+    assert plan.grid is not None
+    schedule = BlocksSchedule(**_amount(plan), grid=plan.grid, tied=part.tail == "vertex")
+    device: Device
+    if plan.device == "cpu":
+        from nodeloom.engine.cpu.blocks import CpuBlocks
+
+        device = CpuBlocks(graph, plan, part, tables, _noise(graph, plan, tables))
+    else:
+        from nodeloom.engine.gpu.blocks import GpuBlocks
+
+        device = GpuBlocks(graph, plan, part, tables, _noise(graph, plan, tables))
+    return Loop(plan, schedule, device, transport)
+
+
+def ring(graph: Graph, plan: Plan, part: Part, tables: Tables, transport: Transport) -> Loop:
+    """Return the loop of a worker that shares the parts of the tables with others. All workers have to call it."""
+    assert plan.grid is not None
+    schedule = RingSchedule(**_amount(plan), grid=plan.grid, rank=transport.rank, num_worker=transport.size)
+    device: Device
+    if plan.device == "cpu":
+        from nodeloom.engine.cpu.ring_blocks import RingBlocks
+
+        device = RingBlocks(graph, plan, part, tables, _noise(graph, plan, tables), transport)
+    else:
+        from nodeloom.engine.gpu.ring_blocks import GpuRingBlocks
+
+        device = GpuRingBlocks(graph, plan, part, tables, _noise(graph, plan, tables), transport)
+    return Loop(plan, schedule, device, transport)
+
+
+def _amount(plan: Plan) -> dict[str, Any]:
+    """Return how much is trained, in which portions."""
+    return {
+        "total_pair": plan.num_epoch * plan.num_edges,
+        "pairs_per_tile": float(plan.pairs_per_tile * plan.positive_reuse),
+        "walks_per_tile": plan.walks_per_tile,
+    }
+
+
+def _tiles(graph: Graph, plan: Plan, part: Part, tables: Tables, merger: Any = None) -> Device:
+    if plan.device == "cpu":
+        from nodeloom.engine.cpu.tiles import CpuTiles
+
+        return CpuTiles(graph, plan, part, tables, merger)
+    from nodeloom.engine.gpu.tiles import GpuTiles
+
+    return GpuTiles(graph, plan, part, tables, merger)
+
+
+def _noise(graph: Graph, plan: Plan, tables: Tables) -> Noise:
+    assert tables.placement is not None
+    return Noise.of(noise_weights(graph, plan.negative_sample_exponent), tables.placement, plan.num_thread)

@@ -1,0 +1,1 @@
+"""How fast a mode trains on this machine, measured before the training."""
