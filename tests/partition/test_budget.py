@@ -11,7 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nodeloom.partition import choose_grid
-from nodeloom.schedule import NullDevice, Transfers, blocks
+from nodeloom.schedule import Transfers, blocks
+from null_device import NullDevice
 
 NUMBERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 BALANCE = 1.25  # exact in binary

@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nodeloom.partition import Block
-from nodeloom.schedule import Load, NullDevice, Store, Train, Transfers, blocks, queue_of
+from nodeloom.schedule import Load, Store, Train, Transfers, blocks, queue_of
+from null_device import NullDevice
 
 COUNT = st.integers(1, 6)
 SLOTS = st.integers(1, 4)

@@ -7,14 +7,26 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from nodeloom.errors import GraphError, TrainingError
 from nodeloom.plan.learning_rate import factors
 from nodeloom.plan.plan import Plan
-from nodeloom.schedule import Count, Look, Merge, OnDevice, Operation, Position, Standing, Train, TrainTiles, Wait
+from nodeloom.schedule import (
+    Count,
+    Landed,
+    Look,
+    Merge,
+    OnDevice,
+    Operation,
+    Position,
+    Standing,
+    Train,
+    TrainTiles,
+    Wait,
+)
 from nodeloom.transport.alone import ALONE
 from nodeloom.transport.base import Transport
 from nodeloom.typing import DoubleArray
@@ -22,14 +34,6 @@ from nodeloom.words import setting
 
 EMPTY_POOLS = 64
 """Pools in a row without a single pair, before training gives up."""
-
-
-class Landed(NamedTuple):
-    """What has come of a training: its pairs, unless they were known when it began, its loss and the weight of that."""
-
-    pairs: int
-    loss: float
-    weight: float
 
 
 class Schedule(Protocol):

@@ -5,7 +5,6 @@ There is a schedule for each mode. It yields operations, and the loop of the eng
 
 from nodeloom.schedule.episodes import BlocksSchedule, RingSchedule
 from nodeloom.schedule.handovers import Handover, Handovers
-from nodeloom.schedule.null_device import NullDevice
 from nodeloom.schedule.operations import (
     Arrive,
     Count,
@@ -24,7 +23,7 @@ from nodeloom.schedule.operations import (
     queue_of,
 )
 from nodeloom.schedule.order import blocks, blocks_of_row, rounds
-from nodeloom.schedule.position import Position, Standing
+from nodeloom.schedule.position import Landed, Position, Standing
 from nodeloom.schedule.transfers import Transfers
 from nodeloom.schedule.whole import APART, CopiesSchedule, WholeSchedule
 
@@ -38,10 +37,10 @@ __all__ = [
     "Exchange",
     "Handover",
     "Handovers",
+    "Landed",
     "Load",
     "Look",
     "Merge",
-    "NullDevice",
     "OnDevice",
     "Operation",
     "Position",

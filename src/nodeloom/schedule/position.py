@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass
@@ -93,3 +94,11 @@ class Standing:
     def num_tile(self) -> int:
         """The tiles of this worker since the last count, those in flight included."""
         return self.landed_tiles + self.tiles_in_flight
+
+
+class Landed(NamedTuple):
+    """What has come of a training: its pairs, unless they were known when it began, its loss and the weight of that."""
+
+    pairs: int
+    loss: float
+    weight: float

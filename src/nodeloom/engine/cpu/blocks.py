@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.engine.files import FileStorage
-from nodeloom.engine.loop import Landed
 from nodeloom.engine.memory import aligned_zeros
 from nodeloom.engine.noise import Noise
 from nodeloom.engine.rows import RowOrder
@@ -25,7 +24,7 @@ from nodeloom.plan.mode import Blocks
 from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, Purpose, mix, stream
 from nodeloom.sampling import WalkSampler
-from nodeloom.schedule import Draw, Load, OnDevice, Sort, Store, Train, queue_of
+from nodeloom.schedule import Draw, Landed, Load, OnDevice, Sort, Store, Train, queue_of
 from nodeloom.typing import DoubleArray, FloatArray
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.engine.cpu.blocks import CpuBlocks
-from nodeloom.engine.loop import Landed
 from nodeloom.engine.noise import Noise
 from nodeloom.engine.part_storage import PartMoves
 from nodeloom.engine.tables import Tables
@@ -23,7 +22,7 @@ from nodeloom.model.parts import Part
 from nodeloom.plan.mode import Ring
 from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, mix
-from nodeloom.schedule import Arrive, Exchange, OnDevice, Sort, Train
+from nodeloom.schedule import Arrive, Exchange, Landed, OnDevice, Sort, Train
 from nodeloom.transport.base import Transport
 from nodeloom.typing import DoubleArray
 

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nodeloom.engine.cpu.merger import Merger
-from nodeloom.engine.loop import Landed
 from nodeloom.engine.tables import Tables
 from nodeloom.kernels.cpu.parallel import collect, slices
 from nodeloom.kernels.cpu.skipgram import train_walks
 from nodeloom.model.parts import Part
 from nodeloom.plan.plan import Plan
 from nodeloom.sampling import NegativeSampler, WalkSampler
-from nodeloom.schedule import Merge, OnDevice, TrainTiles
+from nodeloom.schedule import Landed, Merge, OnDevice, TrainTiles
 from nodeloom.typing import DoubleArray, FloatArray
 
 if TYPE_CHECKING:

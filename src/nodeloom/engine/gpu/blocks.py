@@ -14,7 +14,6 @@ from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.episode import EpisodeWalks
 from nodeloom.engine.gpu.layout import optimizer_settings, pair_launch
 from nodeloom.engine.gpu.memory import DTYPES
-from nodeloom.engine.loop import Landed
 from nodeloom.engine.noise import Noise
 from nodeloom.engine.tables import Tables
 from nodeloom.kernels.gpu.negatives import draw_negatives
@@ -23,7 +22,7 @@ from nodeloom.model.parts import Part
 from nodeloom.partition import Side
 from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, Purpose, mix, stream
-from nodeloom.schedule import Draw, Load, OnDevice, Sort, Store, Train, queue_of
+from nodeloom.schedule import Draw, Landed, Load, OnDevice, Sort, Store, Train, queue_of
 from nodeloom.typing import DoubleArray
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.layout import largest_rates, layout, optimizer_settings
 from nodeloom.engine.gpu.merger import GpuMerger
 from nodeloom.engine.gpu.samplers import DeviceNegatives, DeviceWalks, HostWalks
-from nodeloom.engine.loop import Landed
 from nodeloom.engine.tables import Tables
 from nodeloom.errors import ConfigError, describe
 from nodeloom.kernels.gpu._triton import OutOfResources
@@ -27,7 +26,7 @@ from nodeloom.kernels.gpu.skipgram import train_walks
 from nodeloom.model.parts import Part
 from nodeloom.plan.memory import POOL_SLOTS
 from nodeloom.plan.plan import Plan
-from nodeloom.schedule import Draw, Merge, OnDevice, TrainTiles
+from nodeloom.schedule import Draw, Landed, Merge, OnDevice, TrainTiles
 from nodeloom.typing import DoubleArray
 from nodeloom.words import setting
 
