@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from local_transport import together
 
 import nodeloom
+from local_transport import together
 from nodeloom import Graph
 from nodeloom.config import BuildConfig, ResourceConfig, train_config
 from nodeloom.datasets import planted_partition

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import gpu_workers
 import numpy as np
 import pytest
-from local_transport import together
 from worker_runs import accuracy, one_training, settings_of, stopped_and_resumed, whole_and_in_two
 
 from gpu_runs import INTERPRETED
+from local_transport import together
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan, modes

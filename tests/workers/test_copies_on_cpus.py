@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from local_transport import together
 from worker_runs import accuracy, one_training, settings_of, stopped_and_resumed, whole_and_in_two
 
+from local_transport import together
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import machine, make_plan, modes

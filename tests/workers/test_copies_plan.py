@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import gpu_workers
 import pytest
-from local_transport import together
 from worker_runs import settings_of
 
 from gpu_runs import GB, INTERPRETED, fake_gpu
+from local_transport import together
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan

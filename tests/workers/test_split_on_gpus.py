@@ -5,7 +5,6 @@ from __future__ import annotations
 import gpu_workers
 import numpy as np
 import pytest
-from local_transport import together
 from split_runs import NODES, communities, in_parts, learned_by_one, on_gpus
 from worker_runs import (
     accuracy,
@@ -20,6 +19,7 @@ from worker_runs import (
 )
 
 from gpu_runs import INTERPRETED
+from local_transport import together
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan

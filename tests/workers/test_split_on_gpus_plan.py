@@ -7,11 +7,11 @@ import contextlib
 import gpu_workers
 import numpy as np
 import pytest
-from local_transport import together
 from split_runs import communities
 from worker_runs import settings_of
 
 from gpu_runs import GB, INTERPRETED
+from local_transport import together
 from nodeloom import Graph
 from nodeloom.engine import make_plan
 from nodeloom.engine.modes import with_rate

@@ -6,7 +6,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from local_transport import together
 from worker_runs import (
     accuracy,
     check_rounds,
@@ -19,6 +18,7 @@ from worker_runs import (
     whole_and_in_two,
 )
 
+from local_transport import together
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan

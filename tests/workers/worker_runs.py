@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from local_transport import together
 from sklearn.linear_model import LogisticRegression
 
+from local_transport import together
 from nodeloom.config import BuildConfig, OptimizerConfig, ResourceConfig, train_config, train_fields
 from nodeloom.engine import Settings, make_plan
 from nodeloom.engine.modes import allocate, loop_of
