@@ -120,10 +120,10 @@ def main() -> None:
     report = Report("copies_on_cpus", "Workers with whole tables on CPUs", options)
     table = report.table(
         f"{name}, {epochs} epochs, {'a cable of ' + options.link if options.link else 'loopback'}",
-        "tables", "merges", "rate, M pairs/s by CPU time", "beside split", "AUC", "sent by each, GB", "seconds (wall)",
+        "tables", "merges", "rate, M pairs/s by CPU time", "beside parts", "AUC", "sent by each, GB", "seconds (wall)",
         "peak memory, MB",
     )  # fmt: skip
-    contenders = [("split", 0), *(("copies", number) for number in options.merges)]
+    contenders = [("model", 0), *(("data", number) for number in options.merges)]
     contenders += [] if options.link else [("whole", 0)]
     found: dict[tuple[str, int], list[dict[str, Any]]] = {contender: [] for contender in contenders}
     with tempfile.TemporaryDirectory() as folder:
@@ -153,7 +153,7 @@ def main() -> None:
             f"{aucs[tables, number]:.4f}", f"{runs[0]['sent'] / 1e9:.2f}", spread([run["wall"] for run in runs], "{:.1f}"),
             f"{max(run['peak'] for run in runs) / 1e6:.0f}",
         )  # fmt: skip
-        if tables == "copies":
+        if tables == "data":
             lost = aucs["split", 0] - aucs[tables, number]
             wanted = f"rate at least {TARGET_RATE} of split, AUC at most {TARGET_AUC} less"
             met = beside >= TARGET_RATE and lost <= TARGET_AUC

@@ -93,7 +93,7 @@ def section(name: str, options: argparse.Namespace, report: Report, folder: Path
     request = {"youtube": youtube, "friendster": friendster}[name](options, report, folder)
     report.say(f"{name}: the graph is there after {time.perf_counter() - begin:.1f} s")
     files = {"graph": str(folder / f"{name}.safetensors"), "community": str(folder / f"{name}.npy")}
-    device = {"device": "cuda" if ON_CARD or INTERPRETED else "cpu", "worker_tables": options.worker_tables}
+    device = {"device": "cuda" if ON_CARD or INTERPRETED else "cpu", "parallelism": options.parallelism}
     request = files | request | {"options": request["options"] | device}
     table = report.table(
         f"{name.capitalize()}-shaped, LINE, dim {request['options']['dim']}, step {request['options']['augmentation_step']}",
@@ -165,9 +165,7 @@ def main() -> int:
         "--seconds", type=float, default=20.0, help="what a training of Friendster's shape is watched for"
     )
     parser.add_argument("--whole-seconds", type=float, default=25.0, help="of its whole short training on one GPU")
-    parser.add_argument(
-        "--worker-tables", default="auto", choices=("auto", "copies", "split"), help="what each worker has"
-    )
+    parser.add_argument("--parallelism", default="auto", choices=("auto", "data", "model"), help="what each worker has")
     parser.add_argument("--keep", type=Path, help="a folder in which the graph of Friendster's shape is kept, or was")
     options = parser.parse_args()
     if options.quick:

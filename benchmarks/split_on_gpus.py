@@ -58,8 +58,8 @@ def train_all(options: argparse.Namespace, report: Report, folder: Path) -> None
     ways: list[tuple[str, int, dict[str, Any]]] = [
         ("whole, one GPU", 1, {}),
         ("grid in main memory, one GPU", 1, limit),
-        (f"copies, {number} workers", number, {"worker_tables": "copies"}),
-        (f"parts on GPUs, {number} workers", number, {"worker_tables": "split"}),
+        (f"copies, {number} workers", number, {"parallelism": "data"}),
+        (f"parts on GPUs, {number} workers", number, {"parallelism": "model"}),
     ]
     table = report.table(
         f"{graph.num_nodes:,} nodes, {graph.num_edges:,} edges, {epochs} epochs, LINE, dim {dim}, step {STEP}; fp32 tables have "

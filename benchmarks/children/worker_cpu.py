@@ -32,7 +32,7 @@ def main() -> None:
     split = split_edges(nodeloom.Graph.open(asked["graph"]), fraction=0.005, seed=1)
     clock, rank = Clock(), int(os.environ.get("RANK", "0"))
     model = nodeloom.DeepWalk(
-        num_epoch=asked["epochs"], worker_tables=asked["tables"], device="cpu", num_thread=1, seed=1, verbose=False
+        num_epoch=asked["epochs"], parallelism=asked["tables"], device="cpu", num_thread=1, seed=1, verbose=False
     )
     model.fit(split.train_graph, callbacks=[clock])
     (first, cpu, wall), (last, cpu_end, wall_end) = clock.seen

@@ -24,7 +24,7 @@ OTHER = {
     "encoding": "latin-1", "normalization": True, "weighted": False, "duplicates": "keep", "self_loops": "drop",
     "columns": "source, target", "format": "edges", "dim": "64", "device": "cuda:1", "table_dtype": "bf16", "sampler": "host",
     "gpus": "2, 0", "gpu_memory_limit": "1000000", "memory_limit": "2000000", "num_thread": "1", "num_worker": "2",
-    "worker_tables": "split", "max_restart": "3", "worker_timeout": "9.5", "init": "old.safetensors",
+    "parallelism": "model", "worker_tables": "split", "max_restart": "3", "worker_timeout": "9.5", "init": "old.safetensors",
     "num_iteration": "9", "tolerance": "0.01", "degree_exponent": "0.3", "residual": "0.1", "whiten": False,
     "direction": "out", "num_scale": "2", "row_length": "3", "theta": "0.4", "mu": "0.1", "num_term": "6",
     "checkpoint": "c.safetensors", "checkpoint_interval": "5", "momentum": "0.8", "alpha": "0.9",

@@ -15,7 +15,7 @@ from worker_programs import auc_of, second_of, start
 from nodeloom.datasets import planted_partition
 
 COMMON = ("--dim", "32", "--hold-out", "0.05", "--json")
-PARTS = ("--num-worker", "2", "--worker-tables", "split")
+PARTS = ("--num-worker", "2", "--parallelism", "model")
 
 
 @pytest.fixture(scope="module")

@@ -245,6 +245,14 @@ def test_notices_name_what_has_no_effect_and_only_that(write):
             ],
         ),
         ({"resource": {"gpus": [2, 0], "device": "cuda", "num_worker": 2}}, []),
+        ({"resource": {"num_worker": 2, "parallelism": "model"}}, []),
+        (
+            {"resource": {"num_worker": 2, "worker_tables": "split"}},
+            [
+                "resource.worker_tables is called parallelism now: give resource.parallelism: model. The next version does not know the "
+                "old name."
+            ],
+        ),
     ],
 )  # fmt: skip
 def test_notices_about_gpus(sections, told):

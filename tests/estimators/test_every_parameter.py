@@ -57,7 +57,7 @@ OPTIMIZERS = [
 # These say how, not what: they are followed below.
 HOW = {
     "num_thread", "deterministic", "device", "gpus", "gpu_memory_limit", "table_dtype", "sampler", "memory_limit", "num_worker",
-    "worker_tables", "verbose", "hub_threshold",
+    "parallelism", "worker_tables", "verbose", "hub_threshold",
 }  # fmt: skip
 
 MODELS = {DeepWalk: "DeepWalk", LINE: "LINE", Node2Vec: "node2vec"}
@@ -313,7 +313,12 @@ def test_contradictions_are_refused(graph, key):
         ({"table_dtype": "float16"}, "DeepWalk.table_dtype: "),
         ({"sampler": "cpu"}, "DeepWalk.sampler: "),
         ({"num_worker": 0}, "DeepWalk.num_worker: expected an integer >= 1 and <= 4096 or 'auto', got 0"),
-        ({"worker_tables": "whole"}, "DeepWalk.worker_tables: expected 'auto' or 'copies' or 'split', got 'whole'"),
+        ({"parallelism": "whole"}, "DeepWalk.parallelism: expected 'auto' or 'data' or 'model', got 'whole'"),
+        ({"worker_tables": []}, "DeepWalk.worker_tables: expected 'auto' or 'copies' or 'split', got "),
+        (
+            {"parallelism": "data", "worker_tables": "split"},
+            "DeepWalk.worker_tables: expected no such key beside parallelism='data', got 'split'",
+        ),
     ],
 )
 def test_bad_values_name_the_parameter(graph, parameters, message):

@@ -50,9 +50,9 @@ def gpus(num_worker=1, on_device=GB, memory=GB, **values):
         (gpus(on_device=5 * MB), {}, "cuda:0", Blocks),
         (gpus(on_device=100_000), {}, "cpu", Whole),
         (cpus(2), {}, "cpu", Ring),
-        (cpus(2), {"worker_tables": "copies"}, "cpu", Copies),
+        (cpus(2), {"parallelism": "data"}, "cpu", Copies),
         (gpus(2), {}, "cuda:0", Copies),
-        (gpus(2), {"worker_tables": "split"}, "cuda:0", Ring),
+        (gpus(2), {"parallelism": "model"}, "cuda:0", Ring),
         (gpus(2), {"num_partition": 4}, "cuda:0", Ring),
         (gpus(2, on_device=5 * MB), {}, "cuda:0", Ring),
         (gpus(2, on_device=100_000), {}, "cpu", Ring),
@@ -73,7 +73,7 @@ def test_the_first_mode_that_fits_is_taken(graph, machine, values, device, mode)
         (gpus(on_device=100_000), {"device": "cuda"}, r"plan: expected at most 100 kB on cuda:0 \(Testcard\), got "),
         (gpus(memory=MB), {"device": "cuda"}, "plan: expected at most 1 MB of memory, got .*vectors"),
         (gpus(2, on_device=100_000), {"device": "cuda"}, "plan, worker 0: expected at most 100 kB on cuda:0, for parts"),
-        (gpus(2, on_device=MB), {"worker_tables": "copies"}, "plan, worker 0: expected at most 1 MB on cuda:0, for whole tables"),
+        (gpus(2, on_device=MB), {"parallelism": "data"}, "plan, worker 0: expected at most 1 MB on cuda:0, for whole tables"),
         (gpus(2, on_device=MB), {"device": "cuda", "model": "LINE", "order": 1}, "for whole tables"),
         (gpus(2, memory=MB), {"device": "cuda"}, "plan, worker 0: expected at most 1 MB of memory"),
     ],
@@ -99,4 +99,4 @@ def test_only_whole_tables_can_be_tied_with_workers(graph):
     assert len(candidates(plan, settings, gpus(2))) == 1
     assert isinstance(make_plan(graph, settings, cpus(2)).mode, Copies)
     with pytest.raises(ConfigError, match="order: expected 2 "):
-        make_plan(graph, settings_of(model="LINE", order=1, worker_tables="split"), cpus(2))
+        make_plan(graph, settings_of(model="LINE", order=1, parallelism="model"), cpus(2))

@@ -55,6 +55,7 @@ OTHER = {
     ("resource", "cpu_per_gpu"): (2, False),
     ("resource", "num_thread"): (2, False),
     ("resource", "num_worker"): (2, False),
+    ("resource", "parallelism"): ("model", False),
     ("resource", "worker_tables"): ("split", False),
     ("resource", "max_restart"): (2, False),
     ("resource", "worker_timeout"): (30.0, False),

@@ -34,4 +34,4 @@ def on_gpus(monkeypatch):
 
 
 def in_parts(**values):
-    return settings_of(**{"device": "cuda", "worker_tables": "split", "num_epoch": 60, **values})
+    return settings_of(**{"device": "cuda", "parallelism": "model", "num_epoch": 60, **values})

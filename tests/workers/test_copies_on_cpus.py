@@ -46,7 +46,7 @@ def few_merges(monkeypatch):
 
 
 def in_copies(**values):
-    return settings_of(**{"worker_tables": "copies", "num_epoch": EPOCHS, **values})
+    return settings_of(**{"parallelism": "data", "num_epoch": EPOCHS, **values})
 
 
 def tables_of(store):
@@ -258,7 +258,7 @@ def test_the_plan_says_what_workers_have(monkeypatch, communities):
     assert dict(first.rows())["tables"] == (
         f"2 workers with whole tables each in main memory; changes are merged {merges.MERGES} times, 238 kB each."
     )
-    with pytest.raises(ConfigError, match="num_partition: expected 1 or 'auto', since worker_tables is copies, got 4"):
+    with pytest.raises(ConfigError, match="num_partition: expected 1 or 'auto', since parallelism is data, got 4"):
         plans(num_partition=4)
     with pytest.raises(MemoryLimitError, match=r"plan, worker 0: expected at most 300 kB of memory"):
         plans(memory_limit=300_000)

@@ -132,13 +132,13 @@ def test_the_gpu_with_the_least_memory_decides(monkeypatch, graph):
         assert limit < whole.num_device_bytes
         # Both share one card, so each has half of it.
         monkeypatch.setattr(devices, "find_gpu", lambda index, limit=limit: fake_gpu(2 * int(limit / 0.95 + 2)))
-        found = plans_of(monkeypatch, graph, 2, worker_tables="copies")
+        found = plans_of(monkeypatch, graph, 2, parallelism="data")
         assert all(p.num_device_bytes <= limit for p in found)
         assert found[0].table_dtype == found[1].table_dtype and found[0].sampler == found[1].sampler
         assert (found[0].table_dtype, found[0].sampler) != ("fp32", "device")
     monkeypatch.setattr(devices, "find_gpu", lambda index: fake_gpu(limit))
     with pytest.raises(MemoryLimitError, match=r"plan, worker 0: expected at most .* on cuda:0, for whole tables, got"):
-        plans_of(monkeypatch, graph, 2, worker_tables="copies")
+        plans_of(monkeypatch, graph, 2, parallelism="data")
 
 
 def test_the_limit_is_that_of_each_worker(monkeypatch, graph):
@@ -154,7 +154,7 @@ def test_the_base_takes_memory(monkeypatch, graph):
     whole = plans_of(monkeypatch, graph, 2, table_dtype="fp32", sampler="device")[0]
     alone = sum(device_memory(whole, graph).values())
     assert whole.num_device_bytes - alone == sum(extra_memory(whole).values()) > 2 * 400 * 32 * 4
-    values = {"table_dtype": "fp32", "sampler": "device", "worker_tables": "copies"}
+    values = {"table_dtype": "fp32", "sampler": "device", "parallelism": "data"}
     with pytest.raises(MemoryLimitError, match=r"got 'fp32 tables, .*, base 102"):
         plans_of(monkeypatch, graph, 2, gpu_memory_limit=whole.num_device_bytes - 1, **values)
     assert plans_of(monkeypatch, graph, 2, gpu_memory_limit=whole.num_device_bytes, **values)[0].table_dtype == "fp32"
@@ -163,7 +163,7 @@ def test_the_base_takes_memory(monkeypatch, graph):
 def test_main_memory_is_checked(monkeypatch, graph):
     gpu_workers.prepare(monkeypatch)
     with pytest.raises(MemoryLimitError, match=r"plan, worker 0: .*to put the result together"):
-        plans_of(monkeypatch, graph, 2, worker_tables="copies", memory_limit=90_000)
+        plans_of(monkeypatch, graph, 2, parallelism="data", memory_limit=90_000)
 
 
 # ------------------------------------------------------------------------------------------------------------ options
@@ -172,8 +172,8 @@ def test_main_memory_is_checked(monkeypatch, graph):
 def test_who_has_what(monkeypatch, graph):
     gpu_workers.prepare(monkeypatch)
     assert isinstance(plans_of(monkeypatch, graph, 2)[0].mode, Copies)
-    assert isinstance(plans_of(monkeypatch, graph, 2, worker_tables="copies")[0].mode, Copies)
-    assert isinstance(plans_of(monkeypatch, graph, 2, worker_tables="split")[0].mode, Ring)
+    assert isinstance(plans_of(monkeypatch, graph, 2, parallelism="data")[0].mode, Copies)
+    assert isinstance(plans_of(monkeypatch, graph, 2, parallelism="model")[0].mode, Ring)
     assert isinstance(plans_of(monkeypatch, graph, 2, num_partition=4)[0].mode, Ring)
     cpu = plans_of(monkeypatch, graph, 2, device="cpu")[0]
     assert (type(cpu.mode), cpu.device) == (Ring, "cpu")
@@ -182,7 +182,7 @@ def test_who_has_what(monkeypatch, graph):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"num_partition": 4}, "num_partition: expected 1 or 'auto', since worker_tables is copies, got 4"),
+        ({"num_partition": 4}, "num_partition: expected 1 or 'auto', since parallelism is data, got 4"),
         ({"dim": 512, "table_dtype": "bf16"}, "table_dtype: expected fp32 with dim above 256"),
     ],
     ids=str,
@@ -190,7 +190,7 @@ def test_who_has_what(monkeypatch, graph):
 def test_what_copies_cannot_do_is_refused(monkeypatch, graph, values, message):
     gpu_workers.prepare(monkeypatch)
     with pytest.raises(ConfigError, match=message):
-        plans_of(monkeypatch, graph, 2, worker_tables="copies", **values)
+        plans_of(monkeypatch, graph, 2, parallelism="data", **values)
 
 
 # ------------------------------------------------------------------------------------------------------------ devices

@@ -38,20 +38,20 @@ def planned(monkeypatch, graph, num_worker=2, free=16 * GB, **values):
         ({"model": "LINE", "order": "both"}, "order: expected 2 with several workers"),
         ({"num_partition": 6}, "num_partition: expected a multiple of the 4 workers, or auto, got 6"),
         ({"dim": 300, "table_dtype": "bf16"}, "table_dtype: expected fp32 with dim above 256"),
-        ({"worker_tables": "copies", "num_partition": 4}, "num_partition: expected 1 or 'auto', since worker_tables"),
+        ({"parallelism": "data", "num_partition": 4}, "num_partition: expected 1 or 'auto', since parallelism"),
     ],
     ids=str,
 )
 def test_what_workers_cannot_do_is_refused(monkeypatch, communities, values, message):
     with pytest.raises(ConfigError, match=message):
-        planned(monkeypatch, communities[0], 4, **{"worker_tables": "split", **values})
+        planned(monkeypatch, communities[0], 4, **{"parallelism": "model", **values})
 
 
 def test_more_parts_than_nodes_are_refused(monkeypatch):
     graph = Graph.from_edges(np.array([[0, 1], [1, 2]]))
     with pytest.raises(ConfigError, match="a graph of at least 4 nodes"):
-        planned(monkeypatch, graph, 4, worker_tables="split")
-    (plan, *_) = planned(monkeypatch, graph, 2, worker_tables="split")  # four parts would be too many
+        planned(monkeypatch, graph, 4, parallelism="model")
+    (plan, *_) = planned(monkeypatch, graph, 2, parallelism="model")  # four parts would be too many
     assert plan.grid.num_context_part == 2
 
 
@@ -81,7 +81,7 @@ def test_parts_where_whole_tables_do_not_fit(monkeypatch, communities):
 def test_what_fits_the_gpu_with_the_least_memory_is_taken(monkeypatch, communities, caplog):
     graph, _ = communities
     monkeypatch.setattr(ring_on_gpus, "episode_chunk", lambda limit, nodes: 100)
-    values = {"dim": 128, "worker_tables": "split", "num_epoch": 2000}
+    values = {"dim": 128, "parallelism": "model", "num_epoch": 2000}
 
     def at(limit):
         return planned(monkeypatch, graph, gpu_memory_limit=limit, **values)[0]
@@ -102,7 +102,7 @@ def test_what_fits_the_gpu_with_the_least_memory_is_taken(monkeypatch, communiti
     with pytest.raises(MemoryLimitError, match=r"plan, worker 0: expected at most 50 kB on cuda:0, for parts of the"):
         at(50_000)
     with pytest.raises(MemoryLimitError, match=r"got '[\d.]+ kB more: bf16 tables, "):
-        planned(monkeypatch, graph, gpu_memory_limit=50_000, table_dtype="bf16", worker_tables="split")
+        planned(monkeypatch, graph, gpu_memory_limit=50_000, table_dtype="bf16", parallelism="model")
     with pytest.raises(MemoryLimitError, match="Use more workers with a GPU each, lower dim"):
         at(50_000)  # not even a grid on one GPU fits
     # The advice is right: one worker trains with the limit that several cannot have.
@@ -126,18 +126,18 @@ def test_the_worker_with_the_least_memory_is_named(monkeypatch, communities):
     limits = [("cuda:0", GB), ("cuda:1", 50_000)]
     monkeypatch.setattr(devices, "limits_of_gpus", lambda *_: limits)
     with pytest.raises(MemoryLimitError, match="plan, worker 1: expected at most 50 kB on cuda:1"):
-        planned(monkeypatch, graph, worker_tables="split")
+        planned(monkeypatch, graph, parallelism="model")
     limits[1] = "cuda:1", GB
-    needed = planned(monkeypatch, graph, worker_tables="split")[0].num_bytes
+    needed = planned(monkeypatch, graph, parallelism="model")[0].num_bytes
     with pytest.raises(MemoryLimitError, match=r"plan, worker 0.*to put the result together"):
-        planned(monkeypatch, graph, worker_tables="split", memory_limit=needed - 1)
+        planned(monkeypatch, graph, parallelism="model", memory_limit=needed - 1)
 
 
 def test_long_trainings_have_more_episodes_and_slow_links_fewer(monkeypatch, communities):
     graph, _ = communities
 
     def episodes(**values):
-        plan = planned(monkeypatch, graph, worker_tables="split", **values)[0]
+        plan = planned(monkeypatch, graph, parallelism="model", **values)[0]
         return plan.total_pair / plan.grid.episode_pairs
 
     assert episodes(num_epoch=100) == pytest.approx(100, rel=0.01)  # of a small table
@@ -154,7 +154,7 @@ def test_the_rate_is_that_of_all_workers(monkeypatch, communities):
         return 5e8
 
     monkeypatch.setattr("nodeloom.engine.rates.blocks.measured_rate", rate_of_one)
-    plan = planned(monkeypatch, communities[0], worker_tables="split")[0]
+    plan = planned(monkeypatch, communities[0], parallelism="model")[0]
     assert with_rate(plan, compiled_only=True) == plan
     assert with_rate(plan).rate == 1e9
     assert seen[0].device == "cuda:0" and seen[0].grid.moved_bytes == 0 < plan.grid.moved_bytes

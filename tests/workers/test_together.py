@@ -203,7 +203,7 @@ def test_a_divergence_ends_all(monkeypatch, communities):
     ("values", "message"),
     [
         (
-            {"model": "LINE", "order": 1, "worker_tables": "split"},
+            {"model": "LINE", "order": 1, "parallelism": "model"},
             "order: expected 2 with several workers that have parts",
         ),
         (

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from nodeloom.cli.completion import of_field
 from nodeloom.config import Config, config_from_dict, train_fields
-from nodeloom.config.notices import WITHOUT_EFFECT
+from nodeloom.config.notices import OLD_NAMES, WITHOUT_EFFECT
 from nodeloom.config.problems import allowed_in, literals, with_settings
 from nodeloom.config.yaml_tree import COMMAND_LINE, scalar
 from nodeloom.words import Words, in_words
@@ -112,7 +112,7 @@ def _fields(keys: Mapping[str, FieldInfo], prefix: Path) -> list[tuple[Path, Fie
 
 def parameter_of(option: Option) -> inspect.Parameter:
     """Return the parameter of a command for an option; None stands for "not given"."""
-    hidden = option.path[:2] in WITHOUT_EFFECT
+    hidden = option.path in OLD_NAMES or option.path[:2] in WITHOUT_EFFECT
     metavar = "" if option.is_switch else _metavar(option)
     text = in_words(with_settings(option.field.description or ""), _words_of_help())
     if metavar == "NAME":

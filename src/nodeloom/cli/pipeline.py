@@ -208,7 +208,7 @@ def parameters_of(config: Config) -> dict[str, Any]:
         "num_partition": config.build.num_partition,
         "memory_limit": config.resource.memory_limit,
         "num_worker": config.resource.num_worker,
-        "worker_tables": config.resource.worker_tables,
+        "parallelism": config.resource.parallelism,
         "dim": config.resource.dim,
         "num_thread": config.resource.threads,
         **{key: getattr(config.resource, key) for key in ("device", *OF_GPUS)},

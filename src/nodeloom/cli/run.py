@@ -41,7 +41,7 @@ Gpu = Annotated[
 NoEval = Annotated[bool, typer.Option("--no-eval", help="Leave the evaluation out.")]
 Control = Annotated[bool, typer.Option("--control/--no-control", help=CONTROL_HELP)]
 
-_OPTIONS = ("device", "table_dtype", "sampler", "num_worker", "worker_tables", "max_restart")
+_OPTIONS = ("device", "table_dtype", "sampler", "num_worker", "parallelism", "worker_tables", "max_restart")
 _SETTINGS = [option for option in options_of_config() if option.path[0] == "resource" and option.path[1] in _OPTIONS]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nodeloom.config.resource import ResourceConfig
 from nodeloom.config.section import Section
 from nodeloom.config.train import TrainSection, models_with
 from nodeloom.config.tree import Config
@@ -15,6 +16,9 @@ WITHOUT_EFFECT: dict[tuple[str, str], str] = {
     ("save", "save_hyperparameter"): "a model file always holds the settings it was trained with",
 }
 """Keys without a role here, GraphVite's and, for a version, one of ours; and why."""
+
+OLD_NAMES = {("resource", "worker_tables")}
+"""Keys that are known for a version under the name that they had before."""
 
 OF_GPUS = ("gpus", "gpu_memory_limit", "table_dtype", "sampler")
 """Keys of the section ``resource`` that act when training on a GPU only."""
@@ -30,6 +34,7 @@ def notices(config: Config) -> list[str]:
         if key != "hub_threshold" and _changed(getattr(config, section), key):
             found.append(f"{setting(f'{section}.{key}')} has no effect: {reason}.")
     found += _of_gpus(config)
+    found += of_renamed(config.resource)
     train = config.train
     found += of_removed(train)
     idle = [key for key in type(train).model_fields if train.model not in models_with(key) and _changed(train, key)]
@@ -59,6 +64,16 @@ def of_removed(train: TrainSection) -> list[str]:
     reason = WITHOUT_EFFECT["train", "hub_threshold"]
     return [
         f"{setting('train.hub_threshold')} has no effect any more: {reason}. Leave it out: the next version does not know it."
+    ]
+
+
+def of_renamed(resource: ResourceConfig) -> list[str]:
+    """Return a sentence if a setting is given under its old name."""
+    if resource.worker_tables == "auto":
+        return []
+    return [
+        f"{setting('resource.worker_tables')} is called parallelism now: give {setting('resource.parallelism', resource.parallelism)}. "
+        "The next version does not know the old name."
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from nodeloom.config.optimizer import OWN_KEYS, OptimizerConfig
-from nodeloom.config.resource import ResourceConfig
+from nodeloom.config.resource import OLD_PARALLELISM, ResourceConfig
 from nodeloom.config.train import NodeTrain, SpectralTrain, TrainSection
 from nodeloom.errors import ConfigError, describe
 from nodeloom.words import setting
@@ -52,6 +52,7 @@ def of_training(
             f"Leave {setting('resource.num_thread')} out, or give up determinism.",
         )
     if resource is not None:
+        yield from _of_parallelism(resource)
         yield from _of_device(resource, deterministic=train is not None and train.deterministic)
     if train is not None and resource is not None and resource.num_worker != "auto":
         yield from of_workers(train, resource.num_worker)
@@ -67,6 +68,17 @@ def of_workers(train: TrainSection, num_worker: int) -> Iterator[Problem]:
             f"1, since {setting('train.model')} is {train.model}",
             num_worker,
             "It is computed in one process, in seconds.",
+        )
+
+
+def _of_parallelism(resource: ResourceConfig) -> Iterator[Problem]:
+    old = OLD_PARALLELISM.get(resource.worker_tables, resource.parallelism)
+    if old != resource.parallelism:
+        yield Problem(
+            ("resource", "worker_tables"),
+            f"no such key beside {setting('resource.parallelism', resource.parallelism)}",
+            resource.worker_tables,
+            "It is the old name. Leave it out.",
         )
 
 

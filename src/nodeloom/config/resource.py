@@ -2,9 +2,9 @@
 
 import contextlib
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from nodeloom.config.section import Integer, Number, Section
 from nodeloom.errors import ConfigError
@@ -12,6 +12,9 @@ from nodeloom.units import bytes_of
 
 DEVICES = "'auto' or 'cpu' or 'cuda' or 'cuda:N'"
 """What ``device`` may be, in words."""
+
+OLD_PARALLELISM = {"copies": "data", "split": "model"}
+"""Values of ``worker_tables``, and those of ``parallelism`` that mean the same."""
 
 
 class ResourceConfig(Section):
@@ -43,10 +46,14 @@ class ResourceConfig(Section):
         description="Processes that train one model together, on GPUs of their own or on CPUs. On one host nodeloom starts them, "
         "on several torchrun does. auto: as many as torchrun has started, else 1.",
     )
+    parallelism: Literal["auto", "data", "model"] = Field(
+        "auto",
+        description="What each of several workers has: whole tables, whose changes are merged now and then (data), or a part of them "
+        "(model). auto: data on GPUs that have room for whole tables, else model.",
+    )
     worker_tables: Literal["auto", "copies", "split"] = Field(
         "auto",
-        description="What each of several workers has: whole tables, whose changes are merged now and then (copies), or a part of them "
-        "(split). auto: copies on GPUs that have room for them, else split.",
+        description="The old name of parallelism, which goes with the next version: copies is data, split is model.",
     )
     max_restart: Annotated[Integer, Field(ge=0, le=1000)] = Field(
         0,
@@ -77,6 +84,19 @@ class ResourceConfig(Section):
         description="Who draws the walks when training on a GPU: the GPU (device) or CPU threads (host). auto: device if "
         "the graph fits its memory beside the tables, else host.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _under_the_old_name(cls, values: Any) -> Any:
+        """Take the value of ``parallelism`` from its old name, unless it is given."""
+        if not isinstance(values, dict) or values.get("parallelism", "auto") not in ("auto", None):
+            return values
+        old = values.get("worker_tables")
+        return (
+            {**values, "parallelism": OLD_PARALLELISM[old]}
+            if isinstance(old, str) and old in OLD_PARALLELISM
+            else values
+        )
 
     @field_validator("gpu_memory_limit", "memory_limit", mode="before")
     @classmethod

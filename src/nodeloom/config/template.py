@@ -9,14 +9,14 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from nodeloom.config.evaluate import LinkPrediction, NodeClassification
-from nodeloom.config.notices import WITHOUT_EFFECT
+from nodeloom.config.notices import OLD_NAMES, WITHOUT_EFFECT
 from nodeloom.config.problems import allowed_in
 from nodeloom.config.train import KINDS
 from nodeloom.config.tree import LATER_APPLICATIONS, Config
 from nodeloom.errors import ConfigError, describe
 
 _WIDTH = 100
-_LEFT_OUT = {("graph", "edge_list"), ("graph", "weighted_edge_list"), *WITHOUT_EFFECT}
+_LEFT_OUT = {("graph", "edge_list"), ("graph", "weighted_edge_list"), *WITHOUT_EFFECT, *OLD_NAMES}
 _EXAMPLES: dict[tuple[str, str], str] = {
     ("graph", "file_name"): "<lastfm_asia.graph>",
     ("save", "file_name"): "graph.safetensors",

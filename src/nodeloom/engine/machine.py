@@ -56,7 +56,7 @@ def look(settings: Settings, transport: Transport = ALONE) -> Machine:
     own = devices.device_of_worker(settings.resource, transport, deterministic=deterministic)
     hosts: list[tuple[int, int | None]] = transport.gather_objects((threads, memory))
     gpus, linked, speed, number = [("cpu", 0)] * transport.size, False, 0.0, 0
-    merging = settings.resource.worker_tables == "copies" or settings.train.model == "LINE"
+    merging = settings.resource.parallelism == "data" or settings.train.model == "LINE"
     if own == "cpu" and merging and not deterministic:  # else how often they merge would depend on the moment
         speed = _add_speed(transport)
     elif own != "cpu":

@@ -59,7 +59,7 @@ class NodeEmbedding(FittedVectors):
             check_training,
             validated,
         )
-        from nodeloom.config.notices import of_removed
+        from nodeloom.config.notices import of_removed, of_renamed
         from nodeloom.config.train import kind_of
         from nodeloom.engine import Settings
         from nodeloom.estimators.progress import checked_verbose
@@ -86,7 +86,7 @@ class NodeEmbedding(FittedVectors):
             resource=validated(ResourceConfig, sections["resource"], where),
         )
         check_training(train=settings.train, optimizer=checked, resource=settings.resource, where=where)
-        for sentence in of_removed(settings.train):
+        for sentence in (*of_removed(settings.train), *of_renamed(settings.resource)):
             logger.warning(sentence)
         if "num_worker" in params:
             num_workers(settings.resource, f"{where}.num_worker")  # that is what torchrun has started

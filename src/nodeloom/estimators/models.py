@@ -71,9 +71,11 @@ class DeepWalk(NodeEmbedding):
     num_worker : int or "auto"
         Processes that train one model together; torchrun starts them. auto: as many as it has started, else 1. After :meth:`fit` the
         vectors are at worker 0.
+    parallelism : {"auto", "data", "model"}
+        What each of several workers has: whole tables, whose changes are merged now and then (data), or a part of them (model). auto:
+        data on GPUs that have room for whole tables, else model.
     worker_tables : {"auto", "copies", "split"}
-        What each of several workers has: whole tables, whose changes are merged now and then, or a part of them. auto: copies on
-        GPUs that have room for them, else split.
+        The old name of `parallelism`, which goes with the next version.
     verbose : bool or "auto"
         Whether to show a bar while it runs. auto: in a terminal or a notebook, if it takes longer than a second or two.
 
@@ -135,6 +137,7 @@ class DeepWalk(NodeEmbedding):
         memory_limit: int | str = "auto",
         num_partition: int | Auto = "auto",
         num_worker: int | Auto = "auto",
+        parallelism: str = "auto",
         worker_tables: str = "auto",
         verbose: bool | Auto = "auto",
     ) -> None:
@@ -163,6 +166,7 @@ class DeepWalk(NodeEmbedding):
         self.memory_limit = memory_limit
         self.num_partition = num_partition
         self.num_worker = num_worker
+        self.parallelism = parallelism
         self.worker_tables = worker_tables
         self.verbose = verbose
 
@@ -211,6 +215,7 @@ class LINE(DeepWalk):
         memory_limit: int | str = "auto",
         num_partition: int | Auto = "auto",
         num_worker: int | Auto = "auto",
+        parallelism: str = "auto",
         worker_tables: str = "auto",
         verbose: bool | Auto = "auto",
     ) -> None:
@@ -265,6 +270,7 @@ class Node2Vec(DeepWalk):
         memory_limit: int | str = "auto",
         num_partition: int | Auto = "auto",
         num_worker: int | Auto = "auto",
+        parallelism: str = "auto",
         worker_tables: str = "auto",
         verbose: bool | Auto = "auto",
     ) -> None:

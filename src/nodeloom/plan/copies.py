@@ -33,7 +33,7 @@ def refuse_parts(settings: Settings) -> None:
         raise ConfigError(
             describe(
                 setting("build.num_partition"),
-                expected=f"1 or 'auto', since {setting('resource.worker_tables')} is copies",
+                expected=f"1 or 'auto', since {setting('resource.parallelism')} is data",
                 got=parts,
                 hint="Leave one of the two out.",
             )
@@ -68,7 +68,7 @@ def copies_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machin
     fitting = [p for p in plans if p.num_device_bytes <= limit]
     if not fitting:
         hint = f"Lower {setting('resource.dim')}, use SGD (other optimizers keep more tables), let workers have parts "
-        hint += f"({setting('resource.worker_tables', 'split')}), or give {setting('resource.device', 'cpu')}."
+        hint += f"({setting('resource.parallelism', 'model')}), or give {setting('resource.device', 'cpu')}."
         raise MemoryLimitError(
             describe(
                 f"plan, worker {worker}",

@@ -79,19 +79,17 @@ def candidates(plan: Plan, settings: Settings, machine: Machine) -> list[Candida
         blocks = blocks_on_cpu if on_cpu else blocks_on_gpu
         return [blocks] if asked else [whole_on_cpu if on_cpu else whole_on_gpu, blocks]
     copies, ring = (copies_on_cpus, ring_on_cpus) if on_cpu else (copies_on_gpus, ring_on_gpus)
-    tables = settings.resource.worker_tables
+    parallelism = settings.resource.parallelism
     needs_whole = any(part.order == 1 for part in plan.parts)
-    if tables == "copies" or (tables == "auto" and needs_whole and not asked):
+    if parallelism == "data" or (parallelism == "auto" and needs_whole and not asked):
         return [copies]
     # On CPUs a ring of parts learns more in the same time (benchmarks/results/copies_on_cpus.md).
-    return [ring] if tables == "split" or asked or on_cpu else [copies, ring]
+    return [ring] if parallelism == "model" or asked or on_cpu else [copies, ring]
 
 
 def _devices(plan: Plan, settings: Settings, machine: Machine) -> list[str]:
     """Return the device of a plan, and the CPU behind a GPU that nobody asked for."""
-    chosen = settings.resource.device != "auto" or (
-        machine.num_worker > 1 and settings.resource.worker_tables == "copies"
-    )
+    chosen = settings.resource.device != "auto" or (machine.num_worker > 1 and settings.resource.parallelism == "data")
     return [plan.device] if chosen or plan.device == "cpu" else [plan.device, "cpu"]
 
 

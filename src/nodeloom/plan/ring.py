@@ -103,7 +103,7 @@ def refuse_tied_tables(plan: Plan, settings: Settings) -> None:
                 setting("train.order"),
                 expected="2 with several workers that have parts of the tables",
                 got=settings.of_kind(NodeTrain).order,
-                hint=f"Let workers have whole tables ({setting('resource.worker_tables', 'copies')}), train order 2, or with one worker.",
+                hint=f"Let workers have whole tables ({setting('resource.parallelism', 'data')}), train order 2, or with one worker.",
             )
         )
 

@@ -34,6 +34,7 @@ class Settings:
 _FREE = {
     ("resource", "num_thread"),
     ("resource", "num_worker"),
+    ("resource", "parallelism"),
     ("resource", "worker_tables"),
     ("resource", "max_restart"),
     ("resource", "worker_timeout"),
