@@ -25,9 +25,12 @@ Every message says what, where, got, expected and what to do; :func:`describe` p
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nodeloom.words import in_words
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class NodeloomError(Exception):

@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nodeloom.config import Config
 from nodeloom.config.train import SpectralTrain
 from nodeloom.io.export import SUFFIXES
 from nodeloom.log import logger
 
 if TYPE_CHECKING:
+    from nodeloom.config import Config
     from nodeloom.transport.base import Transport
 
 

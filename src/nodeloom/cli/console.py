@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.segment import Segment
 
 from nodeloom.cli.streams import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 def console(stream: TextIO, *, quiet: bool) -> Console:

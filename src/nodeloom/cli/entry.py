@@ -9,8 +9,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -19,6 +18,9 @@ from nodeloom.cli.starting import is_limited, limits, undisturbed
 from nodeloom.cli.streams import lasting, printable
 from nodeloom.errors import NodeloomError, SecondaryFailureError, TrainingInterrupted, WorkerError
 from nodeloom.words import in_words, of_python, setting, spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 OK = 0
 UNEXPECTED = 1

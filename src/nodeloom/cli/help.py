@@ -9,11 +9,13 @@ import inspect
 import os
 import re
 import textwrap
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 GENERAL = "General"
 """The group of the options that all commands have; it comes last."""

@@ -10,13 +10,13 @@ import numpy as np
 
 from nodeloom import datasets
 from nodeloom.cli.progress import CompileProgress, DownloadProgress
-from nodeloom.cli.session import Session
-from nodeloom.config import Config, FormatConfig, LinkPrediction, NodeClassification
 from nodeloom.errors import DataError, describe
 from nodeloom.log import logger
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
+    from nodeloom.cli.session import Session
+    from nodeloom.config import Config, FormatConfig, LinkPrediction, NodeClassification
     from nodeloom.graph import Graph
     from nodeloom.io.labels import Labels
     from nodeloom.io.links import Links

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nodeloom.cli.inputs import Pairs
-from nodeloom.cli.session import Session
 from nodeloom.cli.tables import table
-from nodeloom.config import LinkPrediction, NodeClassification
 from nodeloom.log import logger
 
 if TYPE_CHECKING:
+    from nodeloom.cli.inputs import Pairs
+    from nodeloom.cli.session import Session
+    from nodeloom.config import LinkPrediction, NodeClassification
     from nodeloom.io.labels import Labels
     from nodeloom.typing import FloatArray
 

@@ -9,16 +9,18 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 
 from nodeloom import __version__
 from nodeloom.cli.tables import facts
 from nodeloom.units import size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 LIBRARIES = ("numba", "numpy", "scipy", "pyarrow", "scikit-learn", "pydantic", "safetensors", "torch", "triton")
 _NAMES_OF_TRITON = ("triton", "pytorch-triton", "pytorch-triton-rocm", "triton-rocm", "triton-windows")

@@ -6,8 +6,7 @@ import functools
 import inspect
 import json
 import shlex
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args
 
 import typer
 from pydantic.fields import FieldInfo
@@ -18,6 +17,9 @@ from nodeloom.config.notices import OLD_NAMES, WITHOUT_EFFECT
 from nodeloom.config.problems import allowed_in, literals, with_settings
 from nodeloom.config.yaml_tree import COMMAND_LINE, scalar
 from nodeloom.words import Words, in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 Path = tuple[str, ...]
 

@@ -10,15 +10,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nodeloom.cli.checkpoint import checkpoint_path, is_automatic
 from nodeloom.cli.session import active
-from nodeloom.config import Config
 from nodeloom.config.evaluate import LinkPrediction
 from nodeloom.datasets import is_reference
 from nodeloom.errors import OutputError, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nodeloom.config import Config
 
 _KINDS = {"nodeloom": "a model", "nodeloom-graph": "a compiled graph"}
 

@@ -7,7 +7,6 @@ import dataclasses
 import inspect
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from nodeloom.cli.inputs import Pairs, compiled_path, read_graph, read_known, re
 from nodeloom.cli.judging import judge_labels, judge_links
 from nodeloom.cli.outputs import check_outputs
 from nodeloom.cli.progress import callback
-from nodeloom.cli.session import Session
 from nodeloom.cli.tables import escape, facts
 from nodeloom.cli.workers import own_tasks, share_graph, together
 from nodeloom.config import Config, LinkPrediction
@@ -37,6 +35,9 @@ from nodeloom.log import logger
 from nodeloom.units import duration, rate, size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from nodeloom.cli.session import Session
     from nodeloom.graph import Graph
     from nodeloom.io.labels import Labels
     from nodeloom.transport.base import Transport

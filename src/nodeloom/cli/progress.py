@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nodeloom.cli.session import Session
 from nodeloom.estimators.progress import SECONDS_BETWEEN_LINES, bar_on, done_of, state_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
+
+    from nodeloom.cli.session import Session
 
 
 def callback(session: Session, pairs_between_lines: int | None = None) -> ProgressBar | ProgressLines | None:

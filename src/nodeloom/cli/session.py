@@ -10,7 +10,6 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,8 @@ from nodeloom.errors import NodeloomError, TrainingInterrupted
 from nodeloom.log import logger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console, RenderableType
 
 FILE_WIDTH = 120  # of text that goes to a file or a pipe, which have no width of their own

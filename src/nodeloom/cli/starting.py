@@ -6,9 +6,12 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from nodeloom.errors import MemoryLimitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LEAST_SPACE = 500_000_000
 """Bytes of addresses that the libraries take."""

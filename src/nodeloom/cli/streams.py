@@ -7,8 +7,10 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # What a terminal obeys or what reorders a line: control characters but tab and line end, marks of direction, and halves of
 # characters, which names of files may hold and no stream can write.

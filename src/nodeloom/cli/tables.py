@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nodeloom.cli.streams import printable
 
 if TYPE_CHECKING:  # rich takes as long to import as all other help: it comes with the first table
+    from collections.abc import Iterable, Iterator, Sequence
+
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
     from rich.table import Table

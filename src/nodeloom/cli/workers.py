@@ -6,7 +6,6 @@ import contextlib
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,8 @@ from nodeloom.errors import ConfigError, DataError, describe
 from nodeloom.log import logger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nodeloom.graph import Graph
     from nodeloom.transport.base import Transport
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -15,6 +13,10 @@ from nodeloom.config.problems import join, key_paths, near_miss, sentences
 from nodeloom.config.tree import Config
 from nodeloom.config.yaml_tree import LARGEST, RawTree, parse, scalar
 from nodeloom.errors import ConfigError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping
 
 
 def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:

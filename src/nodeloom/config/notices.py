@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from nodeloom.config.resource import ResourceConfig
-from nodeloom.config.section import Section
+from typing import TYPE_CHECKING
+
 from nodeloom.config.train import TrainSection, models_with
-from nodeloom.config.tree import Config
 from nodeloom.words import in_words, setting
+
+if TYPE_CHECKING:
+    from nodeloom.config.resource import ResourceConfig
+    from nodeloom.config.section import Section
+    from nodeloom.config.tree import Config
 
 WITHOUT_EFFECT: dict[tuple[str, str], str] = {
     ("build", "episode_size"): "an episode is as long as memory allows",

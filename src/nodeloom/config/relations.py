@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from nodeloom.config.optimizer import OWN_KEYS, OptimizerConfig
@@ -12,6 +11,8 @@ from nodeloom.errors import ConfigError, describe
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nodeloom.config.evaluate import LinkPrediction, NodeClassification
     from nodeloom.config.graph import GraphConfig
     from nodeloom.config.tree import Config

@@ -10,8 +10,7 @@ import math
 import re
 import zipfile
 import zlib
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,9 @@ import numpy.typing as npt
 from nodeloom.datasets import conversion
 from nodeloom.datasets.cache import cache_folder, written
 from nodeloom.errors import DatasetError, describe
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SPLITS = ("graph", "label", "train", "valid", "test")
 """What can be made of a file: edges, labels, and a split for link prediction."""

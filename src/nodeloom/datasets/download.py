@@ -10,11 +10,14 @@ import urllib.request
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nodeloom.datasets.cache import written
-from nodeloom.datasets.registry import Source
 from nodeloom.errors import DatasetError
 from nodeloom.log import logger
+
+if TYPE_CHECKING:
+    from nodeloom.datasets.registry import Source
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the name of the file, the bytes received, and the bytes to come in all (None if not announced)."""

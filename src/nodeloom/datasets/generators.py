@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,7 +11,9 @@ from nodeloom.errors import DataError, describe
 from nodeloom.kernels.cpu.generate import draw_edges, place_communities
 from nodeloom.kernels.cpu.parallel import available_threads, run_slices
 from nodeloom.rng import Purpose, stream
-from nodeloom.typing import Auto
+
+if TYPE_CHECKING:
+    from nodeloom.typing import Auto
 
 _MAX_ROUND = 200  # draws before giving up; a feasible graph takes fewer than ten
 _MAX_LOOP = 50  # draws of the one edge that every node gets, until it leads to another node

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nodeloom.errors import ConfigError, ModelError, describe
 from nodeloom.estimators.base import NodeEmbedding, checked_graph
-from nodeloom.typing import Auto
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
+    from nodeloom.typing import Auto
 
 Model = TypeVar("Model", bound=NodeEmbedding)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nodeloom.estimators.base import NodeEmbedding, Schedule
-from nodeloom.typing import Auto
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nodeloom.typing import Auto
 
 
 class DeepWalk(NodeEmbedding):

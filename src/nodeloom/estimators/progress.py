@@ -8,18 +8,20 @@ import multiprocessing
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from nodeloom.errors import ConfigError, describe
-from nodeloom.typing import Auto
 from nodeloom.units import duration, rate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from rich.console import Console
     from rich.progress import Progress as Bar
+
+    from nodeloom.typing import Auto
 
 SECONDS_BEFORE = 1.0
 """What takes less than about twice this shows nothing, unless it is asked to."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nodeloom.errors import ConfigError, ModelError, describe
-from nodeloom.estimators.base import NodeEmbedding
 from nodeloom.estimators.fitted import path_of
 from nodeloom.estimators.models import LINE, DeepWalk, Node2Vec
 from nodeloom.estimators.spectral import ProNE, Propagation, SpectralEmbedding
 
 if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
     from nodeloom.config.section import Section
+    from nodeloom.estimators.base import NodeEmbedding
 
 MODELS: dict[str, type[NodeEmbedding]] = {kind._model: kind for kind in (DeepWalk, LINE, Node2Vec, Propagation, ProNE)}
 """The estimators by the names of their models, in configurations and files."""

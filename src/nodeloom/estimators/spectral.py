@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -10,14 +9,16 @@ import numpy as np
 from nodeloom.errors import ConfigError, describe
 from nodeloom.estimators.base import NodeEmbedding, checked_graph
 from nodeloom.keywords import known_keywords
-from nodeloom.typing import Auto, FloatArray
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from nodeloom.engine import Settings
     from nodeloom.engine.spectral import SpectralPlan
     from nodeloom.engine.spectral.training import SpectralResult
     from nodeloom.graph import Graph
     from nodeloom.io.vocabulary import Vocabulary
+    from nodeloom.typing import Auto, FloatArray
 
 Self = TypeVar("Self", bound="SpectralEmbedding")
 

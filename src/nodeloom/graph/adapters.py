@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from nodeloom.errors import DataError
 from nodeloom.graph.build import BuildOptions, check_ids, implied_nodes, index_dtype
-from nodeloom.graph.rows import GraphRows
 from nodeloom.io.arrays import to_numpy
 from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.columns import EdgeColumns
@@ -20,12 +19,14 @@ from nodeloom.io.matrices import matrix_edges, once_if_symmetric
 from nodeloom.io.networks import attribute_weights, network_edges
 from nodeloom.io.vocabulary import Vocabulary, name_array
 from nodeloom.io.weights import check_weights
-from nodeloom.typing import Auto, FloatArray, IndexArray, NodeName
 
 if TYPE_CHECKING:
     import igraph
     import networkx
     import scipy.sparse
+
+    from nodeloom.graph.rows import GraphRows
+    from nodeloom.typing import Auto, FloatArray, IndexArray, NodeName
 
 
 def vocabulary_of(names: Vocabulary | Iterable[NodeName] | None, num_nodes: int) -> Vocabulary:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,10 @@ import numpy.typing as npt
 from nodeloom.errors import ConfigError, DataError, GraphError, MemoryLimitError
 from nodeloom.kernels.cpu import adjacency, csr
 from nodeloom.kernels.cpu.parallel import available_threads, run_slices
-from nodeloom.typing import Auto, FloatArray, IndexArray, OffsetArray
 from nodeloom.words import setting
+
+if TYPE_CHECKING:
+    from nodeloom.typing import Auto, FloatArray, IndexArray, OffsetArray
 
 Duplicates: TypeAlias = Literal["auto", "sum", "first", "max", "keep"]
 """What becomes of parallel edges."""

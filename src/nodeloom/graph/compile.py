@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from nodeloom.errors import MemoryLimitError, OutputError, describe
 from nodeloom.graph import storage
@@ -23,9 +23,11 @@ from nodeloom.io.spill import SpillFolder
 from nodeloom.io.spool import EdgeSpool, Numbering
 from nodeloom.log import logger
 from nodeloom.memory import resident_memory, total_memory
-from nodeloom.typing import Auto, FloatArray, IndexArray
 from nodeloom.units import bytes_of, size
 from nodeloom.words import setting
+
+if TYPE_CHECKING:
+    from nodeloom.typing import Auto, FloatArray, IndexArray
 
 Report = Callable[[str, int, int | None], None]
 """Called with what is done now, how many edges or entries are done, and of how many (None if that is not known)."""

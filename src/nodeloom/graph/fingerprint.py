@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nodeloom.kernels.cpu.parallel import available_threads, run_slices
-from nodeloom.typing import FloatArray, IndexArray, OffsetArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nodeloom.typing import FloatArray, IndexArray, OffsetArray
 
 # Part of what is hashed: another number gives every graph another fingerprint.
 _CHUNK = 1 << 24

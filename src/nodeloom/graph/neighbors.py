@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import ConfigError, DataError, describe
 from nodeloom.io.finite import first_not_finite
-from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    from nodeloom.typing import FloatArray
 
 Metric = Literal["euclidean", "cosine", "inner_product"]
 METRICS = ("euclidean", "cosine", "inner_product")

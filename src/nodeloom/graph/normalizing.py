@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nodeloom.graph.writing import GraphWriter
 from nodeloom.kernels.cpu import adjacency
-from nodeloom.typing import FloatArray, IndexArray, OffsetArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nodeloom.graph.writing import GraphWriter
+    from nodeloom.typing import FloatArray, IndexArray, OffsetArray
 
 _ROWS = 1 << 16
 # Chunks of a long row begin at multiples of this, so that vector code meets the entries where it meets them in memory.

@@ -12,10 +12,11 @@ from nodeloom.graph.rows import GraphRows
 from nodeloom.io.vocabulary import name_array
 from nodeloom.kernels.cpu import adjacency
 from nodeloom.kernels.cpu.parallel import available_threads
-from nodeloom.typing import IndexArray, NodeName, OffsetArray
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from nodeloom.typing import IndexArray, NodeName, OffsetArray
 
 Ids = npt.NDArray[np.int64]
 

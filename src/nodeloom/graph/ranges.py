@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import MemoryLimitError
-from nodeloom.typing import OffsetArray
 from nodeloom.units import size
 from nodeloom.words import setting
+
+if TYPE_CHECKING:
+    from nodeloom.typing import OffsetArray
 
 # What loads with the first use of kernels and of pyarrow, and what the allocator keeps.
 _FIXED = 96 << 20

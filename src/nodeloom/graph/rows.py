@@ -14,10 +14,11 @@ from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.kernels.cpu import adjacency
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.keywords import known_keywords
-from nodeloom.typing import DoubleArray, FloatArray, IndexArray, OffsetArray
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from nodeloom.typing import DoubleArray, FloatArray, IndexArray, OffsetArray
 
 
 class GraphRows:

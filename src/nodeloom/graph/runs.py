@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nodeloom.graph.build import BuildOptions, build
-from nodeloom.graph.normalizing import Normalizer
 from nodeloom.graph.ranges import bucket_bits, cut, range_bytes
-from nodeloom.graph.writing import GraphWriter
-from nodeloom.io.spill import Run, SpillFolder
 from nodeloom.kernels.cpu import runs as kernels
 from nodeloom.typing import FloatArray, IndexArray, OffsetArray
+
+if TYPE_CHECKING:
+    from nodeloom.graph.normalizing import Normalizer
+    from nodeloom.graph.writing import GraphWriter
+    from nodeloom.io.spill import Run, SpillFolder
 
 Blocks = Iterable[tuple[IndexArray, IndexArray, FloatArray]]
 """Blocks of heads, tails (int32 [k]) and weights (float32 [k], or [0] for none)."""

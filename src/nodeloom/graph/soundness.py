@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from nodeloom.errors import GraphError, describe
 from nodeloom.kernels.cpu import adjacency
 from nodeloom.kernels.cpu.parallel import available_threads
-from nodeloom.typing import FloatArray, IndexArray, OffsetArray
+
+if TYPE_CHECKING:
+    from nodeloom.typing import FloatArray, IndexArray, OffsetArray
 
 
 def check_rows(indptr: OffsetArray, indices: IndexArray, weights: FloatArray | None, directed: bool) -> int:

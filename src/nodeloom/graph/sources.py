@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
@@ -13,13 +11,12 @@ from nodeloom.graph import adapters
 from nodeloom.graph.build import BuildOptions, Duplicates, SelfLoops, build
 from nodeloom.graph.rows import GraphRows
 from nodeloom.io.cells import COMMENT, DELIMITERS
-from nodeloom.io.columns import EdgeColumns
 from nodeloom.io.edge_format import EdgeFormat
-from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.keywords import known_keywords
-from nodeloom.typing import Auto, NodeName
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
     from typing import Self, Unpack
 
     import igraph
@@ -27,6 +24,10 @@ if TYPE_CHECKING:
     import pandas
     import polars
     import scipy.sparse
+
+    from nodeloom.io.columns import EdgeColumns
+    from nodeloom.io.vocabulary import Vocabulary
+    from nodeloom.typing import Auto, NodeName
 
 
 class BuildKeywords(TypedDict, total=False):

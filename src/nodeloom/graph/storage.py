@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,9 @@ from nodeloom.errors import DataError, ModelError
 from nodeloom.graph.rows import GraphRows
 from nodeloom.io.tensors import DamagedError, read_tensors, write_tensors
 from nodeloom.io.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Rows = TypeVar("Rows", bound=GraphRows)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +13,13 @@ from nodeloom.graph.storage import FORMAT, VERSION
 from nodeloom.io.checksum import ArrayChecksum
 from nodeloom.io.name_stream import write_stream
 from nodeloom.io.tensors import with_checksums
-from nodeloom.io.vocabulary import Vocabulary
-from nodeloom.typing import FloatArray, IndexArray, OffsetArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from nodeloom.io.vocabulary import Vocabulary
+    from nodeloom.typing import FloatArray, IndexArray, OffsetArray
 
 # The length of the header and the header: more than it ever needs, the rest is blanks, as the format allows.
 _HEAD = 1024

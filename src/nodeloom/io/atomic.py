@@ -12,11 +12,14 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nodeloom.errors import NodeloomError, OutputError, describe
 from nodeloom.temporary import Temporary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _HINTS = {
     errno.ENOENT: ("a folder that exists", "Create the folder, or give another path."),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nodeloom.kernels.reference.tokens import split_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 DELIMITERS = " \t\r\n"
 """Blanks and tabs; where the first lines show that each is cut by a comma, semicolon, bar or tab, it is this alone."""

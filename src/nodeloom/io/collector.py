@@ -12,10 +12,11 @@ from nodeloom.io.columns import EdgeColumns
 from nodeloom.io.interning import IntegerInterner, TextInterner, check_count
 from nodeloom.io.vocabulary import Vocabulary, text_buffers
 from nodeloom.memory import resident_memory, total_memory
-from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from nodeloom.typing import FloatArray
 
 # A table with an entry for every number up to the largest is used while it has at most this many entries for each end
 # of an edge.

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nodeloom.errors import DataError
 from nodeloom.io.weights import check_weighted
-from nodeloom.typing import Auto, FloatArray, IndexArray
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nodeloom.io.vocabulary import Vocabulary
+    from nodeloom.typing import Auto, FloatArray, IndexArray
 
 
 @dataclass(slots=True)

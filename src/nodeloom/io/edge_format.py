@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nodeloom.errors import ConfigError
 from nodeloom.io.cells import COMMENT, DELIMITERS
 from nodeloom.io.weights import check_weighted
-from nodeloom.typing import Auto
 from nodeloom.words import setting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nodeloom.typing import Auto
 
 READERS: dict[str, str] = {
     "matrix-market": "matrix_market.read_matrix_market",

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nodeloom.errors import DataError
 from nodeloom.io.collector import EdgeCollector
-from nodeloom.io.columns import EdgeColumns
 from nodeloom.io.edge_format import EdgeFormat
 from nodeloom.io.edgelist_text import TextReader
 from nodeloom.io.formats.recognise import reader_of
 from nodeloom.io.source import open_source
 from nodeloom.io.tables import read_table_file
 from nodeloom.kernels.cpu.parallel import available_threads
-from nodeloom.typing import Auto
 from nodeloom.words import setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nodeloom.io.columns import EdgeColumns
+    from nodeloom.typing import Auto
 
 
 def read_edges(

@@ -14,17 +14,17 @@ import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
 from nodeloom.io.cells import MISSING, is_integer
-from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.layout import Layout, lay_out, sample_of
 from nodeloom.io.line_errors import bad_line
 from nodeloom.io.source import HEAD, Source, line_blocks
 from nodeloom.kernels.cpu import tokens as kernels
 from nodeloom.log import logger
-from nodeloom.typing import FloatArray
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
+    from nodeloom.io.collector import EdgeCollector
     from nodeloom.io.edge_format import EdgeFormat
+    from nodeloom.typing import FloatArray
 
 
 def kinds_of(layout: Layout, comment: str) -> npt.NDArray[np.uint8]:

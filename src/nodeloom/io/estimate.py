@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ from nodeloom.errors import DataError
 from nodeloom.io.source import open_source
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nodeloom.io.edge_format import EdgeFormat
 
 _SAMPLE = 1 << 18

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, get_args
@@ -19,11 +18,14 @@ import numpy as np
 from nodeloom.errors import ConfigError, DataError, describe
 from nodeloom.io.atomic import atomic_path
 from nodeloom.io.finite import first_not_finite
-from nodeloom.io.vocabulary import Vocabulary
-from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import pyarrow as pa
+
+    from nodeloom.io.vocabulary import Vocabulary
+    from nodeloom.typing import FloatArray
 
 Format = Literal["word2vec", "word2vec-binary", "npz", "parquet", "tsv", "csv"]
 FORMATS: tuple[str, ...] = get_args(Format)

@@ -6,18 +6,20 @@ import io
 import math
 import zipfile
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nodeloom.errors import ModelError, describe
-from nodeloom.io.model_data import ModelData
 from nodeloom.io.source import open_source
 from nodeloom.io.word2vec import model_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
+
+    from nodeloom.io.model_data import ModelData
 
 # What reading a damaged archive or table may raise, beside the errors of Arrow.
 _DAMAGE = (

@@ -11,7 +11,7 @@ import os
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import numpy as np
 
@@ -19,7 +19,9 @@ from nodeloom.errors import ModelError, describe
 from nodeloom.io.finite import first_not_finite
 from nodeloom.io.model_data import ModelData
 from nodeloom.io.vocabulary import Vocabulary
-from nodeloom.typing import FloatArray, NodeName
+
+if TYPE_CHECKING:
+    from nodeloom.typing import FloatArray, NodeName
 
 
 def read_graphvite(path: str | Path) -> ModelData:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from nodeloom.io.cells import is_integer, is_number
 from nodeloom.io.columns import find_pair, stem_of, word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Header = Literal["certain", "doubtful", ""]
 

@@ -10,10 +10,11 @@ import numpy.typing as npt
 from nodeloom.errors import DataError
 from nodeloom.kernels.cpu import names as kernels
 from nodeloom.kernels.cpu.parallel import run_slices
-from nodeloom.typing import IndexArray
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from nodeloom.typing import IndexArray
 
 Bytes = npt.NDArray[np.uint8]
 # Ids are int32 while names come in; more names than that do not fit any vocabulary this is used for.

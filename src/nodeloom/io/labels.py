@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +15,14 @@ from nodeloom.io.cells import COMMENT, DELIMITERS, is_number
 from nodeloom.io.columns import word
 from nodeloom.io.header import WORDS
 from nodeloom.io.tokens import TokenTable, read_tokens
-from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.log import logger
 from nodeloom.words import setting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from nodeloom.io.vocabulary import Vocabulary
 
 Unknown = Literal["error", "skip"]
 

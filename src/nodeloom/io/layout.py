@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,8 @@ from nodeloom.log import logger
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from nodeloom.io.edge_format import EdgeFormat
 
 SAMPLE = 200

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,11 @@ from nodeloom.errors import DataError, describe
 from nodeloom.io.cells import COMMENT, DELIMITERS
 from nodeloom.io.labels import known_rows, without_header
 from nodeloom.io.tokens import read_tokens
-from nodeloom.io.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nodeloom.io.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

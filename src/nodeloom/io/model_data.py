@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nodeloom.errors import ModelError, describe
-from nodeloom.io.tensors import Tensor
-from nodeloom.io.vocabulary import Vocabulary
-from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from nodeloom.io.tensors import Tensor
+    from nodeloom.io.vocabulary import Vocabulary
+    from nodeloom.typing import FloatArray
 
 NODE_ROWS = {"vertex": "node", "context": "node"}
 """The tables that a model of nodes may have, and the kind of their rows."""

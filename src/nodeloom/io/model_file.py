@@ -15,9 +15,8 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -28,6 +27,9 @@ from nodeloom.io.model_data import NODE_ROWS, ModelData, check_tables, misfit, r
 from nodeloom.io.tensors import Tensor, TensorFile, read_tensors, write_tensors
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.log import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SUFFIX = ".safetensors"
 FORMAT = "nodeloom"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nodeloom.io.exported import has_vectors, kind_of, read_exported
-from nodeloom.io.model_data import ModelData
 from nodeloom.io.model_file import SUFFIX, read_model
+
+if TYPE_CHECKING:
+    from nodeloom.io.model_data import ModelData
 
 _PICKLES = (".pkl", ".pickle")
 

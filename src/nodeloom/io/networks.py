@@ -9,10 +9,11 @@ import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
 from nodeloom.io.weights import check_weights
-from nodeloom.typing import Auto, FloatArray, IndexArray
 
 if TYPE_CHECKING:
     import networkx
+
+    from nodeloom.typing import Auto, FloatArray, IndexArray
 
 _INT32 = 2**31 - 1
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nodeloom.errors import DataError, describe
 from nodeloom.io.cells import DELIMITERS, SEPARATORS, cut, is_integer, is_number, share_alike
 from nodeloom.io.header import header_of
 from nodeloom.words import setting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MOST = 0.6  # of the lines that must have as many columns as the first, for a delimiter to be taken
 

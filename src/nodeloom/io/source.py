@@ -6,14 +6,16 @@ import codecs
 import io
 import sys
 import zlib
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from nodeloom.encoding import EXPECTED, text_codec
 from nodeloom.errors import DataError, describe
 from nodeloom.io.refused import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 BLOCK = 1 << 22
 HEAD = 1 << 12  # bytes that tell what a text is

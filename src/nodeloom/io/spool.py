@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +11,14 @@ import numpy.typing as npt
 from nodeloom.errors import MemoryLimitError
 from nodeloom.io.collector import EdgeCollector, integer_vocabulary
 from nodeloom.io.interning import IntegerInterner, TextInterner, check_count
-from nodeloom.io.spill import SpillFolder
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.kernels.cpu import runs as kernels
 from nodeloom.typing import FloatArray, IndexArray
 from nodeloom.units import size
 from nodeloom.words import setting
+
+if TYPE_CHECKING:
+    from nodeloom.io.spill import SpillFolder
 
 Numbering = Callable[[npt.NDArray[np.integer]], IndexArray]
 """From integers as they were read, of any shape, to int32 ids of nodes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,16 +11,18 @@ from nodeloom.errors import DataError, describe
 from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.columns import EdgeColumns, choose_columns
 from nodeloom.io.decoding import decoded
-from nodeloom.io.source import Source
 from nodeloom.io.vocabulary import name_array, plain
 from nodeloom.io.weights import check_weights
-from nodeloom.typing import Auto
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     import pandas
     import pyarrow as pa
 
     from nodeloom.io.edge_format import EdgeFormat
+    from nodeloom.io.source import Source
+    from nodeloom.typing import Auto
 
 _BATCH = 1 << 18
 _BUFFER = 1 << 22  # bytes of a column of a Parquet file that are read at a time

@@ -16,16 +16,18 @@ import mmap as memory_map
 import os
 import re
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from nodeloom.errors import ModelError, describe
 from nodeloom.io.atomic import atomic_path
 from nodeloom.io.checksum import checksum_in_file, checksum_of, checksum_of_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Only pages that are written to take memory, so the others are not to be counted against it: a file may be larger than that.
 _PRIVATE: dict[str, int] = (

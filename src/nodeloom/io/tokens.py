@@ -6,7 +6,6 @@ Edge lists, which are far larger, have a reader of their own; this one takes the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +21,8 @@ from nodeloom.log import logger
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
 
 _BLANKS = " \t"  # no part of the ends of a token, even where they do not delimit

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
 
 from nodeloom.errors import UnknownNodeError
-from nodeloom.typing import NodeName, OffsetArray
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pyarrow as pa
+
+    from nodeloom.typing import NodeName, OffsetArray
 
 
 class Names(Protocol):

@@ -12,10 +12,11 @@ import numpy.typing as npt
 from nodeloom.errors import DataError, describe
 from nodeloom.io.decoding import decoded
 from nodeloom.io.unknown_names import unknown_names
-from nodeloom.typing import NodeName, OffsetArray
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from nodeloom.typing import NodeName, OffsetArray
 
 _INT64 = (-(2**63), 2**63 - 1)
 _PART = 1 << 20

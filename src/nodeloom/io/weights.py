@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import ConfigError, DataError
 from nodeloom.io.arrays import numbers
-from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    from nodeloom.typing import FloatArray
 
 # Checks look at this many values at a time, so that their temporaries stay small beside the graph.
 _STRIDE = 1 << 20

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +20,9 @@ from nodeloom.io.vocabulary import Vocabulary, name_array
 from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     import pyarrow as pa
 
 _HEAD = 1 << 20  # holds the first line of vectors of some ten thousand dimensions

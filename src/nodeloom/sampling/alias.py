@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from nodeloom.kernels.cpu.negatives import build_alias
 from nodeloom.kernels.cpu.parallel import run_slices
-from nodeloom.typing import DoubleArray, FloatArray, IndexArray, OffsetArray
+
+if TYPE_CHECKING:
+    from nodeloom.typing import DoubleArray, FloatArray, IndexArray, OffsetArray
 
 
 class AliasTable(NamedTuple):

@@ -10,10 +10,10 @@ import numpy as np
 from nodeloom.kernels.cpu.negatives import draw_negatives
 from nodeloom.rng import Purpose, mix, stream
 from nodeloom.sampling.alias import AliasTable, over_nodes
-from nodeloom.typing import DoubleArray, IndexArray
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
+    from nodeloom.typing import DoubleArray, IndexArray
 
 
 def noise_weights(graph: Graph, exponent: float) -> DoubleArray:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from nodeloom.errors import ConfigError, DataError, describe
-from nodeloom.typing import IndexArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+    from nodeloom.typing import IndexArray
 
 _STEPS_PER_SLICE = 1 << 17  # about two milliseconds of a thread: long beside taking a slice, short beside a buffer
 

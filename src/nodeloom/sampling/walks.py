@@ -11,10 +11,10 @@ import numpy.typing as npt
 from nodeloom.kernels.cpu.walks import first_order_walks, second_order_walks
 from nodeloom.rng import Purpose, stream
 from nodeloom.sampling.alias import AliasTable, over_nodes, over_rows
-from nodeloom.typing import FloatArray, IndexArray
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
+    from nodeloom.typing import FloatArray, IndexArray
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,23 @@ class) pairs, macro-F1 is the mean of the F1 of every class.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from nodeloom.errors import ConfigError, DataError, describe
-from nodeloom.io.labels import Labels, Unknown
 from nodeloom.log import logger
 from nodeloom.tasks.given import labels_of, vectors_and_names
-from nodeloom.typing import DoubleArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nodeloom.io.labels import Labels, Unknown
+    from nodeloom.typing import DoubleArray
 
 _MAX_ITER = 1000  # liblinear needs about 10; a limit that is never met keeps results independent of it
 _BLOCK = 1 << 22  # scores computed at a time

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nodeloom.io.labels import Labels
 from nodeloom.tasks.given import vectors_and_names
-from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    from nodeloom.typing import FloatArray
 
 
 def random_control(vectors: Any, seed: int = 0) -> FloatArray:

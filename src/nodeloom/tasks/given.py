@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,9 @@ from nodeloom.errors import DataError, UnknownNodeError, describe
 from nodeloom.io.labels import Labels, Unknown
 from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.log import logger
-from nodeloom.typing import FloatArray, NodeName
+
+if TYPE_CHECKING:
+    from nodeloom.typing import FloatArray, NodeName
 
 _FORMS = "a dict, a Series or a DataFrame with names of nodes, or a label for each node in their order"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,9 @@ import numpy.typing as npt
 from nodeloom.errors import ConfigError, DataError, describe
 from nodeloom.tasks.given import is_model
 from nodeloom.tasks.splits import LinkSplit
-from nodeloom.typing import FloatArray, IndexArray
+
+if TYPE_CHECKING:
+    from nodeloom.typing import FloatArray, IndexArray
 
 _BLOCK = 1 << 22  # numbers of a table gathered at a time
 

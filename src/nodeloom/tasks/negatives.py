@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import ConfigError, GraphError, describe
-from nodeloom.typing import IndexArray
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nodeloom.graph import Graph
+    from nodeloom.typing import IndexArray
 
 Ids = npt.NDArray[np.int64]
 

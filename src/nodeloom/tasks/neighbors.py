@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import ConfigError, DataError, describe
 from nodeloom.tasks.given import is_model
-from nodeloom.typing import DoubleArray, FloatArray, IndexArray
+
+if TYPE_CHECKING:
+    from nodeloom.typing import DoubleArray, FloatArray, IndexArray
 
 Metric = Literal["cosine", "dot", "euclidean"]
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
-from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    from nodeloom.typing import FloatArray
 
 Table = Literal["auto", "vertex", "context", "joined"]
 

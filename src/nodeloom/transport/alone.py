@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nodeloom.transport.base import Array, Pending, Transport
 from nodeloom.transport.torchrun import WorkerRank
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Alone(Transport):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from nodeloom.transport.torchrun import WorkerRank
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nodeloom.transport.torchrun import WorkerRank
 
 Array = Any
 """A NumPy array of main memory, or a tensor of the device of a transport; contiguous."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,11 @@ import torch.distributed as dist
 
 from nodeloom.errors import WorkerError
 from nodeloom.transport.base import Array, Pending, Transport
-from nodeloom.transport.torchrun import WorkerRank
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nodeloom.transport.torchrun import WorkerRank
 
 
 class Gloo(Transport):

@@ -17,14 +17,16 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nodeloom.errors import ConfigError, describe
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.transport.torchrun import FOLDER
 from nodeloom.words import setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 STOPPING = 3600.0
 """Seconds that workers get to end their round and to write a checkpoint after Ctrl-C."""

@@ -11,13 +11,16 @@ import os
 import sys
 import threading
 import time
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nodeloom.transport.heartbeat import Heartbeat, State
 from nodeloom.transport.launcher import SECONDARY_FAILURE
-from nodeloom.transport.rendezvous import Board
-from nodeloom.transport.torchrun import WorkerRank
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nodeloom.transport.rendezvous import Board
+    from nodeloom.transport.torchrun import WorkerRank
 
 BEAT = 2.0
 """Seconds between two heartbeats, or a fifth of the timeout if that is less."""

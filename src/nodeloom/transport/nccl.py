@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import datetime
 import socket
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,9 @@ import torch
 import torch.distributed as dist
 
 from nodeloom.transport.base import Array, Pending, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _TIMEOUT = datetime.timedelta(days=1)  # a worker that is lost is noticed by its heartbeat, much sooner
 

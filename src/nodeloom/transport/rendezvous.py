@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from nodeloom.transport.torchrun import WorkerRank
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nodeloom.transport.torchrun import WorkerRank
 
 ARRIVAL = 300.0
 """Seconds within which all workers must have come."""

@@ -6,17 +6,21 @@ import contextlib
 import datetime
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nodeloom.errors import NodeloomError, SecondaryFailureError, TrainingInterrupted, WorkerError
 from nodeloom.interrupt import StopRequest
 from nodeloom.transport.alone import ALONE
-from nodeloom.transport.base import Transport
 from nodeloom.transport.launcher import missing_torch_error
 from nodeloom.transport.monitor import HeartbeatMonitor
 from nodeloom.transport.rendezvous import ARRIVAL, meeting_point, name_of_point
 from nodeloom.transport.torchrun import WorkerRank, worker_rank
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from nodeloom.transport.base import Transport
 
 TIMEOUT = 86400.0
 """Seconds that a worker waits for another one that is alive. Those that are not are noticed by the monitor, much sooner."""

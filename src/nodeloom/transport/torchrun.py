@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from nodeloom.config import ResourceConfig
 from nodeloom.errors import ConfigError, describe
 from nodeloom.words import setting
+
+if TYPE_CHECKING:
+    from nodeloom.config import ResourceConfig
 
 FOLDER = "NODELOOM_WORKERS"
 """The variable by which nodeloom tells workers that it has started its process, and the folder where they meet: ``pid:folder``."""

@@ -6,12 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from nodeloom.errors import DataError, describe
-from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.formats.library import check_lines, hand_over_graph, networkx_reading, text_of
-from nodeloom.io.source import Source
 
 if TYPE_CHECKING:
+    from nodeloom.io.collector import EdgeCollector
     from nodeloom.io.edge_format import EdgeFormat
+    from nodeloom.io.source import Source
 
 
 def read_adjlist(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 
 from nodeloom.errors import DataError, describe
 from nodeloom.io.collector import EdgeCollector
-from nodeloom.io.columns import EdgeColumns
 from nodeloom.io.formats.elements import Elements, Ways, hand_over, tell_of_direction
 from nodeloom.io.source import Source, open_source
 from nodeloom.log import logger
@@ -19,6 +18,7 @@ from nodeloom.log import logger
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from nodeloom.io.columns import EdgeColumns
     from nodeloom.io.edge_format import EdgeFormat
 
 KONECT = re.compile(rb"%\s*(sym|asym|bip)\s+(\w+)", re.IGNORECASE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,16 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
-from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.matrices import once_if_symmetric
-from nodeloom.io.source import Source
 from nodeloom.log import logger
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
 
+    from nodeloom.io.collector import EdgeCollector
     from nodeloom.io.edge_format import EdgeFormat
+    from nodeloom.io.source import Source
 
 Ways = Literal["once", "both", "perhaps both", "directed"]
 """How a file holds its edges: undirected and once, undirected and both ways round, entries of a matrix, or as arcs."""

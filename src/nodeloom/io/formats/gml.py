@@ -6,12 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from nodeloom.errors import DataError, describe
-from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.formats.library import hand_over_graph, labels_of, networkx_reading, text_of
-from nodeloom.io.source import Source
 
 if TYPE_CHECKING:
+    from nodeloom.io.collector import EdgeCollector
     from nodeloom.io.edge_format import EdgeFormat
+    from nodeloom.io.source import Source
 
 START = r'(?:\s*(?:#[^\n]*\n|[A-Za-z]\w*\s+(?:"[^"]*"|[^\s"\[\]]+)(?=\s)))*?\s*graph\s*\['
 """A regular expression of what stands before the nodes and edges."""

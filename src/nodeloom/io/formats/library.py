@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nodeloom.errors import DataError, MemoryLimitError, NodeloomError, describe
-from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.columns import WEIGHTS, word
 from nodeloom.io.formats.elements import Elements, Ways, hand_over, node_names
 from nodeloom.io.networks import network_edges
@@ -19,8 +17,11 @@ from nodeloom.units import size
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import networkx
 
+    from nodeloom.io.collector import EdgeCollector
     from nodeloom.io.edge_format import EdgeFormat
 
 # Bytes of memory for each byte of a file, as measured on files that NetworkX wrote. Of an edge they are 1.4 to 2.4 kB in

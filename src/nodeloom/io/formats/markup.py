@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
 from nodeloom.errors import DataError, describe
-from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.formats.library import content_of, hand_over_graph, labels_of, networkx_reading, weight_of
 from nodeloom.io.source import Source, encoding_of, read_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import networkx
 
+    from nodeloom.io.collector import EdgeCollector
     from nodeloom.io.edge_format import EdgeFormat
 
 Attributes = dict[str, str]

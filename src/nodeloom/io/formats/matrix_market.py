@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nodeloom.errors import DataError, describe
-from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.formats.elements import Elements, hand_over
 from nodeloom.io.formats.text import whole
 from nodeloom.io.matrices import matrix_edges
-from nodeloom.io.source import Source
 
 if TYPE_CHECKING:
+    from nodeloom.io.collector import EdgeCollector
     from nodeloom.io.edge_format import EdgeFormat
+    from nodeloom.io.source import Source
 
 # An entry has two digits, a blank and a line end at least.
 _BYTES = 4

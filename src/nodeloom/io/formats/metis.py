@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
-from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.formats.elements import Elements, hand_over
 from nodeloom.io.formats.text import whole
-from nodeloom.io.source import Source
 from nodeloom.io.weights import check_weights
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
+    from nodeloom.io.collector import EdgeCollector
     from nodeloom.io.edge_format import EdgeFormat
+    from nodeloom.io.source import Source
 
 Integers = npt.NDArray[np.int64]
 _HINT = f"If the file is a list of edges, give {setting('graph.format', 'edges')}."

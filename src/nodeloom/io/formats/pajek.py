@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nodeloom.errors import DataError, describe
-from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.formats.elements import tell_of_direction
 from nodeloom.io.formats.library import check_lines, hand_over_graph, networkx_reading, text_of, unique_labels
-from nodeloom.io.source import Source
 from nodeloom.log import logger
 
 if TYPE_CHECKING:
     import networkx
 
+    from nodeloom.io.collector import EdgeCollector
     from nodeloom.io.edge_format import EdgeFormat
+    from nodeloom.io.source import Source
 
 _SKIPPED = ("partition", "vector", "permutation", "cluster", "hierarchy", "events", "network")
 _EDGES = {"edges": False, "edgeslist": False, "arcs": True, "arcslist": True, "matrix": True}  # whether directed
