@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from local_transport import together
 
 torch = pytest.importorskip("torch")
