@@ -142,9 +142,9 @@ def _change(
 @jit
 def _train_unit(
     unit, vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride, place_stride, num_walk, negatives,
-    num_negative, largest_rate, lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs, statistics,
+    largest_rate, lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs, statistics,
     NODES: tl.constexpr, WALKS: tl.constexpr, CHUNKS: tl.constexpr, STEP: tl.constexpr, TWO_SIDED: tl.constexpr,
-    K: tl.constexpr, OPTIMIZER: tl.constexpr, CLIP: tl.constexpr,
+    NEGATIVES: tl.constexpr, K: tl.constexpr, OPTIMIZER: tl.constexpr, CLIP: tl.constexpr,
     UPDATE: tl.constexpr, MERGE: tl.constexpr, MERGE_NEGATIVES: tl.constexpr, RELOAD: tl.constexpr, T: tl.constexpr, W: tl.constexpr,
     D: tl.constexpr, BLOCKS: tl.constexpr, EVEN: tl.constexpr, PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LOSS: tl.constexpr,
     FOLD: tl.constexpr, KEEP: tl.constexpr, FRESH: tl.constexpr, CAPPED: tl.constexpr,
@@ -161,10 +161,8 @@ def _train_unit(
     rate = tl.load(lr + tile)
     place = (unit % CHUNKS) * T + index
     ids = _nodes(walks, walk_stride, place_stride, num_walk, tile, place, place < NODES * WALKS, NODES, WALKS)
-    # The number of negatives is no constant of the kernel. Otherwise the compiler sees that the factors behind the last negative are 0,
-    # and ptxas of CUDA 12.8 reads the rows of a product with such factors at an address that is not set, outside of shared memory.
-    noise_at = (tl.cast(tile, tl.int64) * CHUNKS + unit % CHUNKS) * num_negative + noise_index
-    noise = tl.load(negatives + noise_at, mask=noise_index < num_negative, other=-1)
+    noise_at = (tl.cast(tile, tl.int64) * CHUNKS + unit % CHUNKS) * NEGATIVES + noise_index
+    noise = tl.load(negatives + noise_at, mask=noise_index < NEGATIVES, other=-1)
     if CHUNKS == 1:
         others, other_place = ids, place
     else:  # contexts up to STEP places before and behind the vertices
@@ -213,7 +211,7 @@ def _train_unit(
     else:
         item_weight = tl.sum(weight, 0)
     positive_g = tl.where(near, positive - 1.0, 0.0)
-    share = negative_weight / num_negative
+    share = negative_weight / NEGATIVES
     negative = tl.sigmoid(noise_scores)
     kept = (ids[:, None] != noise[None, :]) & (noise >= 0)[None, :]
     negative_g = tl.where(kept, (share * row_weight)[:, None] * negative, 0.0)
@@ -306,12 +304,12 @@ def _train_unit(
         tl.atomic_add(statistics + 1, tl.sum(loss_weight, 0).to(tl.float64), sem="relaxed")
 
 
-@jit(varying=("num_walk", "num_negative", "num_unit", "seed"))
+@jit(varying=("num_walk", "num_unit", "seed"))
 def train_tiles(
     vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride, place_stride, num_walk, negatives,
-    num_negative, largest_rate, lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs, statistics, num_unit,
+    largest_rate, lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs, statistics, num_unit,
     NODES: tl.constexpr, WALKS: tl.constexpr, CHUNKS: tl.constexpr, STEP: tl.constexpr, TWO_SIDED: tl.constexpr,
-    K: tl.constexpr, OPTIMIZER: tl.constexpr, CLIP: tl.constexpr,
+    NEGATIVES: tl.constexpr, K: tl.constexpr, OPTIMIZER: tl.constexpr, CLIP: tl.constexpr,
     UPDATE: tl.constexpr, MERGE: tl.constexpr, MERGE_NEGATIVES: tl.constexpr, RELOAD: tl.constexpr, T: tl.constexpr, W: tl.constexpr,
     D: tl.constexpr, BLOCKS: tl.constexpr, EVEN: tl.constexpr, PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LOSS: tl.constexpr,
     FOLD: tl.constexpr, KEEP: tl.constexpr, FRESH: tl.constexpr, CAPPED: tl.constexpr, LOOP: tl.constexpr,
@@ -321,15 +319,15 @@ def train_tiles(
         for unit in tl.range(tl.program_id(0), num_unit, tl.num_programs(0)):
             _train_unit(
                 unit, vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride, place_stride,
-                num_walk, negatives, num_negative, largest_rate, lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs,
-                statistics, NODES, WALKS, CHUNKS, STEP, TWO_SIDED, K, OPTIMIZER, CLIP, UPDATE, MERGE, MERGE_NEGATIVES,
+                num_walk, negatives, largest_rate, lr, row, negative_weight, weight_decay, s0, s1, s2, seed, num_pairs,
+                statistics, NODES, WALKS, CHUNKS, STEP, TWO_SIDED, NEGATIVES, K, OPTIMIZER, CLIP, UPDATE, MERGE, MERGE_NEGATIVES,
                 RELOAD, T, W, D, BLOCKS, EVEN, PRODUCT, PRECISION, LOSS, FOLD, KEEP, FRESH, CAPPED,
             )  # fmt: skip
             tl.debug_barrier()  # the next unit reads rows that other threads of this program have just changed
     else:
         _train_unit(
             tl.program_id(0), vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride,
-            place_stride, num_walk, negatives, num_negative, largest_rate, lr, row, negative_weight, weight_decay, s0, s1, s2, seed,
-            num_pairs, statistics, NODES, WALKS, CHUNKS, STEP, TWO_SIDED, K, OPTIMIZER, CLIP, UPDATE,
+            place_stride, num_walk, negatives, largest_rate, lr, row, negative_weight, weight_decay, s0, s1, s2, seed,
+            num_pairs, statistics, NODES, WALKS, CHUNKS, STEP, TWO_SIDED, NEGATIVES, K, OPTIMIZER, CLIP, UPDATE,
             MERGE, MERGE_NEGATIVES, RELOAD, T, W, D, BLOCKS, EVEN, PRODUCT, PRECISION, LOSS, FOLD, KEEP, FRESH, CAPPED,
         )  # fmt: skip

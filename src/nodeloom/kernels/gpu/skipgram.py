@@ -36,6 +36,9 @@ _LEAST_STORED = 64  # columns of a block of rows that are read twice and stored;
 # fp32 products are those of three parts on tensor cores, right to 21 bits: plain ones take a minute and more to compile.
 _PRODUCTS = {"bf16": (tl.bfloat16, "ieee"), "tf32": (tl.float32, "tf32"), "fp32": (tl.float32, "tf32x3")}
 
+# Of fp32 products by 8 warps ptxas 12.8 (Triton 3.6) makes code that reads a matrix before it sets the address, outside of shared memory.
+_MOST_WARPS = {"fp32": 4}
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -46,7 +49,7 @@ class Launch:
     block : int
         Columns of the tables at a time, a power of two.
     num_warps : int
-        Warps of a program.
+        Warps of a program; of fp32 products 4 at most.
     num_program : int
         Programs at most, each of which trains units in turn; 0 for one program for each unit.
     keep : int
@@ -171,11 +174,11 @@ def train_walks(
                 _tile.train_tiles[(min(count, launch.num_program or count),)](
                     vertex, context, *_moments(vertex, vertex_moment1, vertex_moment2),
                     *_moments(context, context_moment1, context_moment2),
-                    walks, walks.stride(0), walks.stride(1), num_walk, negatives, num_negative,
+                    walks, walks.stride(0), walks.stride(1), num_walk, negatives,
                     lr if largest_rate is None else largest_rate, lr, row,
                     float(negative_weight), float(weight_decay), *values, seed & 0x7FFFFFFF, num_pairs, statistics, count,
                     NODES=nodes, WALKS=per_tile, CHUNKS=num_chunk, STEP=min(step, nodes), TWO_SIDED=bool(two_sided),
-                    K=max(16, triton.next_power_of_2(num_negative)), OPTIMIZER=optimizer,
+                    NEGATIVES=num_negative, K=max(16, triton.next_power_of_2(num_negative)), OPTIMIZER=optimizer,
                     CLIP=optimizer == SGD and values[0] > 0.0, UPDATE=ADD if add else STORE,
                     MERGE=not add, MERGE_NEGATIVES=not add and len(vertex) < _FEW,
                     RELOAD=not add and (launch.reload or tied),
@@ -184,7 +187,7 @@ def train_walks(
                     LOSS=loss, FOLD=launch.fold and add and num_chunk == 1, KEEP=row <= launch.keep, FRESH=len(vertex) < _FEW,
                     CAPPED=largest_rate is not None,
                     LOOP=bool(launch.num_program),
-                    num_warps=launch.num_warps, num_stages=1,
+                    num_warps=min(launch.num_warps, _MOST_WARPS.get(product, launch.num_warps)), num_stages=1,
                 )  # fmt: skip
     return num_pairs
 
