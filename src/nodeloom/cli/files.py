@@ -90,7 +90,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _confirmed(path: Path) -> bool:
-    """Ask whether to overwrite; nobody there to answer is a no."""
+    """Ask whether to overwrite; without a terminal the answer is no."""
     try:
         return typer.confirm(f"{path} exists. Overwrite it?", err=True)
     except typer.Abort:

@@ -1,4 +1,4 @@
-"""What nodeloom runs on: versions, processor, memory, GPUs, caches. Whatever is broken is told, and the rest with it."""
+"""Facts about this machine: versions, processor, memory, GPUs, caches. A broken part is reported and does not hide the rest."""
 
 from __future__ import annotations
 

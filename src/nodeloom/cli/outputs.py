@@ -60,7 +60,7 @@ def check_outputs(config: Config, *, overwrite: bool, inputs: Sequence[str] = ()
     checkpoint = checkpoint_path(config)
     if checkpoint is not None:
         named = [] if is_automatic(config) else [*read, *start, *([] if target is None else [str(target)])]
-        # What is there is kept aside if its name is ours, and replaced by a training that goes on from it.
+        # A checkpoint in the way is kept aside if we chose its name; a training resumed from it replaces it.
         free = overwrite or is_automatic(config)
         check_output(checkpoint, "a model", named, overwrite=free, note=not config.train.resume)
     return target
@@ -93,7 +93,7 @@ def inputs_of(config: Config) -> list[str]:
 
 
 def check_output(path: str | Path, kind: str, inputs: Iterable[str], *, overwrite: bool, note: bool = True) -> None:
-    """Make sure that a file can be written, and that nobody misses what is there now.
+    """Make sure that a file can be written and that it replaces nothing of value.
 
     Parameters
     ----------

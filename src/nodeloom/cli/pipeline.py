@@ -105,7 +105,7 @@ def run_config(
         After Ctrl-C or SIGTERM.
     """
     from nodeloom.io.atomic import check_writable
-    from nodeloom.io.export import SUFFIXES, refuse_blanks
+    from nodeloom.io.export import SUFFIXES, check_no_blanks
 
     for sentence in notices(config):
         logger.warning(sentence)
@@ -117,7 +117,7 @@ def run_config(
             run = prepare_together(config, session, transport, evaluate=evaluate)
         if target is not None:
             if target.suffix.lower() in SUFFIXES and SUFFIXES[target.suffix.lower()].startswith("word2vec"):
-                refuse_blanks(target, run.graph.names)
+                check_no_blanks(target, run.graph.names)
             # No format is smaller than one table of vectors.
             check_writable(target, run.graph.num_nodes * config.resource.dim * 4)
         train(run, session, compare=compare, transport=transport)
@@ -164,7 +164,7 @@ def prepare(config: Config, session: Session, *, evaluate: bool) -> Run:
 
 
 def prepare_together(config: Config, session: Session, transport: Transport, *, evaluate: bool) -> Run:
-    """Do what :func:`prepare` does in the first worker of each host; the others open what that one has read."""
+    """Run :func:`prepare` in the first worker of each host; the other workers open the graph that it has read."""
     if transport.worker.local_rank > 0:
         graph = share_graph(None, None, transport)
         return Run(config, graph, graph, [])
@@ -223,7 +223,7 @@ def parameters_of(config: Config) -> dict[str, Any]:
 def alternative(config: Config, graph: Graph) -> tuple[str, float | None]:
     """Return what else could be done on a graph, in words, and the seconds that it would take here.
 
-    None if that is not known: who wants vectors soon is not kept waiting for the kernels of what takes longer.
+    The time is None if unknown: the alternative's kernels are not compiled just to estimate it.
     """
     import nodeloom
 

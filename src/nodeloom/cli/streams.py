@@ -1,4 +1,4 @@
-"""The streams of the program. Whoever reads them may leave, and a disk may be full: neither ends the work."""
+"""The streams of the program. A reader may close its end, and a disk may be full: neither ends the work."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def printable(text: str) -> str:
 
 
 class Stream:
-    """A stream that takes text for ever: what nobody can receive any more is dropped, and the reason kept.
+    """A stream that never fails: text that cannot be delivered is dropped, and the reason kept.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Several workers, as the command line sees them: who starts them, who speaks, and what they share."""
+"""Several workers on the command line: how they are started, which one prints, and what they share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _FILES = {"save", "load", "file_name", "filter_file", "filter_H", "filter_T", "X", "Y", "H", "T"}
-"""Keys whose values may differ between hosts: what is read is compared, and one worker writes."""
+"""Keys whose values may differ between hosts: the graphs read are compared, and one worker writes."""
 
 
 def started(config: Config, session: Session) -> bool:
@@ -116,7 +116,7 @@ def together(config: Config, session: Session) -> Iterator[tuple[Config, Transpo
 
 
 def own_tasks(config: Config, transport: Transport) -> Config:
-    """Return the configuration with the tasks of this worker: all for the first, and for others those that hold edges out."""
+    """Return the configuration with the tasks of this worker: all for the first one; tasks that hold edges out for every other one."""
     if transport.rank == 0:
         return config
     nothing = {"filter_file": None, "filter_H": (), "filter_T": ()}

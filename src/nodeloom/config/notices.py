@@ -61,7 +61,7 @@ def notices(config: Config) -> list[str]:
 
 
 def of_removed(train: TrainSection) -> list[str]:
-    """Return a sentence if a key is set that acted in the version before: those who set it know what it did."""
+    """Return a sentence if a key is set that acted in the previous version."""
     threshold = train.foreign.get("hub_threshold", getattr(train, "hub_threshold", "auto"))
     if threshold in ("auto", 0):
         return []
@@ -89,7 +89,7 @@ def _changed(group: Section, key: str) -> bool:
 
 
 def _of_gpus(config: Config) -> list[str]:
-    """Return sentences about keys of GPUs: all when training goes to the CPU for sure, else what is not done yet."""
+    """Return sentences about keys of GPUs: all of them if the CPU is certain to train, else the GPUs left unused."""
     resource = config.resource
     reason = (
         f"{setting('resource.device')} is cpu"

@@ -16,7 +16,7 @@ OWN_KEYS: dict[str, tuple[str, ...]] = {
     "RMSprop": ("alpha", "epsilon"),
     "Adam": ("beta1", "beta2", "epsilon"),
 }
-"""The keys that only some optimizers know; the others (lr, weight_decay, schedule) hold for all."""
+"""The keys of single optimizers; lr, weight_decay and schedule belong to all of them."""
 
 
 class OptimizerConfig(Section):

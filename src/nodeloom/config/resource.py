@@ -14,7 +14,7 @@ DEVICES = "'auto' or 'cpu' or 'cuda' or 'cuda:N'"
 """What ``device`` may be, in words."""
 
 OLD_PARALLELISM = {"copies": "data", "split": "model"}
-"""Values of ``worker_tables``, and those of ``parallelism`` that mean the same."""
+"""Values of ``worker_tables`` and the equivalent values of ``parallelism``."""
 
 
 class ResourceConfig(Section):
@@ -101,7 +101,7 @@ class ResourceConfig(Section):
     @field_validator("gpu_memory_limit", "memory_limit", mode="before")
     @classmethod
     def _with_a_unit(cls, value: object) -> object:
-        """Understand 8GB and 1.5 GiB; what is no size is left to be refused."""
+        """Understand 8GB and 1.5 GiB; text that is not a size passes unchanged and is refused."""
         if isinstance(value, str) and value.strip().lower() != "auto":
             with contextlib.suppress(ConfigError):
                 return bytes_of(value)

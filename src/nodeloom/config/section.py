@@ -15,17 +15,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 AUTO = "auto"
 
 
-def refuse_bool(value: object) -> object:
+def check_no_switch(value: object) -> object:
     """Keep ``true`` from becoming 1: a switch where a number belongs is a mistake."""
     if isinstance(value, bool):
         raise ValueError("a number, not a switch")
     return value
 
 
-Integer = Annotated[int, BeforeValidator(refuse_bool)]
+Integer = Annotated[int, BeforeValidator(check_no_switch)]
 """An int that does not accept true and false."""
 
-Number = Annotated[float, BeforeValidator(refuse_bool), Field(allow_inf_nan=False)]
+Number = Annotated[float, BeforeValidator(check_no_switch), Field(allow_inf_nan=False)]
 """A finite float that does not accept true and false."""
 
 

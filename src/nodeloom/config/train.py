@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import BeforeValidator, Discriminator, Field, PrivateAttr, Tag, model_validator
 from pydantic.fields import FieldInfo
 
-from nodeloom.config.section import Integer, Number, Section, ignoring_case, refuse_bool
+from nodeloom.config.section import Integer, Number, Section, check_no_switch, ignoring_case
 
 ModelName = Literal["DeepWalk", "LINE", "node2vec", "propagation", "ProNE"]
 Model = Annotated[ModelName, ignoring_case(*get_args(ModelName))]
@@ -102,7 +102,7 @@ class NodeTrain(TrainSection):
     q: Annotated[Number, Field(ge=1e-6, le=10**6)] = Field(
         1.0, description="node2vec: reluctance to move away. Below 1 walks go far, above 1 they stay near."
     )
-    order: Annotated[Literal[1, 2, "both"], BeforeValidator(refuse_bool)] = Field(
+    order: Annotated[Literal[1, 2, "both"], BeforeValidator(check_no_switch)] = Field(
         2,
         description="LINE: 1 puts neighbours near each other, 2 nodes with the same neighbours, both joins the two "
         "halves.",

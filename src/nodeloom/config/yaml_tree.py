@@ -18,7 +18,7 @@ LARGEST = 1 << 20
 """Characters of a configuration: YAML is read slowly, and edges have files of their own."""
 
 MOST = 200_000
-"""Values of a configuration, those of aliases counted as often as they are meant."""
+"""The largest number of values of a configuration; values of an alias count at each use."""
 
 _MERGE = "tag:yaml.org,2002:merge"
 

@@ -260,7 +260,7 @@ _WAYS = {
 
 
 def checked_graph(graph: object) -> Graph:
-    """Return a graph, or say what to do with what is none."""
+    """Return a graph, or raise GraphError with the way to make one of the value."""
     from nodeloom.graph import Graph
 
     if isinstance(graph, Graph):

@@ -40,7 +40,7 @@ class NotFittedError(NodeloomError, AttributeError):
 
 
 def not_fitted(message: str) -> NotFittedError:
-    """Return the error, which is scikit-learn's too if that is loaded: who does not have it loaded cannot mean it."""
+    """Return the error; where scikit-learn is loaded it is scikit-learn's NotFittedError as well."""
     theirs = getattr(sys.modules.get("sklearn.exceptions"), "NotFittedError", None)
     return NotFittedError(message) if theirs is None else _both(theirs)(message)
 
@@ -64,7 +64,7 @@ class FittedVectors(Parameters):
     _graph_record: dict[str, Any]
 
     def __getattr__(self, name: str) -> Any:
-        # Only reached for what is not there: the results of a model that is not fitted.
+        # Python calls this for missing attributes only, such as results before fit.
         if name in FITTED and not self.__sklearn_is_fitted__():
             raise self._not_fitted()
         meant = ""

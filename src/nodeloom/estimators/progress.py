@@ -113,7 +113,7 @@ class FitProgress:
         self._timer.daemon = True
 
     def on_train_begin(self, plan: Any) -> None:
-        """Show that something goes on, when the first pool takes long: kernels are compiled, tables filled."""
+        """Show that work is being done before the first pool ends: kernels are compiled, tables filled."""
         self._begin = time.monotonic()
         self._timer.start()
 
@@ -131,7 +131,7 @@ class FitProgress:
             self._show(1.0, summary_of(report), last=True)
 
     def close(self) -> None:
-        """End what is shown."""
+        """End the display."""
         self._timer.cancel()
         with self._lock:
             surface, self._surface, self._broken = self._surface, None, True

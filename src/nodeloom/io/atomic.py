@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever sees half of one.
+"""Writing files atomically: a reader sees the old file or the new one.
 
 Everything that nodeloom writes goes to a temporary folder beside it and is renamed when it is complete and
 on the disk. A crash, a full disk, Ctrl-C or ``kill -9`` leave the previous file as it was. What the operating system
@@ -81,7 +81,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             return
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        # In a folder of its own: who writes may replace the file, and leave files beside it when the process is killed.
+        # In a folder of its own: a writer may replace the file, and a killed process leaves files beside it.
         temporary = Temporary(path, folder=True)
         try:
             inside = temporary.path / path.name
@@ -97,7 +97,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def check_writable(path: str | Path, num_bytes: int = 0) -> None:
-    """Make sure that ``path`` can be written, before hours are spent on what is to be written there.
+    """Make sure that ``path`` can be written, before a training of hours that ends with writing it.
 
     Creates and removes a small file in the folder of ``path``: permission bits do not tell about read-only file
     systems, access lists, quotas or the super-user.
@@ -168,7 +168,7 @@ def _finish_file(temporary: Path, path: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    # Opened for update: Windows refuses to flush what is open for reading only.
+    # Opened for update: Windows does not flush files opened for reading.
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 

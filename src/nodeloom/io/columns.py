@@ -37,7 +37,7 @@ class EdgeColumns:
     names: Vocabulary
 
 
-# What columns of heads and tails are called, without what is said of both.
+# Names of columns of heads and tails, without the words that both have.
 PAIRS = (
     ("head", "tail"),
     ("source", "target"),

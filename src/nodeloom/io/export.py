@@ -102,7 +102,7 @@ def export_vectors(
             describe("export", expected="vectors of finite numbers", got=got, hint="Train the model again.")
         )
     if chosen.startswith("word2vec"):
-        refuse_blanks(path, names)
+        check_no_blanks(path, names)
     with atomic_path(path) as temporary:
         if chosen == "parquet":
             _write_parquet(temporary, vectors, names)
@@ -133,7 +133,7 @@ def choose_format(path: str | Path, format: str) -> str:
     return format
 
 
-def refuse_blanks(path: str | Path, names: Vocabulary) -> None:
+def check_no_blanks(path: str | Path, names: Vocabulary) -> None:
     """Refuse names that word2vec files cannot hold: readers would cut them in two, or shift all numbers by one."""
     import pyarrow.compute as pc
 

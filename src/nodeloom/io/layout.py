@@ -35,7 +35,7 @@ _LONGEST = 1 << 16  # bytes of a line that are looked at
 _ENOUGH = 1 << 20  # bytes of a file in which there are lines
 _EARLIEST = 100_000_000  # seconds since 1970: weights are hardly all above
 
-# What begins a comment in the files of others.
+# Comment signs in files of other programs.
 SIGNS = ("%", "//", "--", ";", "!", "#")
 
 
@@ -136,7 +136,7 @@ def lay_out(lines: Sequence[Line], form: EdgeFormat, where: str, num_comment: in
         Lines begin like comments of another prefix, it is not clear how to cut the lines or which columns are edges, or
         columns that were asked for are not there.
     """
-    refuse_comments(lines, form.comment, where, num_comment)
+    check_comments(lines, form.comment, where, num_comment)
     positions = _positions(form.columns)
     named = form.columns is not None and positions is None
     delimiters = form.delimiters
@@ -264,7 +264,7 @@ def _of_first_row(
     return list(range(count)), count
 
 
-def refuse_comments(lines: Sequence[Line], comment: str, where: str, num_comment: int = 0) -> None:
+def check_comments(lines: Sequence[Line], comment: str, where: str, num_comment: int = 0) -> None:
     """Refuse a file of which some lines begin like comments, but with another prefix.
 
     Parameters

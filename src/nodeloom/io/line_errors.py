@@ -1,4 +1,4 @@
-"""Errors of lines: what is wrong with a line that is no edge, and what to do about it.
+"""Errors of lines: why a line is not an edge, and how to read the file.
 
 Advice is given in this order: comments, delimiters, quotes, columns; to leave weights out comes last. Advice that can be tried on the
 first lines is given only where it would cut them into edges.
@@ -91,7 +91,7 @@ def _bad_weight(place: str, token: str, line: str, cells: list[str], layout: Lay
 
 
 def _foreign(line: str, layout: Layout, form: EdgeFormat) -> str:
-    """Return the advice that comes before all others: another comment prefix, or other delimiters."""
+    """Return the first advice to give: another comment prefix, or other delimiters."""
     sign = next((s for s in SIGNS if line.lstrip().startswith(s) and s != form.comment), None)
     if sign is not None and not any(
         other.text.lstrip().startswith(sign) for other in layout.lines if other.text != line

@@ -152,7 +152,7 @@ def _weights(column: pa.Array, where: str, row: int) -> npt.NDArray[Any]:
         try:
             return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid:
-            # One by one: blanks do not count, and the first that is no number is told.
+            # Cell by cell: blanks are stripped, and the error names the first cell that is not a number.
             values = np.empty(len(column), np.float64)
             for i, text in enumerate(column.to_pylist()):
                 try:

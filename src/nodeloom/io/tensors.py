@@ -29,7 +29,7 @@ from nodeloom.io.checksum import checksum_in_file, checksum_of, checksum_of_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Only pages that are written to take memory, so the others are not to be counted against it: a file may be larger than that.
+# Private maps take memory for written pages only. NORESERVE keeps the system from counting a file larger than memory against it.
 _PRIVATE: dict[str, int] = (
     {
         "flags": memory_map.MAP_PRIVATE | getattr(memory_map, "MAP_NORESERVE", 0),
@@ -200,7 +200,7 @@ def _read(path: Path, file: BinaryIO, mmap: bool) -> TensorFile:
 
 
 def _checksums(path: Path, metadata: dict[str, str]) -> dict[str, str] | None:
-    """Take the checksums out of the metadata, those of which are compared; None if there are none."""
+    """Take the checksums out of the metadata and compare the checksum of the rest; return None if there are none."""
     text = metadata.pop(CHECKSUMS, None)
     if text is None:
         return None

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
 from nodeloom.io.cells import COMMENT, DELIMITERS, cut
-from nodeloom.io.layout import Line, first_lines, refuse_comments
+from nodeloom.io.layout import Line, check_comments, first_lines
 from nodeloom.io.separation import find_delimiters, other_delimiter
 from nodeloom.io.source import open_source, read_text
 from nodeloom.kernels.reference.tokens import cell_delimiter
@@ -98,7 +98,7 @@ def read_tokens(
     name, text = _read_text(path, encoding)
     first, _ = first_lines(text[:_SAMPLE].encode("utf-8", "replace"), comment)
     if first:
-        refuse_comments(first, comment, name)
+        check_comments(first, comment, name)
     if set(delimiters) == set(DELIMITERS) and first:
         delimiters = find_delimiters([line.text for line in first], comment, name, first[0].number)
     if '"' in text or cell_delimiter(delimiters):

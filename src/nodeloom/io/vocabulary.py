@@ -250,7 +250,7 @@ class Vocabulary:
         table, offsets, arena = self._search_index()
         starts, text = text_buffers(queries)
         found = np.empty(len(queries), np.int64)
-        # A token has 31 bits for where it starts, so many queries are looked up in parts.
+        # The start of a token has 31 bits: long lists of queries are looked up in parts.
         for first in range(0, len(queries), _PART):
             part = starts[first : first + _PART + 1]
             tokens = ((part[:-1] - part[0]) << 32 | np.diff(part)).reshape(1, -1)
