@@ -38,8 +38,10 @@ class Case:
         The fitted attribute with their names.
     bad : dict
         A parameter with a value that it must not have.
-    starts_from : bool
-        Whether ``fit`` takes a model of the same kind as ``init``; else it refuses the word.
+    other_dim : int
+        A width that is not that of `make`.
+    still : dict or None
+        Parameters with which a training from ``init=`` a model hardly moves; None if ``fit`` refuses the word.
     answers : bool
         Whether vectors, neighbors and membership are asked by name.
     """
@@ -50,7 +52,8 @@ class Case:
     tables: tuple[str, ...]
     names: str = "graph_names_"
     bad: tuple[str, Any] = ("seed", -1)
-    starts_from: bool = True
+    other_dim: int = 4
+    still: dict[str, Any] | None = None
     answers: bool = True
 
 
@@ -60,20 +63,21 @@ def graph():
     return nodeloom.Graph.from_edges(edges, names=[f"n{i}" for i in range(60)])
 
 
-def node_model(kind, *, starts_from=True, **parameters):
+def node_model(kind, *, still=None, **parameters):
     wrong = tuple(
         (value, GraphError) for value in ([[0, 1]], np.eye(3), None, "edges.txt", nodeloom.Graph.from_edges([[0, 0]]))
     )
     make = lambda **changes: kind(**{"dim": 8, "num_thread": 1, "device": "cpu"} | parameters | changes)  # noqa: E731
-    return Case(make, graph, wrong, ("vectors_", "context_vectors_"), starts_from=starts_from)
+    return Case(make, graph, wrong, ("vectors_", "context_vectors_"), still=still)
 
 
+STILL = {"lr": 1e-7}
 CASES = {
-    "DeepWalk": node_model(nodeloom.DeepWalk, num_epoch=20),
-    "LINE": node_model(nodeloom.LINE, num_epoch=20, order="both", optimizer="Adam", lr=0.01),
-    "Node2Vec": node_model(nodeloom.Node2Vec, num_epoch=20, p=0.5, q=2.0),
-    "Propagation": node_model(nodeloom.Propagation, num_iteration=3, starts_from=False),
-    "ProNE": node_model(nodeloom.ProNE, starts_from=False),
+    "DeepWalk": node_model(nodeloom.DeepWalk, num_epoch=20, still=STILL),
+    "LINE": node_model(nodeloom.LINE, num_epoch=20, order="both", optimizer="Adam", lr=0.01, still=STILL),
+    "Node2Vec": node_model(nodeloom.Node2Vec, num_epoch=20, p=0.5, q=2.0, still=STILL),
+    "Propagation": node_model(nodeloom.Propagation, num_iteration=3),
+    "ProNE": node_model(nodeloom.ProNE),
 }
 
 
@@ -180,8 +184,8 @@ def test_wrong_input_is_refused(case, fitted):
 
 
 def test_fit_again_forgets(case, fitted):
-    twin = copy.copy(fitted).set_params(dim=4).fit(case.data())
-    assert tables(case, twin)[0].shape[1] == 4
+    twin = copy.copy(fitted).set_params(dim=case.other_dim).fit(case.data())
+    assert tables(case, twin)[0].shape[1] == case.other_dim
     assert tables(case, fitted)[0].shape[1] == fitted.dim
 
 
@@ -195,11 +199,11 @@ def test_a_plan_shows_itself_and_changes_nothing(case, fitted):
 
 def test_start_from_another_model(case, fitted):
     model = case.make()
-    if not case.starts_from:
+    if case.still is None:
         with pytest.raises((ParameterError, TypeError), match="init"):
             model.fit(case.data(), init=fitted)
         return
-    warm = model.set_params(lr=1e-7).fit(case.data(), init=fitted)
+    warm = model.set_params(**case.still).fit(case.data(), init=fitted)
     for one, other in zip(tables(case, warm), tables(case, fitted), strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-3)
     for wrong in (np.zeros((3, 8)), {}, case.make()):
@@ -213,7 +217,7 @@ def test_start_from_another_model(case, fitted):
 def test_before_fit_it_says_so(case, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = case.make()
-    for ask in (lambda: getattr(model, case.tables[0]), lambda: model.save("m.safetensors"), lambda: len(model)):
+    for ask in (lambda: getattr(model, case.tables[0]), lambda: model.save("m.safetensors"), model.transform):
         with pytest.raises(NotFittedError, match=rf"{type(model).__name__}: not fitted yet\. Call fit\("):
             ask()
     assert not list(tmp_path.iterdir())

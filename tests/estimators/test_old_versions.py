@@ -6,6 +6,7 @@ DeepWalk with `PARAMETERS` on `ring()`, stopped at epoch 15.9 of 40.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 import nodeloom
 from nodeloom import DeepWalk, Graph
+from nodeloom.cli.entry import run
 from nodeloom.io.model_file import read_model
 
 FILES = Path(__file__).parent / "files"
@@ -51,6 +53,25 @@ def test_a_model(version, whole, tmp_path):
     again = nodeloom.load(model.save(tmp_path / "again"))
     np.testing.assert_array_equal(again.vectors_, model.vectors_)
     assert not again.partial_
+
+
+def test_the_command_line(version, whole, tmp_path, capsys):
+    path = str(FILES / f"deepwalk-{version}.safetensors")
+    (tmp_path / "links.txt").write_text("n0 n1 1\nn1 n3 1\nn0 n12 0\nn3 n15 0\n")
+    (tmp_path / "labels.txt").write_text("".join(f"n{i} {'ab'[i < 12]}\n" for i in range(24)))
+    for command in (
+        ["info", path],
+        ["nearest", path, "n3", "-k", "2"],
+        ["evaluate", path, "--links", str(tmp_path / "links.txt"), "--labels", str(tmp_path / "labels.txt")],
+        ["export", path, "-o", str(tmp_path / "v.npz")],
+    ):
+        assert run([*command, "--json"]) == 0, capsys.readouterr().err
+        facts = json.loads(capsys.readouterr().out)
+        if command[0] == "info":
+            assert (facts["num_nodes"], facts["tables"], facts["names"]) == (24, "context, vertex", "n0, n1, n2, ...")
+    with np.load(tmp_path / "v.npz") as exported:
+        np.testing.assert_allclose(exported["vectors"], whole.vectors_, rtol=0, atol=1e-5)
+        assert list(exported["names"]) == list(whole.graph_names_)
 
 
 def test_a_warm_start(version, whole):

@@ -200,10 +200,6 @@ class SpectralTrain(TrainSection):
     )
 
 
-KINDS: tuple[type[TrainSection], ...] = (NodeTrain, SpectralTrain)
-"""One class for each kind of models; the first has the model that is meant where none is given."""
-
-
 def kind_of(model: object) -> type[TrainSection]:
     """Return the class with the keys of a model, in any spelling of case; of a name that is none the first, which refuses it."""
     name = model.lower() if isinstance(model, str) else ""
@@ -218,6 +214,9 @@ TrainConfig = Annotated[
     Annotated[NodeTrain, Tag("NodeTrain")] | Annotated[SpectralTrain, Tag("SpectralTrain")], Discriminator(_tag)
 ]
 """The section ``train``."""
+
+KINDS: tuple[type[TrainSection], ...] = tuple(get_args(member)[0] for member in get_args(get_args(TrainConfig)[0]))
+"""One class for each kind of models; the first has the model that is meant where none is given."""
 
 
 def train_config(**values: Any) -> Any:
