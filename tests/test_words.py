@@ -15,6 +15,7 @@ from nodeloom.cli.options import options_of_config, words_of
 from nodeloom.config.problems import join, key_paths, with_settings
 from nodeloom.config.tree import Config
 from nodeloom.errors import DataError, OutputError, describe
+from nodeloom.io.edgelist import read_edges
 from nodeloom.words import in_words, of_python, of_yaml, setting, spoken
 
 EMBED = words_of(options_of_config(), WORDS)
@@ -113,3 +114,27 @@ def test_no_message_names_a_key_of_yaml():
             if id(node) not in named or " " in node.value:
                 found += [(file.name, key) for key in keys.findall(node.value) if key in KNOWN]
     assert [(file, key) for file, key in found if file != "words.py"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "elsewhere"),
+    [
+        ("e.csv", b'a,b\n"x\ny",z\n"q",r\n', "as Parquet."),
+        ("e.npy", b"\x93NUMPY\x01\0v\0", "Write its edges as text, CSV or Parquet."),
+        ("e.json", b"[[1, 2], [2, 3]]", "Write its edges as lines 'head tail'."),
+        ("e.g6", b"DhC\n", "Write its edges as lines 'head tail'."),
+        ("e.mtx", b"%%MatrixMarket matrix array real general\n1 1\n1\n", "or as a list of edges."),
+        ("e.pkl", b"\x80\x04]\x94.", "Write its edges as text, CSV or Parquet."),
+    ],
+)
+def test_calls_are_advised_in_python_only(tmp_path, name, content, elsewhere):
+    (tmp_path / name).write_bytes(content)
+
+    def message(words):
+        with spoken(words), pytest.raises(DataError) as caught:
+            read_edges(tmp_path / name)
+        return str(caught.value)
+
+    assert "Graph.from_" in message(of_python)
+    for words in (of_yaml, EMBED):
+        assert "Graph." not in message(words) and message(words).endswith(elsewhere)

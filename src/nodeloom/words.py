@@ -29,6 +29,7 @@ Words = Callable[[str, tuple[Any, ...]], str | None]
 # Two characters for private use, which no text of ours and hardly one of a user holds.
 _BEGIN, _END = "\ue000", "\ue001"
 _MARK = re.compile(f"{_BEGIN}([A-Za-z_.]+)(=[^{_END}]*)?{_END}")
+_BY_INTERFACE = "by_interface"
 _GAP = re.compile(r"(?<=[.!?]) (?=[A-Z\ue000-])|\n")  # between two sentences
 
 
@@ -43,6 +44,11 @@ def setting(path: str, *value: Any) -> str:
         At most one value, of JSON types, if the message says what to set it to.
     """
     return f"{_BEGIN}{path}{''.join('=' + json.dumps(item) for item in value[:1])}{_END}"
+
+
+def by_interface(python: str, elsewhere: str) -> str:
+    """Return a text of a message that is the first in Python, where it may say what to call, and the second elsewhere."""
+    return setting(_BY_INTERFACE, [python, elsewhere])
 
 
 _ARGUMENTS = {
@@ -113,6 +119,8 @@ def in_words(text: str, words: Words | None = None) -> str:
 
     def written(mark: re.Match[str]) -> str:
         nonlocal missing
+        if mark[1] == _BY_INTERFACE:
+            return str(json.loads(mark[2][1:])[write is not of_python])
         found = write(mark[1], () if mark[2] is None else (json.loads(mark[2][1:]),))
         missing += found is None
         return mark[1].rpartition(".")[2] if found is None else found

@@ -18,6 +18,7 @@ from nodeloom.errors import DataError, ModelError
 from nodeloom.graph.rows import GraphRows
 from nodeloom.io.tensors import DamagedError, read_tensors, write_tensors
 from nodeloom.io.vocabulary import Vocabulary
+from nodeloom.words import by_interface
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,6 +120,6 @@ def _check_there(path: Path) -> None:
 
 
 def _foreign(path: Path, got: str, *, damaged: bool = False) -> DataError:
-    hint = "" if damaged else "For a list of edges use Graph.from_file. "
+    hint = "" if damaged else by_interface("For a list of edges use Graph.from_file. ", "")
     hint += "Write a damaged file again with 'nodeloom convert' or Graph.save."
     return DataError(f"{path}: expected a compiled graph, got {got}. {hint}")

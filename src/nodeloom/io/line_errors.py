@@ -17,7 +17,7 @@ from nodeloom.io.layout import SIGNS, Layout
 from nodeloom.io.separation import other_delimiter
 from nodeloom.io.weights import wrong_weight
 from nodeloom.kernels.cpu import tokens as kernels
-from nodeloom.words import setting
+from nodeloom.words import by_interface, setting
 
 if TYPE_CHECKING:
     from nodeloom.io.edge_format import EdgeFormat
@@ -41,8 +41,11 @@ def bad_line(place: str, status: int, line: str, layout: Layout, form: EdgeForma
     """
     if status in (kernels.BAD_QUOTE, kernels.ESCAPE):
         hint = (
-            "Write two quotes for one within quotes, and end a cell where its quotes end. A cell has one line here: "
-            "a table with cells of several lines is read by pandas.read_csv; give Graph.from_pandas the frame, or write it as Parquet."
+            "Write two quotes for one within quotes, and end a cell where its quotes end. A cell has one line here. "
+            + by_interface(
+                "Read a table with cells of several lines with pandas.read_csv, and use Graph.from_pandas.",
+                "Write a table with cells of several lines as Parquet.",
+            )
         )
         return DataError(describe(place, expected="cells in whole quotes", got=line, hint=hint))
     cells = layout.cut(line, form.comment)

@@ -211,3 +211,21 @@ def test_an_attribute_that_may_be_a_weight_is_told(tmp_path, caplog):
     assert not read(tmp_path, text).is_weighted
     assert "give columns=['source', 'target', 'Weight']" in caplog.text
     assert edges_of(read(tmp_path, text, columns=("source", "target", "Weight"))) == [("a", "b", 3.0)]
+
+
+def test_gml_that_would_take_the_square_of_its_size(tmp_path):
+    edge, keyed = "edge [ source 1 target 2 ]\n", "edge [ source 1 target 2 key {} ]\n"
+    begin, end = GML.split("edge")[0], "]\n"
+    keys = "".join(keyed.format(i) for i in range(20_000, 40_000))
+    # Each edge without a key would try all numbers that are taken.
+    with pytest.raises(DataError, match="expected a key at every edge, or at none, got '20000 of 40000 edges without'"):
+        read(tmp_path, begin + keys + 20_000 * edge + end)
+    nested = keys.replace("edge [", "edge [ a [ ]")
+    with pytest.raises(DataError, match="expected a key at every edge"):
+        read(tmp_path, begin + nested + 20_000 * edge + end)
+    assert read(tmp_path, begin + keyed.format(1) + edge + end, duplicates="keep").num_edges == 2
+    named = begin.replace("id 1 ]", "id 1 key 3 ]" + 20_000 * "\n node [ id 1{} key 1 ]").format(*range(20_000))
+    assert read(tmp_path, named + edge + end).num_nodes == 20_002
+    # Multiples of 2^61 - 1 have one hash.
+    with pytest.raises(DataError, match="expected ids of at most 20 digits"):
+        read(tmp_path, GML.replace("id 2", f"id {200 * (2**61 - 1)}"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from nodeloom.words import by_interface
+
 _DOT = re.compile(
     rb"(?:\s*(?://[^\n]*|/\*.*?\*/|#[^\n]*))*\s*(?:strict\s+)?(?:di)?graph\b[^\[\]\n{]*\{", re.IGNORECASE | re.DOTALL
 )
@@ -20,13 +22,14 @@ _VNA = re.compile(rb"\s*\*node\s+(?:data|properties)", re.IGNORECASE)
 _NEO4J_NODES = re.compile(rb"[^\n]*?(?:^|[,;\t|\"])\w*:ID(?:\([^)\n]*\))?[,;\t|\"\r\n]")
 
 _NETWORKX = "Graph.from_networkx"
+_AS_EDGES = "Write its edges as lines 'head tail'."
 # What cannot be told by content, or not surely: the suffix decides.
 _SUFFIXES = {
     ".tgf": ("the Trivial Graph Format", "Delete the lines of nodes up to the line '#', and the rest is a list of edges."),
     ".mtx": ("a matrix without its first line", "Put the line '%%MatrixMarket matrix coordinate real general' in front."),
-    ".lgl": ("LGL", "Use Graph.from_igraph(igraph.Graph.Read_Lgl(path))."),
-    ".g6": ("graph6", f"Read it with networkx.read_graph6 and use {_NETWORKX}."),
-    ".s6": ("sparse6", f"Read it with networkx.read_sparse6 and use {_NETWORKX}."),
+    ".lgl": ("LGL", by_interface("Use Graph.from_igraph(igraph.Graph.Read_Lgl(path)).", _AS_EDGES)),
+    ".g6": ("graph6", by_interface(f"Read it with networkx.read_graph6 and use {_NETWORKX}.", _AS_EDGES)),
+    ".s6": ("sparse6", by_interface(f"Read it with networkx.read_sparse6 and use {_NETWORKX}.", _AS_EDGES)),
 }  # fmt: skip
 
 
@@ -59,8 +62,12 @@ def foreign_text(head: bytes, suffix: str) -> tuple[str, str] | None:
             "triples of RDF",
             "Write subject and object of each with rdflib, and give them as a list of edges.",
         ),
-        (_LEDA, "LEDA", f"Read it with networkx.read_leda and use {_NETWORKX}."),
-        (_UCINET, "DL of UCINET", 'Use Graph.from_igraph(igraph.Graph.Read(path, format="dl")).'),
+        (_LEDA, "LEDA", by_interface(f"Read it with networkx.read_leda and use {_NETWORKX}.", _AS_EDGES)),
+        (
+            _UCINET,
+            "DL of UCINET",
+            by_interface('Use Graph.from_igraph(igraph.Graph.Read(path, format="dl")).', _AS_EDGES),
+        ),
         (_VNA, "VNA of NetDraw", "Save the graph as Pajek in the program that wrote it."),
         (_NEO4J_NODES, "a table of nodes of Neo4j", "Give the file of relationships, with :START_ID and :END_ID."),
     ):
@@ -70,6 +77,11 @@ def foreign_text(head: bytes, suffix: str) -> tuple[str, str] | None:
 
 
 def _json(head: bytes) -> tuple[str, str]:
+    what, call = _json_in_python(head)
+    return what, by_interface(call, _AS_EDGES)
+
+
+def _json_in_python(head: bytes) -> tuple[str, str]:
     for sign, function in ((b'"elements"', "cytoscape_graph"), (b'"adjacency"', "adjacency_graph")):
         if sign in head:
             return "JSON", f"Use {_NETWORKX}(networkx.{function}(json.load(open(path))))."

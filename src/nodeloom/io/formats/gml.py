@@ -17,6 +17,9 @@ START = r'(?:\s*(?:#[^\n]*\n|[A-Za-z]\w*\s+(?:"[^"]*"|[^\s"\[\]]+)(?=\s)))*?\s*g
 """A regular expression of what stands before the nodes and edges."""
 
 _START = re.compile(START)
+# What NetworkX takes very long for: numbers of one hash, which are far apart, and keys that fill the places of edges without.
+_HUGE = re.compile(r"\b(?:id|source|target)\s+[+-]?(\d{21,})")
+_MOST_STEPS = 100_000_000
 
 
 def read_gml(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None:
@@ -28,6 +31,7 @@ def read_gml(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None
         It is damaged, holds no or several graphs, or an edge cannot be used.
     """
     text = text_of(source, collector, "GML", form.encoding)
+    _check_cost(text, source.name)
     start = _START.match(text)
     if start is not None:
         # Edges that are there again are refused without; most programs write none, and files that have both are many.
@@ -44,3 +48,25 @@ def read_gml(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None
         expected = "nodes and edges in one list of the graph"
         raise DataError(describe(source.name, expected=expected, got=f"{nested or 'graph'} within another list"))
     hand_over_graph(graph, labels_of(graph, source.name), source, collector, form)
+
+
+def _check_cost(text: str, where: str) -> None:
+    """Refuse what makes NetworkX take a time that grows with the square of the file.
+
+    Raises
+    ------
+    DataError
+    """
+    huge = _HUGE.search(text)
+    if huge is not None:
+        raise DataError(describe(where, expected="ids of at most 20 digits", got=huge[1]))
+    num_key = len(re.findall(r"\bkey\s", text))
+    if not num_key:
+        return
+    num_edge, in_edges, in_nodes = (
+        len(re.findall(pattern, text))
+        for pattern in (r"\bedge\s*\[", r"\bedge\s*\[[^\[\]]*?\bkey\s", r"\bnode\s*\[[^\[\]]*?\bkey\s")
+    )
+    if (num_key - in_nodes) * (num_edge - in_edges) > _MOST_STEPS:
+        got = f"{num_edge - in_edges} of {num_edge} edges without"
+        raise DataError(describe(where, expected="a key at every edge, or at none", got=got, hint="Take the keys out."))

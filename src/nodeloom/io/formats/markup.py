@@ -10,6 +10,7 @@ from xml.parsers import expat
 from nodeloom.errors import DataError, describe
 from nodeloom.io.formats.library import content_of, hand_over_graph, labels_of, networkx_reading, weight_of
 from nodeloom.io.source import Source, encoding_of, read_text
+from nodeloom.words import by_interface
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,7 +216,9 @@ class _Outline:
         if self._num_graph > 1 and not (self._groups and self._groups[-1]):
             raise DataError(
                 f"{self.where}: expected one graph, got a second one, or one within a node. "
-                "Read it with networkx, choose a graph, and use Graph.from_networkx."
+                + by_interface(
+                    "Read it with networkx, choose a graph, and use Graph.from_networkx.", "Write one graph to a file."
+                )
             )
         default = attributes.get("edgedefault", attributes.get("defaultedgetype", ""))
         self._directed.append(default == "directed")

@@ -12,6 +12,7 @@ from nodeloom.errors import DataError, describe
 from nodeloom.io.formats.elements import Elements, hand_over
 from nodeloom.io.formats.text import whole
 from nodeloom.io.matrices import matrix_edges
+from nodeloom.words import by_interface
 
 if TYPE_CHECKING:
     from nodeloom.io.collector import EdgeCollector
@@ -46,12 +47,15 @@ def read_matrix_market(source: Source, collector: EdgeCollector, form: EdgeForma
         if kind != "coordinate":
             raise DataError(
                 f"{where}: expected a sparse matrix (coordinate), got a dense one ({kind}). "
-                "Read it with scipy.io.mmread, and use Graph.from_scipy(scipy.sparse.csr_array(...))."
+                + by_interface(
+                    "Read it with scipy.io.mmread, and use Graph.from_scipy(scipy.sparse.csr_array(...)).",
+                    "Write it in the form coordinate, or as a list of edges.",
+                )
             )
         if symmetry == "skew-symmetric":
             raise DataError(
                 f"{where}: expected weights, got a skew-symmetric matrix, of which one of two entries is negative. "
-                "Use Graph.from_scipy(abs(scipy.io.mmread(path)))."
+                + by_interface("Use Graph.from_scipy(abs(scipy.io.mmread(path))).", "Write the values without signs.")
             )
         if entries * _BYTES > len(content) or max(rows, columns) > _MORE_NODES + 100 * entries:
             raise DataError(
