@@ -131,9 +131,10 @@ def test_calls_are_advised_in_python_only(tmp_path, name, content, elsewhere):
     (tmp_path / name).write_bytes(content)
 
     def message(words):
-        with spoken(words), pytest.raises(DataError) as caught:
-            read_edges(tmp_path / name)
-        return str(caught.value)
+        with spoken(words):
+            with pytest.raises(DataError) as caught:
+                read_edges(tmp_path / name)
+            return str(caught.value)
 
     assert "Graph.from_" in message(of_python)
     for words in (of_yaml, EMBED):
