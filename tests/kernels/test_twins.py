@@ -36,8 +36,8 @@ _SHARED = {
     "walks",
 }
 MODULES = {
-    "reference": _SHARED | {"block_walks", "nearest", "pairs", "scoring"},
-    "cpu": _SHARED | {"block_walks", "pairs", "parallel", "simd"},
+    "reference": _SHARED | {"block_walks", "nearest", "neighbors", "pairs", "scoring"},
+    "cpu": _SHARED | {"block_walks", "neighbors", "pairs", "parallel", "simd"},
     # Without block_walks: only workers on the CPU train blocks on whole walks.
     "gpu": {
         "initial",
@@ -45,6 +45,7 @@ MODULES = {
         "merge",
         "nearest",
         "negatives",
+        "neighbors",
         "optimizer",
         "pairs",
         "rng",
@@ -71,6 +72,10 @@ EXCEPTIONS = {
     "names.find_text": "reference names.find, on bytes in an arena",
     "names.index_text": "builds the hash table that the definition, a dictionary, has",
     "names.index_integers": "builds the hash table that the definition, a dictionary, has",
+    "neighbors.seed_bounds": "a piece of the search, whose result test_neighbors compares with nearest_others",
+    "neighbors.refine_pairs": "a piece of the search, whose result test_neighbors compares with nearest_others",
+    "neighbors.sort_neighbors": "a piece of the search, whose result test_neighbors compares with nearest_others",
+    "neighbors.has_device": "whether there is a GPU; it computes nothing",
     "tokens.read_edges": "reads bytes in place; the definition cuts a string: same name, other parameters",
 }
 
