@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 
+import numpy as np
 import pytest
 
 from nodeloom.errors import DataError, MemoryLimitError
@@ -11,6 +13,7 @@ from nodeloom.graph import Graph
 from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.edge_format import EdgeFormat
 from nodeloom.io.edgelist import collect_edges
+from nodeloom.io.formats import library, pajek
 from nodeloom.memory import resident_memory
 
 pytest.importorskip("networkx")
@@ -62,6 +65,67 @@ def test_refused_before_it_is_read_where_memory_is_too_small(tmp_path, what):
     (tmp_path / "file.txt").write_text(FILES[what] + 100 * "\n")
     with pytest.raises(MemoryLimitError, match=r"file\.txt: expected a file of at most .* NetworkX, .* list of edges"):
         collect_edges(tmp_path / "file.txt", Small(), EdgeFormat(), 1)
+
+
+def _ends(num_edge, num_node):
+    return np.random.default_rng(0).integers(1, num_node + 1, (num_edge, 2)).tolist()
+
+
+def _sample(shape):
+    """Return a file of some 100 kB in a short form of its format."""
+    if shape == "GraphML":
+        nodes = "".join(f'<node id="{i}"/>' for i in range(1, 5000))
+        return GRAPHML.replace("<edge", nodes + "<edge", 1)
+    if shape == "GEXF":
+        return GEXF.replace("</nodes>", "".join(f'<node id="{i}"/>' for i in range(1, 5000)) + "</nodes>")
+    if shape == "GML":
+        return GML.replace("edge", "".join(f"node [ id {i} ]\n" for i in range(3, 6000)) + "edge", 1)
+    if shape == "Pajek":
+        return "*Vertices 3000\n*Edges\n" + "".join(f"{head} {tail}\n" for head, tail in _ends(10_000, 3000))
+    if shape == "adjacency lists":
+        return "".join(f"{head} {' '.join(map(str, range(tail, tail + 10)))}\n" for head, tail in _ends(2000, 3000))
+    return "".join(f"{head} 3\n{tail}\n{tail + 7}\n{tail + 9}\n" for head, tail in _ends(5000, 3000))
+
+
+@pytest.mark.parametrize(
+    ("shape", "share"),
+    [
+        ("GraphML", 0.5), ("GEXF", 0.5), ("GML", 0.5), ("Pajek", 0.3), ("adjacency lists", 0.5),
+        ("adjacency lists, multi-line", 0.3),
+    ],
+)  # fmt: skip
+def test_the_memory_that_is_foreseen_is_that_which_is_taken(tmp_path, shape, share):
+    content = _sample(shape)
+    options = {"format": "multiline-adjlist" if "multi" in shape else "adjlist"} if shape.startswith("adj") else {}
+    read(tmp_path, content, **options)  # imports
+    tracemalloc.start()
+    read(tmp_path, content, **options)
+    taken = tracemalloc.get_traced_memory()[1] / len(content)
+    tracemalloc.stop()
+    foreseen = library._PER_BYTE[shape.split(",")[0]]
+    assert share < taken / foreseen < 1
+
+
+def test_vertices_and_lists_of_pajek_are_counted(tmp_path):
+    class Small(EdgeCollector):
+        room = 1 << 20
+
+    lists = "".join(f"{head} {' '.join(map(str, range(tail, tail + 10)))}\n" for head, tail in _ends(500, 700))
+    for content, got in (
+        ("*Vertices 5000\n*Edges\n1 2\n", "5,000 vertices and 1 edges"),
+        (f"*Vertices 800\n*Edgeslist\n{lists[:5000]}\n", "800 vertices and 1,[0-9]{3} edges"),
+    ):
+        (tmp_path / "file.txt").write_text(content)
+        with pytest.raises(
+            MemoryLimitError, match=rf"file\.txt: expected a network that fits .* got {got}, which take"
+        ):
+            collect_edges(tmp_path / "file.txt", Small(), EdgeFormat(), 1)
+    (tmp_path / "file.txt").write_text("*Vertices 800\n*Edgeslist\n" + lists)
+    tracemalloc.start()
+    collect_edges(tmp_path / "file.txt", EdgeCollector(), EdgeFormat(), 1)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.5 < taken / (pajek._PER_NODE * 800 + pajek._PER_EDGE * 5000) < 1
 
 
 def test_a_limit_of_memory_counts(tmp_path):

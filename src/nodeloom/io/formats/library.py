@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from nodeloom.io.collector import EdgeCollector
     from nodeloom.io.edge_format import EdgeFormat
 
-# Bytes of memory for each byte of a file, as measured on files that NetworkX wrote. Of an edge they are 1.4 to 2.4 kB in
-# GraphML, 1.8 in GEXF, 1.2 to 1.5 in GML, 0.75 in Pajek, 0.5 to 0.8 in adjacency lists.
-_PER_BYTE = {"GraphML": 40, "GEXF": 40, "GML": 36, "Pajek": 80, "adjacency lists": 100}
+# Bytes of memory for each byte of a file: the most that was measured (growth of the process, files of 10 to 50 MB) on short
+# forms of each format. GraphML: 28 to 38 with edges, 53 with nodes alone; GEXF 31 to 34, 65; GML 27 to 30, 44. Pajek: 55 to 99
+# with pairs, 133 with weights and directions. Adjacency lists: 45 to 91. Of an edge they are 0.5 to 1.6 kB.
+_PER_BYTE = {"GraphML": 56, "GEXF": 72, "GML": 46, "Pajek": 145, "adjacency lists": 100}
 _LARGE = 1 << 30  # of memory, which is told
 _LONGEST = 1 << 16  # characters of a line that is cut letter by letter
 
@@ -105,6 +106,21 @@ def content_of(source: Source, collector: EdgeCollector, what: str) -> bytes:
         f"for each of its bytes and there are {size(room or 0)} of memory, got {more}{size(max(known, num_byte))}. "
         "Write the graph as a list of edges, which is read in little memory."
     )
+
+
+def check_room(need: int, what: str, collector: EdgeCollector, where: str) -> None:
+    """Refuse what is known, once a file was looked through, to take more memory in NetworkX than there is.
+
+    Raises
+    ------
+    MemoryLimitError
+    """
+    room = collector.room
+    if room is not None and need > room:
+        raise MemoryLimitError(
+            f"{where}: expected a network that fits {size(room)} of memory, got {what}, which take {size(need)} in NetworkX. "
+            "Write the graph as a list of edges, which is read in little memory."
+        )
 
 
 def _size(source: Source) -> int:

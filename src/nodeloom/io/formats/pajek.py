@@ -12,7 +12,14 @@ import numpy as np
 
 from nodeloom.errors import DataError, describe
 from nodeloom.io.formats.elements import tell_of_direction
-from nodeloom.io.formats.library import check_lines, hand_over_graph, networkx_reading, text_of, unique_labels
+from nodeloom.io.formats.library import (
+    check_lines,
+    check_room,
+    hand_over_graph,
+    networkx_reading,
+    text_of,
+    unique_labels,
+)
 from nodeloom.log import logger
 
 if TYPE_CHECKING:
@@ -24,6 +31,8 @@ if TYPE_CHECKING:
 
 _SKIPPED = ("partition", "vector", "permutation", "cluster", "hierarchy", "events", "network")
 _EDGES = {"edges": False, "edgeslist": False, "arcs": True, "arcslist": True, "matrix": True}  # whether directed
+# Bytes of memory, measured: of a vertex that only a number announces, and of an edge until it is handed over.
+_PER_NODE, _PER_EDGE, _PER_ARC = 420, 1100, 2400
 _HINT = "Open it in Pajek and save it again, or give its edges as a list."
 
 
@@ -41,6 +50,9 @@ def read_pajek(source: Source, collector: EdgeCollector, form: EdgeFormat) -> No
     text = text_of(source, collector, "Pajek", form.encoding)
     num_node, vertices, sections = _sections(text, where)
     del text
+    num_edge = sum(_num_edge(kind, lines) for kind, lines in sections)
+    need = _PER_NODE * num_node + (_PER_ARC if form.directed else _PER_EDGE) * num_edge
+    check_room(need, f"{num_node:,} vertices and {num_edge:,} edges", collector, where)
     numbers = [str(i) for i in range(1, num_node + 1)]
     with networkx_reading(where, "Pajek") as nx:
         _check_numbers(vertices, numbers, where)
@@ -103,6 +115,12 @@ def _sections(text: str, where: str) -> tuple[int, list[str], list[tuple[str, li
         where,
     )
     return num_node, vertices, sections
+
+
+def _num_edge(kind: str, lines: list[str]) -> int:
+    if kind == "matrix":
+        return sum(number not in ("0", "0.0") for line in lines for number in line.split())
+    return sum(len(line.split()) - 1 for line in lines) if kind.endswith("list") else len(lines)
 
 
 def _check_numbers(lines: list[str], numbers: list[str], where: str) -> None:
