@@ -3,6 +3,7 @@
 from nodeloom.tasks.classification import ClassificationScore, NodeClassification, node_classification
 from nodeloom.tasks.control import random_control, shuffled_control
 from nodeloom.tasks.links import LinkPrediction, filter_pairs, link_prediction, score_pairs
+from nodeloom.tasks.maps import MapQuality, graph_map_quality, map_quality
 from nodeloom.tasks.negatives import sample_negatives
 from nodeloom.tasks.neighbors import nearest
 from nodeloom.tasks.splits import LinkSplit, find_leaks, split_edges
@@ -12,10 +13,13 @@ __all__ = [
     "ClassificationScore",
     "LinkPrediction",
     "LinkSplit",
+    "MapQuality",
     "NodeClassification",
     "filter_pairs",
     "find_leaks",
+    "graph_map_quality",
     "link_prediction",
+    "map_quality",
     "nearest",
     "node_classification",
     "node_vectors",
