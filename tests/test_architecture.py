@@ -149,3 +149,9 @@ def test_layers():
         pytest.skip("import-linter is not installed, or this is no checkout")
     done = subprocess.run([program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_no_two_files_of_tests_have_one_name():
+    """Pytest imports them by their names, and stops at the second."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert {name for name in names if names.count(name) > 1} == set()
