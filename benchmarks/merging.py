@@ -59,7 +59,7 @@ def merge(tables: Sequence[np.ndarray], base: np.ndarray, rule: str) -> None:
 
 def train(graph: Graph, plan: Plan, num_worker: int, num_merge: int, rule: str) -> Tables:
     """Train a share of the pairs with each worker, and merge every now and then."""
-    part, pairs = plan.parts[0], plan.total_pair // num_worker
+    part, pairs = plan.stages[0], plan.total_pair // num_worker
     tiles = pairs / plan.pairs_per_tile
     plan = dataclasses.replace(
         plan, num_epoch=plan.num_epoch / num_worker, total_pair=pairs, tiles_per_pool=max(1, int(tiles / max(2 * num_merge, 20)))

@@ -20,8 +20,8 @@ def take_kernels_of_the_cpu(monkeypatch):
     monkeypatch.setattr(episode, "renumber", renumber)
     monkeypatch.setattr(blocks, "count_pairs", count_pairs)
     monkeypatch.setattr(blocks, "place_pairs", place_pairs)
+    monkeypatch.setattr("nodeloom.kernels.gpu.pairs.train_pairs", train_pairs)
     for module in (blocks, ring_blocks):
-        monkeypatch.setattr(module, "train_pairs", train_pairs)
         monkeypatch.setattr(module, "draw_negatives", gpu_runs.draw_negatives)
 
 

@@ -102,9 +102,10 @@ class OnGpu:
         """Let the engine of the GPU call the kernels of the CPU, if there is no card."""
         if not INTERPRETED:
             return
-        from nodeloom.engine.gpu import memory, samplers, tiles
+        from nodeloom.engine.gpu import memory, samplers
+        from nodeloom.kernels.gpu import skipgram
 
-        self._monkeypatch.setattr(tiles, "train_walks", train_walks)
+        self._monkeypatch.setattr(skipgram, "train_walks", train_walks)
         self._monkeypatch.setattr(samplers, "first_order_walks", first_order_walks)
         self._monkeypatch.setattr(samplers, "second_order_walks", second_order_walks)
         self._monkeypatch.setattr(samplers, "draw_negatives", draw_negatives)
@@ -112,8 +113,8 @@ class OnGpu:
 
     def record(self, *, device="cuda"):
         """Return a list that every call of the kernel that trains on a device is added to, until the next list is asked for."""
-        from nodeloom.engine.cpu import tiles as of_cpu
-        from nodeloom.engine.gpu import tiles as of_gpu
+        from nodeloom.kernels.cpu import skipgram as of_cpu
+        from nodeloom.kernels.gpu import skipgram as of_gpu
 
         calls = []
         module = of_cpu if device == "cpu" else of_gpu
@@ -171,7 +172,7 @@ def same_tables(a, b):
 def snapshots(graph, plan):
     """Train, waiting after every pool; return the pairs and all tables by (part, number of tiles)."""
     found = {}
-    for index, part in enumerate(plan.parts):
+    for index, part in enumerate(plan.stages):
         store = modes.allocate(plan, part, graph)
         store.initialize()
         engine, position = modes.loop_of(graph, plan, part, store), Position()
@@ -202,6 +203,9 @@ def _graph(tensors):
     return arrays
 
 
+_TRAIN_WALKS = skipgram.train_walks  # itself, whatever a test puts in its place
+
+
 def train_walks(
     vertex, context, vertex_moment1, vertex_moment2, context_moment1, context_moment2,
     walks, negatives, lr, step, two_sided, negative_weight, weight_decay, optimizer, settings, statistics,
@@ -214,7 +218,7 @@ def train_walks(
     moments = [_array(m) if m.numel() else np.empty((0, vertex.shape[1]), np.float32) for m in moments]
     numbers = np.zeros(4, np.float32)
     numbers[: len(settings)] = settings
-    num_pairs += skipgram.train_walks(
+    num_pairs += _TRAIN_WALKS(
         *tables, *moments, _array(walks), _array(negatives), _array(lr),
         step, two_sided, np.float32(negative_weight), np.float32(weight_decay), optimizer, numbers, _array(statistics),
     )  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 from nodeloom.engine import make_plan
 from nodeloom.engine.modes import with_rate
 from nodeloom.engine.rates import tiles
+from nodeloom.kernels.cpu import skipgram
 from nodeloom.kernels.cpu._jit import is_compiled
 
 
@@ -45,7 +46,7 @@ def test_nothing_is_compiled_for_a_rate_that_is_not_waited_for(engine, graph, mo
     with_rate(plan)  # from here on the kernel is compiled
     assert with_rate(plan, compiled_only=True).rate > 0
     monkeypatch.setattr(tiles, "is_compiled", lambda kernel, *arguments: False)
-    monkeypatch.setattr(tiles, "train_walks", None)
+    monkeypatch.setattr(skipgram, "train_walks", None)
     assert with_rate(plan, compiled_only=True) == plan
     on_gpu = dataclasses.replace(plan, device="cuda:0")
     assert with_rate(on_gpu, compiled_only=True) == on_gpu

@@ -13,10 +13,10 @@ import pytest
 
 from nodeloom import Graph
 from nodeloom.engine import checkpoint as checkpoint_module
-from nodeloom.engine.cpu import tiles
 from nodeloom.errors import ConfigError, ModelError, OutputError, TrainingError, TrainingInterrupted
 from nodeloom.io.model_data import ModelData
 from nodeloom.io.model_file import read_model, write_model
+from nodeloom.kernels.cpu import skipgram
 
 MODELS = {
     "SGD": {},
@@ -283,14 +283,14 @@ def test_a_stop_that_cannot_be_written_says_so_and_keeps_the_file(engine, graph,
 
 def test_diverged_tables_never_replace_a_good_checkpoint(engine, graph, stopped, monkeypatch):
     content = stopped.read_bytes()
-    real = tiles.train_walks
+    real = skipgram.train_walks
 
     def diverge(vertex, *arguments):
         pairs = real(vertex, *arguments)
         vertex[7, 3] = np.nan
         return pairs
 
-    monkeypatch.setattr(tiles, "train_walks", diverge)
+    monkeypatch.setattr(skipgram, "train_walks", diverge)
     with pytest.raises(TrainingError, match="diverged at epoch"):
         engine.train(graph, checkpoint=stopped, resume=stopped, checkpoint_interval=0)
     assert stopped.read_bytes() == content

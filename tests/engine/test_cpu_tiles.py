@@ -9,18 +9,18 @@ import pytest
 
 from nodeloom import Graph
 from nodeloom.engine import make_plan
-from nodeloom.engine.cpu import tiles
 from nodeloom.engine.modes import allocate, loop_of
 from nodeloom.errors import GraphError
+from nodeloom.kernels.cpu import skipgram
 from nodeloom.sampling import NegativeSampler, WalkSampler
 from nodeloom.schedule import Position
 
 
 def loop_for(engine, graph, **values):
     plan = make_plan(graph, engine.settings(**values))
-    store = allocate(plan, plan.parts[0], graph)
+    store = allocate(plan, plan.stages[0], graph)
     store.initialize()
-    return plan, store, loop_of(graph, plan, plan.parts[0], store)
+    return plan, store, loop_of(graph, plan, plan.stages[0], store)
 
 
 @pytest.mark.parametrize("values", [{}, {"random_walk_length": 1, "augmentation_step": 1}, {"positive_reuse": 7}])
@@ -34,8 +34,8 @@ def test_pairs_meet_the_total_within_tiles(engine, graph, values, epochs):
         before = position.num_pair
     assert position.num_pair >= loop.total_pair == epochs * graph.num_edges
     # The estimate of pairs in a tile is exact but for returning walks.
-    assert position.num_pair < 1.02 * loop.total_pair + 2 * plan.pairs_per_tile * plan.positive_reuse
-    assert position.num_tile * plan.pairs_per_tile * plan.positive_reuse >= position.num_pair
+    assert position.num_pair < 1.02 * loop.total_pair + 2 * plan.pairs_per_tile * plan.positives.reuse
+    assert position.num_tile * plan.pairs_per_tile * plan.positives.reuse >= position.num_pair
     assert position.seconds > 0
 
 
@@ -129,7 +129,7 @@ def test_every_tile_and_every_reuse_has_negatives_of_its_own(engine, graph, monk
     assert num_item > 16 * plan.chunks  # several pools
     sampler = NegativeSampler.of(graph, exponent=0.75, seed=0)
     for reuse in range(3):
-        expected = np.empty((num_item, plan.num_shared_negative), negatives.dtype)
+        expected = np.empty((num_item, plan.negatives.count), negatives.dtype)
         sampler.sample(0, expected, reuse=reuse)
         assert (negatives[reuse::3] == expected).all()
 
@@ -137,7 +137,7 @@ def test_every_tile_and_every_reuse_has_negatives_of_its_own(engine, graph, monk
 def test_threads_share_the_work(engine, graph, monkeypatch):
     names = set()
     barrier = threading.Barrier(3)
-    real = tiles.train_walks
+    real = skipgram.train_walks
 
     def train_walks(*arguments):
         # The call without walks only compiles the kernel.
@@ -146,7 +146,7 @@ def test_threads_share_the_work(engine, graph, monkeypatch):
             barrier.wait(20)  # all three are in here at once
         return real(*arguments)
 
-    monkeypatch.setattr(tiles, "train_walks", train_walks)
+    monkeypatch.setattr(skipgram, "train_walks", train_walks)
     engine.train(graph, num_thread=3, num_epoch=1000)
     assert names == {"nodeloom_0", "nodeloom_1", "nodeloom_2"}
 
@@ -161,14 +161,14 @@ def test_errors_of_threads_reach_the_caller(engine, graph, monkeypatch, num_thre
             raise ZeroDivisionError("in a thread")
         return 1000
 
-    monkeypatch.setattr(tiles, "train_walks", train_walks)
+    monkeypatch.setattr(skipgram, "train_walks", train_walks)
     with pytest.raises(ZeroDivisionError, match="in a thread"):
         engine.train(graph, num_thread=num_thread, num_epoch=1000)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("nodeloom")]
 
 
 def test_walks_without_pairs_are_an_error_not_a_loop(engine, graph, monkeypatch):
-    monkeypatch.setattr(tiles, "train_walks", lambda *arguments: 0)
+    monkeypatch.setattr(skipgram, "train_walks", lambda *arguments: 0)
     with pytest.raises(GraphError, match="had not one pair of different nodes"):
         engine.train(graph)
 

@@ -41,8 +41,8 @@ def test_each_episode_is_drawn_once(on_gpu, monkeypatch, sizes, starts, announce
         real(self, first, out)
 
     monkeypatch.setattr(episode._HostEpisodes, "_draw", draw)
-    sampler = WalkSampler.of(graph, seed=plan.parts[0].seed)
-    with episode.EpisodeWalks(graph, plan, plan.parts[0], device, placement) as walks:
+    sampler = WalkSampler.of(graph, seed=plan.stages[0].seed)
+    with episode.EpisodeWalks(graph, plan, plan.stages[0], device, placement) as walks:
         for first, number, following in zip(starts, sizes, announced, strict=True):
             walks.begin(first, number, following)
             found = np.concatenate([chunk.cpu().numpy().copy() for chunk in walks.chunks()])

@@ -15,9 +15,9 @@ from nodeloom.engine.tables import Tables
 from nodeloom.kernels.cpu import initial
 from nodeloom.kernels.cpu.optimizer import MOMENTUM, SGD
 from nodeloom.kernels.reference import skipgram as reference
-from nodeloom.model.parts import Part
+from nodeloom.model.objective import SharedNegatives, Walks
 from nodeloom.plan.defaults import initial_scale
-from nodeloom.plan.tables import tables_of
+from nodeloom.plan.stages import stages_of
 from nodeloom.rng import Purpose, stream
 
 pytestmark = pytest.mark.gpu
@@ -125,8 +125,8 @@ def test_memory_is_what_the_plan_says(on_gpu, large, values):
     values = {"dim": 128, "num_epoch": 20, **values}
     plan = on_gpu.plan(large, **values)
     before = asked_for()
-    store = modes.allocate(plan, plan.parts[0], large)
-    engine = modes.loop_of(large, plan, plan.parts[0], store)
+    store = modes.allocate(plan, plan.stages[0], large)
+    engine = modes.loop_of(large, plan, plan.stages[0], store)
     spare = plan.device_memory.get("rates", 0) if engine._largest_rate is None else 0  # for graphs with busy nodes
     assert asked_for() - before == pytest.approx(plan.num_device_bytes - spare, rel=1e-4)
     del store, engine
@@ -264,8 +264,17 @@ def test_rows_beyond_32_bits(optimizer, dtype, tied, index_type):
 @pytest.mark.parametrize("table_dtype", ["fp32", "bf16"])
 def test_stores_beyond_32_bits(table_dtype):
     make_room(*[torch.float32 if table_dtype == "fp32" else torch.bfloat16] * 2)
-    part = Part(order=2, first=0, dim=120, row=ROW, seed=3)
-    store = Tables(tables_of(part, NUM_NODES), 0, storage_on("cuda:0", table_dtype))
+    (stage,) = stages_of(
+        "DeepWalk",
+        2,
+        120,
+        3,
+        num_nodes=NUM_NODES,
+        positives=Walks(63, 5, True),
+        negatives=SharedNegatives(16, 0.75, 1.0),
+    )
+    assert stage.row == ROW
+    store = Tables(stage.objective.tables, 0, storage_on("cuda:0", table_dtype))
     store.initialize()
     key, scale = np.uint64(stream(3, Purpose.INITIAL_VERTEX)), np.float32(initial_scale(120))
     for first in (0, 2**24 - 8, 2**25 - 8, NUM_NODES - 16):

@@ -76,9 +76,9 @@ def check_tables(quick, data, found, plan):
     assert data.state["num_pair"] == found[part, tiles].num_pair
     if not quick.exact:
         return
-    columns = slice(plan.parts[part].first, plan.parts[part].first + plan.parts[part].dim)
+    columns = slice(plan.stages[part].first, plan.stages[part].first + plan.stages[part].dim)
     for name, table in found[part, tiles].tables.items():
-        np.testing.assert_array_equal(data.tensors[name][:, columns], table[:, : plan.parts[part].dim], err_msg=name)
+        np.testing.assert_array_equal(data.tensors[name][:, columns], table[:, : plan.stages[part].dim], err_msg=name)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -90,8 +90,8 @@ def test_position_and_tables_of_a_checkpoint_belong_together(quick, small, run, 
         data = stopped(run, path, engine.StopAt(pool), **values)
         if data is None:
             break
-        trained = [call for call in calls if call.tied == (plan.parts[data.state["part"]].order == 1)]
-        assert data.state["num_tile"] == sum(len(call.lr) for call in trained) // plan.positive_reuse
+        trained = [call for call in calls if call.tied == (plan.stages[data.state["part"]].order == 1)]
+        assert data.state["num_tile"] == sum(len(call.lr) for call in trained) // plan.positives.reuse
         assert math.isfinite(data.state["loss"]) and data.state["lr"] > 0
         check_tables(quick, data, found, plan)
     assert pool >= (8 if name == "both orders" else 4)
@@ -108,12 +108,12 @@ def test_what_was_stopped_goes_on_to_the_end(quick, small, run, at, engine, path
         calls, last = quick.record(), engine.StopAt(10**9)
         resumed = run(resume=path, callbacks=[last], **values)
         plan = quick.plan(small, **values)
-        done = data.state["part"] * plan.total_pair // len(plan.parts) + data.state["num_pair"]
+        done = data.state["part"] * plan.total_pair // len(plan.stages) + data.state["num_pair"]
         assert resumed.report.num_pair == pytest.approx(whole.report.num_pair, rel=0.05)
         assert resumed.history[0]["num_pair"] > done
-        if len(plan.parts) > 1 or not quick.exact:
+        if len(plan.stages) > 1 or not quick.exact:
             continue
-        tiles = data.state["num_tile"] + sum(len(call.lr) for call in calls) // plan.positive_reuse
+        tiles = data.state["num_tile"] + sum(len(call.lr) for call in calls) // plan.positives.reuse
         assert resumed.report.num_pair == found[0, tiles].num_pair
         np.testing.assert_array_equal(resumed.vertex, found[0, tiles].tables["vertex"][:, : plan.dim])
 
@@ -163,9 +163,9 @@ def test_from_device_to_device(quick, small, run, at, engine, path, first, secon
     calls = quick.record(device="cpu" if second == "cpu" else "cuda")
     resumed = run(resume=path, device=second, **values)
     assert resumed.report.device == ("cpu" if second == "cpu" else "cuda:0")
-    assert resumed.report.num_pair == pytest.approx(60 * small.num_edges * len(plan.parts), rel=0.1)
-    if len(plan.parts) == 1 and quick.exact:
-        tiles = data.state["num_tile"] + sum(len(call.lr) for call in calls) // plan.positive_reuse
+    assert resumed.report.num_pair == pytest.approx(60 * small.num_edges * len(plan.stages), rel=0.1)
+    if len(plan.stages) == 1 and quick.exact:
+        tiles = data.state["num_tile"] + sum(len(call.lr) for call in calls) // plan.positives.reuse
         assert tiles > data.state["num_tile"]
         np.testing.assert_array_equal(resumed.vertex, found[0, tiles].tables["vertex"][:, : plan.dim])
 

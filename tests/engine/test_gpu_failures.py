@@ -24,6 +24,7 @@ from nodeloom.engine.gpu import device as device_module  # noqa: E402
 from nodeloom.engine.gpu import memory as memory_module  # noqa: E402
 from nodeloom.engine.gpu import tiles  # noqa: E402
 from nodeloom.engine.gpu.device import Device, explained  # noqa: E402
+from nodeloom.kernels.gpu import skipgram  # noqa: E402
 from nodeloom.kernels.gpu.skipgram import Launch  # noqa: E402
 from nodeloom.sampling import WalkSampler  # noqa: E402
 
@@ -129,7 +130,7 @@ def test_nan_without_a_nan_loss_is_found(quick, small, monkeypatch, tmp_path):
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_one_bad_value_is_found(on_gpu, small, value, dtype):
     plan = on_gpu.plan(small, table_dtype="bf16" if dtype is torch.bfloat16 else "fp32")
-    store = allocate(plan, plan.parts[0], small)
+    store = allocate(plan, plan.stages[0], small)
     assert store.is_sound()
     for name in ("vertex", "context"):
         table = store.of(name)[0]
@@ -174,7 +175,7 @@ def test_memory_that_is_gone_for_the_tables(quick, small, monkeypatch):
 @pytest.mark.parametrize("after", [0, 1, 5])
 def test_memory_that_is_gone_while_training(quick, small, monkeypatch, tmp_path, sampler, after):
     path = tmp_path / "c.safetensors"
-    monkeypatch.setattr(tiles, "train_walks", failing(tiles.train_walks, FULL, after=after))
+    monkeypatch.setattr(skipgram, "train_walks", failing(skipgram.train_walks, FULL, after=after))
     with pytest.raises(MemoryLimitError) as caught:
         quick.train(small, sampler=sampler, checkpoint=path)
     assert is_one_sentence(caught.value)
@@ -189,7 +190,7 @@ def test_memory_that_is_gone_for_a_copy(quick, small, monkeypatch, name):
         "initialize": (memory_module, "uniform_rows"),
     }[name]  # fmt: skip
     plan = quick.plan(small)
-    store = allocate(plan, plan.parts[0], small)
+    store = allocate(plan, plan.stages[0], small)
     values = np.zeros((100, 16), np.float32)
     arguments = {"write": ("vertex", values), "read": ("vertex",)}
     monkeypatch.setattr(owner, function, failing(None, FULL))
@@ -227,7 +228,7 @@ def test_errors_of_the_driver_while_a_checkpoint_waits(quick, small, monkeypatch
 
 
 def test_a_device_with_little_shared_memory_gets_a_smaller_layout(quick, small, monkeypatch):
-    real, tried = tiles.train_walks, []
+    real, tried = skipgram.train_walks, []
 
     def train_walks(*arguments, launch, **options):
         tried.append(launch)
@@ -235,7 +236,7 @@ def test_a_device_with_little_shared_memory_gets_a_smaller_layout(quick, small, 
             raise tiles.OutOfResources(300_000, 232_448, "shared memory")
         return real(*arguments, launch=launch, **options)
 
-    monkeypatch.setattr(tiles, "train_walks", train_walks)
+    monkeypatch.setattr(skipgram, "train_walks", train_walks)
     quick.train(small)
     small_enough = [launch for launch in tried if not launch.keep and launch.block <= 32]
     assert len(set(small_enough)) == 1
@@ -247,7 +248,7 @@ def test_a_device_with_little_shared_memory_gets_a_smaller_layout(quick, small, 
 
 def test_a_tile_that_fits_no_layout_is_refused(quick, small, monkeypatch):
     error = tiles.OutOfResources(300_000, 232_448, "shared memory")
-    monkeypatch.setattr(tiles, "train_walks", failing(None, error))
+    monkeypatch.setattr(skipgram, "train_walks", failing(None, error))
     with pytest.raises(
         ConfigError, match=r"expected a tile that fits the shared memory of cuda:0, got '5 and 24'.*device='cpu'"
     ):
@@ -346,7 +347,7 @@ def test_a_schedule_may_fail_in_the_middle(quick, small):
 
 def test_the_next_training_is_not_disturbed(quick, small, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(tiles, "train_walks", failing(tiles.train_walks, FULL, after=3))
+        patch.setattr(skipgram, "train_walks", failing(skipgram.train_walks, FULL, after=3))
         model = DeepWalk(dim=16, num_epoch=50, device="cuda")
         with pytest.raises(MemoryLimitError):
             model.fit(small)

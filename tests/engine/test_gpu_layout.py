@@ -42,7 +42,7 @@ def plan_of(engine):
         key = (id(graph), optimizer, *sorted(values.items()))
         if key not in plans:
             plans[key] = make_plan(graph, engine.settings(optimizer=optimizer, device="cpu", **values))
-        pairs = num_epoch * graph.num_edges * len(plans[key].parts)
+        pairs = num_epoch * graph.num_edges * len(plans[key].stages)
         return dataclasses.replace(plans[key], lr=lr, num_epoch=num_epoch, total_pair=pairs, table_dtype=table_dtype)
 
     return plan_of

@@ -67,7 +67,7 @@ def bytes_of(*tensors):
 
 def built(graph, plan):
     """Build all that a training of the part that takes most has on the device; return its store."""
-    part = max(plan.parts, key=lambda part: part.row * part.order)
+    part = max(plan.stages, key=lambda part: part.row * len(part.objective.tables))
     store = allocate(plan, part, graph)
     modes.loop_of(graph, plan, part, store)
     return store

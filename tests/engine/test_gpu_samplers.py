@@ -46,8 +46,8 @@ def plan_of(quick):
 
 
 def expected_walks(graph, plan, first, count):
-    out = np.empty((count, plan.nodes_per_walk), np.int32)
-    WalkSampler.of(graph, p=plan.p, q=plan.q, seed=plan.parts[0].seed).sample(first, out)
+    out = np.empty((count, plan.positives.nodes_per_walk), np.int32)
+    WalkSampler.of(graph, p=plan.positives.p, q=plan.positives.q, seed=plan.stages[0].seed).sample(first, out)
     return out
 
 
@@ -56,7 +56,7 @@ def tensor(*shape):
 
 
 def host_walks(graph, plan, num_buffer=3):
-    return HostWalks(graph, plan, plan.parts[0], Device("cuda:0"), num_buffer=num_buffer)
+    return HostWalks(graph, plan, plan.stages[0], Device("cuda:0"), num_buffer=num_buffer)
 
 
 # --------------------------------------------------------------------------------------------------- same vectors
@@ -189,7 +189,7 @@ def test_the_graph_stays_in_main_memory(quick, monkeypatch):
 def test_walks_of_the_device_can_be_drawn_at_any_time(on_gpu, name, p):
     graph = GRAPHS[name]
     plan = on_gpu.plan(graph, random_walk_length=5, model="node2vec", p=p)
-    walks = DeviceWalks(graph, plan, plan.parts[0], Device("cuda:0"))
+    walks = DeviceWalks(graph, plan, plan.stages[0], Device("cuda:0"))
     for first, count in ((10, 8), (2**40, 8), (0, 3)):
         out = tensor(6, count).t()
         with walks:
@@ -204,7 +204,7 @@ def test_negatives_are_those_of_the_cpu(on_gpu, exponent):
     drawn = []
     for reuse in (0, 1, 2):
         out, expected = tensor(30, 7), np.empty((30, 7), np.int32)
-        DeviceNegatives(graph, plan, plan.parts[0], Device("cuda:0")).fill(11, out, reuse)
+        DeviceNegatives(graph, plan, plan.stages[0], Device("cuda:0")).fill(11, out, reuse)
         NegativeSampler.of(graph, exponent=exponent, seed=5).sample(11, expected, reuse=reuse)
         np.testing.assert_array_equal(out.cpu().numpy(), expected)
         drawn.append(expected)

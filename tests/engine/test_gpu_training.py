@@ -208,7 +208,7 @@ def test_padding_stays_zero(on_gpu, values):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_compiling_changes_nothing(on_gpu, optimizer, table_dtype):
     plan = on_gpu.plan(near(), optimizer=optimizer, table_dtype=table_dtype, weight_decay=0.5, random_walk_length=5)
-    part, random = plan.parts[0], np.random.default_rng(0)
+    part, random = plan.stages[0], np.random.default_rng(0)
     store = modes.allocate(plan, part, near())
     for name in store.names():
         store.write(name, random.random((100, part.row), dtype=np.float32))

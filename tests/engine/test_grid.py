@@ -14,6 +14,7 @@ from nodeloom.engine import make_plan
 from nodeloom.engine.cpu import blocks as cpu
 from nodeloom.engine.modes import allocate, loop_of
 from nodeloom.errors import GraphError, TrainingError, TrainingInterrupted
+from nodeloom.kernels.cpu import pairs
 from nodeloom.plan import grid_size
 from nodeloom.plan.mode import Blocks
 from nodeloom.rng import mix
@@ -32,15 +33,15 @@ def in_grid(engine, graph, parts, *, slots=(2, 3), episodes=8, in_files=False, *
     assert plan.grid is not None
     grid = dataclasses.replace(
         plan.grid, num_vertex_part=parts[0], num_context_part=parts[1], vertex_slots=slots[0], context_slots=slots[1],
-        episode_pairs=max(1, plan.total_pair // len(plan.parts) // episodes),
+        episode_pairs=max(1, plan.total_pair // len(plan.stages) // episodes),
     )  # fmt: skip
     return dataclasses.replace(plan, mode=Blocks(grid, "file" if in_files else "memory"))
 
 
 def run(graph, plan, part=0):
-    store = allocate(plan, plan.parts[part], graph)
+    store = allocate(plan, plan.stages[part], graph)
     store.initialize()
-    loop = loop_of(graph, plan, plan.parts[part], store)
+    loop = loop_of(graph, plan, plan.stages[part], store)
     assert isinstance(loop.schedule, BlocksSchedule)
     position = Position()
     rows = sum(1 for _ in loop.run(position))
@@ -129,7 +130,7 @@ def test_negatives_have_the_noise_of_the_whole_graph(engine, communities, monkey
     graph, _ = communities
     plan = in_grid(engine, graph, (2, 4), num_epoch=4, dim=4)
     weights, drawn = {}, np.zeros(graph.num_nodes)
-    real = cpu.train_pairs
+    real = pairs.train_pairs
 
     def train_pairs(*arguments):
         negatives, first_head, first_context, weight = arguments[11], arguments[13], arguments[14], arguments[16]
@@ -138,15 +139,15 @@ def test_negatives_have_the_noise_of_the_whole_graph(engine, communities, monkey
         np.add.at(drawn, node, float(weight) / negatives.size)
         return real(*arguments)
 
-    monkeypatch.setattr(cpu, "train_pairs", train_pairs)
-    store = allocate(plan, plan.parts[0], graph)
-    for _ in loop_of(graph, plan, plan.parts[0], store).run(Position()):
+    monkeypatch.setattr(pairs, "train_pairs", train_pairs)
+    store = allocate(plan, plan.stages[0], graph)
+    for _ in loop_of(graph, plan, plan.stages[0], store).run(Position()):
         pass
     rows = store.placement.rows("vertex")
     for first_head in (0, rows):  # over a row of the grid a head gets all its negatives
         of_row = [weight for (head, _), weight in weights.items() if head == first_head]
         assert len(of_row) == 4
-        assert sum(of_row) == pytest.approx(plan.negative_weight, rel=1e-5)
+        assert sum(of_row) == pytest.approx(plan.negatives.weight, rel=1e-5)
     expected = graph.strengths**0.75
     busy = expected > np.quantile(expected, 0.9)
     assert np.corrcoef(drawn[busy], expected[busy])[0, 1] > 0.95
@@ -157,7 +158,7 @@ def test_every_pair_is_trained_once(engine, communities, monkeypatch):
     graph, _ = communities
     plan = in_grid(engine, graph, (4, 2), num_epoch=3, dim=4, episodes=2)
     seen = []
-    real = cpu.train_pairs
+    real = pairs.train_pairs
 
     def train_pairs(*arguments):
         begin, ends, contexts, units = arguments[6], arguments[7], arguments[8], arguments[10]
@@ -170,18 +171,18 @@ def test_every_pair_is_trained_once(engine, communities, monkeypatch):
                 )
         return real(*arguments)
 
-    monkeypatch.setattr(cpu, "train_pairs", train_pairs)
+    monkeypatch.setattr(pairs, "train_pairs", train_pairs)
     store, position, _ = run(graph, plan)
     from nodeloom.kernels.reference.skipgram import positive_pairs
     from nodeloom.sampling import WalkSampler
 
-    walks = np.empty((position.num_tile * plan.walks_per_tile, plan.nodes_per_walk), np.int32)
-    WalkSampler.of(graph, seed=plan.parts[0].seed).sample(0, walks)
+    walks = np.empty((position.num_tile * plan.walks_per_tile, plan.positives.nodes_per_walk), np.int32)
+    WalkSampler.of(graph, seed=plan.stages[0].seed).sample(0, walks)
     slots = store.placement.slot[walks]
     expected = [
         (int(walk[i]), int(walk[j]))
         for walk in slots
-        for i, j in positive_pairs(walk, len(walk), plan.augmentation_step, True)
+        for i, j in positive_pairs(walk, len(walk), plan.positives.augmentation_step, True)
     ]
     assert sorted(seen) == sorted(expected)
     assert len(seen) == position.num_pair
@@ -217,7 +218,7 @@ def test_the_orders_of_line(engine, graph, values):
 
 def test_the_order_of_nodes_comes_and_goes(engine, graph):
     plan = in_grid(engine, graph, (4, 4), num_epoch=4)
-    store = allocate(plan, plan.parts[0], graph)
+    store = allocate(plan, plan.stages[0], graph)
     values = np.random.default_rng(0).normal(size=(graph.num_nodes, 16)).astype(np.float32)
     store.write("vertex", values)
     some = np.arange(graph.num_nodes) % 3 == 0
@@ -245,7 +246,7 @@ def test_the_order_of_nodes_comes_and_goes(engine, graph):
 def test_first_values_are_those_of_the_resident_engine(engine, graph):
     plan = in_grid(engine, graph, (4, 4), num_epoch=4)
     resident = make_plan(graph, engine.settings(num_epoch=4))
-    stores = [allocate(plan, plan.parts[0], graph), allocate(resident, resident.parts[0], graph)]
+    stores = [allocate(plan, plan.stages[0], graph), allocate(resident, resident.stages[0], graph)]
     for store in stores:
         store.initialize()
     assert (stores[0].read("vertex") == stores[1].read("vertex")).all()
@@ -254,9 +255,9 @@ def test_first_values_are_those_of_the_resident_engine(engine, graph):
 
 def test_learning_rate_and_episodes(engine, graph):
     plan = in_grid(engine, graph, (4, 2), num_epoch=60, lr=0.02)
-    store = allocate(plan, plan.parts[0], graph)
+    store = allocate(plan, plan.stages[0], graph)
     position, rates, tiles = Position(), [], []
-    for seen in loop_of(graph, plan, plan.parts[0], store).run(position):
+    for seen in loop_of(graph, plan, plan.stages[0], store).run(position):
         rates.append((seen.num_pair / plan.total_pair, seen.lr))
         tiles.append(seen.num_tile)
     assert 8 * 4 <= len(rates) <= 10 * 4  # rows of vertex parts
@@ -339,9 +340,9 @@ def test_numbers_of_pairs_vary_as_chance_has_it(engine, communities):
     # Two episodes have other walks: were it the same ones again, the counts would be equal.
     graph, _ = communities
     plan = in_grid(engine, graph, (4, 4), num_epoch=8, dim=4, episodes=4)
-    store = allocate(plan, plan.parts[0], graph)
+    store = allocate(plan, plan.stages[0], graph)
     counts, before, position = [], 0, Position()
-    for seen in loop_of(graph, plan, plan.parts[0], store).run(position):
+    for seen in loop_of(graph, plan, plan.stages[0], store).run(position):
         counts.append(seen.num_pair - before)
         before = seen.num_pair
     rows = np.sort(np.array(counts).reshape(-1, 4), axis=1)

@@ -74,16 +74,16 @@ def test_the_largest_values_are_planned_in_no_time(graph):
     ):
         plan = make_plan(graph, settings(**{"num_epoch": 2000, **values}))
         # Training can stop after each step.
-        assert plan.tiles_per_pool * plan.full_pairs_per_tile * plan.positive_reuse < 10_000_000
+        assert plan.tiles_per_pool * plan.full_pairs_per_tile * plan.positives.reuse < 10_000_000
     assert time.process_time() - begin < 5
 
 
 def peak_of_two_rows(graph, num_partition):
     """Return the most memory that two rows of a grid take, beside that of its tables, and what is planned."""
     plan = make_plan(graph, settings(num_partition=num_partition, num_epoch=130))
-    store = allocate(plan, plan.parts[0], graph)
+    store = allocate(plan, plan.stages[0], graph)
     store.initialize()
-    engine = loop_of(graph, plan, plan.parts[0], store)
+    engine = loop_of(graph, plan, plan.stages[0], store)
     tracemalloc.start()
     try:
         assert len(list(itertools.islice(engine.run(Position()), 2))) == 2

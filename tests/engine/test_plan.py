@@ -29,9 +29,9 @@ SHORT = settings(deadline=None, max_examples=40)
 def test_auto_becomes_what_the_rules_say(engine, graph):
     plan = make_plan(graph, engine.settings(num_epoch=300, num_thread="auto"))
     connected = int((graph.degrees > 0).sum())
-    assert plan.augmentation_step == defaults.AUGMENTATION_STEP
-    assert plan.random_walk_length == defaults.random_walk_length(defaults.AUGMENTATION_STEP)
-    assert plan.num_shared_negative == defaults.num_shared_negative(defaults.AUGMENTATION_STEP, 300)
+    assert plan.positives.augmentation_step == defaults.AUGMENTATION_STEP
+    assert plan.positives.random_walk_length == defaults.random_walk_length(defaults.AUGMENTATION_STEP)
+    assert plan.negatives.count == defaults.num_shared_negative(defaults.AUGMENTATION_STEP, 300)
     assert plan.lr == defaults.learning_rate("SGD", 300)
     assert plan.weight_decay == defaults.weight_decay("SGD", connected, graph.num_edges)
     assert plan.num_thread == available_threads()
@@ -51,8 +51,8 @@ def test_what_is_given_stays(engine, graph):
         "negative_sample_exponent": 0.5, "schedule": "constant", "num_thread": 3,
     }  # fmt: skip
     plan = make_plan(graph, engine.settings(**given_values, num_negative=4, negative_weight=2.5))
-    assert {key: getattr(plan, key) for key in given_values} == given_values
-    assert plan.negative_weight == 10.0
+    assert {key: plan.to_dict()[key] for key in given_values} == given_values
+    assert plan.negatives.weight == 10.0
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_what_is_given_stays(engine, graph):
 )
 def test_p_and_q_are_for_node2vec(engine, graph, model, expected):
     plan = make_plan(graph, engine.settings(model=model, p=0.5, q=4.0))
-    assert (plan.p, plan.q) == expected
+    assert (plan.positives.p, plan.positives.q) == expected
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_threads(engine, graph, asked, threads):
 def test_walk_shape(engine, step, length, directed, expected):
     graph = Graph.from_edges([[0, 1], [1, 2], [2, 0]], directed=directed)
     plan = make_plan(graph, engine.settings(augmentation_step=step, random_walk_length=length))
-    assert (plan.augmentation_step, plan.random_walk_length) == expected
-    assert plan.two_sided is not directed
+    assert (plan.positives.augmentation_step, plan.positives.random_walk_length) == expected
+    assert plan.positives.two_sided is not directed
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_walks_of_users_and_items_are_edges(engine, step, length, expected):
     graph = Graph.from_edges([[0, 2], [0, 3], [1, 2], [1, 4]], directed=True)
     plan = make_plan(graph, engine.settings(augmentation_step=step, random_walk_length=length))
     assert plan.sink_share == 1.0
-    assert (plan.augmentation_step, plan.random_walk_length) == expected
+    assert (plan.positives.augmentation_step, plan.positives.random_walk_length) == expected
 
 
 def test_walks_that_end_at_sinks_are_short_and_have_the_pairs_that_were_planned(engine):
@@ -124,10 +124,10 @@ def test_walks_that_end_at_sinks_are_short_and_have_the_pairs_that_were_planned(
     graph = Graph.from_edges(edges, num_nodes=400, directed=True)
     plan = make_plan(graph, engine.settings(num_epoch=200))
     assert 0.1 < plan.sink_share < 0.2
-    assert plan.augmentation_step == 5
-    assert plan.random_walk_length == int(np.ceil(2 / plan.sink_share)) < 20
+    assert plan.positives.augmentation_step == 5
+    assert plan.positives.random_walk_length == int(np.ceil(2 / plan.sink_share)) < 20
     position = Position()
-    for _ in modes.loop_of(graph, plan, plan.parts[0], allocate(plan, plan.parts[0], graph)).run(position):
+    for _ in modes.loop_of(graph, plan, plan.stages[0], allocate(plan, plan.stages[0], graph)).run(position):
         pass
     assert plan.pairs_per_tile == pytest.approx(position.num_pair / position.num_tile, rel=0.1)
     assert plan.pairs_per_tile < 0.6 * plan.full_pairs_per_tile
@@ -150,12 +150,12 @@ def test_total_is_epochs_times_edges_for_every_part(engine, graph, epochs, order
 @SHORT
 def test_parts_share_the_columns(engine, graph, dim, order, seed):
     plan = make_plan(graph, engine.settings(model="LINE", order=order, dim=dim, seed=seed))
-    assert [part.first for part in plan.parts] == [0, *np.cumsum([part.dim for part in plan.parts])[:-1]]
-    assert sum(part.dim for part in plan.parts) == dim
-    assert [part.order for part in plan.parts] == ([1, 2] if order == "both" else [order])
-    assert len({part.seed for part in plan.parts}) == len(plan.parts)
-    assert plan.parts[0].seed == seed
-    for part in plan.parts:
+    assert [part.first for part in plan.stages] == [0, *np.cumsum([part.dim for part in plan.stages])[:-1]]
+    assert sum(part.dim for part in plan.stages) == dim
+    assert [stage.tied for stage in plan.stages] == ([True, False] if order == "both" else [order == 1])
+    assert len({part.seed for part in plan.stages}) == len(plan.stages)
+    assert plan.stages[0].seed == seed
+    for part in plan.stages:
         assert part.dim <= part.row < part.dim + ROW_ALIGNMENT
         assert part.row % ROW_ALIGNMENT == 0
 
@@ -170,8 +170,10 @@ def test_both_orders_need_two_columns(engine, graph):
 def test_pairs_per_tile_by_counting(engine, length, step, directed):
     graph = Graph.from_edges([[0, 1], [1, 0]], directed=directed)  # no sinks
     plan = make_plan(graph, engine.settings(random_walk_length=length, augmentation_step=min(step, length)))
-    nodes = np.arange(plan.walks_per_tile * plan.nodes_per_walk)
-    pairs = positive_pairs(nodes, plan.nodes_per_walk, plan.augmentation_step, plan.two_sided)
+    nodes = np.arange(plan.walks_per_tile * plan.positives.nodes_per_walk)
+    pairs = positive_pairs(
+        nodes, plan.positives.nodes_per_walk, plan.positives.augmentation_step, plan.positives.two_sided
+    )
     assert plan.pairs_per_tile == plan.full_pairs_per_tile == len(pairs)
     assert (plan.chunks - 1) * 64 < len(nodes) <= plan.chunks * 64
 
@@ -185,7 +187,7 @@ def test_pairs_per_tile_by_counting(engine, length, step, directed):
 )
 def test_tables_and_moments_to_the_byte(engine, graph, optimizer, model, order, dim):
     plan = make_plan(graph, engine.settings(model=model, order=order, dim=dim, optimizer=optimizer))
-    stores = [allocate(plan, part, graph) for part in plan.parts]
+    stores = [allocate(plan, part, graph) for part in plan.stages]
     largest = max(sum(store.read(name).nbytes for name in store.names()) for store in stores)
     assert plan.memory["tables"] + plan.memory.get("moments", 0) == largest
     assert plan.num_bytes == sum(plan.memory.values())
@@ -198,7 +200,10 @@ def test_samplers_to_the_byte(engine, graph, weighted, p):
         heads, tails, _ = graph.edge_columns()
         graph = Graph.from_edges(np.column_stack([heads, tails]), weights=np.arange(1.0, len(heads) + 1))
     plan = make_plan(graph, engine.settings(model="node2vec", p=p))
-    walks, negatives = WalkSampler.of(graph, p=plan.p, q=plan.q), NegativeSampler.of(graph, exponent=0.75, seed=0)
+    walks, negatives = (
+        WalkSampler.of(graph, p=plan.positives.p, q=plan.positives.q),
+        NegativeSampler.of(graph, exponent=0.75, seed=0),
+    )
     sums = graph.degrees.nbytes + graph.strengths.nbytes
     assert plan.memory["samplers"] == walks.nbytes + negatives.table.nbytes + sums
     assert plan.memory["graph"] == graph.nbytes
@@ -285,7 +290,7 @@ def test_rows_and_dict(engine, graph, values):
     assert plain["num_bytes"] == plan.num_bytes
     assert plain["seconds"] is None
     assert plain["total_pair"] == plan.total_pair
-    assert len(plain["parts"]) == len(plan.parts)
+    assert len(plain["parts"]) == len(plan.stages)
 
 
 def test_rows_name_what_is_special(engine, graph):

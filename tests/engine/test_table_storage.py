@@ -31,12 +31,12 @@ def test_rows_start_on_cache_lines(rows, row):
 
 def tables_of(engine, graph, **values):
     plan = make_plan(graph, engine.settings(**values))
-    return plan, [allocate(plan, part, graph) for part in plan.parts]
+    return plan, [allocate(plan, part, graph) for part in plan.stages]
 
 
 def test_order_one_has_one_table(engine, graph):
     plan, (first, second) = tables_of(engine, graph, model="LINE", order="both", optimizer="Adam")
-    assert [part.tail for part in plan.parts] == ["vertex", "context"]
+    assert [stage.objective.tail for stage in plan.stages] == ["vertex", "context"]
     assert sorted(first.names()) == ["vertex", "vertex_moment1", "vertex_moment2"]
     assert sorted(second.names()) == sorted(
         f"{table}{moment}" for table in ("vertex", "context") for moment in ("", "_moment1", "_moment2")

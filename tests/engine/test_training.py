@@ -48,7 +48,7 @@ def test_callbacks_are_told_in_order(engine, graph, order):
     pools = recorder.pools
     assert [p.num_pair for p in pools] == sorted({p.num_pair for p in pools})
     assert pools[-1].num_pair == pools[-1].total_pair == plan.total_pair
-    assert {p.num_part for p in pools} == {len(plan.parts)}
+    assert {p.num_part for p in pools} == {len(plan.stages)}
     assert [p.part for p in pools] == sorted(p.part for p in pools)
     assert sum(p.part == 0 for p in pools) >= 15
     for p in pools:

@@ -170,7 +170,7 @@ def test_fast_does_not_wait_for_kernels_of_a_training(tmp_path, capsys, monkeypa
     assert run(command) == 0
     assert "for the best scores of edges: about" in capsys.readouterr().out
     monkeypatch.setattr("nodeloom.engine.rates.tiles.is_compiled", lambda kernel, *arguments: False)
-    monkeypatch.setattr("nodeloom.engine.rates.tiles.train_walks", None)
+    monkeypatch.setattr("nodeloom.kernels.cpu.skipgram.train_walks", None)
     assert run(command) == 0
     assert "for the best scores of edges: not measured yet" in capsys.readouterr().out
 

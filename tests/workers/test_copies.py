@@ -50,7 +50,7 @@ def run_of(monkeypatch, graph, num_worker, settings, **changes):
     def work(transport):
         plan = dataclasses.replace(make_plan(graph, settings, transport), **changes)
         found = []
-        for part in plan.parts:
+        for part in plan.stages:
             store = modes.allocate(plan, part, graph, transport)
             store.initialize()
             engine, position = modes.loop_of(graph, plan, part, store, transport), Position()
@@ -79,7 +79,7 @@ def test_all_have_the_same_after_a_merge(monkeypatch, communities, on_gpus, num_
     monkeypatch.setattr(merges, "LEAST_MERGES", 6)
     found = run_of(monkeypatch, graph, num_worker, of_gpus(num_epoch=12, **values))
     first = found[0]
-    assert 6 * len(first.plan.parts) <= len(first.steps) <= 8 * len(first.plan.parts)
+    assert 6 * len(first.plan.stages) <= len(first.steps) <= 8 * len(first.plan.stages)
     for other in found[1:]:
         for (position, tables), (same, others) in zip(first.steps, other.steps, strict=True):
             assert (position.num_pair, position.num_tile, position.episode, position.loss, position.lr) == (
@@ -143,7 +143,7 @@ def trained(monkeypatch):
 
     def train(self, slot, walks, num_tile, seed):
         if walks.max() >= 0:
-            calls.setdefault(seed // APART // self.plan.positive_reuse, []).append(
+            calls.setdefault(seed // APART // self.plan.positives.reuse, []).append(
                 (numbers[id(self._walks)], walks.cpu().numpy().copy(), slot.lr[:num_tile].cpu().numpy().copy())
             )
         real(self, slot, walks, num_tile, seed)
@@ -173,7 +173,7 @@ def test_no_walk_is_drawn_twice(monkeypatch, communities, on_gpus, trained, samp
 
     graph, _ = communities
     found = run_of(monkeypatch, graph, 3, of_gpus(num_epoch=10, sampler=sampler))
-    sampler = WalkSampler.of(graph, seed=found[0].plan.parts[0].seed)
+    sampler = WalkSampler.of(graph, seed=found[0].plan.stages[0].seed)
     numbers = []
     for rank in range(3):
         for first, walks, _ in trained[rank]:
@@ -271,13 +271,13 @@ def test_a_warm_start_is_the_base_too(monkeypatch, communities, on_gpus):
 
     def work(transport):
         plan = make_plan(graph, of_gpus(), transport)
-        store = modes.allocate(plan, plan.parts[0], graph, transport)
+        store = modes.allocate(plan, plan.stages[0], graph, transport)
         store.initialize()
         first = store.read("vertex")
         store.write("vertex", values)
         mask = np.arange(NODES) % 2 == 0
         store.write("context", values, mask)
-        merger = modes.loop_of(graph, plan, plan.parts[0], store, transport).device.merger
+        merger = modes.loop_of(graph, plan, plan.stages[0], store, transport).device.merger
         merger.prepare()
         for name, base in merger.base.items():
             np.testing.assert_array_equal(base.cpu().numpy(), tables_of(store)[name])
@@ -292,7 +292,7 @@ def test_a_warm_start_is_the_base_too(monkeypatch, communities, on_gpus):
     np.testing.assert_array_equal(tables["vertex"], others["vertex"])
     # Workers start from the values of one process.
     plan = make_plan(graph, settings_of())
-    one = modes.allocate(plan, plan.parts[0], graph)
+    one = modes.allocate(plan, plan.stages[0], graph)
     one.initialize()
     np.testing.assert_array_equal(first, one.read("vertex"))
 

@@ -59,7 +59,7 @@ def run_of(monkeypatch, graph, num_worker, settings):
     def work(transport):
         plan = make_plan(graph, settings, transport)
         found = []
-        for part in plan.parts:
+        for part in plan.stages:
             store = modes.allocate(plan, part, graph, transport)
             store.initialize()
             engine, position = modes.loop_of(graph, plan, part, store, transport), Position()
@@ -84,7 +84,7 @@ def test_all_have_the_same_after_a_merge(monkeypatch, communities, few_merges, n
     graph, _ = communities
     found = run_of(monkeypatch, graph, num_worker, in_copies(num_epoch=12, **values))
     first = found[0]
-    assert 6 * len(first.plan.parts) <= len(first.steps) <= 8 * len(first.plan.parts)
+    assert 6 * len(first.plan.stages) <= len(first.steps) <= 8 * len(first.plan.stages)
     for other in found[1:]:
         for (position, tables), (same, others) in zip(first.steps, other.steps, strict=True):
             assert (position.num_pair, position.num_tile, position.episode, position.loss, position.lr) == (
@@ -108,10 +108,10 @@ def test_a_merge_is_that_of_the_definition(monkeypatch, communities, few_merges,
 
     def work(transport):
         plan = make_plan(graph, in_copies(optimizer="Momentum", num_thread=2), transport)
-        store = modes.allocate(plan, plan.parts[0], graph, transport)
+        store = modes.allocate(plan, plan.stages[0], graph, transport)
         store.initialize()
         base, random = tables_of(store), np.random.default_rng(transport.rank)
-        merger = modes.loop_of(graph, plan, plan.parts[0], store, transport).device.merger
+        merger = modes.loop_of(graph, plan, plan.stages[0], store, transport).device.merger
         merger.prepare()
         for table in merger.tables.values():
             table += random.normal(0, 0.1, table.shape).astype(np.float32)

@@ -140,7 +140,7 @@ def test_workers_start_from_the_values_of_one(monkeypatch, communities, dtype):
 
     def work(transport):
         plan = make_plan(graph, in_parts(table_dtype=dtype, dim=20), transport)
-        store = allocate(plan, plan.parts[0], graph, transport)
+        store = allocate(plan, plan.stages[0], graph, transport)
         store.initialize()
         first = [None if table is None else table.copy() for table in (store.read("vertex"), store.read("context"))]
         mask = np.arange(NODES) % 3 == 0
@@ -155,7 +155,7 @@ def test_workers_start_from_the_values_of_one(monkeypatch, communities, dtype):
     (vertex, context, written), *others = together(3, work)
     assert others == [(None, None, None)] * 2
     plan = make_plan(graph, settings_of(dim=20))
-    one = allocate(plan, plan.parts[0], graph)
+    one = allocate(plan, plan.stages[0], graph)
     one.initialize()
     expected = one.read("vertex")
     np.testing.assert_allclose(vertex, expected, rtol=0 if dtype == "fp32" else 2**-8)

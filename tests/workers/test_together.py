@@ -159,14 +159,14 @@ def test_workers_start_from_the_values_of_one(monkeypatch, communities):
 
     def work(transport):
         plan = make_plan(graph, settings, transport)
-        store = allocate(plan, plan.parts[0], graph, transport)
+        store = allocate(plan, plan.stages[0], graph, transport)
         store.initialize()
         return store.read("vertex"), store.read("context")
 
     vertex, context = together(3, work)[0]
     monkeypatch.undo()
     plan = make_plan(graph, settings)
-    one = allocate(plan, plan.parts[0], graph)
+    one = allocate(plan, plan.stages[0], graph)
     one.initialize()
     np.testing.assert_array_equal(vertex, one.read("vertex"))
     np.testing.assert_array_equal(context, one.read("context"))
@@ -254,8 +254,8 @@ def test_a_tile_has_about_as_many_heads_and_negatives_in_any_grid(monkeypatch, c
         plan = together(num_worker, lambda transport: make_plan(graph, settings_of(augmentation_step=5), transport))[0]
         walks, negatives = blocks.tile_shape(plan)
         assert plan.mode.whole_walks
-        assert 40 < walks * plan.nodes_per_walk / num_worker < 100
-        assert negatives == max(2, round(plan.num_shared_negative / num_worker))
+        assert 40 < walks * plan.positives.nodes_per_walk / num_worker < 100
+        assert negatives == max(2, round(plan.negatives.count / num_worker))
 
 
 def test_walks_stay_in_their_part(monkeypatch, communities):

@@ -43,9 +43,9 @@ def run_of(monkeypatch, graph, num_worker, settings, *, grid=None, **changes):
 
     def work(transport):
         plan = with_grid(make_plan(graph, settings, transport), grid or {}, **changes)
-        store = allocate(plan, plan.parts[0], graph, transport)
+        store = allocate(plan, plan.stages[0], graph, transport)
         store.initialize()
-        engine, position = loop_of(graph, plan, plan.parts[0], store, transport), Position()
+        engine, position = loop_of(graph, plan, plan.stages[0], store, transport), Position()
         rounds, now = iter(range(10**9)), []
         run, land = engine.device.run, engine.device.land
 
@@ -81,9 +81,9 @@ def pairs_of_one_process(graph, settings, **grid):
     """Return the pairs of each block that one process on the CPU trains, whose walks are the same, and its position in the end."""
     plan = make_plan(graph, settings)
     plan = with_grid(plan, grid)
-    store = allocate(plan, plan.parts[0], graph)
+    store = allocate(plan, plan.stages[0], graph)
     store.initialize()
-    engine, position = loop_of(graph, plan, plan.parts[0], store), Position()
+    engine, position = loop_of(graph, plan, plan.stages[0], store), Position()
     assert isinstance(engine.schedule, BlocksSchedule)
     found, run = Counter(), engine.device.run
 

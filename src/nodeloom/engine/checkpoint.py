@@ -48,37 +48,36 @@ class ModelTables:
     plan : Plan
         Says which columns belong to which part.
     tensors : dict of str to float32 [N, dim]
-        ``vertex``, ``context`` unless all parts are tied, and the moments. With a single part whose rows need no padding these
-        are the tables of the store themselves.
+        The tables of the objectives, ``vertex`` and unless all parts are tied ``context``, and the moments.
+        With a single part whose rows need no padding these are the tables of the store themselves.
     """
 
     plan: Plan
     tensors: dict[str, FloatArray] = field(default_factory=dict)
 
-    @property
-    def tied(self) -> bool:
-        """Whether no part has a context table of its own."""
-        return all(part.order == 1 for part in self.plan.parts)
-
     def put(self, index: int, store: Tables, *, moments: bool = True) -> None:
         """Take over the tables of a part; a part that is finished needs its moments no more."""
-        part = self.plan.parts[index]
+        stage = self.plan.stages[index]
         sources = {name: name for name in store.names()}
-        if "context" not in sources and not self.tied:
-            sources |= {name.replace("vertex", "context"): name for name in sources}
+        names = set(store.specs)
+        for other in self.plan.stages:
+            if stage.tied and not other.tied:  # here both of its tables are one
+                head, tail = stage.objective.head, other.objective.tail
+                sources |= {name.replace(head, tail): name for name in store.names()}
+                names.add(tail)
         for name, source in sources.items():
-            if not moments and name not in ("vertex", "context"):
+            if not moments and name not in names:
                 self.tensors.pop(name, None)
                 continue
             table = store.read(source)
             if table is None:  # it is with worker 0
                 continue
-            if len(self.plan.parts) == 1 and part.row == part.dim:
+            if len(self.plan.stages) == 1 and stage.row == stage.dim:
                 self.tensors[name] = table
                 continue
             if name not in self.tensors:
                 self.tensors[name] = np.zeros((self.plan.num_nodes, self.plan.dim), np.float32)
-            self.tensors[name][:, part.first : part.first + part.dim] = table[:, : part.dim]
+            self.tensors[name][:, stage.first : stage.first + stage.dim] = table[:, : stage.dim]
 
     def finish(self, index: int, store: Tables) -> None:
         """Take over the tables of a part that is trained no more."""
@@ -87,15 +86,15 @@ class ModelTables:
 
     def forget(self) -> None:
         """Let go of tables that are those of a store, and not copies: their rows move."""
-        if len(self.plan.parts) == 1 and self.plan.parts[0].row == self.plan.dim:
+        if len(self.plan.stages) == 1 and self.plan.stages[0].row == self.plan.dim:
             self.tensors.clear()
 
     def get(self, index: int, store: Tables, *, missing: str = "") -> None:
         """Copy the columns of a part into its store; tables that are not there stay as they are."""
-        part = self.plan.parts[index]
+        stage = self.plan.stages[index]
         for name in store.names():
             if name in self.tensors:
-                store.write(name, self.tensors[name][:, part.first : part.first + part.dim])
+                store.write(name, self.tensors[name][:, stage.first : stage.first + stage.dim])
             elif missing:
                 raise ModelError(
                     describe(
@@ -196,12 +195,10 @@ class Checkpoints:
         if self.path is None:
             return None
         state = {"finished": False, "part": index, "num_epoch": self.plan.num_epoch, **dataclasses.asdict(position)}
-        write_model(
-            self.path,
-            ModelData.of_nodes(
-                tables.tensors, self.graph.names, self.settings.to_dict(), state, graph_record(self.graph)
-            ),
-        )
+        learned = {spec.name for stage in self.plan.stages for spec in stage.objective.tables}
+        rows = {name: "node" for name in tables.tensors if name in learned}
+        sections = self.settings.to_dict(), state, graph_record(self.graph)
+        write_model(self.path, ModelData(tables.tensors, rows, {"node": self.graph.names}, *sections))
         self._last = time.monotonic()  # once more: writing takes its time
         logger.info("checkpoint %s at part %d, pair %d", self.path, index, position.num_pair)
         return self.path
@@ -232,8 +229,10 @@ class Checkpoints:
                 describe(path, expected="a checkpoint of the same settings", got="; ".join(changed), hint=hint)
             )
         shape = (self.plan.num_nodes, self.plan.dim)
-        if data.vertex.shape != shape:
-            raise ModelError(describe(path, expected=f"tables {list(shape)}", got=list(data.vertex.shape)))
+        head = self.plan.stages[0].objective.head
+        found = data.tensors[head].shape if head in data.tensors else ()
+        if found != shape:
+            raise ModelError(describe(path, expected=f"tables {list(shape)}", got=list(found)))
         index, position = self._position(path, data.state)
         return ModelTables(self.plan, dict(data.tensors)), index, position
 
@@ -244,8 +243,8 @@ class Checkpoints:
             checked = _State.model_validate(known)
         except ValidationError as error:
             raise ModelError(f"{path}: {in_words(error, 'state')}. The checkpoint is damaged.") from error
-        if checked.part >= len(self.plan.parts):
-            expected = f"a part below {len(self.plan.parts)}"
+        if checked.part >= len(self.plan.stages):
+            expected = f"a part below {len(self.plan.stages)}"
             raise ModelError(describe(f"{path}: state.part", expected=expected, got=checked.part))
         row, rows = checked.episode.get("row", 0), checked.episode.get("vertex_parts", 1)
         if row >= rows * max(1, checked.episode.get("context_parts", 1)):

@@ -17,12 +17,11 @@ from nodeloom.engine.rows import RowOrder
 from nodeloom.engine.storage import Storage, row_blocks
 from nodeloom.engine.tables import Tables
 from nodeloom.errors import OutputError, describe
-from nodeloom.model.parts import Part
+from nodeloom.model.stage import Stage
 from nodeloom.model.tables import TableSpec, Uniform
 from nodeloom.partition import Placement
 from nodeloom.plan.mode import Blocks
 from nodeloom.plan.plan import Plan
-from nodeloom.plan.tables import tables_of
 from nodeloom.units import size
 from nodeloom.words import setting
 
@@ -106,7 +105,7 @@ def _open(folder: str, length: int) -> IO[bytes]:
     return file
 
 
-def grid_tables(plan: Plan, part: Part, placement: Placement) -> Tables:
+def grid_tables(plan: Plan, stage: Stage, placement: Placement) -> Tables:
     """Return the tables of a part in the order of the slots of a grid, of zeros."""
     in_files = isinstance(plan.mode, Blocks) and plan.mode.storage == "file"
     order, kind = RowOrder.of(placement), FileStorage if in_files else Storage
@@ -117,4 +116,4 @@ def grid_tables(plan: Plan, part: Part, placement: Placement) -> Tables:
     def storage(spec: TableSpec, is_moment: bool) -> Storage:
         return kind(moments if is_moment else vectors, order, spec.row)
 
-    return Tables(tables_of(part, plan.num_nodes), plan.optimizer.num_moment, storage, placement=placement)
+    return Tables(stage.objective.tables, plan.optimizer.num_moment, storage, placement=placement)

@@ -58,7 +58,7 @@ def warm_tables(graph: Graph, plan: Plan, model: Vectors) -> ModelTables:
         raise ModelError(describe(where, expected="a fitted model", got=type(model).__name__, hint=hint))
     tables = ModelTables(plan)
     sources = {"vertex": np.asarray(model.vectors_)}
-    if not tables.tied:
+    if not all(stage.tied for stage in plan.stages):
         sources["context"] = np.asarray(model.context_vectors_)
     for name, source in sources.items():
         if source.ndim == 2 and source.shape[1] != plan.dim:

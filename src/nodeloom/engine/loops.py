@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nodeloom.engine.loop import Device, Loop
 from nodeloom.engine.noise import Noise
 from nodeloom.engine.tables import Tables
-from nodeloom.model.parts import Part
+from nodeloom.model.stage import Stage
 from nodeloom.plan.mode import Copies
 from nodeloom.plan.plan import Plan
 from nodeloom.sampling.negatives import noise_weights
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from nodeloom.graph import Graph
 
 
-def whole(graph: Graph, plan: Plan, part: Part, tables: Tables, transport: Transport = ALONE) -> Loop:
+def whole(graph: Graph, plan: Plan, stage: Stage, tables: Tables, transport: Transport = ALONE) -> Loop:
     """Return the loop of one process with whole tables."""
     schedule = WholeSchedule(**_amount(plan), tiles_per_pool=plan.tiles_per_pool)
-    return Loop(plan, schedule, _tiles(graph, plan, part, tables), transport)
+    return Loop(plan, schedule, _tiles(graph, plan, stage, tables), transport)
 
 
-def copies(graph: Graph, plan: Plan, part: Part, tables: Tables, transport: Transport) -> Loop:
+def copies(graph: Graph, plan: Plan, stage: Stage, tables: Tables, transport: Transport) -> Loop:
     """Return the loop of a worker that has whole tables of its own. All workers have to call it."""
     assert isinstance(plan.mode, Copies)
     schedule = CopiesSchedule(
@@ -41,26 +41,26 @@ def copies(graph: Graph, plan: Plan, part: Part, tables: Tables, transport: Tran
         from nodeloom.engine.gpu.merger import GpuMerger
 
         merger = GpuMerger(tables, transport, Gpu(plan.device))
-    return Loop(plan, schedule, _tiles(graph, plan, part, tables, merger), transport)
+    return Loop(plan, schedule, _tiles(graph, plan, stage, tables, merger), transport)
 
 
-def blocks(graph: Graph, plan: Plan, part: Part, tables: Tables, transport: Transport = ALONE) -> Loop:
+def blocks(graph: Graph, plan: Plan, stage: Stage, tables: Tables, transport: Transport = ALONE) -> Loop:
     """Return the loop of one process with tables in parts."""
     assert plan.grid is not None
-    schedule = BlocksSchedule(**_amount(plan), grid=plan.grid, tied=part.tail == "vertex")
+    schedule = BlocksSchedule(**_amount(plan), grid=plan.grid, tied=stage.tied)
     device: Device
     if plan.device == "cpu":
         from nodeloom.engine.cpu.blocks import CpuBlocks
 
-        device = CpuBlocks(graph, plan, part, tables, _noise(graph, plan, tables))
+        device = CpuBlocks(graph, plan, stage, tables, _noise(graph, plan, tables))
     else:
         from nodeloom.engine.gpu.blocks import GpuBlocks
 
-        device = GpuBlocks(graph, plan, part, tables, _noise(graph, plan, tables))
+        device = GpuBlocks(graph, plan, stage, tables, _noise(graph, plan, tables))
     return Loop(plan, schedule, device, transport)
 
 
-def ring(graph: Graph, plan: Plan, part: Part, tables: Tables, transport: Transport) -> Loop:
+def ring(graph: Graph, plan: Plan, stage: Stage, tables: Tables, transport: Transport) -> Loop:
     """Return the loop of a worker that shares the parts of the tables with others. All workers have to call it."""
     assert plan.grid is not None
     schedule = RingSchedule(**_amount(plan), grid=plan.grid, rank=transport.rank, num_worker=transport.size)
@@ -68,11 +68,11 @@ def ring(graph: Graph, plan: Plan, part: Part, tables: Tables, transport: Transp
     if plan.device == "cpu":
         from nodeloom.engine.cpu.ring_blocks import RingBlocks
 
-        device = RingBlocks(graph, plan, part, tables, _noise(graph, plan, tables), transport)
+        device = RingBlocks(graph, plan, stage, tables, _noise(graph, plan, tables), transport)
     else:
         from nodeloom.engine.gpu.ring_blocks import GpuRingBlocks
 
-        device = GpuRingBlocks(graph, plan, part, tables, _noise(graph, plan, tables), transport)
+        device = GpuRingBlocks(graph, plan, stage, tables, _noise(graph, plan, tables), transport)
     return Loop(plan, schedule, device, transport)
 
 
@@ -80,21 +80,21 @@ def _amount(plan: Plan) -> dict[str, Any]:
     """Return how much is trained, in which portions."""
     return {
         "total_pair": plan.num_epoch * plan.num_edges,
-        "pairs_per_tile": float(plan.pairs_per_tile * plan.positive_reuse),
+        "pairs_per_tile": float(plan.pairs_per_tile * plan.positives.reuse),
         "walks_per_tile": plan.walks_per_tile,
     }
 
 
-def _tiles(graph: Graph, plan: Plan, part: Part, tables: Tables, merger: Any = None) -> Device:
+def _tiles(graph: Graph, plan: Plan, stage: Stage, tables: Tables, merger: Any = None) -> Device:
     if plan.device == "cpu":
         from nodeloom.engine.cpu.tiles import CpuTiles
 
-        return CpuTiles(graph, plan, part, tables, merger)
+        return CpuTiles(graph, plan, stage, tables, merger)
     from nodeloom.engine.gpu.tiles import GpuTiles
 
-    return GpuTiles(graph, plan, part, tables, merger)
+    return GpuTiles(graph, plan, stage, tables, merger)
 
 
 def _noise(graph: Graph, plan: Plan, tables: Tables) -> Noise:
     assert tables.placement is not None
-    return Noise.of(noise_weights(graph, plan.negative_sample_exponent), tables.placement, plan.num_thread)
+    return Noise.of(noise_weights(graph, plan.negatives.exponent), tables.placement, plan.num_thread)

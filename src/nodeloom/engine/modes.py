@@ -18,12 +18,11 @@ from nodeloom.engine.rows import RowOrder
 from nodeloom.engine.storage import Storage, storage_in
 from nodeloom.engine.tables import Tables
 from nodeloom.engine.workers.placement import placement_of_workers
-from nodeloom.model.parts import Part
+from nodeloom.model.stage import Stage
 from nodeloom.model.tables import TableSpec
 from nodeloom.plan.grid_size import placement_of
 from nodeloom.plan.mode import Blocks, Copies, Ring, Whole
 from nodeloom.plan.plan import Plan
-from nodeloom.plan.tables import tables_of
 from nodeloom.transport.alone import ALONE
 from nodeloom.transport.base import Transport
 
@@ -44,8 +43,8 @@ class Way(NamedTuple):
         ``(plan)`` to the positive pairs per second that are measured on this machine.
     """
 
-    allocate: Callable[[Plan, Part, Graph, Transport], Tables]
-    loop: Callable[[Graph, Plan, Part, Tables, Transport], Loop]
+    allocate: Callable[[Plan, Stage, Graph, Transport], Tables]
+    loop: Callable[[Graph, Plan, Stage, Tables, Transport], Loop]
     rate: Callable[[Plan], float]
 
 
@@ -79,17 +78,17 @@ def with_rate(plan: Plan, *, compiled_only: bool = False) -> Plan:
     return plan
 
 
-def allocate(plan: Plan, part: Part, graph: Graph, transport: Transport = ALONE) -> Tables:
+def allocate(plan: Plan, stage: Stage, graph: Graph, transport: Transport = ALONE) -> Tables:
     """Return the tables of a part, of zeros. All workers have to call it."""
-    return way_of(plan).allocate(plan, part, graph, transport)
+    return way_of(plan).allocate(plan, stage, graph, transport)
 
 
-def loop_of(graph: Graph, plan: Plan, part: Part, tables: Tables, transport: Transport = ALONE) -> Loop:
+def loop_of(graph: Graph, plan: Plan, stage: Stage, tables: Tables, transport: Transport = ALONE) -> Loop:
     """Return the loop that trains the tables of a part. All workers have to call it."""
-    return way_of(plan).loop(graph, plan, part, tables, transport)
+    return way_of(plan).loop(graph, plan, stage, tables, transport)
 
 
-def _whole(plan: Plan, part: Part, graph: Graph, transport: Transport) -> Tables:
+def _whole(plan: Plan, stage: Stage, graph: Graph, transport: Transport) -> Tables:
     is_copy = transport.rank > 0
     if plan.device == "cpu":
         storage = storage_in(MainMemory(plan.num_thread), is_copy=is_copy)
@@ -97,20 +96,23 @@ def _whole(plan: Plan, part: Part, graph: Graph, transport: Transport) -> Tables
         from nodeloom.engine.gpu.memory import storage_on
 
         storage = storage_on(plan.device, plan.table_dtype, is_copy=is_copy)
-    return Tables(tables_of(part, plan.num_nodes), plan.optimizer.num_moment, storage, transport.any)
+    return Tables(stage.objective.tables, plan.optimizer.num_moment, storage, transport.any)
 
 
-def _in_blocks(plan: Plan, part: Part, graph: Graph, transport: Transport) -> Tables:
-    return grid_tables(plan, part, placement_of(plan, graph))
+def _in_blocks(plan: Plan, stage: Stage, graph: Graph, transport: Transport) -> Tables:
+    return grid_tables(plan, stage, placement_of(plan, graph))
 
 
-def _ring(plan: Plan, part: Part, graph: Graph, transport: Transport) -> Tables:
+def _ring(plan: Plan, stage: Stage, graph: Graph, transport: Transport) -> Tables:
     """Return the share of this worker; the numbers of parts of both kinds are multiples of the number of workers."""
     placement = placement_of_workers(plan, graph, transport)
     order = RowOrder.of(placement)
     owners = {
         name: [number * transport.size // count for number in range(count)]
-        for name, count in (("vertex", placement.num_vertex_part), ("context", placement.num_context_part))
+        for name, count in (
+            (stage.objective.head, placement.num_vertex_part),
+            (stage.objective.tail, placement.num_context_part),
+        )
     }
     memories: tuple[Memory, Memory] = (MainMemory(plan.num_thread),) * 2
     if plan.device != "cpu":
@@ -121,7 +123,7 @@ def _ring(plan: Plan, part: Part, graph: Graph, transport: Transport) -> Tables:
     def storage(spec: TableSpec, is_moment: bool) -> Storage:
         return PartStorage(memories[is_moment], order, spec.row, owners[spec.name], transport)
 
-    return Tables(tables_of(part, plan.num_nodes), plan.optimizer.num_moment, storage, transport.any, placement)
+    return Tables(stage.objective.tables, plan.optimizer.num_moment, storage, transport.any, placement)
 
 
 def peak_device_memory(plan: Plan) -> int:

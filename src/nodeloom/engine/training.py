@@ -19,7 +19,7 @@ from nodeloom.engine.tables import Tables
 from nodeloom.errors import ConfigError, NodeloomError, TrainingInterrupted
 from nodeloom.interrupt import StopRequest
 from nodeloom.log import logger
-from nodeloom.model.parts import Part
+from nodeloom.model.stage import Stage
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.reach import isolated, untrained
 from nodeloom.plan.settings import Settings
@@ -118,7 +118,7 @@ def train(
     first, position = 0, Position()
     if resume is not None:
         run.tables, first, position = run.checkpoints.read(resume)
-        if len(plan.parts) > 1:  # they are written to, and the file they are mapped from is replaced
+        if len(plan.stages) > 1:  # they are written to, and the file they are mapped from is replaced
             run.tables.tensors = {name: np.array(table) for name, table in run.tables.tensors.items()}
     elif init is not None:
         run.tables = warm_tables(graph, plan, init)
@@ -127,7 +127,7 @@ def train(
     tell(run.callbacks, "on_train_begin", plan)
     ended_early = False
     with StopRequest() as stop:
-        for index in range(first, len(plan.parts)):
+        for index in range(first, len(plan.stages)):
             ended_early = run.part(index, position, resume, stop)
             if ended_early:
                 break
@@ -164,17 +164,17 @@ class _Run:
 
     def part(self, index: int, position: Position, resume: str | Path | None, stop: StopRequest) -> bool:
         """Train one part from `position`, and put its tables with the others; return whether a callback has ended it early."""
-        plan, part = self.plan, self.plan.parts[index]
-        store = allocate(plan, part, self.graph, self.transport)
+        plan, stage = self.plan, self.plan.stages[index]
+        store = allocate(plan, stage, self.graph, self.transport)
         if position.num_pair or position.num_tile:  # in the first episode of a grid there are no tiles yet
             self.tables.get(index, store, missing=str(resume))
         else:
             store.initialize()
             _fill(store, self.tables, index)
-            _clear(store, self.graph, part)
-        if len(plan.parts) == 1:
+            _clear(store, self.graph, stage)
+        if len(plan.stages) == 1:
             self.tables.tensors.clear()  # they are in the store now
-        loop = loop_of(self.graph, plan, part, store, self.transport)
+        loop = loop_of(self.graph, plan, stage, store, self.transport)
         self.pairs_before = index * loop.total_pair
         self.last = position
         enough, finished = False, True
@@ -186,10 +186,10 @@ class _Run:
             if stopping or enough or due:
                 loop.settle()
                 progress = self._progress(index, position)  # what was under way has ended too
-            finished = position.num_pair >= loop.total_pair and index == len(plan.parts) - 1
+            finished = position.num_pair >= loop.total_pair and index == len(plan.stages) - 1
             if isinstance(ended, BaseException) or (stopping and not finished):  # what is finished is given back
                 path = self.checkpoints.write(self.tables, index, store, position)
-                self._keep(index, part, store)
+                self._keep(index, stage, store)
                 try:
                     raise ended if isinstance(ended, BaseException) else self._interrupted(progress, path)
                 except TrainingInterrupted as error:
@@ -203,7 +203,7 @@ class _Run:
                 break
         if not store.is_sound():
             raise diverged(plan, position.num_pair)
-        _clear(store, self.graph, part)
+        _clear(store, self.graph, stage)
         self.sent += tuple(loop.sent)
         self.waited += loop.waited
         self.tables.finish(index, store)
@@ -221,10 +221,10 @@ class _Run:
                 raise
             return error
 
-    def _keep(self, index: int, part: Part, store: Tables) -> None:
+    def _keep(self, index: int, stage: Stage, store: Tables) -> None:
         """Give away what was learned so far, if it is sound."""
         if self.keep is not None and store.is_sound():
-            _clear(store, self.graph, part)
+            _clear(store, self.graph, stage)
             self.tables.finish(index, store)
             self.keep(self.result(is_partial=True))
 
@@ -249,7 +249,7 @@ class _Run:
             seconds=position.seconds,
             seconds_left=max(0.0, (plan.total_pair - done) / rate),
             part=index,
-            num_part=len(plan.parts),
+            num_part=len(plan.stages),
         )
         if not self.history or done - self.history[-1]["num_pair"] >= plan.total_pair / 100 or done >= plan.total_pair:
             self.history.append(dataclasses.asdict(progress))
@@ -274,8 +274,9 @@ class _Run:
             waited_seconds=self.waited,
         )
         done = min(1.0, pairs / self.plan.total_pair) if is_partial else 1.0
-        vertex = self.tables.tensors.get("vertex")
-        context = self.tables.tensors.get("context", vertex)
+        objective = self.plan.stages[-1].objective
+        vertex = self.tables.tensors.get(objective.head)
+        context = self.tables.tensors.get(objective.tail, vertex)
         return TrainedTables(vertex, context, report, self.history, done * self.plan.num_epoch, is_partial)
 
     def _interrupted(self, progress: Progress, path: Path | None) -> NodeloomError:
@@ -285,11 +286,12 @@ class _Run:
         return TrainingInterrupted(f"{where}; it can go on from {path}.", path)
 
 
-def _clear(store: Tables, graph: Graph, part: Part) -> None:
+def _clear(store: Tables, graph: Graph, stage: Stage) -> None:
     """Set the rows that no pair reaches to 0: first values, or what negatives alone made of them, would pass for vectors."""
-    for name, rows in (("vertex", untrained(graph, part.order)), ("context", isolated(graph))):
-        if name in store.names() and rows.any():
-            store.write(name, np.broadcast_to(np.float32(0.0), (graph.num_nodes, part.dim)), rows)
+    objective = stage.objective
+    for name, rows in {objective.tail: isolated(graph), objective.head: untrained(graph, tied=stage.tied)}.items():
+        if rows.any():
+            store.write(name, np.broadcast_to(np.float32(0.0), (graph.num_nodes, stage.dim)), rows)
 
 
 def _fill(store: Tables, tables: ModelTables, index: int) -> None:
@@ -297,9 +299,9 @@ def _fill(store: Tables, tables: ModelTables, index: int) -> None:
 
     A part that begins after a resume finds its warm columns in the checkpoint; on a cold start its columns are zeros.
     """
-    part = tables.plan.parts[index]
-    for name in ("vertex", "context"):
-        if name in tables.tensors and name in store.names():
-            columns = tables.tensors[name][:, part.first : part.first + part.dim]
+    stage = tables.plan.stages[index]
+    for name in store.specs:
+        if name in tables.tensors:
+            columns = tables.tensors[name][:, stage.first : stage.first + stage.dim]
             rows = np.asarray(columns.any(axis=1))
             store.write(name, columns, rows)

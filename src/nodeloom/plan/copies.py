@@ -143,5 +143,5 @@ def copies_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machin
 
 def _tiles(plan: Plan, num_worker: int, num_merge: int) -> float:
     """Return the expected number of tiles that a worker trains between two merges."""
-    pairs = plan.total_pair / len(plan.parts)
-    return pairs / (plan.pairs_per_tile * plan.positive_reuse * num_worker * num_merge)
+    pairs = plan.total_pair / len(plan.stages)
+    return pairs / (plan.pairs_per_tile * plan.positives.reuse * num_worker * num_merge)

@@ -34,7 +34,7 @@ def in_formats(plan: Plan, settings: Settings) -> list[Plan]:
     """
     resource = settings.resource
     dtypes: list[Any] = ["fp32", "bf16"] if resource.table_dtype == "auto" else [resource.table_dtype]
-    if max(part.row for part in plan.parts) > WIDEST_BF16:
+    if max(stage.row for stage in plan.stages) > WIDEST_BF16:
         if dtypes == ["bf16"]:
             raise ConfigError(
                 describe(

@@ -142,9 +142,9 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine, reas
     on_device, on_host = device_memory(plan, graph), host_memory(plan, graph)
     fixed: dict[str, int] = {name: on_device[name] for name in ("graph", "samplers") if name in on_device}
     # Slots, and walks.
-    chunk = episode_chunk(limit, plan.nodes_per_walk)
+    chunk = episode_chunk(limit, plan.positives.nodes_per_walk)
     plan = dataclasses.replace(plan, episode_chunk=chunk)
-    fixed["buffers"] = (nodes + chunk * plan.nodes_per_walk) * itemsize
+    fixed["buffers"] = (nodes + chunk * plan.positives.nodes_per_walk) * itemsize
     most = _longest_episode(plan, settings)
     per_pair = walk_bytes(plan, itemsize)
     memory = {name: on_host[name] for name in ("graph", "samplers")}
@@ -159,7 +159,7 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine, reas
     except MemoryLimitError:
         return None
     memory |= table_memory(plan, whole_values(plan))
-    if plan.table_dtype == "bf16" or len(plan.parts) > 1 or plan.parts[0].row != plan.parts[0].dim:
+    if plan.table_dtype == "bf16" or len(plan.stages) > 1 or plan.stages[0].row != plan.stages[0].dim:
         memory["vectors"] = on_host["vectors"]
     memory["placement"] = placement_bytes(plan, itemsize)
     on_device = fixed | {name: number for name, number in grid.memory.items() if name != "fixed"}
@@ -213,8 +213,8 @@ def _choose(plan: Plan, settings: Settings, fixed: int, unit_bytes: int, free: i
     MemoryLimitError
         If none fits.
     """
-    part = max(plan.parts, key=lambda part: part.row * part.order)
-    of_row = part.row * (value_bytes(plan) + 4 * plan.optimizer.num_moment)
+    stage = max(plan.stages, key=lambda stage: stage.row * len(stage.objective.tables))
+    of_row = stage.row * (value_bytes(plan) + 4 * plan.optimizer.num_moment)
     try:
         where = "cpu" if plan.device == "cpu" else "gpu"
         return choose_grid(
@@ -225,7 +225,7 @@ def _choose(plan: Plan, settings: Settings, fixed: int, unit_bytes: int, free: i
             max_episode_pairs=most,
             fixed_bytes=lambda a, b: fixed + unit_bytes * _num_tile(plan, a, b),
             balance=balance,
-            tied=any(part.order == 1 for part in plan.parts),
+            tied=any(stage.tied for stage in plan.stages),
             num_partition=wanted(settings),
             block_bytes=_BLOCK_BYTES[where],
             visit_bytes=_VISIT_BYTES[where],

@@ -35,7 +35,7 @@ def value_bytes(plan: Plan) -> int:
 
 def widest_row(plan: Plan) -> int:
     """Return the values in a row of the tables of the widest part."""
-    return max(part.row for part in plan.parts)
+    return max(stage.row for stage in plan.stages)
 
 
 def row_bytes(plan: Plan) -> int:
@@ -53,7 +53,7 @@ def table_memory(plan: Plan, values: int) -> dict[str, int]:
 
 def whole_values(plan: Plan) -> int:
     """Return the values of the whole tables of a part, at most."""
-    return max(plan.num_nodes * part.row * (2 if part.order == 2 else 1) for part in plan.parts)
+    return max(plan.num_nodes * stage.row * (2 if not stage.tied else 1) for stage in plan.stages)
 
 
 def result_bytes(plan: Plan) -> int:
@@ -68,12 +68,12 @@ def placement_bytes(plan: Plan, itemsize: int) -> int:
 
 def walk_bytes(plan: Plan, itemsize: int) -> float:
     """Return the bytes of walks for a positive pair."""
-    return plan.walks_per_tile * plan.nodes_per_walk * itemsize / plan.pairs_per_tile
+    return plan.walks_per_tile * plan.positives.nodes_per_walk * itemsize / plan.pairs_per_tile
 
 
 def num_tables(plan: Plan) -> int:
     """Return the tables that are trained at a time, at most."""
-    return max(2 if part.order == 2 else 1 for part in plan.parts)
+    return max(2 if not stage.tied else 1 for stage in plan.stages)
 
 
 def host_memory(plan: Plan, graph: Graph) -> dict[str, int]:
@@ -82,21 +82,21 @@ def host_memory(plan: Plan, graph: Graph) -> dict[str, int]:
     memory: dict[str, int] = {}
     if plan.device == "cpu":
         memory = table_memory(plan, whole_values(plan))
-        if len(plan.parts) > 1 or plan.parts[0].row != plan.parts[0].dim:
+        if len(plan.stages) > 1 or plan.stages[0].row != plan.stages[0].dim:
             memory["vectors"] = nodes * plan.dim * 4 * tables_at_once
     else:
         memory["vectors"] = nodes * plan.dim * 4 * tables_at_once
     memory["graph"] = graph.nbytes
     # Alias tables of starts and negatives (8 each), sums of the rows (16) and columns of the graph.
     memory["samplers"] = nodes * (32 + 8 * graph.directed) + len(graph.indices) * 8 * graph.is_weighted
-    if (plan.p, plan.q) != (1.0, 1.0):
+    if (plan.positives.p, plan.positives.q) != (1.0, 1.0):
         memory["samplers"] += HubRows.size(graph)
     elif WalkSampler.has_own_bounds(graph):
         memory["samplers"] += 4 * (nodes + 1)
     itemsize = graph.indices.itemsize
     if plan.device == "cpu":
-        rows = plan.walks_per_tile * plan.nodes_per_walk + 2 * (plan.augmentation_step + 8)
-        walks = plan.tiles_per_pool * plan.walks_per_tile * plan.nodes_per_walk * itemsize
+        rows = plan.walks_per_tile * plan.positives.nodes_per_walk + 2 * (plan.positives.augmentation_step + 8)
+        walks = plan.tiles_per_pool * plan.walks_per_tile * plan.positives.nodes_per_walk * itemsize
         memory["buffers"] = walks + plan.num_thread * rows * 4 * (2 * widest_row(plan) + 64)
     elif plan.sampler == "host":
         memory["pinned buffers"] = POOL_SLOTS * _walk_bytes(plan, itemsize)
@@ -113,12 +113,12 @@ def device_memory(plan: Plan, graph: Graph) -> dict[str, int]:
     if plan.sampler == "device":
         memory["graph"] = graph.indptr.nbytes + graph.indices.nbytes
         memory["samplers"] += nodes * (4 + itemsize) + len(graph.indices) * 8 * graph.is_weighted
-        if (plan.p, plan.q) != (1.0, 1.0):
+        if (plan.positives.p, plan.positives.q) != (1.0, 1.0):
             memory["samplers"] += HubRows.size(graph) + len(graph.indices) * 4 * graph.is_weighted
-    negatives = plan.tiles_per_pool * plan.chunks * plan.num_shared_negative * itemsize
+    negatives = plan.tiles_per_pool * plan.chunks * plan.negatives.count * itemsize
     memory["buffers"] = POOL_SLOTS * (_walk_bytes(plan, itemsize) + negatives + plan.tiles_per_pool * 4)
     return memory
 
 
 def _walk_bytes(plan: Plan, itemsize: int) -> int:
-    return plan.tiles_per_pool * plan.walks_per_tile * plan.nodes_per_walk * itemsize
+    return plan.tiles_per_pool * plan.walks_per_tile * plan.positives.nodes_per_walk * itemsize

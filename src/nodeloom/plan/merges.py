@@ -77,7 +77,7 @@ def expected_seconds(plan: Plan, num_worker: int) -> float:
     """Return about how long a part is trained."""
     width = widest_row(plan) / 128
     speed = _PAIRS_PER_THREAD * plan.num_thread if plan.device == "cpu" else _PAIRS_PER_SECOND
-    return plan.total_pair / len(plan.parts) * width / (speed * num_worker)
+    return plan.total_pair / len(plan.stages) * width / (speed * num_worker)
 
 
 def merged_bytes(plan: Plan) -> int:

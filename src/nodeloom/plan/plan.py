@@ -8,8 +8,9 @@ from typing import Any, Literal
 import numpy as np
 
 from nodeloom.kernels.cpu.skipgram import TILE
+from nodeloom.model.objective import SharedNegatives, Walks
 from nodeloom.model.optimizer import Optimizer
-from nodeloom.model.parts import Part
+from nodeloom.model.stage import Stage
 from nodeloom.partition import Grid
 from nodeloom.plan.launch import Launch
 from nodeloom.plan.learning_rate import Schedule
@@ -30,27 +31,21 @@ class Plan:
         Of the graph.
     dim : int
         Values in a vector.
-    parts : tuple of Part
-        What is trained one after the other.
+    stages : tuple of Stage
+        What is trained one after the other, each with its objective.
     num_thread : int
         Threads.
     num_epoch : int
         Epochs; each is `num_edges` positive pairs.
     total_pair : int
         Positive pairs, of all parts together.
-    augmentation_step, random_walk_length, num_shared_negative, positive_reuse : int
-        See the configuration.
     walks_per_tile, tiles_per_pool : int
         Walks that share negatives; tiles between two looks at the progress.
     sink_share : float
         Share of the edge weight that leads to nodes without edges out of them, where walks end (directed graphs).
     reach : Reach
         Nodes that training does not reach.
-    two_sided : bool
-        Whether both directions of a pair are trained (undirected graphs).
-    negative_weight : float
-        num_negative times negative_weight: the weight of the negatives of a positive pair.
-    negative_sample_exponent, p, q, lr, weight_decay : float
+    lr, weight_decay : float
         See the configuration.
     optimizer : Optimizer
         The optimizer.
@@ -85,23 +80,14 @@ class Plan:
     num_nodes: int
     num_edges: int
     dim: int
-    parts: tuple[Part, ...]
+    stages: tuple[Stage, ...]
     num_thread: int
     num_epoch: int
     total_pair: int
-    augmentation_step: int
-    random_walk_length: int
-    num_shared_negative: int
-    positive_reuse: int
     walks_per_tile: int
     tiles_per_pool: int
-    two_sided: bool
     sink_share: float
     reach: Reach
-    negative_weight: float
-    negative_sample_exponent: float
-    p: float
-    q: float
     lr: float
     weight_decay: float
     optimizer: Optimizer
@@ -124,14 +110,19 @@ class Plan:
         return self.mode.grid if isinstance(self.mode, Blocks | Ring) else None
 
     @property
-    def nodes_per_walk(self) -> int:
-        """Nodes of a walk."""
-        return self.random_walk_length + 1
+    def positives(self) -> Walks:
+        """The positives of all stages."""
+        return self.stages[0].objective.positives
+
+    @property
+    def negatives(self) -> SharedNegatives:
+        """The negatives of all stages."""
+        return self.stages[0].objective.negatives
 
     @property
     def chunks(self) -> int:
         """Sets of negatives per tile."""
-        return -(-self.walks_per_tile * self.nodes_per_walk // TILE)
+        return -(-self.walks_per_tile * self.positives.nodes_per_walk // TILE)
 
     @property
     def full_pairs_per_tile(self) -> int:
@@ -145,9 +136,9 @@ class Plan:
 
     def _pairs_per_tile(self, sinks: float) -> float:
         # Place j of a walk is reached with probability (1 - sinks)^(j - 1), and has a pair with each of the step places before it.
-        places = np.arange(1, self.nodes_per_walk)
-        one_side = float(np.sum(np.minimum(places, self.augmentation_step) * (1.0 - sinks) ** (places - 1)))
-        return self.walks_per_tile * one_side * (2 if self.two_sided else 1)
+        places = np.arange(1, self.positives.nodes_per_walk)
+        one_side = float(np.sum(np.minimum(places, self.positives.augmentation_step) * (1.0 - sinks) ** (places - 1)))
+        return self.walks_per_tile * one_side * (2 if self.positives.two_sided else 1)
 
     @property
     def num_bytes(self) -> int:
@@ -166,7 +157,7 @@ class Plan:
 
     def _pairs_per_node(self) -> str:
         nodes = max(1, self.num_nodes - self.reach.num_isolated)
-        return f"{float(f'{self.total_pair / len(self.parts) / nodes:.2g}'):,.0f}"
+        return f"{float(f'{self.total_pair / len(self.stages) / nodes:.2g}'):,.0f}"
 
     def rows(self) -> list[tuple[str, str]]:
         """Return the plan as (name, text) rows for people."""
@@ -178,9 +169,13 @@ class Plan:
             device = f"{self.device}, {self.table_dtype} tables, walks drawn {drawn}"
             if self.num_worker > 1:
                 device = f"{self.num_worker} workers, this one on {device}"
-        orders = " and ".join(f"order {part.order}" for part in self.parts)
+        orders = " and ".join(f"order {1 if stage.tied else 2}" for stage in self.stages)
         model = f"{self.model} ({orders})" if self.model == "LINE" else self.model
-        steered = f", p {self.p:g}, q {self.q:g}" if (self.p, self.q) != (1.0, 1.0) else ""
+        steered = (
+            f", p {self.positives.p:g}, q {self.positives.q:g}"
+            if (self.positives.p, self.positives.q) != (1.0, 1.0)
+            else ""
+        )
         schedule = self.schedule if isinstance(self.schedule, str) else getattr(self.schedule, "__name__", "function")
         rows = [
             ("model", f"{model}, dim {self.dim}"),
@@ -188,12 +183,12 @@ class Plan:
             ("graph", f"{self.num_nodes:,} nodes, {self.num_edges:,} edges"),
             (
                 "walks",
-                f"{self.random_walk_length} edges long{steered}; pairs up to {self.augmentation_step} steps apart",
+                f"{self.positives.random_walk_length} edges long{steered}; pairs up to {self.positives.augmentation_step} steps apart",
             ),
             (
                 "negatives",
-                f"{self.num_shared_negative} shared by {TILE} nodes, weight {self.negative_weight:g}, "
-                f"degree^{self.negative_sample_exponent:g}",
+                f"{self.negatives.count} shared by {TILE} nodes, weight {self.negatives.weight:g}, "
+                f"degree^{self.negatives.exponent:g}",
             ),
             ("optimizer", f"{self.optimizer.name}, lr {self.lr:.3g} {schedule}, weight decay {self.weight_decay:.2g}"),
             (
@@ -227,7 +222,20 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON types."""
         plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        plain["parts"] = [dataclasses.asdict(part) for part in self.parts]
+        del plain["stages"]
+        plain["parts"] = [
+            {
+                "order": 1 if stage.tied else 2,
+                "first": stage.first,
+                "dim": stage.dim,
+                "row": stage.row,
+                "seed": stage.seed,
+            }
+            for stage in self.stages
+        ]
+        positives, negatives = dataclasses.asdict(self.positives), self.negatives
+        plain |= {"positive_reuse": positives.pop("reuse"), **positives, "num_shared_negative": negatives.count}
+        plain |= {"negative_weight": negatives.weight, "negative_sample_exponent": negatives.exponent}
         plain["reach"] = dataclasses.asdict(self.reach)
         plain["optimizer"] = self.optimizer.name
         plain["launch"] = None if self.launch is None else dataclasses.asdict(self.launch)

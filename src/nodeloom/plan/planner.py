@@ -10,8 +10,8 @@ from nodeloom.config import NodeTrain
 from nodeloom.errors import GraphError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.log import logger
+from nodeloom.model.objective import SharedNegatives, Walks
 from nodeloom.model.optimizer import optimizer_of
-from nodeloom.model.parts import parts_of
 from nodeloom.plan import defaults
 from nodeloom.plan.blocks import blocks_on_cpu, blocks_on_gpu
 from nodeloom.plan.copies import copies_on_cpus, copies_on_gpus
@@ -23,6 +23,7 @@ from nodeloom.plan.reach import Reach
 from nodeloom.plan.ring import ring_on_cpus
 from nodeloom.plan.ring_on_gpus import ring_on_gpus
 from nodeloom.plan.settings import Settings
+from nodeloom.plan.stages import stages_of
 from nodeloom.plan.walk_shape import sink_share, walk_shape
 from nodeloom.plan.whole import whole_on_cpu, whole_on_gpu
 
@@ -80,7 +81,7 @@ def candidates(plan: Plan, settings: Settings, machine: Machine) -> list[Candida
         return [blocks] if asked else [whole_on_cpu if on_cpu else whole_on_gpu, blocks]
     copies, ring = (copies_on_cpus, ring_on_cpus) if on_cpu else (copies_on_gpus, ring_on_gpus)
     parallelism = settings.resource.parallelism
-    needs_whole = any(part.order == 1 for part in plan.parts)
+    needs_whole = any(stage.tied for stage in plan.stages)
     if parallelism == "data" or (parallelism == "auto" and needs_whole and not asked):
         return [copies]
     # On CPUs a ring of parts learns more in the same time (benchmarks/results/copies_on_cpus.md).
@@ -105,31 +106,43 @@ def _resolved(graph: Graph, settings: Settings, machine: Machine) -> Plan:
     reach = Reach.of(graph)
     connected = graph.num_nodes - reach.num_isolated
     epochs = defaults.num_epoch(connected, graph.num_edges) if train.num_epoch == "auto" else train.num_epoch
+    is_biased = train.model == "node2vec"
+    positives = Walks(
+        random_walk_length=length,
+        augmentation_step=step,
+        two_sided=not graph.directed,
+        p=train.p if is_biased else 1.0,
+        q=train.q if is_biased else 1.0,
+        reuse=train.positive_reuse,
+    )
+    count = train.num_shared_negative
+    negatives = SharedNegatives(
+        count=defaults.num_shared_negative(step, epochs) if count == "auto" else count,
+        exponent=train.negative_sample_exponent,
+        weight=float(build.num_negative * train.negative_weight),
+    )
     return Plan(
         model=train.model,
         device=machine.own.device,
         num_nodes=graph.num_nodes,
         num_edges=graph.num_edges,
         dim=resource.dim,
-        parts=parts_of(train.model, train.order, resource.dim, train.seed),
+        stages=stages_of(
+            train.model,
+            train.order,
+            resource.dim,
+            train.seed,
+            num_nodes=graph.num_nodes,
+            positives=positives,
+            negatives=negatives,
+        ),
         num_thread=machine.own.num_thread,
         num_epoch=epochs,
         total_pair=0,
-        augmentation_step=step,
-        random_walk_length=length,
-        num_shared_negative=defaults.num_shared_negative(step, epochs)
-        if train.num_shared_negative == "auto"
-        else train.num_shared_negative,
-        positive_reuse=train.positive_reuse,
         walks_per_tile=max(1, TILE // (length + 1)),
         tiles_per_pool=1,
-        two_sided=not graph.directed,
         sink_share=sinks,
         reach=reach if train.model != "LINE" or train.order != 1 else dataclasses.replace(reach, num_sink=0),
-        negative_weight=float(build.num_negative * train.negative_weight),
-        negative_sample_exponent=train.negative_sample_exponent,
-        p=train.p if train.model == "node2vec" else 1.0,
-        q=train.q if train.model == "node2vec" else 1.0,
         lr=defaults.learning_rate(optimizer.type, epochs) if optimizer.lr == "auto" else optimizer.lr,
         weight_decay=defaults.weight_decay(optimizer.type, connected, graph.num_edges)
         if optimizer.weight_decay == "auto"

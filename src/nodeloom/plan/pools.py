@@ -32,11 +32,11 @@ def with_pools(plan: Plan, tiles_per_pool: int) -> Plan:
         If even one tile would take too long, or there are more pairs than can be counted.
     """
     pairs = plan.num_epoch * plan.num_edges
-    if pairs * plan.positive_reuse * len(plan.parts) >= _MOST_PAIRS:
+    if pairs * plan.positives.reuse * len(plan.stages) >= _MOST_PAIRS:
         expected = f"fewer than 2^62 pairs, of {plan.num_edges:,} edges"
         raise ConfigError(describe(setting("train.num_epoch"), expected=expected, got=plan.num_epoch))
-    rows = plan.full_pairs_per_tile + TILE * plan.chunks * plan.num_shared_negative
-    products = rows * plan.positive_reuse * plan.dim
+    rows = plan.full_pairs_per_tile + TILE * plan.chunks * plan.negatives.count
+    products = rows * plan.positives.reuse * plan.dim
     if products > _MOST_PRODUCTS:
         long = f"{setting('train.random_walk_length')}, {setting('train.augmentation_step')}"
         often = f"{setting('train.num_shared_negative')}, {setting('train.positive_reuse')}"
@@ -48,8 +48,8 @@ def with_pools(plan: Plan, tiles_per_pool: int) -> Plan:
                 hint=f"Lower {long}, {often} or {setting('resource.dim')}.",
             )
         )
-    tiles = math.ceil(pairs / (plan.pairs_per_tile * plan.positive_reuse))
-    most = tiles_per_pool * 128 // (max(128, plan.dim) * plan.chunks * plan.positive_reuse)
+    tiles = math.ceil(pairs / (plan.pairs_per_tile * plan.positives.reuse))
+    most = tiles_per_pool * 128 // (max(128, plan.dim) * plan.chunks * plan.positives.reuse)
     return dataclasses.replace(
-        plan, total_pair=pairs * len(plan.parts), tiles_per_pool=max(1, min(most, tiles // POOLS_AT_LEAST))
+        plan, total_pair=pairs * len(plan.stages), tiles_per_pool=max(1, min(most, tiles // POOLS_AT_LEAST))
     )

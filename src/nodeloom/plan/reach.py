@@ -93,6 +93,6 @@ class Reach:
         return f"{number:,} of {self.num_nodes:,} nodes {'has' if number == 1 else 'have'}"
 
 
-def untrained(graph: Graph, order: int) -> Mask:
-    """Return the nodes whose rows in the vertex table no training reaches, bool [N]; with `order` 1 it is the only table."""
-    return isolated(graph) if order == 1 else without_edges_out(graph)
+def untrained(graph: Graph, *, tied: bool) -> Mask:
+    """Return the nodes whose rows in the vertex table no training reaches, bool [N]; tied, it is the only table."""
+    return isolated(graph) if tied else without_edges_out(graph)

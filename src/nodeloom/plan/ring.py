@@ -57,6 +57,7 @@ def ring_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine)
     num = machine.num_worker
     refuse_tied_tables(plan, settings)
     whole = _rows_per_pair(plan, num, wanted(settings) or num) < _ROWS_OF_A_PAIR
+    whole = whole and plan.stages[0].objective.kernel == "skipgram"  # the kernel of whole walks in blocks is its own
     num_part = wanted(settings) or (num if whole else PARTS_PER_WORKER * num)
     check_parts(plan, num, num_part)
     memory = _memory(plan, graph, num, num_part)
@@ -97,7 +98,7 @@ def ring_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine)
 
 def refuse_tied_tables(plan: Plan, settings: Settings) -> None:
     """Raise ConfigError if tables are tied: workers that have parts of the tables do not train that."""
-    if any(part.order == 1 for part in plan.parts):
+    if any(stage.tied for stage in plan.stages):
         raise ConfigError(
             describe(
                 setting("train.order"),
@@ -131,7 +132,9 @@ def num_episodes(plan: Plan, moved: int, pairs_per_second: float, bytes_per_seco
 
 def _rows_per_pair(plan: Plan, num_vertex_part: int, num_context_part: int) -> float:
     """Return the rows of both tables that whole walks fetch for a pair: those of a walk, for each part of the other side."""
-    return (num_vertex_part + num_context_part) * plan.nodes_per_walk * plan.walks_per_tile / plan.pairs_per_tile
+    return (
+        (num_vertex_part + num_context_part) * plan.positives.nodes_per_walk * plan.walks_per_tile / plan.pairs_per_tile
+    )
 
 
 def _memory(plan: Plan, graph: Graph, num_worker: int, num_part: int) -> dict[str, int]:

@@ -124,7 +124,7 @@ class _Sizes:
 
     @classmethod
     def of(cls, plan: Plan, graph: Graph, limit: int, balance: float) -> _Sizes:
-        plan = dataclasses.replace(plan, episode_chunk=episode_chunk(limit, plan.nodes_per_walk))
+        plan = dataclasses.replace(plan, episode_chunk=episode_chunk(limit, plan.positives.nodes_per_walk))
         itemsize = graph.indices.itemsize
         return cls(plan, itemsize, balance, device_memory(plan, graph), host_memory(plan, graph))
 
@@ -144,7 +144,7 @@ def _in_parts(sizes_of: _Sizes, num_worker: int, num_part: int, limit: int, dire
     memory = table_memory(plan, rows_of_worker(plan, num_worker, num_part) * row)
     memory |= {name: whole[name] for name in ("graph", "samplers") if name in whole}
     # Slots, walks that are drawn at a time, and the negatives of a block.
-    memory["buffers"] = (nodes + chunk * plan.nodes_per_walk) * itemsize + heads * plan.num_shared_negative // 2
+    memory["buffers"] = (nodes + chunk * plan.positives.nodes_per_walk) * itemsize + heads * plan.negatives.count // 2
     # Counts (int32) with a copy and cursors for every context part and head, totals (int32) for every head.
     memory["counts"] = heads * ((8 + (4 if most < 2**31 else 8)) * num_part + 4)
     memory["units"] = unit_memory(plan, num_worker, num_part)

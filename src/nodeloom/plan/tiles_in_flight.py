@@ -67,10 +67,10 @@ def launch_of(graph: Graph, plan: Plan, num_multiprocessor: int) -> Launch:
         Of the device. Each takes two programs of 4 warps or one of 8.
     """
     plain = plan.optimizer.code == SGD
-    tiles = plan.total_pair / len(plan.parts) / plan.pairs_per_tile * plan.chunks
+    tiles = plan.total_pair / len(plan.stages) / plan.pairs_per_tile * plan.chunks
     # Programs whose updates do not add up to much, that are apart from each other, and that are done before anybody waits.
     calm = BUSY / max(float(visits(graph).max()) * TILE * plan.lr, 1e-12)
-    rows = TILE + plan.num_shared_negative
+    rows = TILE + plan.negatives.count
     apart = _APART * plan.num_nodes / rows
     quick = tiles * _SECONDS_PER_TILE / PATIENCE
     add = plain and plan.table_dtype == "fp32"

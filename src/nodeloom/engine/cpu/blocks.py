@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.engine.files import FileStorage
+from nodeloom.engine.kernels import pair_kernel
 from nodeloom.engine.memory import aligned_zeros
 from nodeloom.engine.noise import Noise
 from nodeloom.engine.rows import RowOrder
 from nodeloom.engine.tables import Tables
 from nodeloom.kernels.cpu.negatives import draw_negatives
-from nodeloom.kernels.cpu.pairs import count_pairs, place_pairs, renumber, train_pairs, units_of
+from nodeloom.kernels.cpu.pairs import count_pairs, place_pairs, renumber, units_of
 from nodeloom.kernels.cpu.parallel import collect, slices
-from nodeloom.model.parts import Part
+from nodeloom.model.stage import Stage
 from nodeloom.partition import Block, Side
 from nodeloom.plan.mode import Blocks
 from nodeloom.plan.plan import Plan
@@ -45,7 +46,7 @@ class CpuBlocks:
         The graph.
     plan : Plan
         The plan, with a grid.
-    part : Part
+    stage : Stage
         What to train.
     tables : Tables
         Its tables, placed in the grid; changed.
@@ -56,30 +57,29 @@ class CpuBlocks:
     depth = 0
     sent: Sequence[int] = ()
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, noise: Noise) -> None:
+    def __init__(self, graph: Graph, plan: Plan, stage: Stage, tables: Tables, noise: Noise) -> None:
         placement = tables.placement
         assert plan.grid is not None and placement is not None
         self._plan, self._tables, self._noise, self._grid = plan, tables, noise, plan.grid
-        self._noise_key = stream(part.seed, Purpose.NEGATIVE)
-        self._table_of: dict[Side, str] = {"vertex": "vertex", "context": part.tail}
+        self._noise_key = stream(stage.seed, Purpose.NEGATIVE)
+        self._table_of: dict[Side, str] = {"vertex": stage.objective.head, "context": stage.objective.tail}
+        self._train_pairs = pair_kernel(stage.objective, "cpu")
         self._slot = RowOrder.of(placement).slot
         self._in_files = isinstance(plan.mode, Blocks) and plan.mode.storage == "file"
-        self._sampler = WalkSampler.of(graph, p=plan.p, q=plan.q, seed=part.seed, num_thread=plan.num_thread)
+        self._sampler = WalkSampler.of(
+            graph, p=plan.positives.p, q=plan.positives.q, seed=stage.seed, num_thread=plan.num_thread
+        )
         self._index_type = graph.indices.dtype
         self._rows: dict[Side, int] = {side: placement.rows(side) for side in ("vertex", "context")}
         self._settings = np.asarray(plan.optimizer.settings, np.float32)
-        none = np.empty((0, part.row), np.float32)
+        none = np.empty((0, stage.row), np.float32)
         self._none = [none, none]
-        slots = {"vertex": self._grid.vertex_slots, "context": self._grid.context_slots}
-        if part.tail == "vertex":
-            slots = {"vertex": sum(slots.values())}
-        self._buffers: dict[str, list[list[FloatArray]]] = {
-            table: [
-                self._buffer(self._rows["vertex" if table == "vertex" else "context"], part.row) for _ in range(count)
-            ]
-            for table, count in slots.items()
-        }
-        self._walks = np.empty((0, plan.nodes_per_walk), self._index_type)
+        self._buffers: dict[str, list[list[FloatArray]]] = {table: [] for table in self._table_of.values()}
+        slots: dict[Side, int] = {"vertex": self._grid.vertex_slots, "context": self._grid.context_slots}
+        for side, count in slots.items():
+            # Both sides of a tied table have buffers of one kind.
+            self._buffers[self._table_of[side]] += [self._buffer(self._rows[side], stage.row) for _ in range(count)]
+        self._walks = np.empty((0, plan.positives.nodes_per_walk), self._index_type)
         self._running: dict[int, Future[None]] = {}
         self._statistics = np.zeros(2)
 
@@ -106,7 +106,7 @@ class CpuBlocks:
     def _draw(self, first_walk: int, num_walk: int) -> None:
         """Draw the walks of an episode, as slots; they are kept, since each row of the grid reads them twice."""
         if len(self._walks) != num_walk:
-            self._walks = np.empty((num_walk, self._plan.nodes_per_walk), self._index_type)
+            self._walks = np.empty((num_walk, self._plan.positives.nodes_per_walk), self._index_type)
         slot = self._slot
 
         def draw(first: int, last: int) -> None:
@@ -128,7 +128,12 @@ class CpuBlocks:
         shape = self._grid.num_context_part, rows["vertex"]
         first_head = vertex_part * rows["vertex"]
         counts = np.zeros(shape, np.int32)
-        walks, step, two_sided, width = self._walks, plan.augmentation_step, plan.two_sided, rows["context"]
+        walks, step, two_sided, width = (
+            self._walks,
+            plan.positives.augmentation_step,
+            plan.positives.two_sided,
+            rows["context"],
+        )
         self._in_slices(lambda a, b: count_pairs(walks[a:b], step, two_sided, first_head, width, counts), len(walks))
         ends = np.cumsum(counts, dtype=np.int64).reshape(shape)
         cursors = ends - counts
@@ -156,7 +161,7 @@ class CpuBlocks:
                 for number in operation.after:
                     self._wait_for(number)
                 return self._train(
-                    operation, float(lr[0]), self._noise_key + operation.place * self._plan.positive_reuse
+                    operation, float(lr[0]), self._noise_key + operation.place * self._plan.positives.reuse
                 )
             case Load() | Store() if self._in_files:
                 waits = [self._running[number] for number in operation.after if number in self._running]
@@ -169,8 +174,10 @@ class CpuBlocks:
         for future in waits:
             future.result()
         first = operation.part * self._rows[operation.side]
-        storages = self._tables.storages_of(operation.side)
-        for storage, buffer in zip(storages, self._buffers[operation.side][operation.buffer], strict=True):
+        storages = self._tables.storages_of(self._table_of[operation.side])
+        for storage, buffer in zip(
+            storages, self._buffers[self._table_of[operation.side]][operation.buffer], strict=True
+        ):
             assert isinstance(storage, FileStorage)
             if isinstance(operation, Store):
                 storage.store(first, buffer)
@@ -199,7 +206,7 @@ class CpuBlocks:
         """Return the alias table of the negatives of a block, and learning rate, weight of the negatives of a pair and weight decay."""
         rows = self._rows["context"]
         here = slice(block.context * rows, (block.context + 1) * rows)
-        weight = self._plan.negative_weight * self._noise.share[block.context]
+        weight = self._plan.negatives.weight * self._noise.share[block.context]
         with np.errstate(over="ignore"):
             numbers = [np.float32(value) for value in (lr, weight, self._plan.weight_decay)]
         return self._noise.prob[here], self._noise.alias[here], numbers
@@ -212,14 +219,14 @@ class CpuBlocks:
             return 0
         tables = self._parts(block, operation.vertex_buffer, operation.context_buffer)
         prob, alias, numbers = self._of_block(block, lr)
-        for reuse in range(plan.positive_reuse):
+        for reuse in range(plan.positives.reuse):
             stream = np.uint64(mix((key + reuse) & MASK))
 
             def work(a: int, b: int, stream: np.uint64 = stream) -> npt.NDArray[np.float64]:
-                negatives = np.empty((b - a, plan.num_shared_negative), np.int32)
+                negatives = np.empty((b - a, plan.negatives.count), np.int32)
                 draw_negatives(prob, alias, stream, a, negatives)
                 statistics = np.zeros(2)
-                train_pairs(
+                self._train_pairs(
                     *tables,
                     int(self._pair_bounds[block.context]), self._ends[block.context], self._contexts, self._totals,
                     self._units[first + a : first + b], negatives, HEADS,
@@ -232,7 +239,7 @@ class CpuBlocks:
             parts = slices(last - first, threads * _SLICES_PER_THREAD if threads > 1 else 1)
             self._statistics += sum(collect(self._pool, work, list(parts)))
         pairs = self._pair_bounds[block.context + 1] - self._pair_bounds[block.context]
-        return int(pairs) * plan.positive_reuse
+        return int(pairs) * plan.positives.reuse
 
     def land(self) -> Landed:
         """Return the loss of the blocks that were trained since the last call."""

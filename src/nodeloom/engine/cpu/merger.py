@@ -53,7 +53,7 @@ class Merger:
         self._transport, self._num_thread = transport, num_thread
         self.sent: list[int] = []
         self.base = {name: aligned_zeros(*self.tables[name].shape) for name in tables.specs}
-        num_rows, row = self.tables["vertex"].shape
+        num_rows, row = next(iter(self.tables.values())).shape
         self._rows = host_buffer_rows(num_rows, row)
         self._pieces = [_Piece(self._rows, row) for _ in range(num_buffer(num_rows, self._rows))]
 
@@ -62,7 +62,7 @@ class Merger:
         for name, base in self.base.items():
             base[:] = self.tables[name]
         none, squares, _ = self._pieces[0].cut(0)
-        table = self.base["vertex"]
+        table = next(iter(self.base.values()))
         changes(table, table, 0, none, squares)
         apply(table, table, 0, none, squares, self._transport.size, 0)
 

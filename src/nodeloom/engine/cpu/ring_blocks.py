@@ -18,7 +18,7 @@ from nodeloom.kernels.cpu.negatives import draw_negatives
 from nodeloom.kernels.cpu.pairs import renumber
 from nodeloom.kernels.cpu.parallel import collect, slices
 from nodeloom.kernels.cpu.skipgram import TILE
-from nodeloom.model.parts import Part
+from nodeloom.model.stage import Stage
 from nodeloom.plan.mode import Ring
 from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, mix
@@ -40,21 +40,21 @@ def tile_shape(plan: Plan) -> tuple[int, int]:
     A head gets negatives in every block of its vertex part: so many in each that they are as many in all as without blocks.
     """
     assert plan.grid is not None
-    walks = max(1, round(TILE * plan.grid.num_vertex_part / plan.nodes_per_walk))
-    return walks, max(LEAST_NEGATIVES, round(plan.num_shared_negative / plan.grid.num_context_part))
+    walks = max(1, round(TILE * plan.grid.num_vertex_part / plan.positives.nodes_per_walk))
+    return walks, max(LEAST_NEGATIVES, round(plan.negatives.count / plan.grid.num_context_part))
 
 
 class RingBlocks(CpuBlocks):
     """The CPU of a worker: walks are drawn by all workers, each a share, and every worker gets all of them."""
 
     def __init__(
-        self, graph: Graph, plan: Plan, part: Part, tables: Tables, noise: Noise, transport: Transport
+        self, graph: Graph, plan: Plan, stage: Stage, tables: Tables, noise: Noise, transport: Transport
     ) -> None:
-        super().__init__(graph, plan, part, tables, noise)
+        super().__init__(graph, plan, stage, tables, noise)
         assert isinstance(plan.mode, Ring) and tables.placement is not None
         self._slots = tables.placement.slot
         self._transport, self._whole_walks = transport, plan.mode.whole_walks
-        self._moves = PartMoves(tables.storages_of("context"), transport.rank, transport.exchange)
+        self._moves = PartMoves(tables.storages_of(stage.objective.tail), transport.rank, transport.exchange)
         self.sent = self._moves.sent
         self._num_pair = 0
         self._walks_per_tile, self._num_negative = tile_shape(plan)
@@ -70,7 +70,7 @@ class RingBlocks(CpuBlocks):
 
     def _compile(self) -> None:
         plan = self._plan
-        none = np.empty((0, plan.nodes_per_walk), self._index_type)
+        none = np.empty((0, plan.positives.nodes_per_walk), self._index_type)
         self._sampler.sample(0, none)
         renumber(none, self._slots)
         draw_negatives(
@@ -82,7 +82,8 @@ class RingBlocks(CpuBlocks):
             negatives = np.empty((0, self._num_negative), np.int32)
             zero = np.float32(0)
             train_block_walks(
-                rows, rows, *moments, none, self._walks_per_tile, negatives, 0, 0, zero, plan.augmentation_step, plan.two_sided, zero, zero,
+                rows, rows, *moments, none, self._walks_per_tile, negatives, 0, 0, zero,
+                plan.positives.augmentation_step, plan.positives.two_sided, zero, zero,
                 plan.optimizer.code, self._settings, np.zeros(2),
             )  # fmt: skip
 
@@ -91,7 +92,7 @@ class RingBlocks(CpuBlocks):
         transport, slot = self._transport, self._slots
         share = -(-num_walk // transport.size)
         if len(self._all_walks) != share * transport.size:
-            self._all_walks = np.empty((share * transport.size, self._plan.nodes_per_walk), self._index_type)
+            self._all_walks = np.empty((share * transport.size, self._plan.positives.nodes_per_walk), self._index_type)
         begin = min(transport.rank * share, num_walk)
         end = min(begin + share, num_walk)
 
@@ -128,13 +129,13 @@ class RingBlocks(CpuBlocks):
 
     def _train_walks(self, operation: Train, lr: float) -> None:
         plan, block = self._plan, operation.block
-        key = self._noise_key + operation.place * plan.positive_reuse
+        key = self._noise_key + operation.place * plan.positives.reuse
         walks, per_tile = self._walks, self._walks_per_tile
         prob, alias, numbers = self._of_block(block, lr)
         tables = self._parts(block)
         num_tile = -(-len(walks) // per_tile)
         found = []
-        for reuse in range(plan.positive_reuse):
+        for reuse in range(plan.positives.reuse):
             stream = np.uint64(mix((key + reuse) & MASK))
 
             def work(a: int, b: int, stream: np.uint64 = stream) -> tuple[int, npt.NDArray[np.float64]]:
@@ -144,7 +145,7 @@ class RingBlocks(CpuBlocks):
                 pairs = train_block_walks(
                     *tables, walks[a * per_tile : b * per_tile], per_tile, negatives,
                     block.vertex * self._rows["vertex"], block.context * self._rows["context"],
-                    numbers[0], plan.augmentation_step, plan.two_sided, numbers[1], numbers[2],
+                    numbers[0], plan.positives.augmentation_step, plan.positives.two_sided, numbers[1], numbers[2],
                     plan.optimizer.code, self._settings, statistics,
                 )  # fmt: skip
                 return pairs, statistics

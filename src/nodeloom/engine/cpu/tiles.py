@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nodeloom.engine.cpu.merger import Merger
+from nodeloom.engine.kernels import tile_kernel
 from nodeloom.engine.tables import Tables
 from nodeloom.kernels.cpu.parallel import collect, slices
-from nodeloom.kernels.cpu.skipgram import train_walks
-from nodeloom.model.parts import Part
+from nodeloom.model.stage import Stage
 from nodeloom.plan.plan import Plan
 from nodeloom.sampling import NegativeSampler, WalkSampler
 from nodeloom.schedule import Landed, Merge, OnDevice, TrainTiles
@@ -35,7 +35,7 @@ class CpuTiles:
         The graph.
     plan : Plan
         The plan.
-    part : Part
+    stage : Stage
         What to train.
     tables : Tables
         Its tables; changed.
@@ -45,16 +45,19 @@ class CpuTiles:
 
     depth = 0
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, merger: Merger | None = None) -> None:
+    def __init__(self, graph: Graph, plan: Plan, stage: Stage, tables: Tables, merger: Merger | None = None) -> None:
         self.plan, self.merger = plan, merger
         self.sent: Sequence[int] = () if merger is None else merger.sent
         self._index_type = graph.indices.dtype
-        self._walks = WalkSampler.of(graph, p=plan.p, q=plan.q, seed=part.seed, num_thread=plan.num_thread)
-        self._negatives = NegativeSampler.of(graph, exponent=plan.negative_sample_exponent, seed=part.seed)
+        self._walks = WalkSampler.of(
+            graph, p=plan.positives.p, q=plan.positives.q, seed=stage.seed, num_thread=plan.num_thread
+        )
+        self._negatives = NegativeSampler.of(graph, exponent=plan.negatives.exponent, seed=stage.seed)
         with np.errstate(over="ignore"):  # what is too large for a float32 ends as a TrainingError
-            self._negative_weight, self._weight_decay = np.float32(plan.negative_weight), np.float32(plan.weight_decay)
-        vertex, vertex1, vertex2 = tables.of("vertex")
-        context, context1, context2 = tables.of(part.tail)
+            self._negative_weight, self._weight_decay = np.float32(plan.negatives.weight), np.float32(plan.weight_decay)
+        self._train_walks = tile_kernel(stage.objective, "cpu")
+        vertex, vertex1, vertex2 = tables.of(stage.objective.head)
+        context, context1, context2 = tables.of(stage.objective.tail)
         self._tables = vertex, context, vertex1, vertex2, context1, context2
         self._landed = Landed(0, 0.0, 0.0)
 
@@ -97,17 +100,17 @@ class CpuTiles:
     def _train_slice(self, base: int, first: int, last: int, lr: FloatArray) -> tuple[int, float, float]:
         """Sample and train tiles ``base + first`` to ``base + last``; return pairs, loss and the weight of the loss."""
         plan = self.plan
-        walks = np.empty(((last - first) * plan.walks_per_tile, plan.nodes_per_walk), self._index_type)
-        negatives = np.empty((last - first, plan.chunks, plan.num_shared_negative), self._index_type)
+        walks = np.empty(((last - first) * plan.walks_per_tile, plan.positives.nodes_per_walk), self._index_type)
+        negatives = np.empty((last - first, plan.chunks, plan.negatives.count), self._index_type)
         self._walks.sample((base + first) * plan.walks_per_tile, walks)
         statistics = np.zeros(2)
         pairs = 0
-        for reuse in range(plan.positive_reuse):
-            flat = negatives.reshape(-1, plan.num_shared_negative)
+        for reuse in range(plan.positives.reuse):
+            flat = negatives.reshape(-1, plan.negatives.count)
             self._negatives.sample((base + first) * plan.chunks, flat, reuse=reuse)
-            pairs += train_walks(
+            pairs += self._train_walks(
                 *self._tables, walks, negatives, lr[first:last],
-                plan.augmentation_step, plan.two_sided, self._negative_weight, self._weight_decay,
+                plan.positives.augmentation_step, plan.positives.two_sided, self._negative_weight, self._weight_decay,
                 plan.optimizer.code, plan.optimizer.settings, statistics,
             )  # fmt: skip
         return pairs, float(statistics[0]), float(statistics[1])

@@ -14,11 +14,12 @@ from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.episode import EpisodeWalks
 from nodeloom.engine.gpu.layout import optimizer_settings, pair_launch
 from nodeloom.engine.gpu.memory import DTYPES
+from nodeloom.engine.kernels import pair_kernel
 from nodeloom.engine.noise import Noise
 from nodeloom.engine.tables import Tables
 from nodeloom.kernels.gpu.negatives import draw_negatives
-from nodeloom.kernels.gpu.pairs import count_pairs, heads_for, place_pairs, train_pairs, units_of
-from nodeloom.model.parts import Part
+from nodeloom.kernels.gpu.pairs import count_pairs, heads_for, place_pairs, units_of
+from nodeloom.model.stage import Stage
 from nodeloom.partition import Side
 from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, Purpose, mix, stream
@@ -35,28 +36,30 @@ class GpuBlocks:
     depth = 0
     sent: Sequence[int] = ()
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, noise: Noise) -> None:
+    def __init__(self, graph: Graph, plan: Plan, stage: Stage, tables: Tables, noise: Noise) -> None:
         placement = tables.placement
         assert plan.grid is not None and placement is not None
         self._plan, self._tables, self._grid, self._placement = plan, tables, plan.grid, placement
         self._device = Device(plan.device)
-        self._noise_key = stream(part.seed, Purpose.NEGATIVE)
+        self._noise_key = stream(stage.seed, Purpose.NEGATIVE)
         self._rows: dict[Side, int] = {side: placement.rows(side) for side in ("vertex", "context")}
         self._settings = optimizer_settings(plan)
-        self._heads = heads_for(part.row)
+        self._train_pairs = pair_kernel(stage.objective, "gpu")
+        self._table_of: dict[Side, str] = {"vertex": stage.objective.head, "context": stage.objective.tail}
+        self._heads = heads_for(stage.row)
         self._launch = pair_launch(
-            plan, self._heads, part.row, min(self._rows.values()), self._device.num_multiprocessor
+            plan, self._heads, stage.row, min(self._rows.values()), self._device.num_multiprocessor
         )
         self._product = "bf16" if self._device.is_real else "fp32"
         self._share = noise.share
         self._pinned: list[npt.NDArray[Any]] = []
         self._events: dict[int, Any] = {}
         with explained(plan.device):
-            self._allocate(graph, plan, part, noise)
+            self._allocate(graph, plan, stage, noise)
 
-    def _allocate(self, graph: Graph, plan: Plan, part: Part, noise: Noise) -> None:
+    def _allocate(self, graph: Graph, plan: Plan, stage: Stage, noise: Noise) -> None:
         device = self._device
-        self._walks = self._walks_of(graph, part)
+        self._walks = self._walks_of(graph, stage)
         self._noise = device.upload(noise.prob), device.upload(noise.alias)
         none = device.empty(0, dtype=torch.float32)
         self._none = [none, none]
@@ -67,26 +70,26 @@ class GpuBlocks:
         self._narrow = self._rows["context"] <= 1 << 16
         self._statistics = torch.zeros(2, dtype=torch.float64, device=device.torch)
         self._training = device.stream()
-        self._allocate_parts(part)
+        self._allocate_parts(stage)
 
-    def _walks_of(self, graph: Graph, part: Part) -> EpisodeWalks:
-        return EpisodeWalks(graph, self._plan, part, self._device, self._placement)
+    def _walks_of(self, graph: Graph, stage: Stage) -> EpisodeWalks:
+        return EpisodeWalks(graph, self._plan, stage, self._device, self._placement)
 
-    def _allocate_parts(self, part: Part) -> None:
+    def _allocate_parts(self, stage: Stage) -> None:
         device, plan, tables = self._device, self._plan, self._tables
-        slots = {"vertex": self._grid.vertex_slots, "context": self._grid.context_slots}
-        if part.tail == "vertex":
-            slots = {"vertex": sum(slots.values())}
 
         def buffer(side: Side) -> list[torch.Tensor]:
             dtypes = [DTYPES[plan.table_dtype], *[torch.float32] * plan.optimizer.num_moment]
-            return [device.empty(self._rows[side], part.row, dtype=dtype) for dtype in dtypes]
+            return [device.empty(self._rows[side], stage.row, dtype=dtype) for dtype in dtypes]
 
-        self._buffers = {side: [buffer(side) for _ in range(count)] for side, count in slots.items()}  # type: ignore[arg-type]
+        self._buffers: dict[str, list[list[torch.Tensor]]] = {table: [] for table in self._table_of.values()}
+        slots: dict[Side, int] = {"vertex": self._grid.vertex_slots, "context": self._grid.context_slots}
+        for side, count in slots.items():
+            # Both sides of a tied table have buffers of one kind.
+            self._buffers[self._table_of[side]] += [buffer(side) for _ in range(count)]
         self._streams: dict[tuple[str, str], Any] = {
             (kind, side): device.stream() for kind in ("Load", "Store") for side in ("vertex", "context")
         }
-        self._context = part.tail
         self._host = {name: [as_tensor(storage.array) for storage in tables.storages_of(name)] for name in tables.specs}
 
     @contextmanager
@@ -107,7 +110,12 @@ class GpuBlocks:
 
     def _where(self, vertex_part: int) -> tuple[int, bool, int, int]:
         rows = self._rows
-        return self._plan.augmentation_step, self._plan.two_sided, vertex_part * rows["vertex"], rows["context"]
+        return (
+            self._plan.positives.augmentation_step,
+            self._plan.positives.two_sided,
+            vertex_part * rows["vertex"],
+            rows["context"],
+        )
 
     def _sort(self, vertex_part: int, following: int | None) -> None:
         """Sort the pairs of a vertex part by context part and head.
@@ -152,7 +160,7 @@ class GpuBlocks:
                     with self._device.on(self._training):
                         self._sort(operation.vertex_part, operation.following)
                 case Train():
-                    key = self._noise_key + operation.place * self._plan.positive_reuse
+                    key = self._noise_key + operation.place * self._plan.positives.reuse
                     with self._in_order(operation, self._training):
                         return self._train(operation, float(lr[0]), key)
                 case Load() | Store():
@@ -177,9 +185,10 @@ class GpuBlocks:
             event.record(stream)
 
     def _copy(self, operation: Load | Store) -> None:
-        buffers = self._buffers[operation.side][operation.buffer]
+        table = self._table_of[operation.side]
+        buffers = self._buffers[table][operation.buffer]
         rows = self._rows[operation.side]
-        parts = [table[operation.part * rows : (operation.part + 1) * rows] for table in self._host[operation.side]]
+        parts = [rows_of[operation.part * rows : (operation.part + 1) * rows] for rows_of in self._host[table]]
         for here, there in zip(buffers, parts, strict=True):
             if isinstance(operation, Store):
                 there.copy_(here, non_blocking=True)
@@ -197,25 +206,25 @@ class GpuBlocks:
         context1, context2 = (*context_moments, *self._none)[:2]
         here = slice(block.context * rows["context"], (block.context + 1) * rows["context"])
         prob, alias = (table[here] for table in self._noise)
-        negatives = self._device.empty(last - first, plan.num_shared_negative, dtype=torch.int32)
+        negatives = self._device.empty(last - first, plan.negatives.count, dtype=torch.int32)
         assert self._units is not None and self._ends is not None
-        for reuse in range(plan.positive_reuse):
+        for reuse in range(plan.positives.reuse):
             stream = mix((key + reuse) & MASK)
             draw_negatives(prob, alias, stream, 0, negatives)
-            train_pairs(
+            self._train_pairs(
                 vertex, context, vertex1, vertex2, context1, context2,
                 self._pair_bounds[block.context], self._ends[block.context], self._contexts, self._totals,
                 self._units[first:last], negatives, self._heads, block.vertex * rows["vertex"], block.context * rows["context"],
-                lr, plan.negative_weight * float(self._share[block.context]), plan.weight_decay, plan.optimizer.code,
+                lr, plan.negatives.weight * float(self._share[block.context]), plan.weight_decay, plan.optimizer.code,
                 self._settings, self._statistics, product=self._product, seed=stream, launch=self._launch,
             )  # fmt: skip
         pairs = self._pair_bounds[block.context + 1] - self._pair_bounds[block.context]
-        return pairs * plan.positive_reuse
+        return pairs * plan.positives.reuse
 
     def _parts(self, operation: Train) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """Return the two parts of a block, each a table and its moments."""
         vertex, context = operation.vertex_buffer, operation.context_buffer
-        return self._buffers["vertex"][vertex], self._buffers[self._context][context]
+        return self._buffers[self._table_of["vertex"]][vertex], self._buffers[self._table_of["context"]][context]
 
     def land(self) -> Landed:
         """Wait for the trainings of blocks; return the loss of those since the last call."""

@@ -13,7 +13,7 @@ from nodeloom.engine.gpu.device import Device
 from nodeloom.engine.gpu.samplers import DeviceWalks
 from nodeloom.kernels.cpu.parallel import run_slices
 from nodeloom.kernels.gpu.pairs import renumber
-from nodeloom.model.parts import Part
+from nodeloom.model.stage import Stage
 from nodeloom.partition import Placement
 from nodeloom.plan.memory import SLACK
 from nodeloom.plan.plan import Plan
@@ -30,7 +30,7 @@ class EpisodeWalks:
     pinned memory while this one is trained.
     """
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, device: Device, placement: Placement) -> None:
+    def __init__(self, graph: Graph, plan: Plan, stage: Stage, device: Device, placement: Placement) -> None:
         self._device, self._plan = device, plan
         self._dtype = torch.int32 if graph.indices.dtype == np.int32 else torch.int64
         self._slot = device.upload(placement.slot)
@@ -38,11 +38,11 @@ class EpisodeWalks:
         self._first = self._count = 0
         self._drawn: DeviceWalks | _HostEpisodes
         if plan.sampler == "device":
-            self._drawn = DeviceWalks(graph, plan, part, device)
-            self._buffer = device.empty(plan.nodes_per_walk, self._chunk, dtype=self._dtype).t()
+            self._drawn = DeviceWalks(graph, plan, stage, device)
+            self._buffer = device.empty(plan.positives.nodes_per_walk, self._chunk, dtype=self._dtype).t()
         else:
-            self._drawn = _HostEpisodes(graph, plan, part, device, self._dtype)
-            self._buffer = device.empty(self._chunk, plan.nodes_per_walk, dtype=self._dtype)
+            self._drawn = _HostEpisodes(graph, plan, stage, device, self._dtype)
+            self._buffer = device.empty(self._chunk, plan.positives.nodes_per_walk, dtype=self._dtype)
         self._transposed = self._buffer.stride(0) < self._buffer.stride(1)
         self._flat = (self._buffer.t() if self._transposed else self._buffer).view(-1)  # as they lie in memory
 
@@ -74,9 +74,16 @@ class EpisodeWalks:
 class _HostEpisodes:
     """Episodes in pinned memory: one that is read, one that threads draw meanwhile."""
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, device: Device, dtype: torch.dtype) -> None:
-        self._sampler = WalkSampler.of(graph, p=plan.p, q=plan.q, seed=part.seed, num_thread=plan.num_thread)
-        self._num_thread, self._width, self._device, self._dtype = plan.num_thread, plan.nodes_per_walk, device, dtype
+    def __init__(self, graph: Graph, plan: Plan, stage: Stage, device: Device, dtype: torch.dtype) -> None:
+        self._sampler = WalkSampler.of(
+            graph, p=plan.positives.p, q=plan.positives.q, seed=stage.seed, num_thread=plan.num_thread
+        )
+        self._num_thread, self._width, self._device, self._dtype = (
+            plan.num_thread,
+            plan.positives.nodes_per_walk,
+            device,
+            dtype,
+        )
         self._held = self._next = device.pinned(0, self._width, dtype=dtype)
         self._first = 0
         self._ahead: Future[Any] | None = None

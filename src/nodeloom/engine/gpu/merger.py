@@ -54,9 +54,10 @@ class GpuMerger:
         self.sent: list[int] = []
         with explained(device.name):
             self.base = {name: torch.zeros_like(self._tables[name]) for name in tables.specs}
-            num_rows, row = self._tables["vertex"].shape
-            rows = buffer_rows(num_rows, row, self._tables["vertex"].element_size())
-            dtype = self._tables["vertex"].dtype
+            first = next(iter(self._tables.values()))
+            num_rows, row = first.shape
+            rows = buffer_rows(num_rows, row, first.element_size())
+            dtype = first.dtype
             self._buffers = [
                 _Buffer(device.empty(rows, row, dtype=dtype), device.empty(rows, dtype=torch.float32), device.stream())
                 for _ in range(num_buffer(num_rows, rows))

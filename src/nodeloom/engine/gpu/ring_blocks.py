@@ -18,8 +18,7 @@ from nodeloom.engine.noise import Noise
 from nodeloom.engine.part_storage import PartMoves
 from nodeloom.engine.tables import Tables
 from nodeloom.kernels.gpu.negatives import draw_negatives
-from nodeloom.kernels.gpu.pairs import train_pairs
-from nodeloom.model.parts import Part
+from nodeloom.model.stage import Stage
 from nodeloom.partition import Placement
 from nodeloom.plan.memory import SLACK
 from nodeloom.plan.plan import Plan
@@ -36,10 +35,10 @@ class SharedWalks(EpisodeWalks):
     """The walks of an episode as slots, on the device for as long as it lasts: this worker draws its share, and all get all."""
 
     def __init__(
-        self, graph: Graph, plan: Plan, part: Part, device: Device, placement: Placement, transport: DeviceTransport
+        self, graph: Graph, plan: Plan, stage: Stage, device: Device, placement: Placement, transport: DeviceTransport
     ) -> None:
-        super().__init__(graph, plan, part, device, placement)
-        self._transport, self._width = transport, plan.nodes_per_walk
+        super().__init__(graph, plan, stage, device, placement)
+        self._transport, self._width = transport, plan.positives.nodes_per_walk
         self._room = self._all = device.empty(0, dtype=self._dtype)
 
     def begin(self, first_walk: int, num_walk: int, following: int | None = None) -> None:
@@ -77,21 +76,21 @@ class GpuRingBlocks(GpuBlocks):
     """The GPU of a worker: its vertex part stays there, and it trains the context parts that come by."""
 
     def __init__(
-        self, graph: Graph, plan: Plan, part: Part, tables: Tables, noise: Noise, transport: Transport
+        self, graph: Graph, plan: Plan, stage: Stage, tables: Tables, noise: Noise, transport: Transport
     ) -> None:
         device = Device(plan.device)
         with explained(plan.device):
             self._on_device = transport_of_device(transport, device.torch)
-        super().__init__(graph, plan, part, tables, noise)
+        super().__init__(graph, plan, stage, tables, noise)
         exchange = OnStream(self._on_device, device)
-        self._moves = PartMoves(tables.storages_of("context"), transport.rank, exchange)
+        self._moves = PartMoves(tables.storages_of(stage.objective.tail), transport.rank, exchange)
         self.sent = self._moves.sent
 
-    def _walks_of(self, graph: Graph, part: Part) -> EpisodeWalks:
-        return SharedWalks(graph, self._plan, part, self._device, self._placement, self._on_device)
+    def _walks_of(self, graph: Graph, stage: Stage) -> EpisodeWalks:
+        return SharedWalks(graph, self._plan, stage, self._device, self._placement, self._on_device)
 
-    def _allocate_parts(self, part: Part) -> None:
-        self._row = part.row  # the parts are in the store
+    def _allocate_parts(self, stage: Stage) -> None:
+        self._row = stage.row  # the parts are in the store
         self._next_counts = self._device.empty(0, dtype=torch.int32)  # a worker has one vertex part: no other follows
 
     def _arrays(self) -> list[npt.NDArray[Any]]:
@@ -120,14 +119,14 @@ class GpuRingBlocks(GpuBlocks):
                 return [*(zeros(number, self._row, dtype=dtype) for dtype in dtypes), *self._none][:3]
 
             (vertex, vertex1, vertex2), (context, context1, context2) = rows(self._heads), rows(1)
-            negatives = zeros(2, plan.num_shared_negative)
+            negatives = zeros(2, plan.negatives.count)
             prob, alias = self._noise
             draw_negatives(prob[:1], alias[:1], 0, 0, negatives)
             assert self._ends is not None and self._contexts is not None
-            train_pairs(
+            self._train_pairs(
                 vertex, context, vertex1, vertex2, context1, context2, 0, zeros(self._heads, dtype=self._ends.dtype),
                 zeros(1, dtype=self._contexts.dtype), zeros(self._heads), zeros(2, 2), negatives.zero_(), self._heads,
-                0, 0, 0.0, plan.negative_weight, plan.weight_decay, plan.optimizer.code, self._settings,
+                0, 0, 0.0, plan.negatives.weight, plan.weight_decay, plan.optimizer.code, self._settings,
                 torch.zeros_like(self._statistics), product=self._product, seed=0, launch=self._launch,
             )  # fmt: skip
             device.synchronize()
@@ -147,6 +146,10 @@ class GpuRingBlocks(GpuBlocks):
         block = operation.block
         vertex, context = self._rows["vertex"], self._rows["context"]
         return (
-            [*self._tables.of("vertex", slice(block.vertex * vertex, (block.vertex + 1) * vertex))],
-            [*self._tables.of("context", slice(block.context * context, (block.context + 1) * context))],
+            [*self._tables.of(self._table_of["vertex"], slice(block.vertex * vertex, (block.vertex + 1) * vertex))],
+            [
+                *self._tables.of(
+                    self._table_of["context"], slice(block.context * context, (block.context + 1) * context)
+                )
+            ],
         )

@@ -10,7 +10,7 @@ import torch
 from nodeloom.engine.gpu.device import Device
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.walks import first_order_walks, second_order_walks
-from nodeloom.model.parts import Part
+from nodeloom.model.stage import Stage
 from nodeloom.plan.plan import Plan
 from nodeloom.rng import mix
 from nodeloom.sampling import NegativeSampler, WalkSampler
@@ -26,10 +26,12 @@ class DeviceWalks:
     transposed = True
     """Whether walks lie step by step, [L + 1, W], which is how they are written fastest."""
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, device: Device) -> None:
-        sampler = WalkSampler.of(graph, p=plan.p, q=plan.q, seed=part.seed, num_thread=plan.num_thread)
+    def __init__(self, graph: Graph, plan: Plan, stage: Stage, device: Device) -> None:
+        sampler = WalkSampler.of(
+            graph, p=plan.positives.p, q=plan.positives.q, seed=stage.seed, num_thread=plan.num_thread
+        )
         up = device.upload
-        self._second_order = (plan.p, plan.q) != (1.0, 1.0)
+        self._second_order = (plan.positives.p, plan.positives.q) != (1.0, 1.0)
         self._key = sampler.key
         self._graph = (up(graph.indptr), up(graph.indices))
         steps, start = sampler.steps, sampler.start
@@ -70,10 +72,12 @@ class HostWalks:
 
     transposed = False
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, device: Device, *, num_buffer: int) -> None:
-        self._sampler = WalkSampler.of(graph, p=plan.p, q=plan.q, seed=part.seed, num_thread=plan.num_thread)
+    def __init__(self, graph: Graph, plan: Plan, stage: Stage, device: Device, *, num_buffer: int) -> None:
+        self._sampler = WalkSampler.of(
+            graph, p=plan.positives.p, q=plan.positives.q, seed=stage.seed, num_thread=plan.num_thread
+        )
         self._num_thread = plan.num_thread
-        shape = (plan.tiles_per_pool * plan.walks_per_tile, plan.nodes_per_walk)
+        shape = (plan.tiles_per_pool * plan.walks_per_tile, plan.positives.nodes_per_walk)
         dtype = torch.int32 if graph.indices.dtype == np.int32 else torch.int64
         self._buffers = [device.pinned(*shape, dtype=dtype) for _ in range(num_buffer)]
         self._copied = [device.event() for _ in range(num_buffer)]
@@ -136,8 +140,8 @@ class HostWalks:
 class DeviceNegatives:
     """Draws negatives on the device."""
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, device: Device) -> None:
-        sampler = NegativeSampler.of(graph, exponent=plan.negative_sample_exponent, seed=part.seed)
+    def __init__(self, graph: Graph, plan: Plan, stage: Stage, device: Device) -> None:
+        sampler = NegativeSampler.of(graph, exponent=plan.negatives.exponent, seed=stage.seed)
         self._key = sampler.key
         self._table = (device.upload(sampler.table.prob), device.upload(sampler.table.alias))
 

@@ -19,11 +19,11 @@ from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.layout import largest_rates, layout, optimizer_settings
 from nodeloom.engine.gpu.merger import GpuMerger
 from nodeloom.engine.gpu.samplers import DeviceNegatives, DeviceWalks, HostWalks
+from nodeloom.engine.kernels import tile_kernel
 from nodeloom.engine.tables import Tables
 from nodeloom.errors import ConfigError, describe
 from nodeloom.kernels.gpu._triton import OutOfResources
-from nodeloom.kernels.gpu.skipgram import train_walks
-from nodeloom.model.parts import Part
+from nodeloom.model.stage import Stage
 from nodeloom.plan.memory import POOL_SLOTS
 from nodeloom.plan.plan import Plan
 from nodeloom.schedule import Draw, Landed, Merge, OnDevice, TrainTiles
@@ -59,7 +59,7 @@ class GpuTiles:
         The graph.
     plan : Plan
         The plan, of a GPU.
-    part : Part
+    stage : Stage
         What to train.
     tables : Tables
         Its tables; changed.
@@ -74,38 +74,39 @@ class GpuTiles:
 
     depth = POOL_SLOTS - 2
 
-    def __init__(self, graph: Graph, plan: Plan, part: Part, tables: Tables, merger: GpuMerger | None = None) -> None:
-        self.plan, self.part, self.tables, self.merger = plan, part, tables, merger
+    def __init__(self, graph: Graph, plan: Plan, stage: Stage, tables: Tables, merger: GpuMerger | None = None) -> None:
+        self.plan, self.part, self.tables, self.merger = plan, stage, tables, merger
         self.sent: Sequence[int] = () if merger is None else merger.sent
         self.device = Device(plan.device)
         self._flying: deque[_Slot] = deque()
         with explained(plan.device):
-            self._build(graph, plan, part)
+            self._build(graph, plan, stage)
 
-    def _build(self, graph: Graph, plan: Plan, part: Part) -> None:
+    def _build(self, graph: Graph, plan: Plan, stage: Stage) -> None:
         device, tables = self.device, self.tables
         self._walks: DeviceWalks | HostWalks = (
-            DeviceWalks(graph, plan, part, device)
+            DeviceWalks(graph, plan, stage, device)
             if plan.sampler == "device"
-            else HostWalks(graph, plan, part, device, num_buffer=POOL_SLOTS)
+            else HostWalks(graph, plan, stage, device, num_buffer=POOL_SLOTS)
         )
-        self._negatives = DeviceNegatives(graph, plan, part, device)
-        vertex, vertex1, vertex2 = tables.of("vertex")
-        context, context1, context2 = tables.of(part.tail)
+        self._negatives = DeviceNegatives(graph, plan, stage, device)
+        self._train_walks = tile_kernel(stage.objective, "gpu")
+        vertex, vertex1, vertex2 = tables.of(stage.objective.head)
+        context, context1, context2 = tables.of(stage.objective.tail)
         self._tables = vertex, context, vertex1, vertex2, context1, context2
         dtype = torch.int32 if graph.indices.dtype == np.int32 else torch.int64
         tiles, num_walk = plan.tiles_per_pool, plan.tiles_per_pool * plan.walks_per_tile
         self._slots = []
         for _ in range(POOL_SLOTS):
             walks = (
-                device.empty(plan.nodes_per_walk, num_walk, dtype=dtype).t()
+                device.empty(plan.positives.nodes_per_walk, num_walk, dtype=dtype).t()
                 if self._walks.transposed
-                else device.empty(num_walk, plan.nodes_per_walk, dtype=dtype)
+                else device.empty(num_walk, plan.positives.nodes_per_walk, dtype=dtype)
             )
             self._slots.append(
                 _Slot(
                     walks=walks,
-                    negatives=device.empty(tiles, plan.chunks, plan.num_shared_negative, dtype=dtype),
+                    negatives=device.empty(tiles, plan.chunks, plan.negatives.count, dtype=dtype),
                     lr=device.empty(tiles, dtype=torch.float32),
                     host_lr=device.pinned(tiles, dtype=torch.float32),
                     pairs=device.empty(1, dtype=torch.int64),
@@ -171,17 +172,17 @@ class GpuTiles:
             slot.done.wait(self._sampling)  # whoever trained on this slot before
             self._walks.fill(first_tile * plan.walks_per_tile, walks)
             slot.lr[:num_tile].copy_(slot.host_lr[:num_tile], non_blocking=True)
-            if plan.positive_reuse == 1:
+            if plan.positives.reuse == 1:
                 self._draw(slot, first_tile, num_tile, 0)
             slot.sampled.record(self._sampling)
         with self.device.on(self._training):
             slot.sampled.wait(self._training)
             slot.pairs.zero_()
             slot.statistics.zero_()
-            for reuse in range(plan.positive_reuse):
-                if plan.positive_reuse > 1:
+            for reuse in range(plan.positives.reuse):
+                if plan.positives.reuse > 1:
                     self._draw(slot, first_tile, num_tile, reuse)
-                self._train(slot, walks, num_tile, seed=first_tile * plan.positive_reuse + reuse)
+                self._train(slot, walks, num_tile, seed=first_tile * plan.positives.reuse + reuse)
             slot.host_pairs.copy_(slot.pairs, non_blocking=True)
             slot.host_statistics.copy_(slot.statistics, non_blocking=True)
             slot.done.record(self._training)
@@ -189,14 +190,14 @@ class GpuTiles:
 
     def _draw(self, slot: _Slot, first_tile: int, num_tile: int, reuse: int) -> None:
         plan = self.plan
-        flat = slot.negatives[:num_tile].view(-1, plan.num_shared_negative)
+        flat = slot.negatives[:num_tile].view(-1, plan.negatives.count)
         self._negatives.fill(first_tile * plan.chunks, flat, reuse)
 
     def _train(self, slot: _Slot, walks: torch.Tensor, num_tile: int, seed: int) -> None:
         plan = self.plan
-        train_walks(
+        self._train_walks(
             *self._tables, walks, slot.negatives[:num_tile], slot.lr[:num_tile],
-            plan.augmentation_step, plan.two_sided, plan.negative_weight, plan.weight_decay, plan.optimizer.code,
+            plan.positives.augmentation_step, plan.positives.two_sided, plan.negatives.weight, plan.weight_decay, plan.optimizer.code,
             self._settings, slot.statistics, product="bf16" if self.device.is_real else "fp32",
             largest_rate=self._largest_rate, seed=seed, num_pairs=slot.pairs, launch=self._layout,
         )  # fmt: skip
@@ -230,7 +231,7 @@ class GpuTiles:
             describe(
                 f"{setting('train.augmentation_step')}, {setting('train.num_shared_negative')}",
                 expected=f"a tile that fits the shared memory of {plan.device}",
-                got=f"{plan.augmentation_step} and {plan.num_shared_negative}",
+                got=f"{plan.positives.augmentation_step} and {plan.negatives.count}",
                 hint=f"Lower them, or walks of at most 63 edges, or give {setting('resource.device', 'cpu')}.",
             )
         )

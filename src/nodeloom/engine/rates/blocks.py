@@ -35,18 +35,24 @@ def measured_rate(plan: Plan) -> float:
     nodes = min(_NODES, plan.num_nodes)
     ends = np.random.default_rng(0).integers(nodes, size=(_EDGES_PER_NODE * nodes, 2), dtype=np.int32)
     graph = Graph.from_edges(ends, num_nodes=nodes)
-    part = max(plan.parts, key=lambda part: part.row * part.order)
+    stage = max(plan.stages, key=lambda stage: stage.row * len(stage.objective.tables))
+    objective = dataclasses.replace(
+        stage.objective,
+        tables=tuple(dataclasses.replace(table, num_rows=nodes) for table in stage.objective.tables),
+        positives=dataclasses.replace(stage.objective.positives, two_sided=True),
+    )
+    stage = dataclasses.replace(stage, objective=objective)
     pairs = _PAIRS["cpu" if plan.device == "cpu" else "gpu"]
     cut = dataclasses.replace(
         grid, num_vertex_part=2, num_context_part=2, vertex_slots=2, context_slots=2, episode_pairs=pairs // 2
     )
     small = dataclasses.replace(
         plan, num_nodes=nodes, num_edges=graph.num_edges, num_epoch=max(1, pairs // graph.num_edges), mode=Blocks(cut),
-        lr=1e-6, weight_decay=0.0, two_sided=True,
+        lr=1e-6, weight_decay=0.0, stages=(stage,),
     )  # fmt: skip
-    tables = grid_tables(small, part, assign(graph.strengths, 2, 2))
+    tables = grid_tables(small, stage, assign(graph.strengths, 2, 2))
     tables.initialize()
-    marks = [(seen.num_pair, seen.seconds) for seen in loops.blocks(graph, small, part, tables).run(Position())]
+    marks = [(seen.num_pair, seen.seconds) for seen in loops.blocks(graph, small, stage, tables).run(Position())]
     first = marks[min(1, len(marks) - 2)]  # without what is compiled in the first episode
     rate = (marks[-1][0] - first[0]) / max(marks[-1][1] - first[1], 1e-9)
     num_block = grid.num_vertex_part * grid.num_context_part

@@ -9,7 +9,7 @@ import torch
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.layout import optimizer_settings
 from nodeloom.engine.gpu.memory import DTYPES
-from nodeloom.kernels.gpu.skipgram import train_walks
+from nodeloom.engine.kernels import tile_kernel
 from nodeloom.plan.plan import Plan
 
 _BYTES = 1 << 30  # of a table: far more than the caches hold
@@ -23,19 +23,20 @@ def measured_rate(plan: Plan) -> float:
     Kernels are compiled here if they are not in the cache. Sampling is not part of it: it runs beside the training.
     """
     device = Device(plan.device)
-    part = max(plan.parts, key=lambda part: part.row)
+    stage = max(plan.stages, key=lambda stage: stage.row)
+    train_walks = tile_kernel(stage.objective, "gpu")
     tiles = _TILES if device.is_real else 2
     dtype = DTYPES[plan.table_dtype]
-    rows = max(1, min(plan.num_nodes, _BYTES // (part.row * dtype.itemsize)))
+    rows = max(1, min(plan.num_nodes, _BYTES // (stage.row * dtype.itemsize)))
     with explained(plan.device):
-        vertex = torch.full((rows, part.row), 1e-3, dtype=dtype, device=device.torch)
-        context = vertex if part.order == 1 else vertex.clone()
+        vertex = torch.full((rows, stage.row), 1e-3, dtype=dtype, device=device.torch)
+        context = vertex if stage.tied else vertex.clone()
         first, second = (
-            torch.zeros(rows if i < plan.optimizer.num_moment else 0, part.row, device=device.torch) for i in (0, 1)
+            torch.zeros(rows if i < plan.optimizer.num_moment else 0, stage.row, device=device.torch) for i in (0, 1)
         )
         ids = {"dtype": torch.int32, "device": device.torch}
-        walks = torch.randint(rows, (tiles * plan.walks_per_tile, plan.nodes_per_walk), **ids)
-        negatives = torch.randint(rows, (tiles, plan.chunks, plan.num_shared_negative), **ids)
+        walks = torch.randint(rows, (tiles * plan.walks_per_tile, plan.positives.nodes_per_walk), **ids)
+        negatives = torch.randint(rows, (tiles, plan.chunks, plan.negatives.count), **ids)
         lr = torch.full((tiles,), 1e-6, device=device.torch)
         statistics = torch.zeros(2, dtype=torch.float64, device=device.torch)
         pairs = torch.zeros(1, dtype=torch.int64, device=device.torch)
@@ -43,7 +44,7 @@ def measured_rate(plan: Plan) -> float:
         def work() -> None:
             train_walks(
                 vertex, context, first, second, first, second, walks, negatives, lr,
-                plan.augmentation_step, plan.two_sided, plan.negative_weight, 0.0, plan.optimizer.code,
+                plan.positives.augmentation_step, plan.positives.two_sided, plan.negatives.weight, 0.0, plan.optimizer.code,
                 optimizer_settings(plan), statistics,
                 product="bf16" if device.is_real else "fp32", num_pairs=pairs,
             )  # fmt: skip

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from nodeloom.engine.kernels import tile_kernel
 from nodeloom.engine.memory import aligned_zeros
 from nodeloom.kernels.cpu._jit import is_compiled
 from nodeloom.kernels.cpu.parallel import collect
-from nodeloom.kernels.cpu.skipgram import train_walks
 from nodeloom.plan.plan import Plan
 
 _FLOATS = 1 << 25  # of a table: far more than the caches hold
@@ -25,24 +25,25 @@ def rate_of_walks(plan: Plan, *, compiled_only: bool = False) -> float:
     Kernels are compiled here if they are not in the cache; with `compiled_only` the answer is 0 then. Sampling is not part of it (it
     takes a few per cent), and nodes are drawn evenly, which is the worst case for the caches.
     """
-    part = max(plan.parts, key=lambda part: part.row)
-    rows = min(plan.num_nodes, max(1, _FLOATS // part.row))
+    stage = max(plan.stages, key=lambda stage: stage.row)
+    train_walks = tile_kernel(stage.objective, "cpu")
+    rows = min(plan.num_nodes, max(1, _FLOATS // stage.row))
     index_type = np.int32 if plan.num_nodes <= 2**31 - 1 else np.int64
-    vertex, context = aligned_zeros(rows, part.row), aligned_zeros(rows, part.row)
-    vertex[:, : part.dim] = 1.0 / part.dim
-    moments = [aligned_zeros(rows if i < plan.optimizer.num_moment else 0, part.row) for i in (0, 1)] * 2
+    vertex, context = aligned_zeros(rows, stage.row), aligned_zeros(rows, stage.row)
+    vertex[:, : stage.dim] = 1.0 / stage.dim
+    moments = [aligned_zeros(rows if i < plan.optimizer.num_moment else 0, stage.row) for i in (0, 1)] * 2
     num_tile = max(
-        1, min(_TILES, plan.tiles_per_pool * plan.positive_reuse)
+        1, min(_TILES, plan.tiles_per_pool * plan.positives.reuse)
     )  # long tiles are not many in a pool either
     lr = np.full(num_tile, 1e-6, np.float32)
 
     def arguments(random: np.random.Generator) -> tuple[Any, ...]:
-        shape = (num_tile * plan.walks_per_tile, plan.nodes_per_walk)
+        shape = (num_tile * plan.walks_per_tile, plan.positives.nodes_per_walk)
         walks = random.integers(rows, size=shape, dtype=index_type)
-        noise = random.integers(rows, size=(num_tile, plan.chunks, plan.num_shared_negative), dtype=index_type)
+        noise = random.integers(rows, size=(num_tile, plan.chunks, plan.negatives.count), dtype=index_type)
         return (
-            vertex, context, *moments, walks, noise, lr, plan.augmentation_step, plan.two_sided,
-            np.float32(plan.negative_weight), np.float32(0), plan.optimizer.code, plan.optimizer.settings, np.zeros(2),
+            vertex, context, *moments, walks, noise, lr, plan.positives.augmentation_step, plan.positives.two_sided,
+            np.float32(plan.negatives.weight), np.float32(0), plan.optimizer.code, plan.optimizer.settings, np.zeros(2),
         )  # fmt: skip
 
     def work(seed: int) -> tuple[int, float]:

@@ -32,7 +32,7 @@ def rate_of_copies(plan: Plan, rate_alone: Callable[[Plan], float]) -> float:
         Measures the pairs per second of one process with whole tables.
     """
     assert isinstance(plan.mode, Copies)
-    pairs = plan.total_pair / len(plan.parts)
+    pairs = plan.total_pair / len(plan.stages)
     return pairs / (pairs / (rate_alone(plan) * plan.num_worker) + plan.mode.num_merge * plan.mode.merge_seconds)
 
 
@@ -49,13 +49,13 @@ def rate_in_ring(plan: Plan) -> float:
 
         resting = dataclasses.replace(plan, mode=Blocks(dataclasses.replace(grid, moved_bytes=0)))
         return sorted_rate(resting) * plan.num_worker
-    part = plan.parts[0]
-    rows = max(1, min(plan.num_nodes // grid.num_context_part, _FLOATS // part.row))
+    stage = plan.stages[0]
+    rows = max(1, min(plan.num_nodes // grid.num_context_part, _FLOATS // stage.row))
     share = grid.num_context_part // grid.num_vertex_part
-    vertex, context = aligned_zeros(rows * share, part.row), aligned_zeros(rows, part.row)
-    vertex[:, : part.dim] = 1.0 / part.dim
+    vertex, context = aligned_zeros(rows * share, stage.row), aligned_zeros(rows, stage.row)
+    vertex[:, : stage.dim] = 1.0 / stage.dim
     moments = [
-        aligned_zeros(len(table) if number < plan.optimizer.num_moment else 0, part.row)
+        aligned_zeros(len(table) if number < plan.optimizer.num_moment else 0, stage.row)
         for table in (vertex, context)
         for number in (0, 1)
     ]
@@ -64,15 +64,16 @@ def rate_in_ring(plan: Plan) -> float:
 
     def work(seed: int) -> tuple[int, float]:
         random = np.random.default_rng(seed)
-        shape = (_TILES * walks_per_tile, plan.nodes_per_walk)
+        shape = (_TILES * walks_per_tile, plan.positives.nodes_per_walk)
         pairs, seconds = 0, 0.0
         while seconds < _SECONDS:
             walks = random.integers(rows * grid.num_context_part, size=shape, dtype=np.int32)
             noise = random.integers(rows, size=(_TILES, num_negative), dtype=np.int32)
             begin = time.perf_counter()
             pairs += train_block_walks(
-                vertex, context, *moments, walks, walks_per_tile, noise, 0, 0, np.float32(1e-6), plan.augmentation_step, plan.two_sided,
-                np.float32(plan.negative_weight), np.float32(0), plan.optimizer.code, settings, np.zeros(2),
+                vertex, context, *moments, walks, walks_per_tile, noise, 0, 0, np.float32(1e-6),
+                plan.positives.augmentation_step, plan.positives.two_sided,
+                np.float32(plan.negatives.weight), np.float32(0), plan.optimizer.code, settings, np.zeros(2),
             )  # fmt: skip
             seconds += time.perf_counter() - begin
         return pairs, seconds

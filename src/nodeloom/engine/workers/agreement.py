@@ -91,7 +91,8 @@ def check_plan(transport: Transport, plan: Plan) -> Plan:
     ConfigError
         As :func:`check_same`.
     """
-    own = {f"plan: {name}": getattr(plan, name) for name in _OF_PLAN}
+    values = plan.to_dict()
+    own = {f"plan: {name}": values[name] for name in _OF_PLAN}
     own["plan: mode"] = type(plan.mode).__name__
     match plan.mode:
         case Copies(num_merge):
