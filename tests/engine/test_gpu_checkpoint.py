@@ -90,7 +90,7 @@ def test_position_and_tables_of_a_checkpoint_belong_together(quick, small, run, 
         data = stopped(run, path, engine.StopAt(pool), **values)
         if data is None:
             break
-        trained = [call for call in calls if call.tied == (plan.stages[data.state["part"]].order == 1)]
+        trained = [call for call in calls if call.tied == (plan.stages[data.state["part"]].tied)]
         assert data.state["num_tile"] == sum(len(call.lr) for call in trained) // plan.positives.reuse
         assert math.isfinite(data.state["loss"]) and data.state["lr"] > 0
         check_tables(quick, data, found, plan)

@@ -40,9 +40,11 @@ def plans_of(monkeypatch, graph, num_worker, **values):
 
 def sized(nodes, edges, epochs, *, row=128, dtype="fp32", num_moment=0, orders=(2,)):
     """Return what of a plan says how often to merge."""
-    parts = tuple(SimpleNamespace(row=row, order=order) for order in orders)
+    parts = tuple(
+        SimpleNamespace(row=row, tied=order == 1, objective=SimpleNamespace(tables=(None,) * order)) for order in orders
+    )
     return SimpleNamespace(
-        parts=parts, num_nodes=nodes, total_pair=edges * epochs * len(parts), table_dtype=dtype,
+        stages=parts, num_nodes=nodes, total_pair=edges * epochs * len(parts), table_dtype=dtype,
         device="cuda:0", optimizer=SimpleNamespace(num_moment=num_moment),
     )  # fmt: skip
 

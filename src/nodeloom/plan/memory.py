@@ -53,7 +53,7 @@ def table_memory(plan: Plan, values: int) -> dict[str, int]:
 
 def whole_values(plan: Plan) -> int:
     """Return the values of the whole tables of a part, at most."""
-    return max(plan.num_nodes * stage.row * (2 if not stage.tied else 1) for stage in plan.stages)
+    return max(plan.num_nodes * stage.row * len(stage.objective.tables) for stage in plan.stages)
 
 
 def result_bytes(plan: Plan) -> int:
@@ -73,7 +73,7 @@ def walk_bytes(plan: Plan, itemsize: int) -> float:
 
 def num_tables(plan: Plan) -> int:
     """Return the tables that are trained at a time, at most."""
-    return max(2 if not stage.tied else 1 for stage in plan.stages)
+    return max(len(stage.objective.tables) for stage in plan.stages)
 
 
 def host_memory(plan: Plan, graph: Graph) -> dict[str, int]:
