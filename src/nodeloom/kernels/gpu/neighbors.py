@@ -15,12 +15,53 @@ import numpy as np
 import torch
 
 from nodeloom.errors import MemoryLimitError
+from nodeloom.kernels.gpu._triton import ceil_div, jit, on_device_of, tl
 from nodeloom.log import logger
 from nodeloom.units import size
 
 _GROUP = 64  # columns of which the least is looked at first: the nearest k are in the k groups of the least columns
-_ROWS = 4096
+_ROWS = 8192
 _SHARE = 8  # of the free memory, that products take
+_FAR = 1e38  # where rows are that only fill the last group
+_METRICS = {"euclidean": 0, "cosine": 1, "inner_product": 2}
+_TILE = {"CANDIDATES": 32, "COLUMNS": 64}
+
+
+@jit(varying=("num_candidate",))
+def _measure(
+    rows, asked, candidates, lengths, out, num_candidate: tl.int64,
+    DIM: tl.constexpr, METRIC: tl.constexpr, CANDIDATES: tl.constexpr, COLUMNS: tl.constexpr,
+):  # fmt: skip
+    """Write squared distances, cosine distances or negative products of rows and their candidates [q, c], in float64."""
+    query = tl.program_id(0).to(tl.int64)
+    place = tl.program_id(1).to(tl.int64) * CANDIDATES + tl.arange(0, CANDIDATES)
+    inside = place < num_candidate
+    i = tl.load(asked + query)
+    j = tl.load(candidates + query * num_candidate + place, mask=inside, other=0)
+    if METRIC == 1:
+        a = tl.load(lengths + i)
+        b = tl.load(lengths + j, mask=inside, other=1.0)
+        lacking = a * b == 0.0
+        a = 1.0 / tl.where(a == 0.0, 1.0, a)
+        b = 1.0 / tl.where(b == 0.0, 1.0, b)
+    total = tl.zeros([CANDIDATES], tl.float64)
+    for begin in range(0, DIM, COLUMNS):
+        column = begin + tl.arange(0, COLUMNS)
+        x = tl.load(rows + i * DIM + column, mask=column < DIM, other=0.0).to(tl.float64)
+        mask = inside[:, None] & (column < DIM)[None, :]
+        y = tl.load(rows + j[:, None] * DIM + column[None, :], mask=mask, other=0.0).to(tl.float64)
+        if METRIC == 2:
+            total -= tl.sum(y * x[None, :], 1)
+        else:
+            if METRIC == 1:
+                difference = y * b[:, None] - (x * a)[None, :]
+            else:
+                difference = y - x[None, :]
+            difference = tl.where(mask, difference, 0.0)
+            total += tl.sum(difference * difference, 1)
+    if METRIC == 1:
+        total = tl.where(lacking, 1.0, total * 0.5)
+    tl.store(out + query * num_candidate + place, total, mask=inside)
 
 
 @dataclass(frozen=True)
@@ -30,15 +71,23 @@ class _Level:
     parts: int
     error: float
 
-    def tables(self, rows):
-        """Return what is multiplied, queries and rows."""
+    def tables(self, rows, squares):
+        """Return what is multiplied, so that products are squares of the second less twice the products of both."""
+        ones = torch.ones(len(rows), 1, dtype=rows.dtype, device=rows.device)
         if self.parts == 0:
-            return rows, rows
+            return torch.cat([-2 * rows, ones], 1), torch.cat([rows, squares[:, None]], 1)
         high = _rounded(rows.float())
+        ones = ones.float().expand(-1, 3)
+        # Squares are exact as three parts, each multiplied by 1.
+        parts, rest = [], squares
+        for _ in range(3):
+            parts.append(_rounded(rest.float()))
+            rest = rest - parts[-1]
+        added = torch.stack(parts, 1)
         if self.parts == 1:
-            return high, high
+            return torch.cat([-2 * high, ones], 1), torch.cat([high, added], 1)
         low = _rounded((rows - high).float())
-        return torch.cat([high, high, low], 1), torch.cat([high, low, high], 1)
+        return torch.cat([-2 * high, -2 * high, -2 * low, ones], 1), torch.cat([high, low, high, added], 1)
 
 
 def _rounded(values):
@@ -116,12 +165,11 @@ class _Search:
 
     def __init__(self, rows, metric, k, num_bytes, rows_at_once):
         self.rows, self.metric, self.k = rows, metric, k
-        count, dim = rows.shape
+        count, _dim = rows.shape
         # Candidates beyond the neighbors: so many that the last one is farther away by more than an error.
         self.wanted = min(count - 1, k + max(17, k // 4))
         padded = -(-count // _GROUP) * _GROUP
         self.step = int(max(1, min(rows_at_once, num_bytes // (8 * padded))))
-        self.measured_at_once = int(max(1, min(self.step, num_bytes // (24 * dim * self.wanted))))
         self.lengths = rows.double().norm(dim=1) if metric == "cosine" else None
         center = rows[:: max(1, count // 65536)].double().mean(0) if metric == "euclidean" else 0.0
         squares = torch.full((padded,), torch.inf, dtype=torch.float64, device=rows.device)
@@ -159,26 +207,28 @@ class _Search:
         """Return what is multiplied, with rows of zeros to fill the last group."""
         tables = None
         for first in range(0, self.count, 65536):
-            part = level.tables(self._moved(slice(first, first + 65536)))
+            block = slice(first, min(first + 65536, self.count))
+            squares = self.squares[block] if self.metric == "euclidean" else torch.zeros_like(self.squares[block])
+            part = level.tables(self._moved(block), squares)
             if tables is None:
-                shape = (len(self.squares), part[0].shape[1])
-                one = torch.zeros(shape, dtype=part[0].dtype, device=self.rows.device)
-                tables = (one, one) if part[0] is part[1] else (one, torch.zeros_like(one))
+                # Products are fastest where rows begin at multiples of 16 bytes.
+                width = ceil_div(part[0].shape[1], 8) * 8
+                options = {"dtype": part[0].dtype, "device": self.rows.device}
+                tables = [torch.zeros(size, width, **options) for size in (self.count, len(self.squares))]
+                used = part[0].shape[1]
             for table, new in zip(tables, part, strict=True):
-                table[first : first + len(new)] = new
+                table[block, :used] = new
+        tables[1][self.count :, used - 1] = _FAR
         return tables
 
     def run(self, left, level, indices, values):
         """Search for some rows, write what is found, and return the rows for which it is not certain."""
         asked, table = self._tables(level)
         euclidean = self.metric == "euclidean"
-        offset = torch.zeros_like(self.squares) if not euclidean else self.squares.clone()
-        offset[self.count :] = torch.inf
-        offset = offset.to(table.dtype)
         uncertain = []
         for first in range(0, len(left), self.step):
             rows = left[first : first + self.step]
-            scores = torch.addmm(offset[None, :], asked[rows], table.T, alpha=-2.0)
+            scores = asked[rows] @ table.T
             scores[torch.arange(len(rows), device=rows.device), rows] = torch.inf
             bound, candidates = self._candidates(scores)
             del scores
@@ -193,7 +243,7 @@ class _Search:
             else:
                 other = torch.as_tensor(self.longest, device=own.device)
                 rest = bound.double() / 2 - (last - 1 if self.metric == "cosine" else last)
-            sure = rest > 2 * level.error * own * other
+            sure = rest > 2 * level.error * own * other + 2.0**-21 * other**2
             if self.wanted < self.count - 1 and level.parts:
                 uncertain.append(rows[~sure])
         missing = torch.cat(uncertain) if uncertain else left[:0]
@@ -206,33 +256,36 @@ class _Search:
         if width // _GROUP <= self.wanted:
             best = scores.topk(self.wanted, dim=1, largest=False)
             return best.values.amax(1), best.indices
-        grouped = scores.view(len(scores), width // _GROUP, _GROUP)
-        groups = grouped.amin(2).topk(self.wanted, dim=1, largest=False, sorted=False).indices
-        inside = grouped.gather(1, groups[:, :, None].expand(-1, -1, _GROUP)).flatten(1)
+        # Columns of a group are far apart: so the least of many groups are found side by side, four times as fast.
+        number = width // _GROUP
+        grouped = scores.view(len(scores), _GROUP, number)
+        groups = grouped.amin(1).topk(self.wanted, dim=1, largest=False, sorted=False).indices
+        inside = grouped.gather(2, groups[:, None, :].expand(-1, _GROUP, -1)).flatten(1)
         best = inside.topk(self.wanted, dim=1, largest=False, sorted=False)
-        columns = groups.gather(1, best.indices // _GROUP) * _GROUP + best.indices % _GROUP
+        columns = groups.gather(1, best.indices % self.wanted) + best.indices // self.wanted * number
         return best.values.amax(1), columns
 
     def _measured(self, rows, candidates):
         """Return the nearest of the candidates, by distances in float64."""
-        ids, values = [], []
-        for first in range(0, len(rows), self.measured_at_once):
-            block = slice(first, first + self.measured_at_once)
-            columns = candidates[block].sort(1).values  # of equal distances the first row comes first
-            one, other = self.rows[rows[block]].double()[:, None], self.rows[columns].double()
-            if self.metric == "inner_product":
-                value = -(other * one).sum(2)
-            elif self.metric == "euclidean":
-                value = (other - one).square_().sum(2)
-            else:
-                assert self.lengths is not None
-                a, b = self.lengths[rows[block]][:, None], self.lengths[columns]
-                unit = other / torch.where(b == 0, 1.0, b)[:, :, None] - one / torch.where(a == 0, 1.0, a)[:, :, None]
-                value = torch.where((a == 0) | (b == 0), 1.0, unit.square_().sum(2) / 2)
-            order = value.sort(dim=1, stable=True)
-            values.append(order.values[:, : self.k])
-            ids.append(columns.gather(1, order.indices[:, : self.k]))
-        return torch.cat(ids).to(torch.int32), torch.cat(values)
+        columns = candidates.sort(1).values  # of equal distances the first row comes first
+        value = torch.empty(columns.shape, dtype=torch.float64, device=rows.device)
+        lengths = value if self.lengths is None else self.lengths
+        grid = (len(rows), ceil_div(columns.shape[1], _TILE["CANDIDATES"]))
+        dim = self.rows.shape[1]
+        with on_device_of(value):
+            _measure[grid](
+                self.rows,
+                rows,
+                columns,
+                lengths,
+                value,
+                columns.shape[1],
+                DIM=dim,
+                METRIC=_METRICS[self.metric],
+                **_TILE,
+            )
+        order = value.sort(dim=1, stable=True)
+        return columns.gather(1, order.indices[:, : self.k]).to(torch.int32), order.values[:, : self.k]
 
     def _distances(self, values):
         return values.sqrt() if self.metric == "euclidean" else values
