@@ -15,6 +15,7 @@ import nodeloom
 
 PUBLIC = [
     "LINE",
+    "TSNE",
     "DeepWalk",
     "Graph",
     "Node2Vec",
@@ -60,7 +61,7 @@ def test_unknown_names():
             ["Callback", "Plan", "Progress", "Report", "Settings", "TrainedTables", "make_plan", "train"],
         ),
         ("nodeloom.sampling", ["NegativeSampler", "WalkSampler"]),
-        ("nodeloom.estimators", ["LINE", "DeepWalk", "Node2Vec", "ProNE", "Propagation", "enhance", "load"]),
+        ("nodeloom.estimators", ["LINE", "TSNE", "DeepWalk", "Node2Vec", "ProNE", "Propagation", "enhance", "load"]),
         ("nodeloom.graph", ["Graph"]),
         ("nodeloom.io", []),
     ],

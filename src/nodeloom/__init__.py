@@ -1,4 +1,4 @@
-"""nodeloom: embeddings of the nodes of graphs, learned by random walks and skip-gram, or computed by propagation.
+"""nodeloom: embeddings of the nodes of graphs, learned by random walks and skip-gram, or computed by propagation; and maps.
 
 The public names are imported when they are first used, so that ``import nodeloom`` costs milliseconds.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nodeloom.estimators import LINE, DeepWalk, Node2Vec, ProNE, Propagation, enhance, load
+    from nodeloom.estimators import LINE, TSNE, DeepWalk, Node2Vec, ProNE, Propagation, enhance, load
     from nodeloom.graph import Graph
 
 _PUBLIC = {
@@ -21,6 +21,7 @@ _PUBLIC = {
     "Node2Vec": "nodeloom.estimators",
     "ProNE": "nodeloom.estimators",
     "Propagation": "nodeloom.estimators",
+    "TSNE": "nodeloom.estimators",
     "enhance": "nodeloom.estimators",
     "load": "nodeloom.estimators",
 }
@@ -28,6 +29,7 @@ _SUBMODULES = ("datasets", "engine", "errors", "estimators", "graph", "io", "tas
 
 __all__ = [
     "LINE",
+    "TSNE",
     "DeepWalk",
     "Graph",
     "Node2Vec",

@@ -24,13 +24,25 @@ DIMS = pytest.mark.parametrize("dim", [2, 3])
 def test_fields_are_sums_over_all_pairs(dim, width):
     y = np.random.default_rng(0).normal(scale=width, size=(400, dim)).astype(np.float32)
     slopes, values = np.empty_like(y), np.empty(400, np.float32)
-    total = Field(dim, 1, lambda work, count: [work(0, count)]).at(y, slopes, values)
+    field = Field(dim, 1, lambda work, count: [work(0, count)])
+    total = field.solve(y)
+    field.sample(y, slopes, values)
     q, differences = similarities(y)
     want = -2 * ((q**2)[:, :, None] * differences).sum(axis=1)
     np.testing.assert_allclose(values, q.sum(axis=1) + 1, rtol=0.02 if dim == 2 else 0.06)
     assert total == pytest.approx(q.sum() + 400, rel=0.02)
     error = np.sqrt(((slopes - want) ** 2).sum() / (want**2).sum())
     assert error < (0.06 if dim == 2 else 0.3)
+
+
+@DIMS
+def test_few_points_are_summed_up_by_pairs(dim):
+    y = np.random.default_rng(0).normal(scale=9.0, size=(100, dim)).astype(np.float32)
+    slopes, values = np.empty_like(y), np.empty(100, np.float32)
+    total = Field(dim, 1, lambda work, count: [work(0, count)]).at(y, slopes, values)
+    q, differences = similarities(y)
+    assert total == pytest.approx(q.sum() + 100, rel=1e-6)
+    np.testing.assert_allclose(slopes, -2 * ((q**2)[:, :, None] * differences).sum(axis=1), atol=1e-5)
 
 
 @DIMS
@@ -140,7 +152,9 @@ def test_maps_without_bounds_fit_the_grid(dim):
         assert span / step + 6 < nodes * 1.1 and nodes <= MOST_NODES[dim] * 1.1
     y = np.random.default_rng(0).normal(scale=1e6, size=(50, dim)).astype(np.float32)
     slopes, values = np.empty_like(y), np.empty(50, np.float32)
-    Field(dim, 1, lambda work, count: [work(0, count)]).at(y, slopes, values)
+    field = Field(dim, 1, lambda work, count: [work(0, count)])
+    field.solve(y)
+    field.sample(y, slopes, values)
     assert np.isfinite(slopes).all()
 
 

@@ -109,6 +109,18 @@ def test_fields_are_sampled_as_the_reference_does(fast, dim):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
+@needs("layout.repel")
+@DIMS
+def test_repulsion_equals_the_reference(fast, dim):
+    y = points(dim, 70)
+    want, got = (np.zeros((70, dim)), np.zeros(70)), (np.zeros((70, dim), np.float32), np.zeros(70, np.float32))
+    for first, last in ((0, 33), (33, 69)):
+        REFERENCE.layout.repel(first, last, y.astype(np.float64), *want)
+        fast.layout.repel(first, last, y, *got)
+    for ours, theirs in zip(got, want, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
 @needs("layout.sort_by_bands")
 @DIMS
 def test_bands_keep_the_order_of_their_points(fast, dim):

@@ -1,8 +1,9 @@
-"""Estimators in the style of scikit-learn: DeepWalk, LINE, Node2Vec, Propagation and ProNE."""
+"""Estimators in the style of scikit-learn: DeepWalk, LINE, Node2Vec, Propagation, ProNE and TSNE."""
 
 from nodeloom.estimators.enhance import enhance
 from nodeloom.estimators.models import LINE, DeepWalk, Node2Vec
 from nodeloom.estimators.saved import load
 from nodeloom.estimators.spectral import ProNE, Propagation
+from nodeloom.estimators.tsne import TSNE
 
-__all__ = ["LINE", "DeepWalk", "Node2Vec", "ProNE", "Propagation", "enhance", "load"]
+__all__ = ["LINE", "TSNE", "DeepWalk", "Node2Vec", "ProNE", "Propagation", "enhance", "load"]

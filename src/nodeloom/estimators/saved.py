@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from nodeloom.errors import ConfigError, ModelError, describe
 from nodeloom.estimators.fitted import path_of
+from nodeloom.estimators.maps import Map
 from nodeloom.estimators.models import LINE, DeepWalk, Node2Vec
 from nodeloom.estimators.spectral import ProNE, Propagation, SpectralEmbedding
+from nodeloom.estimators.tsne import TSNE
 
 if TYPE_CHECKING:
     import os
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
 MODELS: dict[str, type[NodeEmbedding]] = {kind._model: kind for kind in (DeepWalk, LINE, Node2Vec, Propagation, ProNE)}
 """The estimators by the names of their models, in configurations and files."""
 
+MAPS: dict[str, type[Map]] = {kind.__name__: kind for kind in (TSNE,)}
 
-def load(path: str | os.PathLike[str], *, mmap: bool = True) -> NodeEmbedding:
+
+def load(path: str | os.PathLike[str], *, mmap: bool = True) -> Any:
     """Read a model that :meth:`save` or a checkpoint wrote; a GraphVite pickle (``.pkl``) and vectors of word2vec are read too.
 
     Parameters
@@ -33,7 +37,7 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True) -> NodeEmbedding:
 
     Returns
     -------
-    DeepWalk, LINE, Node2Vec, Propagation or ProNE
+    DeepWalk, LINE, Node2Vec, Propagation, ProNE or TSNE
         Fitted, with the parameters it was trained with. A callable schedule comes back as "linear".
 
     Raises
@@ -46,8 +50,12 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True) -> NodeEmbedding:
     path = path_of("load", path)
     data = open_model(path, mmap=mmap)
     name = data.config.get("train", {}).get("model", "DeepWalk")
+    if isinstance(name, str) and name in MAPS and "point" in data.rows:
+        found = MAPS[name](**_map_parameters(path, data.config, MAPS[name]))
+        found._take_file(data)
+        return found
     if not isinstance(name, str) or name not in MODELS:
-        raise ModelError(describe(path, expected=f"a model among {', '.join(MODELS)}", got=name))
+        raise ModelError(describe(path, expected=f"a model among {', '.join([*MODELS, *MAPS])}", got=name))
     model = MODELS[name](**_parameters(path, data.config, MODELS[name]))
     model._take_file(data)
     if not isinstance(model, SpectralEmbedding):
@@ -106,6 +114,18 @@ def _parameters(path: Path, config: dict[str, Any], kind: type[NodeEmbedding]) -
         own = {key: optimizer[key] for key in OWN_KEYS[name] if key in optimizer}
         parameters["optimizer"] = {"type": name, **own} if own else name
     return parameters
+
+
+def _map_parameters(path: Path, config: dict[str, Any], kind: type[Map]) -> dict[str, Any]:
+    """Return the parameters of a map from the sections of a configuration."""
+    from nodeloom.config import ResourceConfig
+    from nodeloom.config.layout import LayoutConfig
+
+    flat = {
+        **_checked(path, "resource", ResourceConfig, config.get("resource", {})),
+        **_checked(path, "layout", LayoutConfig, config.get("layout", {})),
+    }
+    return {name: value for name, value in flat.items() if name in kind._defaults()}
 
 
 def _plain_schedule(optimizer: Any) -> Any:

@@ -123,7 +123,7 @@ class CpuLayout:
     def loss(self, exaggeration: float) -> float:
         """Return exaggeration times the sum of w log(1 + d^2), plus the logarithm of the sum of 1 / (1 + d^2) over all pairs."""
         a, y = self.affinities, self.coordinates
-        total = self._field.solve(y) - len(y)
+        total = self._field.at(y, self._push, self._values) - len(y)
         bounds = slices(len(y), -(-len(y) // _ROWS))  # sums that do not depend on the threads
         sums = np.empty(len(bounds))
 

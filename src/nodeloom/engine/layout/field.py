@@ -16,15 +16,18 @@ from typing import Any
 import numpy as np
 import scipy.fft
 
-from nodeloom.kernels.cpu.layout import multiply_spectrum, sample, sort_by_bands, spread
+from nodeloom.kernels.cpu.layout import multiply_spectrum, repel, sample, sort_by_bands, spread
 from nodeloom.typing import FloatArray
 
 STEP = {2: 0.5, 3: 0.7}
 """Distance of two nodes of the grid, where it may be as fine, by dimensions."""
 
 LEAST_NODES = {2: 56, 3: 24}
-MOST_NODES = {2: 1024, 3: 128}
+MOST_NODES = {2: 2048, 3: 128}
 """Nodes along an axis of the grid; beyond the nodes are further apart."""
+
+PAIRS_PER_NODE = 50
+"""Pairs of points that take as long as a node of the grid that is transformed."""
 
 _MARGIN = 6  # nodes beyond the points
 _BAND = 8  # rows of a band: bands that are not neighbors share no node
@@ -116,9 +119,18 @@ class Field:
         slopes, values : float32 [N, dim], float32 [N]
             Written: gradient and field.
         """
+        if self._is_quicker_by_pairs(coordinates):
+            self.run(lambda a, b: repel(a, b, coordinates, slopes, values), len(coordinates))
+            return float(values.sum(dtype=np.float64))
         total = self.solve(coordinates)
         self.sample(coordinates, slopes, values)
         return total
+
+    def _is_quicker_by_pairs(self, coordinates: FloatArray) -> bool:
+        """Tell whether a sum over all pairs takes less time than a grid: few points that are far apart."""
+        span = float((coordinates.max(axis=0) - coordinates.min(axis=0)).max())
+        nodes = (2.0 * grid_of(span, self.dim)[0]) ** self.dim
+        return len(coordinates) ** 2 < PAIRS_PER_NODE * nodes
 
     def solve(self, coordinates: FloatArray) -> float:
         """Compute the field of points; return its sum over them."""

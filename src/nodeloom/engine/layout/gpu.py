@@ -10,7 +10,7 @@ import torch
 
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.layout.field import NARROW, STEP
-from nodeloom.kernels.gpu.layout import attract, move, sample, spread, stretch
+from nodeloom.kernels.gpu.layout import attract, move, repel, sample, spread, stretch
 from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 SIZES = {2: (128, 192, 256, 384, 512, 768, 1024, 1536, 2048), 3: (32, 48, 64, 96, 128)}
 """Nodes along an axis that a grid may have; twice as many are transformed."""
+
+PAIRS = {2: 4096, 3: 100_000}
+"""Up to so many points all pairs are summed up: that is exact, and as quick as a grid."""
 
 _MARGIN = 7
 _GROWTH = 1.5  # of the map between two looks at its size
@@ -114,10 +117,19 @@ class GpuLayout:
         field = torch.fft.irfftn(spectrum * kernel, s=(2 * size,) * dim, dim=axes)
         self._coefficients = field[..., :size, :size] if dim == 2 else field[:size, :size, :size]
 
+    def _repel(self) -> None:
+        """Set the gradient of the field at the points, and one over its sum over the points without themselves."""
+        y = self.coordinates
+        if len(y) > PAIRS[y.shape[1]]:
+            self._solve()
+            sample(0, len(y), y, self._origin, self._inverse, self._coefficients, self._push, self._values)
+            return
+        repel(0, len(y), y, self._push, self._values)
+        self._share.copy_(1 / (self._values.sum(dtype=torch.float64) - len(y)).clamp_min(1e-30))
+
     def _step(self, exaggeration: float, rate: float, momentum: float, limit: float) -> None:
         y = self.coordinates
-        self._solve()
-        sample(0, len(y), y, self._origin, self._inverse, self._coefficients, self._push, self._values)
+        self._repel()
         attract(0, len(y), self._indptr, self._indices, self._weights, y, self._pull)
         move(
             0, len(y), self._pull, self._push, self._share, exaggeration, rate, momentum, limit, self._anchors, self._strength,
@@ -149,7 +161,7 @@ class GpuLayout:
     def loss(self, exaggeration: float) -> float:
         """Return exaggeration times the sum of w log(1 + d^2), plus the logarithm of the sum of 1 / (1 + d^2) over all pairs."""
         self._fit()
-        self._solve()
+        self._repel()
         y = self.coordinates
         stretched = stretch(0, len(y), self._indptr, self._indices, self._weights, y)
         return float(exaggeration * stretched - torch.log(self._share.double())[0])

@@ -245,6 +245,47 @@ def stretch(first, last, indptr, indices, weights, coordinates):
 
 
 @jit
+def repel(first, last, coordinates, slopes, values):
+    """Sum up the kernel 1 / (1 + d^2) and its gradient over all points, themselves among them, for some of the points.
+
+    Parameters
+    ----------
+    first, last : int
+        Bounds of the points.
+    coordinates : float32 [N, dim]
+        The points.
+    slopes, values : float32 [N, dim], float32 [N]
+        Written.
+    """
+    dim = coordinates.shape[1]
+    flat = dim == 2
+    columns = np.ascontiguousarray(coordinates.T)
+    xs, ys, zs = columns[0], columns[1], columns[dim - 1]
+    for i in range(first, last):
+        x, y, z = xs[i], ys[i], zs[i]
+        value = sx = sy = sz = np.float32(0)
+        if flat:
+            for j in range(xs.size):
+                dx, dy = x - xs[j], y - ys[j]
+                q = _ONE / (_ONE + dx * dx + dy * dy)
+                value += q
+                sx += q * q * dx
+                sy += q * q * dy
+        else:
+            for j in range(xs.size):
+                dx, dy, dz = x - xs[j], y - ys[j], z - zs[j]
+                q = _ONE / (_ONE + dx * dx + dy * dy + dz * dz)
+                value += q
+                sx += q * q * dx
+                sy += q * q * dy
+                sz += q * q * dz
+            slopes[i, 2] = np.float32(-2) * sz
+        slopes[i, 0] = np.float32(-2) * sx
+        slopes[i, 1] = np.float32(-2) * sy
+        values[i] = value
+
+
+@jit
 def move(
     first, last, pull, push, share, exaggeration, rate, momentum, limit, anchors, hold, coordinates, velocity, gains
 ):
@@ -257,7 +298,7 @@ def move(
     pull : float32 [N, dim]
         Attraction, as :func:`attract` gives it.
     push : float32 [N, dim]
-        Gradient of the sum of the kernel, as :func:`sample` gives it.
+        Gradient of the sum of the kernel, as :func:`sample` and :func:`repel` give it.
     share : float32 [1]
         One over the sum of the kernel over all pairs of points.
     exaggeration, rate, momentum, limit : float32

@@ -255,6 +255,60 @@ def _attracted(first, last, indptr, indices, weights, coordinates, out):
 
 
 @jit
+def _repel(first, last, count, coordinates, slopes, values, DIM: tl.constexpr, P: tl.constexpr, Q: tl.constexpr):
+    point = (first + tl.program_id(0) * P + tl.arange(0, P)).to(tl.int64)
+    live = point < last
+    x = tl.load(coordinates + point * DIM, mask=live, other=0.0)[:, None]
+    y = tl.load(coordinates + point * DIM + 1, mask=live, other=0.0)[:, None]
+    z = tl.load(coordinates + point * DIM + DIM - 1, mask=live, other=0.0)[:, None]
+    value = tl.zeros([P, Q], tl.float32)
+    sx = tl.zeros([P, Q], tl.float32)
+    sy = tl.zeros([P, Q], tl.float32)
+    sz = tl.zeros([P, Q], tl.float32)
+    for begin in range(0, count, Q):
+        other = begin + tl.arange(0, Q)
+        there = other < count
+        # What is not there is so far away that it counts for nothing.
+        dx = x - tl.load(coordinates + other * DIM, mask=there, other=1e15)[None, :]
+        dy = y - tl.load(coordinates + other * DIM + 1, mask=there, other=0.0)[None, :]
+        square = 1.0 + dx * dx + dy * dy
+        dz = tl.zeros_like(dx)
+        if DIM == 3:
+            dz = z - tl.load(coordinates + other * DIM + 2, mask=there, other=0.0)[None, :]
+            square += dz * dz
+        q = 1.0 / square
+        value += q
+        q = q * q
+        sx += q * dx
+        sy += q * dy
+        if DIM == 3:
+            sz += q * dz
+    tl.store(values + point, tl.sum(value, 1), mask=live)
+    tl.store(slopes + point * DIM, -2.0 * tl.sum(sx, 1), mask=live)
+    tl.store(slopes + point * DIM + 1, -2.0 * tl.sum(sy, 1), mask=live)
+    if DIM == 3:
+        tl.store(slopes + point * DIM + 2, -2.0 * tl.sum(sz, 1), mask=live)
+
+
+def repel(first, last, coordinates, slopes, values):
+    """Sum up the kernel 1 / (1 + d^2) and its gradient over all points, themselves among them, for some of the points.
+
+    Parameters
+    ----------
+    first, last : int
+        Bounds of the points.
+    coordinates : float32 [N, dim]
+        The points.
+    slopes, values : float32 [N, dim], float32 [N]
+        Written.
+    """
+    with on_device_of(coordinates):
+        _repel[(ceil_div(last - first, 64),)](
+            first, last, len(coordinates), coordinates, slopes, values, DIM=coordinates.shape[1], P=64, Q=64, num_warps=8,
+        )  # fmt: skip
+
+
+@jit
 def _move(
     first, last, pull, push, share, exaggeration, rate, momentum, limit, anchors, hold, coordinates, velocity, gains,
     HELD: tl.constexpr, DIM: tl.constexpr, P: tl.constexpr,

@@ -59,6 +59,13 @@ def stretch(first: int, last: int, indptr: Array, indices: Array, weights: Array
     return total
 
 
+def repel(first: int, last: int, coordinates: Array, slopes: Array, values: Array) -> None:
+    """Set rows of `values` to the sum of q_ij over all j, 1 for j = i, and rows of `slopes` to its gradient -2 sum_j q_ij^2 (y_i - y_j)."""
+    q, differences = similarities(coordinates)
+    values[first:last] = q[first:last].sum(axis=1) + 1
+    slopes[first:last] = -2 * (q[first:last, :, None] ** 2 * differences[first:last]).sum(axis=1)
+
+
 def move(
     first: int,
     last: int,
