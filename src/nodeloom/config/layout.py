@@ -8,7 +8,7 @@ from pydantic import Field
 
 from nodeloom.config.section import Integer, Number, Section
 
-Metric = Literal["auto", "euclidean", "cosine", "dot"]
+Metric = Literal["auto", "euclidean", "cosine", "inner_product"]
 
 
 class LayoutConfig(Section):
@@ -25,7 +25,7 @@ class LayoutConfig(Section):
     )
     metric: Metric = Field(
         "auto",
-        description="Which neighbors are near: euclidean, cosine, or dot (the largest product). auto: cosine for vectors of nodes, "
+        description="Which neighbors are near: euclidean, cosine, or inner_product (the largest). auto: cosine for vectors of nodes, "
         "else euclidean.",
     )
     exaggeration: Annotated[Number, Field(gt=0, le=100)] = Field(
@@ -40,7 +40,8 @@ class LayoutConfig(Section):
         "auto", description="Iterations. auto: 350, and up to 750 for more than 200,000 points."
     )
     lr: Annotated[Number, Field(gt=0)] | Literal["auto"] = Field(
-        "auto", description="Learning rate. auto: the number of points over the exaggeration."
+        "auto",
+        description="Learning rate. auto: the number of points over the exaggeration, at most half of it, a tenth for 1,000 points.",
     )
     label_weight: Annotated[Number, Field(ge=0, le=1)] = Field(
         0.5,

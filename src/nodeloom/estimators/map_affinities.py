@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array, csr_array
 
 from nodeloom.engine.layout import Affinities
+from nodeloom.engine.layout.plan import NEIGHBORS_PER_PERPLEXITY
 from nodeloom.engine.layout.start import principal_start, spectral_start
 from nodeloom.errors import DataError, GraphError, describe
 from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
     from nodeloom.engine.layout import LayoutPlan
     from nodeloom.estimators.map_data import MapData
     from nodeloom.graph import Graph
@@ -34,11 +34,14 @@ def affinities_of(data: MapData, plan: LayoutPlan) -> tuple[Affinities, FloatArr
     vectors = data.vectors
     if data.affinities is not None:
         matrix = data.affinities
+    elif vectors is not None:
+        near = NeighborGraph.of(
+            vectors, plan.num_neighbor, metric=_metric(plan), device=plan.device, num_threads=plan.num_thread
+        )
+        matrix = affinities(near, plan.perplexity, num_threads=plan.num_thread)
     else:
-        near = data.neighbors
-        if vectors is not None:
-            near = NeighborGraph.of(vectors, plan.num_neighbor, plan.metric)
-        matrix = affinities(near, plan.perplexity)
+        assert data.neighbors is not None
+        matrix = affinities(data.neighbors, plan.perplexity, num_threads=plan.num_thread)
     found = as_affinities(matrix)
     if vectors is None:
         return found, spectral_start(found, plan.dim, plan.seed)
@@ -63,10 +66,10 @@ def _of_graph(graph: Graph, plan: LayoutPlan) -> tuple[Affinities, FloatArray]:
     15.3, 13.8. Labels of the nearest: cora .81, .80, .80; BlogCatalog .31, .24, .32.
     """
     from nodeloom.estimators.spectral import Propagation
-    from nodeloom.graph.affinity import affinities
+    from nodeloom.graph.affinity import affinities, affinities_of_graph, join
     from nodeloom.graph.neighbors import NeighborGraph
 
-    edges = edge_affinities(graph)
+    edges = affinities_of_graph(graph)
     dim = min(128, max(2, graph.num_nodes // 4))
     try:
         model = Propagation(dim=dim, seed=plan.seed, num_thread=plan.num_thread, device=plan.device, verbose=False)
@@ -76,35 +79,22 @@ def _of_graph(graph: Graph, plan: LayoutPlan) -> tuple[Affinities, FloatArray]:
         return found, spectral_start(found, plan.dim, plan.seed)
     linked = np.flatnonzero(vectors.any(axis=1))  # nodes without edges are near to each other, and to nobody
     count = min(plan.num_neighbor, len(linked) - 1)
-    near = NeighborGraph.of(np.ascontiguousarray(vectors[linked]), count, plan.metric)
-    matrix = affinities(near, min(plan.perplexity, max(1.0, count / 1.5))).tocoo()
-    matrix = _sparse(matrix.data, linked[matrix.row], linked[matrix.col], graph.num_nodes)
-    both = edges * (0.5 / edges.sum()) + matrix * (0.5 / matrix.sum())
-    return as_affinities(both.tocsr()), principal_start(vectors, plan.dim, plan.seed)
+    near = NeighborGraph.of(
+        np.ascontiguousarray(vectors[linked]),
+        count,
+        metric=_metric(plan),
+        device=plan.device,
+        num_threads=plan.num_thread,
+    )
+    perplexity = min(plan.perplexity, max(1.0, count / NEIGHBORS_PER_PERPLEXITY))
+    matrix = affinities(near, perplexity, num_threads=plan.num_thread).tocoo()
+    places = (linked[matrix.row], linked[matrix.col])
+    wide = csr_array(coo_array((matrix.data, places), shape=(graph.num_nodes, graph.num_nodes)))
+    return as_affinities(join(edges, wide)), principal_start(vectors, plan.dim, plan.seed)
 
 
-def edge_affinities(graph: Graph) -> csr_array:
-    """Return the weights of edges over the roots of the strengths of both ends, in both directions, without self-loops."""
-    rows = np.repeat(np.arange(graph.num_nodes), np.diff(graph.indptr))
-    weights = np.ones(len(rows)) if graph.weights is None else np.asarray(graph.weights, np.float64)
-    other = rows != graph.indices
-    rows, columns, weights = rows[other], np.asarray(graph.indices)[other], weights[other]
-    if not len(rows) or not weights.max() > 0:
-        raise GraphError(describe("graph", expected="an edge between two different nodes", got=repr(graph)))
-    weights = weights / weights.max()
-    if graph.directed:
-        rows, columns = np.concatenate([rows, columns]), np.concatenate([columns, rows])
-        weights = np.concatenate([weights, weights])
-    strength = np.bincount(rows, weights, minlength=graph.num_nodes)
-    return _sparse(weights / np.sqrt(strength[rows]) / np.sqrt(strength[columns]), rows, columns, graph.num_nodes)
-
-
-def _sparse(values: Any, rows: Any, columns: Any, count: int) -> csr_array:
-    from scipy.sparse import coo_array, csr_array
-
-    matrix = csr_array(coo_array((values, (rows, columns)), shape=(count, count)))
-    matrix.sum_duplicates()
-    return matrix
+def _metric(plan: LayoutPlan) -> Any:
+    return plan.metric
 
 
 def supervised(affinities: Affinities, labels: npt.NDArray[np.int64], weight: float) -> Affinities:

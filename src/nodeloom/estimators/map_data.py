@@ -153,7 +153,7 @@ def checked_vectors(where: str, data: object) -> tuple[FloatArray, float]:
     if scale != 1.0:
         array = array.astype(np.float64) * scale
     vectors = np.ascontiguousarray(array, np.float32)
-    if len(vectors) and _is_constant(vectors):
+    if len(vectors) > 3 and _is_constant(vectors):
         raise DataError(describe(where, expected="rows that differ", got="the same row for all points"))
     return vectors, scale
 

@@ -116,7 +116,8 @@ def transformed(
     threads = available_threads() if resource.threads == "auto" else resource.threads
     for first in range(0, len(new), _QUERIES):
         rows = new[first : first + _QUERIES]
-        ids, scores = nearest(vectors, rows, count, metric=made["metric"])
+        metric: Any = "dot" if made["metric"] == "inner_product" else made["metric"]
+        ids, scores = nearest(vectors, rows, count, metric=metric)
         weights = _weights(scores, made["metric"], made["perplexity"])
         places = settled(coordinates, ids, weights, layout.exaggeration, threads)
         same = (vectors[ids[:, 0]] == rows).all(axis=1)

@@ -50,6 +50,9 @@ class Map(Parameters):
     def __sklearn_is_fitted__(self) -> bool:
         return "coordinates_" in vars(self)
 
+    def __len__(self) -> int:
+        return len(self.coordinates_)
+
     def _not_fitted(self) -> NotFittedError:
         return not_fitted(f"{type(self).__name__}: not fitted yet. Call fit(X) first.")
 

