@@ -102,7 +102,7 @@ def test_torch_is_for_gpus_and_workers_only():
         "src/nodeloom/engine/gpu/",
         "src/nodeloom/engine/rates/gpu.py",
         "src/nodeloom/engine/spectral/gpu_",
-        "src/nodeloom/engine/layout/gpu.py",
+        "src/nodeloom/engine/layout/gpu",
         "src/nodeloom/engine/workers/",
         "src/nodeloom/engine/device.py",
         "src/nodeloom/transport/",

@@ -22,7 +22,7 @@ PAGES = sorted(DOCS.glob("*.md"))
 pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="the documentation is not beside the tests")
 
 
-@pytest.mark.parametrize(("page", "least"), [("python.md", 40), ("training.md", 8), ("propagation.md", 8)])
+@pytest.mark.parametrize(("page", "least"), [("python.md", 40), ("training.md", 8), ("propagation.md", 8), ("maps.md", 9)])
 def test_examples(page, least, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with warnings.catch_warnings():
@@ -39,6 +39,8 @@ def test_examples(page, least, tmp_path, monkeypatch):
     [
         "nodeloom.estimators.models",
         "nodeloom.estimators.spectral",
+        "nodeloom.estimators.tsne",
+        "nodeloom.estimators.largevis",
         "nodeloom.estimators.enhance",
         "nodeloom.graph.graph",
         "nodeloom.errors",

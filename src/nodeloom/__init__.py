@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nodeloom.estimators import LINE, TSNE, DeepWalk, Node2Vec, ProNE, Propagation, enhance, load
+    from nodeloom.estimators import LINE, TSNE, DeepWalk, LargeVis, Node2Vec, ProNE, Propagation, enhance, load
     from nodeloom.graph import Graph
 
 _PUBLIC = {
     "DeepWalk": "nodeloom.estimators",
     "Graph": "nodeloom.graph",
     "LINE": "nodeloom.estimators",
+    "LargeVis": "nodeloom.estimators",
     "Node2Vec": "nodeloom.estimators",
     "ProNE": "nodeloom.estimators",
     "Propagation": "nodeloom.estimators",
@@ -32,6 +33,7 @@ __all__ = [
     "TSNE",
     "DeepWalk",
     "Graph",
+    "LargeVis",
     "Node2Vec",
     "ProNE",
     "Propagation",

@@ -71,6 +71,13 @@ def node_model(kind, *, still=None, **parameters):
     return Case(make, graph, wrong, ("vectors_", "context_vectors_"), still=still)
 
 
+def map_model(kind, **parameters):
+    wrong = ([[0, 1]], np.full((9, 2), np.nan), None, "vectors.npy", ["a", "b"])
+    make = lambda **changes: kind(**{"num_thread": 1, "device": "cpu"} | parameters | changes)  # noqa: E731
+    refused = tuple((value, DataError) for value in wrong)
+    return Case(make, graph, refused, ("coordinates_",), names="names_", answers=False, other_dim=3, still=STILL)
+
+
 STILL = {"lr": 1e-7}
 CASES = {
     "DeepWalk": node_model(nodeloom.DeepWalk, num_epoch=20, still=STILL),
@@ -78,6 +85,8 @@ CASES = {
     "Node2Vec": node_model(nodeloom.Node2Vec, num_epoch=20, p=0.5, q=2.0, still=STILL),
     "Propagation": node_model(nodeloom.Propagation, num_iteration=3),
     "ProNE": node_model(nodeloom.ProNE),
+    "TSNE": map_model(nodeloom.TSNE, num_iteration=60),
+    "LargeVis": map_model(nodeloom.LargeVis, num_epoch=5),
 }
 
 

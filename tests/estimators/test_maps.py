@@ -8,7 +8,7 @@ from scipy import sparse
 from scipy.spatial import cKDTree, procrustes
 
 import nodeloom
-from nodeloom import TSNE, Graph
+from nodeloom import TSNE, Graph, LargeVis
 from nodeloom.datasets import planted_partition
 from nodeloom.errors import ConfigError, DataError, GraphError, ModelError
 from nodeloom.graph.neighbors import NeighborGraph
@@ -337,3 +337,45 @@ def test_extremes_stay_finite():
     x, _ = blobs(60)
     for settings in ({"exaggeration": 0.1}, {"perplexity": 1}, {"exaggeration": 100}, {"num_iteration": 3000}):
         assert np.isfinite(make(**settings).fit_transform(x)).all()
+
+
+def largevis(**changes):
+    return LargeVis(**{"num_thread": 2, "device": "cpu", "verbose": False} | changes)
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_largevis_keeps_groups_and_its_bytes(dim):
+    x, group = blobs()
+    maps = [largevis(dim=dim, num_thread=threads).fit_transform(x) for threads in (1, 2, 8)]
+    assert len({y.tobytes() for y in maps}) == 1
+    y = maps[0]
+    assert y.shape == (240, dim) and np.isfinite(y).all()
+    assert (group[cKDTree(y).query(y, 6)[1]] == group[:, None]).mean() > 0.99
+    assert kept(x, y) > 0.35
+
+
+def test_every_parameter_of_largevis_acts():
+    x, _ = blobs()
+    want = largevis().fit_transform(x)
+    for key, value in {
+        "perplexity": 5, "num_neighbor": 30, "num_epoch": 10, "num_negative": 2, "negative_weight": 7.0, "sharpness": 0.2,
+        "metric": "cosine", "lr": 0.3, "seed": 1,
+    }.items():  # fmt: skip
+        y = largevis(**{key: value}).fit_transform(x)
+        assert np.isfinite(y).all() and not np.array_equal(y, want), key
+    with pytest.raises(ConfigError, match=r"LargeVis\.num_epoch: expected"):
+        largevis(num_epoch=0).fit(x)
+    with pytest.raises(ConfigError, match=r"hold: expected 0 for LargeVis.*TSNE holds points"):
+        largevis().fit(x, init=want, hold=1.0)
+
+
+def test_largevis_takes_new_points_and_graphs(tmp_path):
+    x, group = blobs()
+    model = largevis().fit(x)
+    y = model.transform(x + np.float32(0.05))
+    assert (group[cKDTree(model.coordinates_).query(y)[1]] == group).all()
+    again = nodeloom.load(model.save(tmp_path / "map"))
+    assert isinstance(again, LargeVis) and np.array_equal(again.coordinates_, model.coordinates_)
+    assert "50, 5 negatives of weight 3" in str(largevis().plan(x))
+    edges, _ = planted_partition(120, 700, 3, seed=0)
+    assert np.isfinite(largevis().fit_transform(Graph.from_edges(edges))).all()

@@ -21,6 +21,7 @@ _SHARED = {
     "csr",
     "generate",
     "initial",
+    "largevis",
     "layout",
     "merge",
     "names",

@@ -128,7 +128,7 @@ def label_numbers(y: object, count: int) -> npt.NDArray[np.int64] | None:
     numbers = np.full(count, -1, np.int64)
     for i, value in enumerate(values):
         try:
-            unknown = value is None or value == "" or value == -1 or value != value  # noqa: PLR0124  NaN
+            unknown = value is None or value == "" or value == -1 or value != value
             if not bool(unknown):
                 numbers[i] = known.setdefault(value, len(known))
         except (TypeError, ValueError):  # a list of labels

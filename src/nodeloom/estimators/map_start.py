@@ -14,7 +14,6 @@ from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
     from nodeloom.config import ResourceConfig
-    from nodeloom.config.layout import LayoutConfig
     from nodeloom.engine.layout import Affinities
     from nodeloom.estimators.map_data import MapData
 
@@ -101,7 +100,7 @@ def transformed(
     vectors: FloatArray,
     coordinates: FloatArray,
     made: dict[str, Any],
-    layout: LayoutConfig,
+    exaggeration: float,
     resource: ResourceConfig,
     where: str,
 ) -> FloatArray:
@@ -119,7 +118,7 @@ def transformed(
         metric: Any = "dot" if made["metric"] == "inner_product" else made["metric"]
         ids, scores = nearest(vectors, rows, count, metric=metric)
         weights = _weights(scores, made["metric"], made["perplexity"])
-        places = settled(coordinates, ids, weights, layout.exaggeration, threads)
+        places = settled(coordinates, ids, weights, exaggeration, threads)
         same = (vectors[ids[:, 0]] == rows).all(axis=1)
         places[same] = coordinates[ids[same, 0]]
         out[first : first + _QUERIES] = places

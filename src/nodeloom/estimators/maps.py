@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from nodeloom.typing import Auto, FloatArray
 
 if TYPE_CHECKING:
     from nodeloom.config import ResourceConfig
-    from nodeloom.config.layout import LayoutConfig
+    from nodeloom.config.layout import AnyLayoutConfig
     from nodeloom.engine.layout import Held, LayoutPlan, LayoutResult
     from nodeloom.estimators.map_data import MapData
     from nodeloom.io.model_data import ModelData
@@ -31,6 +31,9 @@ MAP_FITTED = ("coordinates_", "names_", "report_", "history_", "partial_", "n_fe
 
 class Map(Parameters):
     """Base of the maps; see :class:`nodeloom.TSNE` for parameters and attributes."""
+
+    _section: ClassVar[str] = "LayoutConfig"
+    """The section of the configuration that has the parameters."""
 
     verbose: bool | Auto
     coordinates_: FloatArray
@@ -56,17 +59,23 @@ class Map(Parameters):
     def _not_fitted(self) -> NotFittedError:
         return not_fitted(f"{type(self).__name__}: not fitted yet. Call fit(X) first.")
 
-    def _settings(self) -> tuple[LayoutConfig, ResourceConfig]:
+    @classmethod
+    def _config_type(cls) -> type[AnyLayoutConfig]:
+        from nodeloom.config import layout
+
+        kind: type[AnyLayoutConfig] = getattr(layout, cls._section)
+        return kind
+
+    def _settings(self) -> tuple[AnyLayoutConfig, ResourceConfig]:
         """Check all parameters."""
         from nodeloom.config import ResourceConfig, validated
-        from nodeloom.config.layout import LayoutConfig
         from nodeloom.estimators.progress import checked_verbose
 
         where, params = type(self).__name__, self.get_params()
         checked_verbose(where, params.pop("verbose"))
-        layout = {name: params[name] for name in params if name in LayoutConfig.model_fields}
+        layout = {name: params[name] for name in params if name in self._config_type().model_fields}
         resource = {name: params[name] for name in params if name not in layout}
-        return validated(LayoutConfig, layout, where), validated(ResourceConfig, resource, where)
+        return validated(self._config_type(), layout, where), validated(ResourceConfig, resource, where)
 
     def plan(self, X: object, *, compiled_only: bool = False) -> LayoutPlan:
         """Say what fitting will do and cost: memory, and the time of the iterations, measured on this machine, before anything runs.
@@ -116,8 +125,8 @@ class Map(Parameters):
         Parameters
         ----------
         X : array [N, D], NeighborGraph, sparse array [N, N], Graph or fitted model
-            Vectors of any numbers; neighbors; affinities, of which both directions are added up; a graph, whose edges and whose neighbors by
-            vectors of propagation attract each other half and half; a model of nodes, whose vectors are taken.
+            Vectors of any numbers; neighbors; affinities, of which both directions are added up; a graph, whose edges and whose
+            neighbors by vectors of propagation attract each other half and half; a model of nodes, whose vectors are taken.
         y : iterable of N labels, optional
             Weak supervision: neighbors of different labels attract each other less, see `label_weight`. None, NaN, -1 and "" are unknown.
         init : map or float [M, dim], optional
@@ -148,6 +157,7 @@ class Map(Parameters):
             After Ctrl-C or SIGTERM; it is a KeyboardInterrupt. The map is as it was then, and is `partial_`.
         """
         from nodeloom.engine.layout import run_layout
+        from nodeloom.engine.layout.largevis import widened
         from nodeloom.engine.layout.start import laid_onto, turned
         from nodeloom.engine.progress import checked_callbacks
         from nodeloom.estimators.map_affinities import affinities_of, label_numbers, supervised
@@ -162,12 +172,16 @@ class Map(Parameters):
             raise ConfigError(describe("hold", expected="a number >= 0", got=hold))
         if hold and earlier is None:
             raise ConfigError(describe("hold", expected="0 without init", got=hold))
+        if hold and plan.num_epoch:
+            raise ConfigError(describe("hold", expected=f"0 for {plan.model}", got=hold, hint="TSNE holds points."))
         with shown_progress(type(self).__name__, self.verbose) as shown, self._keeping() as keep:
             affinities, start = affinities_of(data, plan)
             if labels is not None:
                 affinities = supervised(affinities, labels, self._settings()[0].label_weight)
             if earlier is not None:
                 start = earlier.start(affinities, start)
+            elif plan.num_epoch:
+                start = widened(start)
 
             def placed(result: LayoutResult) -> FloatArray:
                 if earlier is None:
@@ -262,7 +276,8 @@ class Map(Parameters):
                 describe(f"{type(self).__name__}.transform", expected="a map of vectors", got="none", hint=hint)
             )
         layout, resource = self._settings()
-        return transformed(X, self._vectors, coordinates, self._made, layout, resource, type(self).__name__)
+        exaggeration = getattr(layout, "exaggeration", 1.0)
+        return transformed(X, self._vectors, coordinates, self._made, exaggeration, resource, type(self).__name__)
 
     def save(self, path: str | os.PathLike[str], *, vectors: bool = True) -> Path:
         """Write the map to a ``.safetensors`` file, atomically, and return the path; :func:`nodeloom.load` reads it.

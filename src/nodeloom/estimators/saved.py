@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodeloom.errors import ConfigError, ModelError, describe
 from nodeloom.estimators.fitted import path_of
+from nodeloom.estimators.largevis import LargeVis
 from nodeloom.estimators.maps import Map
 from nodeloom.estimators.models import LINE, DeepWalk, Node2Vec
 from nodeloom.estimators.spectral import ProNE, Propagation, SpectralEmbedding
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 MODELS: dict[str, type[NodeEmbedding]] = {kind._model: kind for kind in (DeepWalk, LINE, Node2Vec, Propagation, ProNE)}
 """The estimators by the names of their models, in configurations and files."""
 
-MAPS: dict[str, type[Map]] = {kind.__name__: kind for kind in (TSNE,)}
+MAPS: dict[str, type[Map]] = {kind.__name__: kind for kind in (TSNE, LargeVis)}
 
 
 def load(path: str | os.PathLike[str], *, mmap: bool = True) -> Any:
@@ -37,7 +38,7 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True) -> Any:
 
     Returns
     -------
-    DeepWalk, LINE, Node2Vec, Propagation, ProNE or TSNE
+    DeepWalk, LINE, Node2Vec, Propagation, ProNE, TSNE or LargeVis
         Fitted, with the parameters it was trained with. A callable schedule comes back as "linear".
 
     Raises
@@ -119,11 +120,10 @@ def _parameters(path: Path, config: dict[str, Any], kind: type[NodeEmbedding]) -
 def _map_parameters(path: Path, config: dict[str, Any], kind: type[Map]) -> dict[str, Any]:
     """Return the parameters of a map from the sections of a configuration."""
     from nodeloom.config import ResourceConfig
-    from nodeloom.config.layout import LayoutConfig
 
     flat = {
         **_checked(path, "resource", ResourceConfig, config.get("resource", {})),
-        **_checked(path, "layout", LayoutConfig, config.get("layout", {})),
+        **_checked(path, "layout", kind._config_type(), config.get("layout", {})),
     }
     return {name: value for name, value in flat.items() if name in kind._defaults()}
 

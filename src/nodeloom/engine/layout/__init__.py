@@ -1,6 +1,6 @@
 """Layouts: from affinities to a map in two or three dimensions."""
 
-from nodeloom.engine.layout.cpu import Affinities, Held
+from nodeloom.engine.layout.affinities import Affinities, Held
 from nodeloom.engine.layout.plan import LayoutPlan, Task, make_layout_plan
 from nodeloom.engine.layout.run import LayoutResult, run_layout
 

@@ -7,7 +7,8 @@ import time
 
 import numpy as np
 
-from nodeloom.engine.layout.cpu import Affinities, CpuLayout, Held
+from nodeloom.engine.layout.affinities import Affinities, Held
+from nodeloom.engine.layout.cpu import CpuLayout
 from nodeloom.engine.layout.plan import LayoutPlan, expected_span
 from nodeloom.kernels.cpu.layout import attract, move, sample, sort_by_bands, spread, stretch
 

@@ -1,65 +1,50 @@
-"""A layout on the CPU: the same bytes with any number of threads."""
+"""t-SNE on the CPU: the same bytes with any number of threads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nodeloom.engine.layout.field import Field
+from nodeloom.engine.layout.affinities import Affinities, Held
+from nodeloom.engine.layout.field import Field, Run
 from nodeloom.kernels.cpu.layout import attract, move, stretch
 from nodeloom.kernels.cpu.parallel import collect, slices
-from nodeloom.typing import FloatArray, IndexArray, OffsetArray
+from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    from nodeloom.engine.layout.plan import LayoutPlan
 
 _ROWS = 4096  # points whose stretch is summed up at a time
 
 
-@dataclass(frozen=True)
-class Affinities:
-    """Affinities in compressed sparse rows, symmetric, with a sum of 1.
+def threads(number: int, pool: ThreadPoolExecutor | None) -> Run:
+    """Return what runs work on slices of a range in some threads."""
 
-    Attributes
-    ----------
-    indptr, indices, weights : int64 [N + 1], int32 [nnz], float32 [nnz]
-        Offsets of the rows, columns and entries.
-    """
+    def run(work: Callable[[int, int], Any], count: int) -> list[Any]:
+        parts = slices(count, number)
+        if len(parts) == 1 or pool is None:
+            return [work(first, last) for first, last in parts]
+        return collect(pool, work, [*parts])
 
-    indptr: OffsetArray
-    indices: IndexArray
-    weights: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.indptr) - 1
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all arrays."""
-        return int(self.indptr.nbytes + self.indices.nbytes + self.weights.nbytes)
+    return run
 
 
-@dataclass(frozen=True)
-class Held:
-    """Points that are held near to where they were.
+def stretch_of(run: Run, affinities: Affinities, coordinates: FloatArray) -> float:
+    """Return the sum of w log(1 + d^2) over affinities, in sums that do not depend on the threads."""
+    a = affinities
+    bounds = slices(len(coordinates), -(-len(coordinates) // _ROWS))
+    sums = np.empty(len(bounds))
 
-    Attributes
-    ----------
-    anchors : float32 [N, dim]
-        Where.
-    strength : float32 [N]
-        How much, in units of the gradient; 0 for points that are free.
-    """
+    def add(first: int, last: int) -> None:
+        for k in range(first, last):
+            sums[k] = stretch(*bounds[k], a.indptr, a.indices, a.weights, coordinates)
 
-    anchors: FloatArray
-    strength: FloatArray
-
-    @classmethod
-    def nothing(cls, dim: int) -> Held:
-        """Return that of a layout whose points are all free."""
-        return cls(np.empty((0, dim), np.float32), np.empty(0, np.float32))
+    run(add, len(bounds))
+    return float(sums.sum())
 
 
 class CpuLayout:
@@ -84,25 +69,19 @@ class CpuLayout:
         self._gains = np.ones_like(self.coordinates)
         self._pull, self._push = np.empty_like(self.coordinates), np.empty_like(self.coordinates)
         self._values = np.empty(len(self.coordinates), np.float32)
-        self._pool: ThreadPoolExecutor | None = None
-        self._total = float("nan")
+        self._run: Run = threads(1, None)
 
     @contextmanager
     def running(self) -> Iterator[CpuLayout]:
         """Hold the threads."""
         with ThreadPoolExecutor(self.num_thread) as pool:
-            self._pool = pool
+            self._run = threads(self.num_thread, pool)
             self._field = Field(self.coordinates.shape[1], self.num_thread, self._run)
-            try:
-                yield self
-            finally:
-                self._pool = None
+            yield self
 
-    def _run(self, work: Callable[[int, int], Any], count: int) -> list[Any]:
-        parts = slices(count, self.num_thread)
-        if len(parts) == 1 or self._pool is None:
-            return [work(first, last) for first, last in parts]
-        return collect(self._pool, work, [*parts])
+    def advance(self, plan: LayoutPlan, step: int, number: int) -> None:
+        """Make the next steps of a plan."""
+        self.steps(number, *plan.forces(step))
 
     def steps(self, number: int, exaggeration: float, rate: float, momentum: float, limit: float) -> None:
         """Make some steps; what they are is said by :func:`nodeloom.kernels.reference.layout.move`."""
@@ -124,15 +103,8 @@ class CpuLayout:
         """Return exaggeration times the sum of w log(1 + d^2), plus the logarithm of the sum of 1 / (1 + d^2) over all pairs."""
         a, y = self.affinities, self.coordinates
         total = self._field.at(y, self._push, self._values) - len(y)
-        bounds = slices(len(y), -(-len(y) // _ROWS))  # sums that do not depend on the threads
-        sums = np.empty(len(bounds))
-
-        def add(first: int, last: int) -> None:
-            for k in range(first, last):
-                sums[k] = stretch(*bounds[k], a.indptr, a.indices, a.weights, y)
-
-        self._run(add, len(bounds))
-        return exaggeration * float(sums.sum()) + float(np.log(max(total, 1e-30)))
+        stretched = stretch_of(self._run, a, y)
+        return exaggeration * stretched + float(np.log(max(total, 1e-30)))
 
     def snapshot(self) -> FloatArray:
         """Return a copy of the coordinates."""

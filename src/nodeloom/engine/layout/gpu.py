@@ -14,7 +14,8 @@ from nodeloom.kernels.gpu.layout import attract, move, repel, sample, spread, st
 from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
-    from nodeloom.engine.layout.cpu import Affinities, Held
+    from nodeloom.engine.layout.affinities import Affinities, Held
+    from nodeloom.engine.layout.plan import LayoutPlan
 
 SIZES = {2: (128, 192, 256, 384, 512, 768, 1024, 1536, 2048), 3: (32, 48, 64, 96, 128)}
 """Nodes along an axis that a grid may have; twice as many are transformed."""
@@ -135,6 +136,10 @@ class GpuLayout:
             0, len(y), self._pull, self._push, self._share, exaggeration, rate, momentum, limit, self._anchors, self._strength,
             y, self._velocity, self._gains,
         )  # fmt: skip
+
+    def advance(self, plan: LayoutPlan, step: int, number: int) -> None:
+        """Make the next steps of a plan."""
+        self.steps(number, *plan.forces(step))
 
     def steps(self, number: int, exaggeration: float, rate: float, momentum: float, limit: float) -> None:
         """Make some steps; what they are is said by :func:`nodeloom.kernels.reference.layout.move`."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from nodeloom.config import ResourceConfig
-from nodeloom.config.layout import LayoutConfig
+from nodeloom.config.layout import AnyLayoutConfig, LargeVisConfig, LayoutConfig
 from nodeloom.engine.device import find_gpu, resolve_device
 from nodeloom.engine.layout.field import MOST_NODES, grid_of
 from nodeloom.errors import ConfigError, DataError, MemoryLimitError, describe
@@ -17,6 +18,12 @@ from nodeloom.units import duration, size, sizes
 from nodeloom.words import setting
 
 LEAST_POINTS = 4
+TOLD = 10
+"""Steps between two tellings of callbacks."""
+
+LIMIT = 5.0
+"""Most that a point moves along an axis in a step; the kernel is 1 wide."""
+
 NEIGHBORS = 15
 NEIGHBORS_PER_PERPLEXITY = 1.5
 _GPU_SHARE = 0.9
@@ -43,7 +50,9 @@ class LayoutPlan:
     num_iteration, num_early : int
         Iterations in all, and those of the beginning.
     lr : float or None
-        Learning rate; None: see :meth:`rate`.
+        Learning rate; None: see :meth:`rate`. That of LargeVis falls to 0 linearly.
+    num_epoch, num_negative, negative_weight, sharpness
+        Of LargeVis; see its estimator. 0 for t-SNE. Iterations are sweeps then, in which each point draws an edge on average.
     num_thread, seed : int
         Threads; the seed.
     memory, device_memory : dict of str to int
@@ -66,6 +75,10 @@ class LayoutPlan:
     lr: float | None
     num_thread: int
     seed: int
+    num_epoch: int = 0
+    num_negative: int = 0
+    negative_weight: float = 0.0
+    sharpness: float = 0.0
     memory: dict[str, int] = dataclasses.field(default_factory=dict)
     device_memory: dict[str, int] = dataclasses.field(default_factory=dict)
     seconds: float | None = None
@@ -91,6 +104,25 @@ class LayoutPlan:
         largest = min(0.5, 0.1 * max(1.0, self.num_points / 1000) ** 0.4)
         return self.num_points * min(1 / exaggeration, largest)
 
+    def sweep_rate(self, sweep: int) -> float:
+        """Return the learning rate of a sweep of LargeVis."""
+        return (1.0 if self.lr is None else self.lr) * (1 - sweep / self.num_iteration)
+
+    def pieces(self) -> Iterator[tuple[int, int]]:
+        """Yield the first step and the number of steps of the pieces between which callbacks are told, and nothing changes."""
+        told = max(TOLD, self.num_iteration // 100) if self.num_epoch else TOLD
+        step = 0
+        for end in (self.num_early, self.num_iteration):
+            while step < end:
+                number = min(told, end - step)
+                yield step, number
+                step += number
+
+    def forces(self, step: int) -> tuple[float, float, float, float]:
+        """Return exaggeration, learning rate, momentum and the most that a point moves along an axis, in a step of t-SNE."""
+        exaggeration = self.early_exaggeration if step < self.num_early else self.exaggeration
+        return exaggeration, self.rate(exaggeration), 0.5 if step < self.num_early else 0.8, LIMIT
+
     def rows(self) -> list[tuple[str, str]]:
         """Return the plan as (name, text) rows for people."""
         threads = f", {self.num_thread} thread{'s' if self.num_thread > 1 else ''}" if self.device == "cpu" else ""
@@ -103,9 +135,16 @@ class LayoutPlan:
             rows.append(("neighbors", f"{self.num_neighbor} a point{near}, perplexity {self.perplexity:g}"))
         else:
             rows.append(("affinities", "given"))
+        if self.num_epoch:
+            drawn = f"{self.num_negative} negatives of weight {self.negative_weight:g} for each edge"
+            rows += [("epochs", f"{self.num_epoch}, {drawn}"), ("memory", sizes(self.memory))]
+            return self._with_device(rows)
         early = f"{self.num_early} with exaggeration {self.early_exaggeration:g}, then " if self.num_early else ""
         late = f"{self.num_iteration - self.num_early} with exaggeration {self.exaggeration:g}"
         rows += [("iterations", early + late), ("memory", sizes(self.memory))]
+        return self._with_device(rows)
+
+    def _with_device(self, rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
         if self.device_memory:
             rows.append(("GPU memory", sizes(self.device_memory)))
         if self.seconds is not None:
@@ -154,7 +193,7 @@ class Task:
 
 
 def make_layout_plan(
-    model: str, task: Task, layout: LayoutConfig, resource: ResourceConfig, *, warm: bool = False
+    model: str, task: Task, layout: AnyLayoutConfig, resource: ResourceConfig, *, warm: bool = False
 ) -> LayoutPlan:
     """Resolve all settings.
 
@@ -181,8 +220,6 @@ def make_layout_plan(
     if task.num_points < LEAST_POINTS:
         raise DataError(describe(model, expected=f"at least {LEAST_POINTS} points", got=task.num_points))
     neighbors, perplexity = (0, 0.0) if task.num_entry else _neighbors(task, layout)
-    auto = min(750, round(350 * max(1.0, task.num_points / 200_000) ** 0.45))
-    iterations = auto if layout.num_iteration == "auto" else int(layout.num_iteration)
     threads = resource.threads
     plan = LayoutPlan(
         model=model,
@@ -192,18 +229,48 @@ def make_layout_plan(
         num_neighbor=neighbors,
         perplexity=perplexity,
         metric="" if not task.num_value else task.metric if layout.metric == "auto" else layout.metric,
-        exaggeration=layout.exaggeration,
-        early_exaggeration=max(layout.early_exaggeration, layout.exaggeration),
-        num_iteration=iterations,
-        num_early=0 if warm else round(iterations * 2 / 7),
+        exaggeration=1.0,
+        early_exaggeration=1.0,
+        num_iteration=0,
+        num_early=0,
         lr=None if layout.lr == "auto" else layout.lr,
         num_thread=available_threads() if threads == "auto" else threads,
         seed=layout.seed,
     )
+    if isinstance(layout, LargeVisConfig):
+        plan = _of_largevis(plan, layout, task)
+    elif isinstance(layout, LayoutConfig):
+        plan = _of_tsne(plan, layout, warm)
     return _placed(plan, task, resource)
 
 
-def _neighbors(task: Task, layout: LayoutConfig) -> tuple[int, float]:
+def _of_tsne(plan: LayoutPlan, layout: LayoutConfig, warm: bool) -> LayoutPlan:
+    auto = min(750, round(350 * max(1.0, plan.num_points / 200_000) ** 0.45))
+    iterations = auto if layout.num_iteration == "auto" else int(layout.num_iteration)
+    return dataclasses.replace(
+        plan,
+        exaggeration=layout.exaggeration,
+        early_exaggeration=max(layout.early_exaggeration, layout.exaggeration),
+        num_iteration=iterations,
+        num_early=0 if warm else round(iterations * 2 / 7),
+    )
+
+
+def _of_largevis(plan: LayoutPlan, layout: LargeVisConfig, task: Task) -> LayoutPlan:
+    """Return the plan with as many sweeps as edges are drawn for a point: both ends of one move."""
+    entries = task.num_entry or 1.5 * plan.num_points * plan.num_neighbor  # of MNIST, in both directions
+    return dataclasses.replace(
+        plan,
+        num_iteration=max(10, round(layout.num_epoch * entries / plan.num_points)),
+        lr=1.0 if plan.lr is None else plan.lr,
+        num_epoch=layout.num_epoch,
+        num_negative=layout.num_negative,
+        negative_weight=layout.negative_weight,
+        sharpness=layout.sharpness,
+    )
+
+
+def _neighbors(task: Task, layout: AnyLayoutConfig) -> tuple[int, float]:
     """Return how many neighbors a point has, and the perplexity."""
     most = task.num_neighbor or task.num_points - 1
     kind = "neighbors that are given" if task.num_neighbor else "points"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nodeloom.engine.layout.cpu import Affinities, CpuLayout, Held
+from nodeloom.engine.layout.affinities import Affinities, Held
+from nodeloom.engine.layout.cpu import CpuLayout
+from nodeloom.engine.layout.largevis import CpuLargeVis
 from nodeloom.engine.layout.plan import LayoutPlan
 from nodeloom.engine.layout.progress import LayoutProgress, LayoutReport
 from nodeloom.engine.progress import checked_callbacks, peak_memory, tell
@@ -21,13 +23,8 @@ from nodeloom.log import logger
 from nodeloom.typing import FloatArray
 from nodeloom.words import setting
 
-LIMIT = 5.0
-"""Most that a point moves along an axis in a step; the kernel is 1 wide."""
-
 _WORSE = 0.01
 """Part by which the loss may grow: points of a complete graph are best off in one place, where they begin."""
-
-_TOLD = 10  # steps between two tellings of callbacks
 
 
 @dataclass(frozen=True)
@@ -54,24 +51,17 @@ class LayoutResult:
 
 def layout_of(plan: LayoutPlan, affinities: Affinities, start: FloatArray, held: Held) -> AbstractContextManager[Any]:
     """Return a context that gives the points under their forces, where the plan has them."""
+    if plan.num_epoch:
+        if plan.device == "cpu":
+            return CpuLargeVis(affinities, start, plan).running()
+        from nodeloom.engine.layout.gpu_largevis import GpuLargeVis
+
+        return GpuLargeVis(affinities, start, plan).running()
     if plan.device == "cpu":
         return CpuLayout(affinities, start, held, plan.num_thread).running()
     from nodeloom.engine.layout.gpu import GpuLayout
 
     return GpuLayout(affinities, start, held, plan.device).running()
-
-
-def pieces(plan: LayoutPlan) -> Iterator[tuple[int, float, float]]:
-    """Yield the steps of a plan in pieces between two tellings: how many, their exaggeration and momentum."""
-    for count, exaggeration, momentum in (
-        (plan.num_early, plan.early_exaggeration, 0.5),
-        (plan.num_iteration - plan.num_early, plan.exaggeration, 0.8),
-    ):
-        done = 0
-        while done < count:
-            number = min(_TOLD, count - done)
-            yield number, exaggeration, momentum
-            done += number
 
 
 def run_layout(
@@ -114,9 +104,9 @@ def run_layout(
     is_partial = False
     with StopRequest() as stop, layout_of(plan, affinities, start, held) as points:
         first = points.loss(plan.exaggeration)
-        for number, exaggeration, momentum in pieces(plan):
-            points.steps(number, exaggeration, plan.rate(exaggeration), momentum, LIMIT)
-            step += number
+        for before, number in plan.pieces():
+            points.advance(plan, before, number)
+            step, exaggeration = before + number, plan.forces(before)[0]
             seconds = time.perf_counter() - begin
             left = seconds * (plan.num_iteration - step) / step
             loss = points.loss(exaggeration)

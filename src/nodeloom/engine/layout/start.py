@@ -12,7 +12,7 @@ from nodeloom.rng import Purpose, stream
 from nodeloom.typing import DoubleArray, FloatArray
 
 if TYPE_CHECKING:
-    from nodeloom.engine.layout.cpu import Affinities
+    from nodeloom.engine.layout.affinities import Affinities
 
 SPREAD = 1e-4
 """Standard deviation of the first coordinate of a start: so near to each other all points feel all others."""

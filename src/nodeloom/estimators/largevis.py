@@ -1,0 +1,101 @@
+"""LargeVis: GraphVite's maps."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from nodeloom.estimators.maps import Map
+from nodeloom.typing import Auto
+
+
+class LargeVis(Map):
+    """LargeVis (Tang et al., WWW 2016): neighbors draw each other together, points drawn at random push each other apart.
+
+    It is the method of GraphVite's maps. :class:`nodeloom.TSNE` keeps two to three times as many neighbors; this one makes dense
+    islands, and takes as long in three dimensions as in two. On the CPU the same bytes come out with any number of threads.
+
+    Parameters
+    ----------
+    dim : int
+        Dimensions of the map, 2 or 3.
+    perplexity : float or "auto"
+        Effective number of neighbors of a point (GraphVite: 30). auto: two thirds of `num_neighbor`.
+    num_neighbor : int or "auto"
+        Neighbors of a point that attract it (GraphVite: 200). auto: one and a half times the perplexity, 15 by default.
+    num_epoch : int
+        Passes over the edges between neighbors. In each as many edges are drawn as there are.
+    num_negative : int
+        Points that are drawn at random and pushed away, for each edge.
+    negative_weight : float
+        Weight of a negative. 1 gives dense islands; 7, the paper's, keeps more neighbors, and may tear groups apart.
+    sharpness : float
+        a of the score 1 / (1 + a d^2) of two points at a distance d.
+    metric : {"auto", "euclidean", "cosine", "inner_product"}
+        Which neighbors are near. auto: cosine for vectors of nodes, else euclidean.
+    lr : float or "auto"
+        Learning rate at the beginning; it falls to 0. auto: 1.
+    label_weight : float
+        How much labels given to ``fit`` count: attraction of points with different labels is reduced by this part.
+    num_thread : int or "auto"
+        Threads. They do not change the result.
+    seed : int
+        Seed of all random numbers.
+    device : str
+        "auto", "cpu", "cuda" or "cuda:N".
+    gpu_memory_limit, memory_limit : int, str or "auto"
+        Memory to use at most, in bytes or as "8GB".
+    verbose : bool or "auto"
+        Whether to show progress. auto: in a terminal or a notebook, if it takes longer than a second or two.
+
+    Attributes
+    ----------
+    coordinates_, names_, n_features_in_, report_, partial_, history_
+        As of :class:`nodeloom.TSNE`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nodeloom import LargeVis
+    >>> vectors = np.random.default_rng(0).normal(size=(60, 8))
+    >>> LargeVis(dim=3, verbose=False).fit_transform(vectors).shape
+    (60, 3)
+    """
+
+    _section: ClassVar[str] = "LargeVisConfig"
+
+    def __init__(
+        self,
+        dim: int = 2,
+        *,
+        perplexity: float | Auto = "auto",
+        num_neighbor: int | Auto = "auto",
+        num_epoch: int = 50,
+        num_negative: int = 5,
+        negative_weight: float = 3.0,
+        sharpness: float = 1.0,
+        metric: str = "auto",
+        lr: float | Auto = "auto",
+        label_weight: float = 0.5,
+        num_thread: int | Auto = "auto",
+        seed: int = 0,
+        device: str = "auto",
+        gpu_memory_limit: int | str = "auto",
+        memory_limit: int | str = "auto",
+        verbose: bool | Auto = "auto",
+    ) -> None:
+        self.dim = dim
+        self.perplexity = perplexity
+        self.num_neighbor = num_neighbor
+        self.num_epoch = num_epoch
+        self.num_negative = num_negative
+        self.negative_weight = negative_weight
+        self.sharpness = sharpness
+        self.metric = metric
+        self.lr = lr
+        self.label_weight = label_weight
+        self.num_thread = num_thread
+        self.seed = seed
+        self.device = device
+        self.gpu_memory_limit = gpu_memory_limit
+        self.memory_limit = memory_limit
+        self.verbose = verbose
