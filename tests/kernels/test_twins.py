@@ -42,6 +42,7 @@ MODULES = {
     # Without block_walks: only workers on the CPU train blocks on whole walks.
     "gpu": {
         "initial",
+        "largevis",
         "layout",
         "merge",
         "nearest",
