@@ -22,7 +22,9 @@ PAGES = sorted(DOCS.glob("*.md"))
 pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="the documentation is not beside the tests")
 
 
-@pytest.mark.parametrize(("page", "least"), [("python.md", 40), ("training.md", 8), ("propagation.md", 8), ("maps.md", 9)])
+@pytest.mark.parametrize(
+    ("page", "least"), [("python.md", 40), ("training.md", 8), ("propagation.md", 8), ("maps.md", 9)]
+)
 def test_examples(page, least, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with warnings.catch_warnings():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from nodeloom.estimators.maps import Map
-from nodeloom.typing import Auto
+
+if TYPE_CHECKING:
+    from nodeloom.typing import Auto
 
 
 class LargeVis(Map):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +14,12 @@ from nodeloom.engine.layout import Affinities
 from nodeloom.engine.layout.plan import NEIGHBORS_PER_PERPLEXITY
 from nodeloom.engine.layout.start import principal_start, spectral_start
 from nodeloom.errors import DataError, GraphError, describe
-from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
     from nodeloom.engine.layout import LayoutPlan
     from nodeloom.estimators.map_data import MapData
     from nodeloom.graph import Graph
+    from nodeloom.typing import FloatArray
 
 
 def affinities_of(data: MapData, plan: LayoutPlan) -> tuple[Affinities, FloatArray]:
@@ -27,28 +28,33 @@ def affinities_of(data: MapData, plan: LayoutPlan) -> tuple[Affinities, FloatArr
     Vectors begin at their principal components. What has no vectors begins at the slowest functions on its affinities.
     """
     from nodeloom.graph.affinity import affinities
-    from nodeloom.graph.neighbors import NeighborGraph
 
     if data.graph is not None:
         return _of_graph(data.graph, plan)
-    vectors = data.vectors
-    if data.affinities is not None:
-        matrix = data.affinities
-    elif vectors is not None:
+    if data.vectors is not None:
+        return _of_vectors(data.vectors, plan)
+    matrix = data.affinities
+    if data.neighbors is not None:
+        matrix = affinities(data.neighbors, plan.perplexity, num_threads=plan.num_thread)
+    found = as_affinities(matrix)
+    return found, spectral_start(found, plan.dim, plan.seed)
+
+
+def _of_vectors(vectors: FloatArray, plan: LayoutPlan) -> tuple[Affinities, FloatArray]:
+    from nodeloom.graph.affinity import affinities
+    from nodeloom.graph.neighbors import NeighborGraph
+
+    with ThreadPoolExecutor(1) as beside:  # a GPU finds neighbors while the CPU finds the principal components
+        begun = beside.submit(principal_start, vectors, plan.dim, plan.seed, unit=plan.metric == "cosine")
+        start = begun.result() if plan.device == "cpu" else None
         near = NeighborGraph.of(
             vectors, plan.num_neighbor, metric=_metric(plan), device=plan.device, num_threads=plan.num_thread
         )
-        matrix = affinities(near, plan.perplexity, num_threads=plan.num_thread)
-    else:
-        assert data.neighbors is not None
-        matrix = affinities(data.neighbors, plan.perplexity, num_threads=plan.num_thread)
-    found = as_affinities(matrix)
-    if vectors is None:
-        return found, spectral_start(found, plan.dim, plan.seed)
-    return found, principal_start(vectors, plan.dim, plan.seed, unit=plan.metric == "cosine")
+        found = as_affinities(affinities(near, plan.perplexity, num_threads=plan.num_thread))
+        return found, begun.result() if start is None else start
 
 
-def as_affinities(matrix: csr_array) -> Affinities:
+def as_affinities(matrix: Any) -> Affinities:
     """Return a sparse matrix as affinities, with a sum of 1."""
     weights = np.asarray(matrix.data, np.float32)
     total = weights.sum(dtype=np.float64)

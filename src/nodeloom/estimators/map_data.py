@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
-from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from nodeloom.graph import Graph
     from nodeloom.graph.neighbors import NeighborGraph
     from nodeloom.io.vocabulary import Vocabulary
+    from nodeloom.typing import FloatArray
 
 _BLOCK = 1 << 22  # values looked at at a time
 _LARGE, _SMALL = 1e15, 1e-15

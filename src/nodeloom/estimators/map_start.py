@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from nodeloom.engine.layout.start import NOISE, noise
 from nodeloom.errors import DataError, describe
-from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
     from nodeloom.config import ResourceConfig
     from nodeloom.engine.layout import Affinities
     from nodeloom.estimators.map_data import MapData
+    from nodeloom.typing import FloatArray
 
 _ROUNDS = 10  # in which places go from points to new neighbors
 _QUERIES = 4096

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
@@ -14,15 +11,19 @@ from nodeloom.errors import ConfigError, ModelError, OutputError, describe
 from nodeloom.estimators.fitted import NotFittedError, not_fitted, path_of
 from nodeloom.estimators.parameters import Parameters
 from nodeloom.keywords import known_keywords
-from nodeloom.typing import Auto, FloatArray
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
     from nodeloom.config import ResourceConfig
     from nodeloom.config.layout import AnyLayoutConfig
     from nodeloom.engine.layout import Held, LayoutPlan, LayoutResult
     from nodeloom.estimators.map_data import MapData
     from nodeloom.io.model_data import ModelData
     from nodeloom.io.vocabulary import Vocabulary
+    from nodeloom.typing import Auto, FloatArray
 
 Self = TypeVar("Self", bound="Map")
 

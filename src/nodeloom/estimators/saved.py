@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from nodeloom.errors import ConfigError, ModelError, describe
 from nodeloom.estimators.fitted import path_of
 from nodeloom.estimators.largevis import LargeVis
-from nodeloom.estimators.maps import Map
 from nodeloom.estimators.models import LINE, DeepWalk, Node2Vec
 from nodeloom.estimators.spectral import ProNE, Propagation, SpectralEmbedding
 from nodeloom.estimators.tsne import TSNE
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from nodeloom.config.section import Section
     from nodeloom.estimators.base import NodeEmbedding
+    from nodeloom.estimators.maps import Map
 
 MODELS: dict[str, type[NodeEmbedding]] = {kind._model: kind for kind in (DeepWalk, LINE, Node2Vec, Propagation, ProNE)}
 """The estimators by the names of their models, in configurations and files."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nodeloom.estimators.maps import Map
-from nodeloom.typing import Auto
+
+if TYPE_CHECKING:
+    from nodeloom.typing import Auto
 
 
 class TSNE(Map):

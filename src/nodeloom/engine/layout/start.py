@@ -12,7 +12,7 @@ from nodeloom.rng import Purpose, stream
 from nodeloom.typing import DoubleArray, FloatArray
 
 if TYPE_CHECKING:
-    from nodeloom.engine.layout.affinities import Affinities
+    from nodeloom.engine.layout.cpu import Affinities
 
 SPREAD = 1e-4
 """Standard deviation of the first coordinate of a start: so near to each other all points feel all others."""
@@ -20,7 +20,7 @@ SPREAD = 1e-4
 NOISE = 1e-6
 """Points that are the same have to come apart: MNIST has none, tables of counts have many."""
 
-_ROWS = 16_384  # that the directions are found from
+_ROWS = 8192  # that the directions are found from
 _WIDE = 1024  # values of a row from which on fewer rows are taken, whose products are fewer than those of the columns
 _BLOCK = 4096
 _STEPS = 60  # of the power iteration
@@ -106,33 +106,33 @@ def spectral_start(affinities: Affinities, dim: int, seed: int) -> FloatArray:
     return scaled_start(np.clip(scores, -limit, limit), seed)
 
 
-def _rows(rows: npt.NDArray[Any], unit: bool) -> DoubleArray:
-    values = np.asarray(rows, np.float64)
+def _rows(rows: npt.NDArray[Any], unit: bool) -> FloatArray:
+    values = np.asarray(rows, np.float32)
     if unit:
         length = np.linalg.norm(values, axis=1, keepdims=True)
-        values = values / np.where(length > 0, length, 1.0)
+        return np.divide(values, np.where(length > 0, length, 1), dtype=np.float32)
     return values
 
 
-def _directions(vectors: npt.NDArray[Any], dim: int, unit: bool) -> tuple[DoubleArray, DoubleArray]:
+def _directions(vectors: npt.NDArray[Any], dim: int, unit: bool) -> tuple[FloatArray, FloatArray]:
     """Return the mean [D] and the principal directions [D, at most dim] of a part of the rows."""
+    from scipy.linalg import eigh
+
     wide = vectors.shape[1] > _WIDE
-    stride = max(1, len(vectors) // (_ROWS // 8 if wide else _ROWS))
+    stride = max(1, len(vectors) // (_ROWS // 4 if wide else _ROWS))
     rows = _rows(vectors[::stride], unit)
-    scale = float(np.abs(rows).max(initial=0.0))
-    mean = rows.mean(axis=0)
-    rows = (rows - mean) / (scale or 1.0)  # the squares of large numbers would overflow
-    if wide:
-        values, left = np.linalg.eigh(rows @ rows.T)
-        kept = [k for k in range(len(values) - 1, -1, -1)[:dim] if values[k] > 1e-20]
-        directions = rows.T @ left[:, kept] / np.sqrt(values[kept])
-    else:
-        values, found = np.linalg.eigh((rows.astype(np.float32).T @ rows.astype(np.float32)).astype(np.float64))
-        directions = found[:, ::-1][:, :dim]
-    if not directions.size:
-        return mean, np.zeros((vectors.shape[1], 0))
-    largest = directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])]
-    return mean, directions * np.sign(largest)
+    mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+    rows = rows - mean
+    rows /= np.float32(np.abs(rows).max(initial=0.0)) or np.float32(1)  # the squares of large numbers would overflow
+    gram = (rows @ rows.T if wide else rows.T @ rows).astype(np.float64)
+    count = min(dim, len(gram))
+    values, found = eigh(gram, subset_by_index=(len(gram) - count, len(gram) - 1))
+    kept = [k for k in range(count - 1, -1, -1) if values[k] > 1e-6 * values[-1]]
+    directions = rows.T @ (found[:, kept] / np.sqrt(values[kept])).astype(np.float32) if wide else found[:, kept]
+    if not kept:
+        return mean, np.zeros((vectors.shape[1], 0), np.float32)
+    largest = directions[np.abs(directions).argmax(axis=0), np.arange(len(kept))]
+    return mean, (directions * np.sign(largest)).astype(np.float32)
 
 
 def turned(coordinates: FloatArray) -> FloatArray:
