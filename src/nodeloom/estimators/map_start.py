@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nodeloom.config import ResourceConfig
     from nodeloom.engine.layout import Affinities
     from nodeloom.estimators.map_data import MapData
+    from nodeloom.io.vocabulary import Vocabulary
     from nodeloom.typing import FloatArray
 
 _ROUNDS = 10  # in which places go from points to new neighbors
@@ -37,21 +38,14 @@ class Earlier:
     places: FloatArray
 
     @classmethod
-    def of(cls, init: Any, data: MapData, dim: int) -> Earlier:
-        """Find the points of the data in a map, or in an array of coordinates.
+    def of(cls, coordinates: npt.NDArray[Any], names: Vocabulary | None, data: MapData, dim: int) -> Earlier:
+        """Find the points of the data in a map: by name where it and the data have names, else row by row.
 
         Raises
         ------
         DataError
             If there is none, or the map has other dimensions.
         """
-        from nodeloom.estimators.maps import Map
-
-        names = None
-        if isinstance(init, Map):
-            coordinates, names = init.coordinates_, init.names_
-        else:
-            coordinates = np.asarray(init)
         count = data.num_points
         fits = coordinates.ndim == 2 and coordinates.dtype.kind in "fiu" and coordinates.shape[1] == dim
         by_name = names is not None and data.names is not None

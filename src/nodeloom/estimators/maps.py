@@ -168,7 +168,11 @@ class Map(Parameters):
         told = checked_callbacks(callbacks)
         plan, data = self._planned(X, warm=init is not None)
         labels = label_numbers(y, data.num_points)
-        earlier = None if init is None else Earlier.of(init, data, plan.dim)
+        earlier = None
+        if isinstance(init, Map):
+            earlier = Earlier.of(init.coordinates_, init.names_, data, plan.dim)
+        elif init is not None:
+            earlier = Earlier.of(np.asarray(init), None, data, plan.dim)
         if isinstance(hold, bool) or not isinstance(hold, int | float) or not 0 <= hold < float("inf"):
             raise ConfigError(describe("hold", expected="a number >= 0", got=hold))
         if hold and earlier is None:
