@@ -126,10 +126,10 @@ def test_memory_is_what_the_plan_says(on_gpu, large, values):
     plan = on_gpu.plan(large, **values)
     before = asked_for()
     store = modes.allocate(plan, plan.stages[0], large)
-    engine = modes.loop_of(large, plan, plan.stages[0], store)
-    spare = plan.device_memory.get("rates", 0) if engine._largest_rate is None else 0  # for graphs with busy nodes
+    loop = modes.loop_of(large, plan, plan.stages[0], store)
+    spare = plan.device_memory.get("rates", 0) if loop.device._largest_rate is None else 0  # for graphs with busy nodes
     assert asked_for() - before == pytest.approx(plan.num_device_bytes - spare, rel=1e-4)
-    del store, engine
+    del store, loop
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
     tables = on_gpu.train(large, **values)
