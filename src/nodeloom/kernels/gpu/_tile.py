@@ -312,7 +312,7 @@ def train_tiles(
     NEGATIVES: tl.constexpr, K: tl.constexpr, OPTIMIZER: tl.constexpr, CLIP: tl.constexpr,
     UPDATE: tl.constexpr, MERGE: tl.constexpr, MERGE_NEGATIVES: tl.constexpr, RELOAD: tl.constexpr, T: tl.constexpr, W: tl.constexpr,
     D: tl.constexpr, BLOCKS: tl.constexpr, EVEN: tl.constexpr, PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LOSS: tl.constexpr,
-    FOLD: tl.constexpr, KEEP: tl.constexpr, FRESH: tl.constexpr, CAPPED: tl.constexpr, LOOP: tl.constexpr,
+    FOLD: tl.constexpr, KEEP: tl.constexpr, FRESH: tl.constexpr, CAPPED: tl.constexpr, LOOP: tl.constexpr, ALONE: tl.constexpr,
 ):  # fmt: skip
     """Train all units: a program each, or, to have fewer under way at a time, as many programs as there are, in turns."""
     if LOOP:
@@ -323,7 +323,8 @@ def train_tiles(
                 statistics, NODES, WALKS, CHUNKS, STEP, TWO_SIDED, NEGATIVES, K, OPTIMIZER, CLIP, UPDATE, MERGE, MERGE_NEGATIVES,
                 RELOAD, T, W, D, BLOCKS, EVEN, PRODUCT, PRECISION, LOSS, FOLD, KEEP, FRESH, CAPPED,
             )  # fmt: skip
-            tl.debug_barrier()  # the next unit reads rows that other threads of this program have just changed
+            if ALONE:  # the next unit reads rows that other threads have just changed; among several programs it may miss changes anyway
+                tl.debug_barrier()
     else:
         _train_unit(
             tl.program_id(0), vertex, context, vertex_m1, vertex_m2, context_m1, context_m2, walks, walk_stride,

@@ -186,7 +186,7 @@ def train_walks(
                     D=block, BLOCKS=triton.cdiv(row, block), EVEN=row % block == 0, PRODUCT=dtype, PRECISION=precision,
                     LOSS=loss, FOLD=launch.fold and add and num_chunk == 1, KEEP=row <= launch.keep, FRESH=len(vertex) < _FEW,
                     CAPPED=largest_rate is not None,
-                    LOOP=bool(launch.num_program),
+                    LOOP=bool(launch.num_program), ALONE=launch.num_program == 1,
                     num_warps=min(launch.num_warps, _MOST_WARPS.get(product, launch.num_warps)), num_stages=1,
                 )  # fmt: skip
     return num_pairs
