@@ -223,9 +223,12 @@ class TestWorkers:
 
     @pytest.mark.slow
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-    def test_nothing_is_lost(self, large_graph, tmp_path, number):
+    @pytest.mark.parametrize("parallelism", ["model", "data"])
+    def test_nothing_is_lost(self, large_graph, tmp_path, parallelism, number):
         arguments = (
             *TRAINING,
+            "--parallelism",
+            parallelism,
             "--num-epoch",
             "6000",
             "--hold-out",
