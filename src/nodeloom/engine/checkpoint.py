@@ -12,21 +12,21 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nodeloom.engine.loop import diverged
-from nodeloom.engine.tables import Tables
 from nodeloom.errors import ConfigError, ModelError, OutputError, describe
 from nodeloom.io.atomic import check_writable
 from nodeloom.io.model_data import ModelData
 from nodeloom.io.model_file import check_same_graph, in_words, read_model, write_model
 from nodeloom.log import logger
-from nodeloom.plan.plan import Plan
 from nodeloom.plan.settings import Settings, differences
 from nodeloom.schedule import Position
 from nodeloom.transport.alone import ALONE
-from nodeloom.transport.base import Transport
-from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
+    from nodeloom.engine.tables import Tables
     from nodeloom.graph import Graph
+    from nodeloom.plan.plan import Plan
+    from nodeloom.transport.base import Transport
+    from nodeloom.typing import FloatArray
 
 
 def graph_record(graph: Graph) -> dict[str, Any]:

@@ -17,12 +17,14 @@ import warnings
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nodeloom.config import ResourceConfig
 from nodeloom.errors import ConfigError, DeviceError, describe
 from nodeloom.log import logger
 from nodeloom.words import setting
+
+if TYPE_CHECKING:
+    from nodeloom.config import ResourceConfig
 
 OLDEST_TORCH = (2, 6)
 OLDEST_CAPABILITY = (7, 0)  # of NVIDIA's GPUs; Triton compiles for no older ones

@@ -6,8 +6,7 @@ import errno
 import os
 import tempfile
 import weakref
-from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +16,17 @@ from nodeloom.engine.rows import RowOrder
 from nodeloom.engine.storage import Storage, row_blocks
 from nodeloom.engine.tables import Tables
 from nodeloom.errors import OutputError, describe
-from nodeloom.model.stage import Stage
-from nodeloom.model.tables import TableSpec, Uniform
-from nodeloom.partition import Placement
 from nodeloom.plan.mode import Blocks
-from nodeloom.plan.plan import Plan
 from nodeloom.units import size
 from nodeloom.words import setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nodeloom.model.stage import Stage
+    from nodeloom.model.tables import TableSpec, Uniform
+    from nodeloom.partition import Placement
+    from nodeloom.plan.plan import Plan
 
 
 class FileStorage(Storage):

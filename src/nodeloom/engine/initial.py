@@ -8,15 +8,15 @@ import numpy as np
 
 from nodeloom.engine.checkpoint import ModelTables
 from nodeloom.errors import ModelError, describe
-from nodeloom.io.vocabulary import Vocabulary
 from nodeloom.log import logger
 from nodeloom.model.optimizer import LARGEST_VALUE
-from nodeloom.plan.plan import Plan
-from nodeloom.typing import FloatArray
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
+    from nodeloom.io.vocabulary import Vocabulary
+    from nodeloom.plan.plan import Plan
+    from nodeloom.typing import FloatArray
 
 
 class Vectors(Protocol):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nodeloom.model.objective import Objective
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nodeloom.model.objective import Objective
 
 
 def tile_kernel(objective: Objective, family: Literal["cpu", "gpu"]) -> Callable[..., Any]:

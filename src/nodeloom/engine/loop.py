@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from nodeloom.errors import GraphError, TrainingError
 from nodeloom.plan.learning_rate import factors
-from nodeloom.plan.plan import Plan
 from nodeloom.schedule import (
     Count,
     Landed,
@@ -28,9 +25,15 @@ from nodeloom.schedule import (
     Wait,
 )
 from nodeloom.transport.alone import ALONE
-from nodeloom.transport.base import Transport
-from nodeloom.typing import DoubleArray
 from nodeloom.words import setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from nodeloom.plan.plan import Plan
+    from nodeloom.transport.base import Transport
+    from nodeloom.typing import DoubleArray
 
 EMPTY_POOLS = 64
 """Pools in a row without a single pair, before training gives up."""

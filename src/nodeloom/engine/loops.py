@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from nodeloom.engine.loop import Device, Loop
 from nodeloom.engine.noise import Noise
-from nodeloom.engine.tables import Tables
-from nodeloom.model.stage import Stage
 from nodeloom.plan.mode import Copies
-from nodeloom.plan.plan import Plan
 from nodeloom.sampling.negatives import noise_weights
 from nodeloom.schedule import BlocksSchedule, CopiesSchedule, RingSchedule, WholeSchedule
 from nodeloom.transport.alone import ALONE
-from nodeloom.transport.base import Transport
 
 if TYPE_CHECKING:
+    from nodeloom.engine.tables import Tables
     from nodeloom.graph import Graph
+    from nodeloom.model.stage import Stage
+    from nodeloom.plan.plan import Plan
+    from nodeloom.transport.base import Transport
 
 
 def whole(graph: Graph, plan: Plan, stage: Stage, tables: Tables, transport: Transport = ALONE) -> Loop:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +14,11 @@ from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.memory import total_memory
 from nodeloom.plan.formats import gpu_limit
 from nodeloom.plan.machine import Machine, Worker
-from nodeloom.plan.settings import Settings
 from nodeloom.transport.alone import ALONE
-from nodeloom.transport.base import Transport
+
+if TYPE_CHECKING:
+    from nodeloom.plan.settings import Settings
+    from nodeloom.transport.base import Transport
 
 _MEASURED, _TIMES = 8 << 20, 3  # bytes, of which the best counts: others may be at work too
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from nodeloom.kernels.cpu.initial import uniform_rows
-from nodeloom.typing import FloatArray, IndexArray
+
+if TYPE_CHECKING:
+    from nodeloom.typing import FloatArray, IndexArray
 
 Rows: TypeAlias = "slice | IndexArray"
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from nodeloom.engine import loops
 from nodeloom.engine.files import grid_tables
-from nodeloom.engine.loop import Loop
 from nodeloom.engine.memory import MainMemory, Memory
 from nodeloom.engine.part_storage import PartStorage
 from nodeloom.engine.rates.blocks import measured_rate as rate_in_blocks
@@ -18,16 +16,19 @@ from nodeloom.engine.rows import RowOrder
 from nodeloom.engine.storage import Storage, storage_in
 from nodeloom.engine.tables import Tables
 from nodeloom.engine.workers.placement import placement_of_workers
-from nodeloom.model.stage import Stage
-from nodeloom.model.tables import TableSpec
 from nodeloom.plan.grid_size import placement_of
 from nodeloom.plan.mode import Blocks, Copies, Ring, Whole
-from nodeloom.plan.plan import Plan
 from nodeloom.transport.alone import ALONE
-from nodeloom.transport.base import Transport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nodeloom.engine.loop import Loop
     from nodeloom.graph import Graph
+    from nodeloom.model.stage import Stage
+    from nodeloom.model.tables import TableSpec
+    from nodeloom.plan.plan import Plan
+    from nodeloom.transport.base import Transport
 
 
 class Way(NamedTuple):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nodeloom.partition import Placement
 from nodeloom.sampling.alias import over_rows
-from nodeloom.typing import DoubleArray
+
+if TYPE_CHECKING:
+    from nodeloom.partition import Placement
+    from nodeloom.typing import DoubleArray
 
 
 class Noise:

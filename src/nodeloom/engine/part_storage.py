@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
-from nodeloom.engine.memory import Memory, Rows
-from nodeloom.engine.rows import RowOrder
 from nodeloom.engine.storage import Storage, row_blocks
-from nodeloom.schedule import Handover
-from nodeloom.transport.base import Transport
-from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    from nodeloom.engine.memory import Memory, Rows
+    from nodeloom.engine.rows import RowOrder
+    from nodeloom.schedule import Handover
+    from nodeloom.transport.base import Transport
+    from nodeloom.typing import FloatArray
 
 
 class Travel(Protocol):

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from nodeloom.engine.machine import look
 from nodeloom.engine.workers.agreement import check_plan, check_settings
 from nodeloom.plan import planner
-from nodeloom.plan.plan import Plan
-from nodeloom.plan.settings import Settings
 from nodeloom.transport.alone import ALONE
-from nodeloom.transport.base import Transport
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
+    from nodeloom.plan.plan import Plan
+    from nodeloom.plan.settings import Settings
+    from nodeloom.transport.base import Transport
 
 
 def make_plan(graph: Graph, settings: Settings, transport: Transport = ALONE) -> Plan:

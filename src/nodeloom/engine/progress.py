@@ -7,12 +7,14 @@ import inspect
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from nodeloom.errors import ParameterError
-from nodeloom.plan.plan import Plan
+
+if TYPE_CHECKING:
+    from nodeloom.plan.plan import Plan
 
 
 @dataclasses.dataclass(frozen=True)

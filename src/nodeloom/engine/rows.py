@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nodeloom.engine.memory import Rows
-from nodeloom.partition import Placement
-from nodeloom.typing import IndexArray
+if TYPE_CHECKING:
+    from nodeloom.engine.memory import Rows
+    from nodeloom.partition import Placement
+    from nodeloom.typing import IndexArray
 
 _BLOCK = 1 << 20  # nodes that are compared at a time
 

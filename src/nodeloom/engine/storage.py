@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.engine.memory import Memory, Rows
 from nodeloom.engine.rows import RowOrder
 from nodeloom.kernels.cpu.parallel import run_slices
 from nodeloom.kernels.cpu.permute import permute_rows
-from nodeloom.model.tables import TableSpec, Uniform
-from nodeloom.typing import FloatArray, IndexArray
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from nodeloom.engine.memory import Memory, Rows
+    from nodeloom.model.tables import TableSpec, Uniform
+    from nodeloom.typing import FloatArray, IndexArray
 
 _BLOCK = 1 << 22  # values that are handled together: beside the tables there is little room
 _ALL = slice(None)

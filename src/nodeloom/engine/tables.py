@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nodeloom.engine.storage import MakeStorage, Storage, move_rows
 from nodeloom.model.optimizer import LARGEST_VALUE
-from nodeloom.model.tables import TableSpec
-from nodeloom.partition import Placement
-from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from nodeloom.model.tables import TableSpec
+    from nodeloom.partition import Placement
+    from nodeloom.typing import FloatArray
 
 _LARGEST_MOMENT = float(np.finfo(np.float32).max)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,21 +13,24 @@ from nodeloom.engine.initial import Vectors, warm_tables
 from nodeloom.engine.loop import diverged
 from nodeloom.engine.modes import allocate, loop_of, peak_device_memory
 from nodeloom.engine.progress import Progress, Report, checked_callbacks, peak_memory, tell
-from nodeloom.engine.tables import Tables
 from nodeloom.errors import ConfigError, NodeloomError, TrainingInterrupted
 from nodeloom.interrupt import StopRequest
 from nodeloom.log import logger
-from nodeloom.model.stage import Stage
-from nodeloom.plan.plan import Plan
 from nodeloom.plan.reach import isolated, untrained
-from nodeloom.plan.settings import Settings
 from nodeloom.schedule import Position
 from nodeloom.transport.alone import ALONE
-from nodeloom.transport.base import Transport
-from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from nodeloom.engine.tables import Tables
     from nodeloom.graph import Graph
+    from nodeloom.model.stage import Stage
+    from nodeloom.plan.plan import Plan
+    from nodeloom.plan.settings import Settings
+    from nodeloom.transport.base import Transport
+    from nodeloom.typing import FloatArray
 
 CHECKPOINT_INTERVAL = 60.0
 """Seconds between two checkpoints."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from nodeloom.model.tables import TableSpec
+if TYPE_CHECKING:
+    from nodeloom.model.tables import TableSpec
 
 
 @dataclass(frozen=True)

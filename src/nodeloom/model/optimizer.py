@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nodeloom.config import OptimizerConfig
 from nodeloom.kernels.cpu import optimizer as kernels
-from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    from nodeloom.config import OptimizerConfig
+    from nodeloom.typing import FloatArray
 
 LARGEST_STEP = 2.0
 """Longest step of a row in SGD, in Euclidean length: several times what occurs at the default learning rate, and short enough

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from nodeloom.model.objective import Objective
+if TYPE_CHECKING:
+    from nodeloom.model.objective import Objective
 
 
 @dataclass(frozen=True)

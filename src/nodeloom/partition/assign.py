@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from nodeloom.partition.block import Side
-from nodeloom.typing import DoubleArray, IndexArray
+if TYPE_CHECKING:
+    from nodeloom.partition.block import Side
+    from nodeloom.typing import DoubleArray, IndexArray
 
 _SLICE = 1 << 20  # nodes that are handled at a time: what is made of them stays small
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from nodeloom.kernels.cpu import clusters
 from nodeloom.kernels.cpu import parts as kernel
-from nodeloom.typing import DoubleArray, FloatArray, IndexArray, OffsetArray
+
+if TYPE_CHECKING:
+    from nodeloom.typing import DoubleArray, FloatArray, IndexArray, OffsetArray
 
 _ROUNDS = 4  # of exchanges
 _PASSES = 64  # of shifts of strength between two parts, for each part, before single steps

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nodeloom.units import size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 MAX_PART = 4096
 """Parts of a side, at most."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,9 @@ from nodeloom.kernels.cpu import clusters
 from nodeloom.kernels.cpu import parts as kernel
 from nodeloom.partition.balance import balance
 from nodeloom.rng import Purpose, stream
-from nodeloom.typing import DoubleArray, FloatArray, IndexArray, OffsetArray
+
+if TYPE_CHECKING:
+    from nodeloom.typing import DoubleArray, FloatArray, IndexArray, OffsetArray
 
 MAX_PART = 256
 """Parts, at most: the work on the coarsest graph grows with the square of their number."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nodeloom.plan.grid_size import grid_on_cpu, grid_on_gpu, wanted
-from nodeloom.plan.machine import Machine
 from nodeloom.plan.memory import host_memory
-from nodeloom.plan.plan import Plan
-from nodeloom.plan.settings import Settings
 from nodeloom.plan.whole import in_all_formats, lacking, within_memory
 from nodeloom.units import size
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
+    from nodeloom.plan.machine import Machine
+    from nodeloom.plan.plan import Plan
+    from nodeloom.plan.settings import Settings
 
 _ASKED = "num_partition asks for parts."
 

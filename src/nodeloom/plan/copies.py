@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.plan.formats import in_formats
 from nodeloom.plan.grid_size import wanted
-from nodeloom.plan.machine import Machine
 from nodeloom.plan.memory import device_memory, host_memory
 from nodeloom.plan.merges import extra_memory, merge_seconds, merged_bytes, num_merges
 from nodeloom.plan.mode import Copies
-from nodeloom.plan.plan import Plan
 from nodeloom.plan.ring import check_memory
-from nodeloom.plan.settings import Settings
 from nodeloom.plan.tiles_in_flight import launch_of
 from nodeloom.units import size, sizes
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
+    from nodeloom.plan.machine import Machine
+    from nodeloom.plan.plan import Plan
+    from nodeloom.plan.settings import Settings
 
 _POOLS = 8
 """Pools of walks between two merges, at least: the first is drawn while nothing is trained."""

@@ -10,7 +10,6 @@ import numpy as np
 
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.partition import Grid, Placement, assign, choose_grid
-from nodeloom.plan.machine import Machine
 from nodeloom.plan.memory import (
     device_memory,
     episode_chunk,
@@ -22,14 +21,15 @@ from nodeloom.plan.memory import (
     whole_values,
 )
 from nodeloom.plan.mode import Blocks
-from nodeloom.plan.settings import Settings
-from nodeloom.typing import DoubleArray
 from nodeloom.units import size
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
+    from nodeloom.plan.machine import Machine
     from nodeloom.plan.plan import Plan
+    from nodeloom.plan.settings import Settings
+    from nodeloom.typing import DoubleArray
 
 EPISODES = 16
 """Episodes of a training, at least: each sees all blocks once, and the learning rate falls from one to the next.

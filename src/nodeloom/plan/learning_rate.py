@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from nodeloom.errors import ConfigError, describe
-from nodeloom.typing import DoubleArray
+
+if TYPE_CHECKING:
+    from nodeloom.typing import DoubleArray
 
 Schedule: TypeAlias = Literal["linear", "constant"] | Callable[[int, int], float]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from nodeloom.partition import Grid
+if TYPE_CHECKING:
+    from nodeloom.partition import Grid
 
 
 @dataclass(frozen=True)

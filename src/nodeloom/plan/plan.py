@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from nodeloom.kernels.cpu.skipgram import TILE
-from nodeloom.model.objective import SharedNegatives, Walks
-from nodeloom.model.optimizer import Optimizer
-from nodeloom.model.stage import Stage
-from nodeloom.partition import Grid
-from nodeloom.plan.launch import Launch
-from nodeloom.plan.learning_rate import Schedule
 from nodeloom.plan.mode import Blocks, Copies, Mode, Ring, Whole
-from nodeloom.plan.reach import Reach
 from nodeloom.units import duration, rate, sizes
+
+if TYPE_CHECKING:
+    from nodeloom.model.objective import SharedNegatives, Walks
+    from nodeloom.model.optimizer import Optimizer
+    from nodeloom.model.stage import Stage
+    from nodeloom.partition import Grid
+    from nodeloom.plan.launch import Launch
+    from nodeloom.plan.learning_rate import Schedule
+    from nodeloom.plan.reach import Reach
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

@@ -10,7 +10,6 @@ from nodeloom.config import NodeTrain
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.partition import Grid
 from nodeloom.plan.grid_size import wanted
-from nodeloom.plan.machine import Machine
 from nodeloom.plan.memory import (
     host_memory,
     placement_bytes,
@@ -21,14 +20,15 @@ from nodeloom.plan.memory import (
     widest_row,
 )
 from nodeloom.plan.mode import Ring
-from nodeloom.plan.plan import Plan
-from nodeloom.plan.settings import Settings
 from nodeloom.schedule import Handovers, rounds
 from nodeloom.units import size
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
+    from nodeloom.plan.machine import Machine
+    from nodeloom.plan.plan import Plan
+    from nodeloom.plan.settings import Settings
 
 PARTS_PER_WORKER = 2
 """Context parts of each worker where pairs are sorted, so that one is trained while another travels. Whole walks fetch their heads for

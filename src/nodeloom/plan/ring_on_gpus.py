@@ -22,7 +22,6 @@ from nodeloom.plan.memory import (
     widest_row,
 )
 from nodeloom.plan.mode import Ring
-from nodeloom.plan.plan import Plan
 from nodeloom.plan.ring import (
     PARTS_PER_WORKER,
     check_memory,
@@ -31,12 +30,13 @@ from nodeloom.plan.ring import (
     refuse_tied_tables,
     rows_of_worker,
 )
-from nodeloom.plan.settings import Settings
 from nodeloom.units import size, sizes
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
+    from nodeloom.plan.plan import Plan
+    from nodeloom.plan.settings import Settings
 
 _PAIRS_PER_SECOND = 0.7e9  # of a GPU, at dim 128: an estimate
 _BYTES_PER_SECOND = {True: 20e9, False: 2e9}  # from GPU to GPU; through main memory: estimates

@@ -24,11 +24,11 @@ import numpy as np
 from nodeloom.kernels.cpu.optimizer import SGD
 from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.plan.launch import Launch
-from nodeloom.typing import DoubleArray
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
     from nodeloom.plan.plan import Plan
+    from nodeloom.typing import DoubleArray
 
 BUSY = 0.3
 """How many updates of a node may be under way at a time, times its learning rate. Few tiles under way keep the busiest node below this if

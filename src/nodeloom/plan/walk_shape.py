@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from nodeloom.config import NodeTrain
 from nodeloom.errors import ConfigError, describe
 from nodeloom.plan import defaults
-from nodeloom.plan.settings import Settings
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
+    from nodeloom.plan.settings import Settings
 
 
 def sink_share(graph: Graph) -> float:

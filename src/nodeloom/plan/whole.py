@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from nodeloom.errors import MemoryLimitError, describe
 from nodeloom.plan.formats import in_formats
 from nodeloom.plan.grid_size import wanted
-from nodeloom.plan.machine import Machine
 from nodeloom.plan.memory import device_memory, host_memory
-from nodeloom.plan.plan import Plan
-from nodeloom.plan.settings import Settings
 from nodeloom.plan.tiles_in_flight import launch_of
 from nodeloom.units import size, sizes
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
+    from nodeloom.plan.machine import Machine
+    from nodeloom.plan.plan import Plan
+    from nodeloom.plan.settings import Settings
 
 
 def whole_on_cpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> Plan:

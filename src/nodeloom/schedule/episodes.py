@@ -8,10 +8,9 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from nodeloom.partition import Block, Grid
 from nodeloom.schedule.handovers import Handover, Handovers
 from nodeloom.schedule.operations import (
     Arrive,
@@ -26,8 +25,13 @@ from nodeloom.schedule.operations import (
     Wait,
 )
 from nodeloom.schedule.order import blocks_of_row, rounds
-from nodeloom.schedule.position import Position, Standing
 from nodeloom.schedule.transfers import Transfers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nodeloom.partition import Block, Grid
+    from nodeloom.schedule.position import Position, Standing
 
 
 @dataclass

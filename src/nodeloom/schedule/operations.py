@@ -11,10 +11,11 @@ hold up the other. A GPU gives each queue a stream, and waits for the events of 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from nodeloom.partition import Block, Side
-from nodeloom.schedule.handovers import Handover
+if TYPE_CHECKING:
+    from nodeloom.partition import Block, Side
+    from nodeloom.schedule.handovers import Handover
 
 
 @dataclass(frozen=True, slots=True)

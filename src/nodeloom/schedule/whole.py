@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nodeloom.schedule.operations import Count, Draw, Look, Merge, OnDevice, Operation, TrainTiles, Wait
-from nodeloom.schedule.position import Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nodeloom.schedule.position import Standing
 
 APART = (1 << 40) + 0x1E3779B9
 """Tiles between the first of one worker and that of the next: more than any trains. The lower bits are in the way that rows are rounded."""

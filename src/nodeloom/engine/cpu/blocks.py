@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,23 +12,25 @@ import numpy.typing as npt
 from nodeloom.engine.files import FileStorage
 from nodeloom.engine.kernels import pair_kernel
 from nodeloom.engine.memory import aligned_zeros
-from nodeloom.engine.noise import Noise
 from nodeloom.engine.rows import RowOrder
-from nodeloom.engine.tables import Tables
 from nodeloom.kernels.cpu.negatives import draw_negatives
 from nodeloom.kernels.cpu.pairs import count_pairs, place_pairs, renumber, units_of
 from nodeloom.kernels.cpu.parallel import collect, slices
-from nodeloom.model.stage import Stage
-from nodeloom.partition import Block, Side
 from nodeloom.plan.mode import Blocks
-from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, Purpose, mix, stream
 from nodeloom.sampling import WalkSampler
 from nodeloom.schedule import Draw, Landed, Load, OnDevice, Sort, Store, Train, queue_of
-from nodeloom.typing import DoubleArray, FloatArray
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nodeloom.engine.noise import Noise
+    from nodeloom.engine.tables import Tables
     from nodeloom.graph import Graph
+    from nodeloom.model.stage import Stage
+    from nodeloom.partition import Block, Side
+    from nodeloom.plan.plan import Plan
+    from nodeloom.typing import DoubleArray, FloatArray
 
 HEADS = 32
 """Heads of a unit, which share negatives."""

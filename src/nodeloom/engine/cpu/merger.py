@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from nodeloom.engine.memory import aligned_zeros
-from nodeloom.engine.tables import Tables
 from nodeloom.kernels.cpu.merge import apply, changes
 from nodeloom.kernels.cpu.parallel import run_slices
 from nodeloom.plan.merges import host_buffer_rows, num_buffer, sent_share
 from nodeloom.transport.base import Pending, Transport
-from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    from nodeloom.engine.tables import Tables
+    from nodeloom.typing import FloatArray
 
 
 class _Piece:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,24 +9,26 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.engine.cpu.blocks import CpuBlocks
-from nodeloom.engine.noise import Noise
 from nodeloom.engine.part_storage import PartMoves
-from nodeloom.engine.tables import Tables
 from nodeloom.kernels.cpu.block_walks import train_block_walks
 from nodeloom.kernels.cpu.negatives import draw_negatives
 from nodeloom.kernels.cpu.pairs import renumber
 from nodeloom.kernels.cpu.parallel import collect, slices
 from nodeloom.kernels.cpu.skipgram import TILE
-from nodeloom.model.stage import Stage
 from nodeloom.plan.mode import Ring
-from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, mix
 from nodeloom.schedule import Arrive, Exchange, Landed, OnDevice, Sort, Train
-from nodeloom.transport.base import Transport
-from nodeloom.typing import DoubleArray
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nodeloom.engine.noise import Noise
+    from nodeloom.engine.tables import Tables
     from nodeloom.graph import Graph
+    from nodeloom.model.stage import Stage
+    from nodeloom.plan.plan import Plan
+    from nodeloom.transport.base import Transport
+    from nodeloom.typing import DoubleArray
 
 _SLICES_PER_THREAD = 4
 _TILES_PER_SLICE = 64

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nodeloom.engine.cpu.merger import Merger
 from nodeloom.engine.kernels import tile_kernel
-from nodeloom.engine.tables import Tables
 from nodeloom.kernels.cpu.parallel import collect, slices
-from nodeloom.model.stage import Stage
-from nodeloom.plan.plan import Plan
 from nodeloom.sampling import NegativeSampler, WalkSampler
 from nodeloom.schedule import Landed, Merge, OnDevice, TrainTiles
-from nodeloom.typing import DoubleArray, FloatArray
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nodeloom.engine.cpu.merger import Merger
+    from nodeloom.engine.tables import Tables
     from nodeloom.graph import Graph
+    from nodeloom.model.stage import Stage
+    from nodeloom.plan.plan import Plan
+    from nodeloom.typing import DoubleArray, FloatArray
 
 _SLICES_PER_THREAD = 4  # so that a thread that the system holds up does not hold up the others
 _TILES_PER_SLICE = 128  # at least, so that the start of a slice costs nothing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +14,21 @@ from nodeloom.engine.gpu.episode import EpisodeWalks
 from nodeloom.engine.gpu.layout import optimizer_settings, pair_launch
 from nodeloom.engine.gpu.memory import DTYPES
 from nodeloom.engine.kernels import pair_kernel
-from nodeloom.engine.noise import Noise
-from nodeloom.engine.tables import Tables
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.pairs import count_pairs, heads_for, place_pairs, units_of
-from nodeloom.model.stage import Stage
-from nodeloom.partition import Side
-from nodeloom.plan.plan import Plan
 from nodeloom.rng import MASK, Purpose, mix, stream
 from nodeloom.schedule import Draw, Landed, Load, OnDevice, Sort, Store, Train, queue_of
-from nodeloom.typing import DoubleArray
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nodeloom.engine.noise import Noise
+    from nodeloom.engine.tables import Tables
     from nodeloom.graph import Graph
+    from nodeloom.model.stage import Stage
+    from nodeloom.partition import Side
+    from nodeloom.plan.plan import Plan
+    from nodeloom.typing import DoubleArray
 
 
 class GpuBlocks:

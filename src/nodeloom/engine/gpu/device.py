@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -14,6 +13,9 @@ from nodeloom.kernels.gpu._triton import INTERPRETED
 from nodeloom.log import logger
 from nodeloom.units import size
 from nodeloom.words import setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Device:

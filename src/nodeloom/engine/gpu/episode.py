@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from nodeloom.engine.gpu.device import Device
 from nodeloom.engine.gpu.samplers import DeviceWalks
 from nodeloom.kernels.cpu.parallel import run_slices
 from nodeloom.kernels.gpu.pairs import renumber
-from nodeloom.model.stage import Stage
-from nodeloom.partition import Placement
 from nodeloom.plan.memory import SLACK
-from nodeloom.plan.plan import Plan
 from nodeloom.sampling import WalkSampler
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nodeloom.engine.gpu.device import Device
     from nodeloom.graph import Graph
+    from nodeloom.model.stage import Stage
+    from nodeloom.partition import Placement
+    from nodeloom.plan.plan import Plan
 
 
 class EpisodeWalks:

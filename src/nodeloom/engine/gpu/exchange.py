@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nodeloom.engine.gpu.device import Device, explained
-from nodeloom.transport.base import Pending
-from nodeloom.transport.nccl import DeviceTransport
+
+if TYPE_CHECKING:
+    from nodeloom.transport.base import Pending
+    from nodeloom.transport.nccl import DeviceTransport
 
 
 class OnStream:

@@ -10,12 +10,12 @@ from nodeloom.kernels.gpu.optimizer import SGD
 from nodeloom.kernels.gpu.pairs import Launch as PairLaunch
 from nodeloom.kernels.gpu.pairs import programs_for
 from nodeloom.kernels.gpu.skipgram import TILE, Launch
-from nodeloom.plan.plan import Plan
 from nodeloom.plan.tiles_in_flight import BUSY, FEWEST, ROOM_WITH_MOMENTS, num_in_flight, visits
-from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
+    from nodeloom.plan.plan import Plan
+    from nodeloom.typing import FloatArray
 
 CLIP_ABOVE = 0.02
 """Learning rate of SGD above which the largest step of a row is enforced. At 0.01 vectors are as good without, and asking costs a fifth

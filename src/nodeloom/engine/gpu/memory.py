@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 
 from nodeloom.engine.gpu.device import Device, explained
-from nodeloom.engine.memory import Rows
 from nodeloom.engine.storage import MakeStorage, storage_in
 from nodeloom.kernels.cpu.parallel import available_threads, run_slices
 from nodeloom.kernels.gpu.initial import uniform_rows
-from nodeloom.typing import FloatArray
+
+if TYPE_CHECKING:
+    from nodeloom.engine.memory import Rows
+    from nodeloom.typing import FloatArray
 
 _PIECE = 4 << 20  # bytes of a pinned buffer
 _NUM_THREAD = 8

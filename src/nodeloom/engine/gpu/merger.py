@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from nodeloom.engine.gpu.device import Device, explained
-from nodeloom.engine.tables import Tables
 from nodeloom.kernels.gpu.merge import apply, changes
 from nodeloom.plan.merges import buffer_rows, num_buffer, sent_share
 from nodeloom.rng import MASK, mix
-from nodeloom.transport.base import Transport
 from nodeloom.transport.nccl import transport_of_device
+
+if TYPE_CHECKING:
+    from nodeloom.engine.tables import Tables
+    from nodeloom.transport.base import Transport
 
 
 class _Buffer(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,21 +13,23 @@ from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.episode import EpisodeWalks
 from nodeloom.engine.gpu.exchange import OnStream
 from nodeloom.engine.gpu.memory import DTYPES
-from nodeloom.engine.noise import Noise
 from nodeloom.engine.part_storage import PartMoves
-from nodeloom.engine.tables import Tables
 from nodeloom.kernels.gpu.negatives import draw_negatives
-from nodeloom.model.stage import Stage
-from nodeloom.partition import Placement
 from nodeloom.plan.memory import SLACK
-from nodeloom.plan.plan import Plan
 from nodeloom.schedule import Arrive, Exchange, OnDevice, Train
-from nodeloom.transport.base import Transport
 from nodeloom.transport.nccl import DeviceTransport, transport_of_device
-from nodeloom.typing import DoubleArray
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nodeloom.engine.noise import Noise
+    from nodeloom.engine.tables import Tables
     from nodeloom.graph import Graph
+    from nodeloom.model.stage import Stage
+    from nodeloom.partition import Placement
+    from nodeloom.plan.plan import Plan
+    from nodeloom.transport.base import Transport
+    from nodeloom.typing import DoubleArray
 
 
 class SharedWalks(EpisodeWalks):

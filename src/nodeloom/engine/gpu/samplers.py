@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from nodeloom.engine.gpu.device import Device
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.walks import first_order_walks, second_order_walks
-from nodeloom.model.stage import Stage
-from nodeloom.plan.plan import Plan
 from nodeloom.rng import mix
 from nodeloom.sampling import NegativeSampler, WalkSampler
 from nodeloom.sampling.pool import Batch, WalkPool
 
 if TYPE_CHECKING:
+    from nodeloom.engine.gpu.device import Device
     from nodeloom.graph import Graph
+    from nodeloom.model.stage import Stage
+    from nodeloom.plan.plan import Plan
 
 
 class DeviceWalks:

@@ -7,7 +7,6 @@ pool has ended, so the device never waits for it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,21 +16,23 @@ import torch
 
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.layout import largest_rates, layout, optimizer_settings
-from nodeloom.engine.gpu.merger import GpuMerger
 from nodeloom.engine.gpu.samplers import DeviceNegatives, DeviceWalks, HostWalks
 from nodeloom.engine.kernels import tile_kernel
-from nodeloom.engine.tables import Tables
 from nodeloom.errors import ConfigError, describe
 from nodeloom.kernels.gpu._triton import OutOfResources
-from nodeloom.model.stage import Stage
 from nodeloom.plan.memory import POOL_SLOTS
-from nodeloom.plan.plan import Plan
 from nodeloom.schedule import Draw, Landed, Merge, OnDevice, TrainTiles
-from nodeloom.typing import DoubleArray
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nodeloom.engine.gpu.merger import GpuMerger
+    from nodeloom.engine.tables import Tables
     from nodeloom.graph import Graph
+    from nodeloom.model.stage import Stage
+    from nodeloom.plan.plan import Plan
+    from nodeloom.typing import DoubleArray
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,8 +14,10 @@ from nodeloom.engine.memory import MainMemory
 from nodeloom.engine.rows import RowOrder
 from nodeloom.partition import assign
 from nodeloom.plan.mode import Blocks
-from nodeloom.plan.plan import Plan
 from nodeloom.schedule import Position
+
+if TYPE_CHECKING:
+    from nodeloom.plan.plan import Plan
 
 _NODES, _EDGES_PER_NODE = 1 << 15, 8
 _PAIRS = {"cpu": 2_000_000, "gpu": 60_000_000}  # a fraction of a second

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -10,7 +11,9 @@ from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.layout import optimizer_settings
 from nodeloom.engine.gpu.memory import DTYPES
 from nodeloom.engine.kernels import tile_kernel
-from nodeloom.plan.plan import Plan
+
+if TYPE_CHECKING:
+    from nodeloom.plan.plan import Plan
 
 _BYTES = 1 << 30  # of a table: far more than the caches hold
 _TILES = 1 << 14

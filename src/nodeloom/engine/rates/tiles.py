@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from nodeloom.engine.kernels import tile_kernel
 from nodeloom.engine.memory import aligned_zeros
 from nodeloom.kernels.cpu._jit import is_compiled
 from nodeloom.kernels.cpu.parallel import collect
-from nodeloom.plan.plan import Plan
+
+if TYPE_CHECKING:
+    from nodeloom.plan.plan import Plan
 
 _FLOATS = 1 << 25  # of a table: far more than the caches hold
 _TILES = 32

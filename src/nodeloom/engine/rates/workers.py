@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +14,11 @@ from nodeloom.engine.memory import aligned_zeros
 from nodeloom.kernels.cpu.block_walks import train_block_walks
 from nodeloom.kernels.cpu.parallel import collect
 from nodeloom.plan.mode import Blocks, Copies, Ring
-from nodeloom.plan.plan import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nodeloom.plan.plan import Plan
 
 _FLOATS = 1 << 24  # of a part: far more than the caches hold
 _TILES = 64

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,8 @@ from nodeloom.engine.spectral.plan import SVD_STEPS, SpectralPlan
 from nodeloom.engine.spectral.tables import CpuTables, Matrix
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nodeloom.graph import Graph
 
 _VALUES = 1 << 23  # of the tables that are multiplied

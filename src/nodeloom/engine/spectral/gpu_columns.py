@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import weakref
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,7 +15,11 @@ from nodeloom.engine.gpu.device import Device
 from nodeloom.engine.spectral.gpu_tables import GpuTables, add_moments, rows_at_a_time, scale_rows, turned
 from nodeloom.engine.spectral.tables import COLUMN_BUFFERS, Matrix, column_bounds
 from nodeloom.kernels.gpu.initial import uniform_rows
-from nodeloom.typing import DoubleArray, FloatArray
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from nodeloom.typing import DoubleArray, FloatArray
 
 Piece = TypeVar("Piece")
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,7 +12,11 @@ import torch
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.spectral.tables import ROW_VALUES, Matrix
 from nodeloom.kernels.gpu.initial import uniform_rows
-from nodeloom.typing import DoubleArray, FloatArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nodeloom.typing import DoubleArray, FloatArray
 
 _ENTRIES = 1 << 22
 """Entries of a matrix that are multiplied by the factors of their columns at a time."""

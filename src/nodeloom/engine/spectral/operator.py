@@ -8,10 +8,10 @@ import numpy as np
 
 from nodeloom.engine.spectral.tables import Matrix
 from nodeloom.errors import TrainingError
-from nodeloom.typing import DoubleArray, FloatArray
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
+    from nodeloom.typing import DoubleArray, FloatArray
 
 _NONE = np.empty(0, np.float32)
 

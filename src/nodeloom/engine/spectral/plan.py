@@ -16,12 +16,12 @@ from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.log import logger
 from nodeloom.plan.reach import isolated, unlinked
-from nodeloom.plan.settings import Settings
 from nodeloom.units import duration, size, sizes
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
+    from nodeloom.plan.settings import Settings
 
 OVERSAMPLE = 16
 """Columns beyond dim in the search for the singular vectors of ProNE."""

@@ -6,7 +6,6 @@ the Laplacian of the graph, written as a sum of Chebyshev polynomials whose coef
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +15,13 @@ from nodeloom.engine.spectral.plan import SVD_STEPS
 from nodeloom.engine.spectral.tables import Backend, Matrix
 from nodeloom.engine.spectral.whitening import powers, principal
 from nodeloom.rng import Purpose, stream
-from nodeloom.typing import FloatArray
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nodeloom.engine.spectral.plan import SpectralPlan
     from nodeloom.graph import Graph
+    from nodeloom.typing import FloatArray
 
 _SMALLEST = 1e-38
 

@@ -7,22 +7,23 @@ which is what DeepWalk factorizes. The scaling takes out the degrees; whitening 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nodeloom.engine.spectral.operator import operators, row_sums
-from nodeloom.engine.spectral.tables import Backend
 from nodeloom.engine.spectral.whitening import whitener
 from nodeloom.plan.reach import unlinked
 from nodeloom.rng import Purpose, stream
-from nodeloom.typing import DoubleArray
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nodeloom.engine.spectral.plan import SpectralPlan
+    from nodeloom.engine.spectral.tables import Backend
     from nodeloom.graph import Graph
+    from nodeloom.typing import DoubleArray
 
 
 _SMALL_SUM = 1e-12

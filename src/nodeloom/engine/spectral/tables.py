@@ -7,18 +7,21 @@ results are the same on any number of threads.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from nodeloom.kernels.cpu.initial import uniform_rows
 from nodeloom.kernels.cpu.parallel import collect
 from nodeloom.kernels.cpu.products import multiply_rows, normalize_rows
-from nodeloom.typing import DoubleArray, FloatArray, IndexArray, OffsetArray
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nodeloom.typing import DoubleArray, FloatArray, IndexArray, OffsetArray
 
 BLOCK_VALUES = 1 << 16
 """Values of a table in a block of its rows: they fit the cache of a core."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,11 +19,14 @@ from nodeloom.engine.spectral.tables import Backend, CpuTables
 from nodeloom.errors import GraphError, TrainingError, TrainingInterrupted, describe
 from nodeloom.interrupt import StopRequest
 from nodeloom.log import logger
-from nodeloom.typing import FloatArray
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
+
     from nodeloom.graph import Graph
+    from nodeloom.typing import FloatArray
 
 
 @dataclasses.dataclass(frozen=True)

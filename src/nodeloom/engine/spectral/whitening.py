@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from nodeloom.errors import TrainingError
-from nodeloom.typing import DoubleArray
+
+if TYPE_CHECKING:
+    from nodeloom.typing import DoubleArray
 
 NOISE = 1e-6
 """Directions whose variance is below this share of the largest one are rounding errors of float32 sums, and are dropped."""

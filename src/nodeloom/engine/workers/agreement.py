@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from nodeloom.errors import ConfigError, describe
 from nodeloom.plan.mode import Copies, Ring
-from nodeloom.plan.settings import Settings
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
     from nodeloom.plan.plan import Plan
+    from nodeloom.plan.settings import Settings
     from nodeloom.transport.base import Transport
 
 OWN = {

@@ -8,14 +8,14 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from nodeloom.config import ResourceConfig
 from nodeloom.engine.device import find_gpu, num_gpus, resolve_device
 from nodeloom.errors import DeviceError, NodeloomError, describe
 from nodeloom.log import logger
 from nodeloom.plan.formats import gpu_limit
-from nodeloom.plan.settings import Settings
 
 if TYPE_CHECKING:
+    from nodeloom.config import ResourceConfig
+    from nodeloom.plan.settings import Settings
     from nodeloom.transport.base import Transport
 
 

@@ -9,11 +9,11 @@ import numpy as np
 from nodeloom.partition import Placement, assign, communities
 from nodeloom.partition.communities import MAX_PART
 from nodeloom.plan.mode import Ring
-from nodeloom.plan.plan import Plan
-from nodeloom.transport.base import Transport
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
+    from nodeloom.plan.plan import Plan
+    from nodeloom.transport.base import Transport
 
 
 def placement_of_workers(plan: Plan, graph: Graph, transport: Transport) -> Placement:
