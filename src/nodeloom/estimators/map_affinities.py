@@ -48,7 +48,13 @@ def _of_vectors(vectors: FloatArray, plan: LayoutPlan) -> tuple[Affinities, Floa
         begun = beside.submit(principal_start, vectors, plan.dim, plan.seed, unit=plan.metric == "cosine")
         start = begun.result() if plan.device == "cpu" else None
         near = NeighborGraph.of(
-            vectors, plan.num_neighbor, metric=_metric(plan), device=plan.device, num_threads=plan.num_thread
+            vectors,
+            plan.num_neighbor,
+            metric=_metric(plan),
+            device=plan.device,
+            num_threads=plan.num_thread,
+            memory=plan.search_memory,
+            seed=plan.seed,
         )
         found = as_affinities(affinities(near, plan.perplexity, num_threads=plan.num_thread))
         return found, begun.result() if start is None else start

@@ -100,8 +100,8 @@ class Map(Parameters):
         """
         from nodeloom.engine.layout.calibrate import with_seconds
 
-        plan, _ = self._planned(X, warm=False)
-        return with_seconds(plan, compiled_only=compiled_only)
+        plan, data = self._planned(X, warm=False)
+        return with_seconds(plan, data.task().num_value, compiled_only=compiled_only)
 
     def _planned(self, X: object, *, warm: bool) -> tuple[LayoutPlan, MapData]:
         from nodeloom.engine.layout import make_layout_plan

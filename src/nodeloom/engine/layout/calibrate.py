@@ -10,6 +10,7 @@ import numpy as np
 from nodeloom.engine.layout.affinities import Affinities, Held
 from nodeloom.engine.layout.cpu import CpuLayout
 from nodeloom.engine.layout.plan import LayoutPlan, expected_span
+from nodeloom.graph.exact_neighbors import expected_seconds
 from nodeloom.kernels.cpu.layout import attract, move, sample, sort_by_bands, spread, stretch
 
 _POINTS = 10_000
@@ -17,26 +18,29 @@ _ENTRIES = 30  # affinities of a point: fifteen neighbors, in both directions
 _SHARE = 0.6  # of the time of an iteration at the end, in the mean of all: grids begin small
 
 
-def with_seconds(plan: LayoutPlan, *, compiled_only: bool = False) -> LayoutPlan:
+def with_seconds(plan: LayoutPlan, num_value: int, *, compiled_only: bool = False) -> LayoutPlan:
     """Return the plan with the time of its iterations, from some of a few thousand points that span what all of them will.
 
-    A GPU is not measured: it is too fast for a sample to tell.
+    A GPU is not measured: it is too fast for a sample to tell. Nor is LargeVis.
 
     Parameters
     ----------
     plan : LayoutPlan
         The plan.
+    num_value : int
+        Values of a vector.
     compiled_only : bool
         Leave the time out if a kernel would have to be compiled.
     """
-    if plan.device != "cpu" or (compiled_only and not _is_compiled(plan.dim)):
+    if plan.device != "cpu" or plan.num_epoch or (compiled_only and not _is_compiled(plan.dim)):
         return plan
     seconds = [_seconds(plan, min(plan.num_points, count)) for count in (_POINTS // 4, _POINTS)]
     counts = [min(plan.num_points, count) for count in (_POINTS // 4, _POINTS)]
     of_point = max(0.0, (seconds[1] - seconds[0]) / max(1, counts[1] - counts[0]))
     entries = (2 * plan.num_neighbor or _ENTRIES) / _ENTRIES
     one = seconds[0] + of_point * (plan.num_points - counts[0]) * (1 + entries) / 2
-    return dataclasses.replace(plan, seconds=one * plan.num_iteration * _SHARE)
+    search = expected_seconds(plan.num_points, num_value, plan.num_thread) if plan.metric else 0.0
+    return dataclasses.replace(plan, seconds=search + one * plan.num_iteration * _SHARE)
 
 
 def _seconds(plan: LayoutPlan, count: int) -> float:

@@ -24,8 +24,10 @@ from nodeloom.typing import DoubleArray, FloatArray
 if TYPE_CHECKING:
     from nodeloom.engine.layout.plan import LayoutPlan
 
-PAIRS = 100_000
+PAIRS = 10_000
 """Pairs of points from which the loss of negatives is estimated."""
+
+_LEAST = 512  # points of a thread: a sweep of fewer takes less time than to wake one
 
 
 def cumulative_weights(affinities: Affinities) -> FloatArray:
@@ -76,8 +78,9 @@ class CpuLargeVis:
     @contextmanager
     def running(self) -> Iterator[CpuLargeVis]:
         """Hold the threads."""
-        with ThreadPoolExecutor(self.plan.num_thread) as pool:
-            self._run = threads(self.plan.num_thread, pool)
+        number = min(self.plan.num_thread, -(-len(self.coordinates) // _LEAST))
+        with ThreadPoolExecutor(number) as pool:
+            self._run = threads(number, pool)
             yield self
 
     def advance(self, plan: LayoutPlan, step: int, number: int) -> None:

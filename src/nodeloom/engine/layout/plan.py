@@ -57,8 +57,10 @@ class LayoutPlan:
         Threads; the seed.
     memory, device_memory : dict of str to int
         Bytes of main memory, and on the GPU, by what they are for.
+    search_memory : int or None
+        Bytes that the search for neighbors may use beside the data; None if not limited.
     seconds : float or None
-        Expected seconds of the iterations, measured on this machine; None if not measured.
+        Expected seconds of search and iterations, those of iterations measured on this machine; None if not measured.
     """
 
     model: str
@@ -81,6 +83,7 @@ class LayoutPlan:
     sharpness: float = 0.0
     memory: dict[str, int] = dataclasses.field(default_factory=dict)
     device_memory: dict[str, int] = dataclasses.field(default_factory=dict)
+    search_memory: int | None = None
     seconds: float | None = None
 
     @property
@@ -110,7 +113,7 @@ class LayoutPlan:
 
     def pieces(self) -> Iterator[tuple[int, int]]:
         """Yield the first step and the number of steps of the pieces between which callbacks are told, and nothing changes."""
-        told = max(TOLD, self.num_iteration // 100) if self.num_epoch else TOLD
+        told = max(TOLD, self.num_iteration // 25) if self.num_epoch else TOLD
         step = 0
         for end in (self.num_early, self.num_iteration):
             while step < end:
@@ -148,7 +151,7 @@ class LayoutPlan:
         if self.device_memory:
             rows.append(("GPU memory", sizes(self.device_memory)))
         if self.seconds is not None:
-            rows.append(("time", f"about {duration(self.seconds)} for the layout, as measured here"))
+            rows.append(("time", f"about {duration(self.seconds)} of search and layout, the latter as measured here"))
         return rows
 
     def __repr__(self) -> str:
@@ -306,7 +309,9 @@ def _placed(plan: LayoutPlan, task: Task, resource: ResourceConfig) -> LayoutPla
     tables = points * (6 * plan.dim + 3) * 4
     memory = {"data": task.data_bytes, "affinities": entries * 8 + points * 8}
     if not task.num_entry:
-        memory["neighbors"] = points * plan.num_neighbor * (8 + 24)  # and what makes them symmetric
+        memory["neighbors"] = points * (
+            plan.num_neighbor * (8 + 24) + 8 * min(task.num_value, 128)
+        )  # the search beside them
     memory["layout"] = tables + (grid if plan.device == "cpu" else 0)
     plan = dataclasses.replace(plan, memory=memory)
     if plan.device != "cpu":
@@ -331,4 +336,6 @@ def _placed(plan: LayoutPlan, task: Task, resource: ResourceConfig) -> LayoutPla
         raise MemoryLimitError(
             describe("plan", expected=f"at most {size(limit_here)} of memory", got=sizes(plan.memory), hint=hint)
         )
+    if isinstance(resource.memory_limit, int):
+        plan = dataclasses.replace(plan, search_memory=resource.memory_limit - task.data_bytes)
     return plan
