@@ -51,9 +51,12 @@ def test_sweeps_of_largevis_are_those_of_the_cpu(dim):
     settings, task = LargeVisConfig(dim=dim, num_epoch=3), Task(num_points=64, num_entry=len(affinities.indices))
     plan = make_layout_plan("LargeVis", task, settings, ResourceConfig(device="cpu", num_thread=1))
     start = widened(small_start(64, dim))
-    with CpuLargeVis(affinities, start, plan).running() as slow:
-        with GpuLargeVis(affinities, start, dataclasses.replace(plan, device="cuda:0")).running() as fast:
-            for points in (slow, fast):
-                points.advance(plan, 0, 3)
-            np.testing.assert_allclose(fast.snapshot(), slow.snapshot(), atol=1e-3)
-            assert fast.loss(1.0) == pytest.approx(slow.loss(1.0), rel=1e-3)
+    gpu_plan = dataclasses.replace(plan, device="cuda:0")
+    with (
+        CpuLargeVis(affinities, start, plan).running() as slow,
+        GpuLargeVis(affinities, start, gpu_plan).running() as fast,
+    ):
+        for points in (slow, fast):
+            points.advance(plan, 0, 3)
+        np.testing.assert_allclose(fast.snapshot(), slow.snapshot(), atol=1e-3)
+        assert fast.loss(1.0) == pytest.approx(slow.loss(1.0), rel=1e-3)
