@@ -26,6 +26,7 @@ PUBLIC = [
     "datasets",
     "enhance",
     "errors",
+    "figures",
     "load",
     "tasks",
 ]

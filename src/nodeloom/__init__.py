@@ -26,7 +26,7 @@ _PUBLIC = {
     "enhance": "nodeloom.estimators",
     "load": "nodeloom.estimators",
 }
-_SUBMODULES = ("datasets", "engine", "errors", "estimators", "graph", "io", "tasks")
+_SUBMODULES = ("datasets", "engine", "errors", "estimators", "figures", "graph", "io", "tasks")
 
 __all__ = [
     "LINE",
@@ -41,6 +41,7 @@ __all__ = [
     "datasets",
     "enhance",
     "errors",
+    "figures",
     "load",
     "tasks",
 ]

@@ -20,12 +20,18 @@ class Browser:
         down, self._to = os.pipe()
         self._from, up = os.pipe()
         options = ["--headless=new", "--no-sandbox", "--remote-debugging-pipe", "--use-angle=swiftshader"]
-        options += ["--enable-unsafe-swiftshader", "--hide-scrollbars", "--disable-background-networking", "--no-first-run"]
+        options += [
+            "--enable-unsafe-swiftshader",
+            "--hide-scrollbars",
+            "--disable-background-networking",
+            "--no-first-run",
+        ]
         options += [f"--window-size={width},{height}", f"--user-data-dir={folder}", "about:blank"]
 
         # Chromium reads commands from 3 and writes answers to 4.
         code = "import os, sys; r, w = int(sys.argv[1]), int(sys.argv[2]); a, b = os.dup(r), os.dup(w); "
-        code += "os.dup2(a, 3); os.dup2(b, 4); os.execv(sys.argv[3], sys.argv[3:])"
+        code += "os.dup2(a, 3); os.dup2(b, 4); os.set_inheritable(3, True); os.set_inheritable(4, True); "
+        code += "os.execv(sys.argv[3], sys.argv[3:])"
         self._process = subprocess.Popen(
             [sys.executable, "-c", code, str(down), str(up), PROGRAM, *options],
             pass_fds=(down, up),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nodeloom.errors import ConfigError, describe
 
@@ -49,3 +49,8 @@ def new_figure(width: float, height: float, colors: Theme, *, bare: bool = True)
         axes.grid(True, color=colors.faint, alpha=0.35, linewidth=0.6)
         axes.set_axisbelow(True)
     return figure, axes
+
+
+def canvas_of(figure: Figure) -> Any:
+    """Return the canvas of a figure of :func:`new_figure`, which draws pixels."""
+    return figure.canvas

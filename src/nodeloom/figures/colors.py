@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,18 @@ _BASE = (
 MANY = 3 * len(_BASE)
 """Classes with a colour of their own: ten hues in three degrees of lightness. The smallest classes above that share grey."""
 
-_VIRIDIS = ("#440154", "#482878", "#3E4A89", "#31688E", "#26828E", "#1F9E89", "#35B779", "#6DCD59", "#B4DE2C", "#FDE725")
+_VIRIDIS = (
+    "#440154",
+    "#482878",
+    "#3E4A89",
+    "#31688E",
+    "#26828E",
+    "#1F9E89",
+    "#35B779",
+    "#6DCD59",
+    "#B4DE2C",
+    "#FDE725",
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +95,7 @@ def ramp(steps: int, dark: bool) -> list[str]:
     return [_hex((float(r), float(g), float(b))) for r, g, b in zip(*columns, strict=True)]
 
 
-def scaled(values: FloatArray) -> tuple[FloatArray, bool, float, float]:
+def scaled(values: npt.NDArray[np.floating[Any]]) -> tuple[FloatArray, bool, float, float]:
     """Scale numbers to 0 to 1 for colours: by logarithm if all are positive and most are small, as degrees are.
 
     Returns
@@ -96,6 +107,7 @@ def scaled(values: FloatArray) -> tuple[FloatArray, bool, float, float]:
     low, high : float
         The ends.
     """
+    values = np.asarray(values, np.float64)
     finite = values[np.isfinite(values)]
     if not len(finite):
         return np.zeros(len(values), np.float32), False, 0.0, 0.0
@@ -103,5 +115,7 @@ def scaled(values: FloatArray) -> tuple[FloatArray, bool, float, float]:
     is_log = low >= 0 and high > 20 * max(float(np.median(finite)), 1e-9)
     place = np.log1p(np.nan_to_num(values, nan=low, posinf=high, neginf=low)) if is_log else values
     ends = (np.log1p(low), np.log1p(high)) if is_log else (low, high)
-    result = (np.nan_to_num(place, nan=ends[0], posinf=ends[1], neginf=ends[0]) - ends[0]) / max(ends[1] - ends[0], 1e-30)
+    result = (np.nan_to_num(place, nan=ends[0], posinf=ends[1], neginf=ends[0]) - ends[0]) / max(
+        ends[1] - ends[0], 1e-30
+    )
     return np.clip(result, 0, 1).astype(np.float32), is_log, low, high

@@ -41,7 +41,9 @@ def check_map_file(path: str | Path, dim: int = 2) -> str:
     if suffix in MOVING:
         if dim != 3:
             hint = "Write a .png or an .html; or make a map of 3 dimensions."
-            raise ConfigError(describe(path, expected="a map of 3 dimensions, which turns", got="2 dimensions", hint=hint))
+            raise ConfigError(
+                describe(path, expected="a map of 3 dimensions, which turns", got="2 dimensions", hint=hint)
+            )
         check_moving(path)
     if suffix in PICTURES:
         check_matplotlib()
@@ -188,7 +190,9 @@ def _save_network(path: str | Path, suffix: str, points: MapPoints) -> None:
 
 def _plain(text: str, path: str | Path) -> str:
     """Return a text that XML can hold."""
-    if any(ord(char) < 32 and char not in "\t\n\r" or ord(char) in (0xFFFE, 0xFFFF) for char in text):
+    if any((ord(char) < 32 and char not in "\t\n\r") or ord(char) in (0xFFFE, 0xFFFF) for char in text):
         hint = "Write .parquet or .csv instead."
-        raise DataError(describe(path, expected="names without control characters, as XML has none", got=text, hint=hint))
+        raise DataError(
+            describe(path, expected="names without control characters, as XML has none", got=text, hint=hint)
+        )
     return text

@@ -82,7 +82,9 @@ def map_page(points: MapPoints, *, color: str = "auto", dark: bool = False) -> s
     }
     data = {"places": _packed(np.concatenate([quantised[:, 0], quantised[:, 1]]))}
     if points.names is not None:
-        data["names"] = _packed(json.dumps(points.names, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
+        data["names"] = _packed(
+            json.dumps(points.names, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        )
     if points.classes is not None:
         counts = points.counts()
         facts["classes"] = {
@@ -90,7 +92,8 @@ def map_page(points: MapPoints, *, color: str = "auto", dark: bool = False) -> s
             "colors": class_colors(counts, dark),
             "counts": counts.tolist(),
             "labels": [
-                [shortened(points.class_names[number], 24), point] for number, point in densest(points, places)[:_MOST_LABELS]
+                [shortened(points.class_names[number], 24), point]
+                for number, point in densest(points, places)[:_MOST_LABELS]
             ],
         }
         wide = "<u2" if len(counts) < _STEPS else "<u4"
@@ -103,7 +106,9 @@ def map_page(points: MapPoints, *, color: str = "auto", dark: bool = False) -> s
     if points.edges is not None and len(points.edges):
         if len(points.edges) > MOST_EDGES:
             logger.warning(
-                "The page shows no edges: %s are more than the %s that it holds.", f"{len(points.edges):,}", f"{MOST_EDGES:,}"
+                "The page shows no edges: %s are more than the %s that it holds.",
+                f"{len(points.edges):,}",
+                f"{MOST_EDGES:,}",
             )
         else:
             data["edges"] = _packed(points.edges.astype("<u4"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nodeloom.errors import ConfigError, describe
-from nodeloom.figures.canvas import new_figure
+from nodeloom.figures.canvas import canvas_of, new_figure
 from nodeloom.figures.colors import MANY, class_colors, ramp, rgb, scaled, theme
 from nodeloom.figures.places import densest, drawing_order, in_frame, turned
 from nodeloom.log import logger
@@ -81,7 +81,7 @@ def map_figure(
             _class_legend(figure, points, dark, size)
         figure.canvas.draw()  # the place of the map is known from here on
         figure.set_layout_engine("none")
-        _class_labels(axes, points, places, colors)
+        _class_labels(figure, axes, points, places, colors)
     elif chosen and legend:
         _number_legend(figure, axes, points.numbers[chosen], chosen, dark)
     return figure
@@ -218,21 +218,21 @@ def _number_legend(figure: Figure, axes: Axes, values: FloatArray, name: str, da
     bar.set_label(text, color=colors.text)
     bar.ax.yaxis.label.set_parse_math(False)
     bar.ax.tick_params(colors=colors.text, which="both")
-    bar.outline.set_edgecolor(colors.faint)  # type: ignore[operator]
+    bar.outline.set_edgecolor(colors.faint)
     figure.set_figwidth(figure.get_figheight() + 1.0)
 
 
-def _class_labels(axes: Axes, points: MapPoints, places: FloatArray, colors: Theme) -> None:
+def _class_labels(figure: Figure, axes: Axes, points: MapPoints, places: FloatArray, colors: Theme) -> None:
     """Write each class at its densest cell, the largest first; one that would cover another moves a little or is left out."""
     from matplotlib.patheffects import withStroke
 
-    figure = axes.figure
-    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    renderer = canvas_of(figure).get_renderer()
     taken: list[Any] = []
     inside = axes.get_window_extent(renderer)
     for number, point in densest(points, places)[:_MOST_LABELS]:
         text = axes.text(
-            *places[point].tolist(),
+            float(places[point, 0]),
+            float(places[point, 1]),
             shortened(points.class_names[number], 22),
             color=colors.text,
             fontsize=9,
@@ -240,9 +240,9 @@ def _class_labels(axes: Axes, points: MapPoints, places: FloatArray, colors: The
             ha="center",
             va="center",
             zorder=10,
-            parse_math=False,
             path_effects=[withStroke(linewidth=2.5, foreground=colors.background)],
         )
+        text.set_parse_math(False)
         box = text.get_window_extent(renderer).expanded(1.04, 1.15)
         for right, up in ((0, 0), (0, 1), (0, -1), (0.6, 0), (-0.6, 0), (0.6, 1), (-0.6, -1), (0, 2), (0, -2)):
             moved = box.translated(right * box.width, up * box.height)
@@ -252,7 +252,7 @@ def _class_labels(axes: Axes, points: MapPoints, places: FloatArray, colors: The
             )
             if not any(moved.overlaps(other) for other in taken):
                 middle = ((moved.x0 + moved.x1) / 2, (moved.y0 + moved.y1) / 2)
-                text.set_position(axes.transData.inverted().transform(middle))
+                text.set_position(tuple(axes.transData.inverted().transform(middle)))
                 taken.append(moved)
                 break
         else:

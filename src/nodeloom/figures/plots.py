@@ -38,7 +38,9 @@ def history_figure(history: Sequence[Mapping[str, Any]], *, dark: bool = False, 
     """
     rows = [row for row in history if row.get("loss") is not None and np.isfinite(row["loss"])]
     if not rows:
-        raise DataError(describe("history", expected="entries with a loss", got=f"{len(history)} entries, none with one"))
+        raise DataError(
+            describe("history", expected="entries with a loss", got=f"{len(history)} entries, none with one")
+        )
     axis = next((key for key in ("epoch", "num_epoch", "step", "iteration", "seconds") if key in rows[0]), "")
     colors = theme(dark)
     figure, axes = new_figure(size, size * 0.62, colors, bare=False)

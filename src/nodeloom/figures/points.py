@@ -107,7 +107,8 @@ class MapPoints:
         count = len(places)
         called = None if names is None else [str(name) for name in names]
         _check_count("names", called, count)
-        classes, class_names = None, ()
+        classes: npt.NDArray[np.int32] | None = None
+        class_names: tuple[str, ...] = ()
         if labels is not None:
             given = list(labels)
             _check_count("labels", given, count)
@@ -123,8 +124,8 @@ class MapPoints:
         if edges is not None:
             pairs = np.asarray(edges).reshape(-1, 2).astype(np.int64)
             if pairs.size and not (pairs.min() >= 0 and pairs.max() < count):
-                got = int(pairs.min()) if pairs.min() < 0 else int(pairs.max())
-                raise DataError(describe("edges", expected=f"points from 0 to {count - 1}", got=got))
+                wrong_end = int(pairs.min()) if pairs.min() < 0 else int(pairs.max())
+                raise DataError(describe("edges", expected=f"points from 0 to {count - 1}", got=wrong_end))
         return cls(places, called, classes, class_names, columns, pairs, title)
 
     def counts(self) -> npt.NDArray[np.int64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nodeloom.errors import ConfigError, DataError, describe
-from nodeloom.figures.canvas import check_matplotlib, new_figure
+from nodeloom.figures.canvas import canvas_of, check_matplotlib, new_figure
 from nodeloom.figures.colors import theme
 from nodeloom.figures.pictures import chosen_color, draw_cube, map_figure, paint, point_colors, seen_from, shortened
 from nodeloom.figures.points import MapPoints
 from nodeloom.io.atomic import atomic_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from matplotlib.figure import Figure
 
 
@@ -217,4 +218,4 @@ def _save_mp4(path: Path, frames: Callable[[], Iterator[Figure]], seconds: float
 
 def _pixels(figure: Figure) -> Any:
     figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba()).copy()  # type: ignore[attr-defined]
+    return np.asarray(canvas_of(figure).buffer_rgba()).copy()
