@@ -113,6 +113,7 @@ class Peer:
     name: str
     package: str
     install: str
+    distribution: str = ""
 
     @property
     def variable(self) -> str:
@@ -136,7 +137,7 @@ class Peer:
         """Version of the installed peer, None without one."""
         if self.python is None:
             return None
-        code = f"import importlib.metadata as m; print(m.version({self.package!r}))"
+        code = f"import importlib.metadata as m; print(m.version({self.distribution or self.package!r}))"
         done = subprocess.run([self.python, "-c", code], capture_output=True, text=True, check=False)
         return done.stdout.strip() or None
 
@@ -146,6 +147,10 @@ PEERS = {
     "ensmallen": Peer("ensmallen", "ensmallen", "pip install ensmallen==0.8.100"),
     "pecanpy": Peer("pecanpy", "pecanpy", "pip install pecanpy==2.0.9 'numpy<2'"),
     "pycleora": Peer("pycleora", "pycleora", "pip install pycleora==3.2.1 numpy"),
+    "umap": Peer("umap", "umap", "pip install umap-learn==0.5.12", "umap-learn"),
+    "opentsne": Peer("opentsne", "openTSNE", "pip install openTSNE==1.0.4"),
+    "pacmap": Peer("pacmap", "pacmap", "pip install pacmap==0.9.1"),
+    "pynndescent": Peer("pynndescent", "pynndescent", "pip install pynndescent==0.7.0"),
     "fastnode2vec": Peer("fastnode2vec", "fastnode2vec", "pip install fastnode2vec==0.0.7"),
 }
 

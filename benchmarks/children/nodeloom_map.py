@@ -1,0 +1,59 @@
+"""A map of vectors by nodeloom: stages and the whole, after a map of a few rows has compiled and loaded everything."""
+
+import hashlib
+
+import numpy as np
+from child import Stopwatch, answer, memory, peak_bytes, request, reset_peak
+
+asked = request()
+with Stopwatch() as importing:
+    import nodeloom
+    from nodeloom.graph.affinity import affinities
+    from nodeloom.graph.neighbors import NeighborGraph
+
+vectors = np.load(asked["vectors"])
+threads, k, options = asked["num_thread"], asked["k"], asked["options"]
+stages, found = {}, None
+
+
+def run(rows, timed):
+    """Find neighbors, weigh them and lay them out; return the neighbors and the map."""
+    with Stopwatch() as watch:
+        near = NeighborGraph.of(rows, k, device=asked["device"], num_threads=threads)
+    timed["neighbors"] = watch
+    with Stopwatch() as watch:
+        affinities(near, k / 1.5, num_threads=threads)
+    timed["affinities"] = watch
+    if options is None:
+        return near, None
+    model = nodeloom.TSNE(**options, num_neighbor=k, num_thread=threads, device=asked["device"], verbose=False)
+    with Stopwatch() as watch:
+        places = model.fit_transform(rows)
+    timed["whole"] = watch
+    return near, places
+
+
+with Stopwatch() as compiling:
+    run(vectors[: asked["warm_up"]], {})
+reset_peak()
+resident = memory("VmRSS")
+near, places = run(vectors, stages)
+peak = peak_bytes()
+if places is not None:
+    np.save(asked["map"], places)
+rng = np.random.default_rng(0)
+right = 0
+checked = rng.choice(len(vectors), min(200, len(vectors)), replace=False)
+for i in checked:
+    squares = sum(
+        ((vectors[:, c : c + 64].astype(np.float64) - vectors[i, c : c + 64]) ** 2).sum(1)
+        for c in range(0, vectors.shape[1], 64)
+    )
+    squares[i] = np.inf
+    right += len(np.intersect1d(np.argpartition(squares, k - 1)[:k], near.indices[i]))
+answer(
+    stages={name: (watch.cpu_seconds, watch.seconds) for name, watch in stages.items()}, peak_bytes=peak,
+    resident_bytes=resident, import_seconds=importing.cpu_seconds, compile_seconds=compiling.cpu_seconds,
+    neighbor_recall=right / (k * len(checked)), is_exact=near.is_exact,
+    digest=hashlib.sha256(b"" if places is None else places.tobytes()).hexdigest(),
+)  # fmt: skip

@@ -1,0 +1,220 @@
+"""Maps of MNIST: seconds of each stage, memory and quality, beside umap-learn, openTSNE and PaCMAP; neighbors alone, large and on a GPU."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common import SkippedError, arguments, run_peer, run_worker
+from report import Report, Table
+
+PARTS = ("maps", "threads", "large", "gpu")
+MAPS = ("umap", "opentsne", "pacmap")
+WARM_UP = 1500
+TARGETS = {"recall@15": 0.34, "trustworthiness@15": 0.972, "accuracy@10": 0.965, "triplets": 0.62}
+MOST_SECONDS, MOST_BYTES, MOST_FIRST, MOST_CACHED = 20.0, 1.2e9, 10.0, 2.0
+OURS: dict[str, dict[str, Any]] = {"nodeloom TSNE": {}, "nodeloom TSNE, exaggeration 4": {"exaggeration": 4.0}}
+LARGE = (300_000, 100)
+ON_GPU = {"mnist": ((70_000, 784, 15, 0.25), (70_000, 784, 150, 0.25)), "1 M x 128": ((1_000_000, 128, 15, 5.0),)}
+
+
+def vectors_of(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors, float32 [N, D], and labels of ``mnist`` or ``digits`` in the folder vis of NODELOOM_DATA."""
+    root = os.environ.get("NODELOOM_DATA")
+    file = {"mnist": "mnist70k.npz", "digits": "digits.npz"}[name]
+    path = Path(root or ".", "vis", name, file)
+    if root is None or not path.is_file():
+        raise SkippedError(f"{name}: no vis/{name}/{file} in the folder that NODELOOM_DATA names")
+    with np.load(path) as archive:
+        images = archive["images"] if "images" in archive else archive[archive.files[0]]
+        labels = archive["labels"] if "labels" in archive else archive[archive.files[1]]
+    rows = images.reshape(len(images), -1).astype(np.float32)
+    return rows / np.float32(rows.max()), labels.astype(np.int64)
+
+
+def clustered(count: int, dim: int) -> np.ndarray:
+    """Vectors in a thousand clusters with a falling spectrum, as embeddings have it, float32."""
+    rng = np.random.default_rng(0)
+    centers = rng.standard_normal((1000, dim), np.float32)
+    spread = np.exp(-np.arange(dim, dtype=np.float32) / 40)
+    rows = np.empty((count, dim), np.float32)
+    for first in range(0, count, 100_000):
+        some = rng.integers(0, 1000, min(100_000, count - first))
+        rows[first : first + len(some)] = centers[some] + rng.standard_normal((len(some), dim), np.float32) * spread
+    return rows
+
+
+def ours(folder: str, rows: str, options: dict[str, Any] | None, num_thread: int, k: int = 15, **more: Any) -> Any:
+    """Run nodeloom in a process of its own; `options` None: neighbors and affinities alone."""
+    environment = more.pop("environment", None)
+    request = {
+        "vectors": rows,
+        "map": f"{folder}/map.npy",
+        "k": k,
+        "options": options,
+        "warm_up": WARM_UP,
+        "device": "cpu",
+    }
+    return run_worker("nodeloom_map.py", request | more, num_thread=num_thread, environment=environment)
+
+
+def judged(places: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Measures of a map."""
+    from nodeloom.tasks import map_quality
+
+    return map_quality(places, rows, labels=labels).scores
+
+
+def row(table: Table, name: str, result: dict[str, Any], scores: dict[str, float] | None) -> None:
+    """Add a contender."""
+    stages = result["stages"]
+    parts = [f"{stages[s][0]:.1f}" if s in stages else "" for s in ("neighbors", "affinities", "whole")]
+    wall = f"{stages['whole'][1]:.1f}" if "whole" in stages else ""
+    quality = [f"{scores[m]:.3f}" for m in (*TARGETS, "recall@50")] if scores else []
+    table.add(name, *parts, wall, f"{result['compile_seconds']:.1f}", f"{result['peak_bytes'] / 1e6:.0f}", *quality)
+
+
+def compare_maps(
+    report: Report, folder: str, rows: np.ndarray, labels: np.ndarray, options: argparse.Namespace
+) -> None:
+    """Draw the map by everyone, and judge it."""
+    measures = [*TARGETS, "recall@50"]
+    columns = ("neighbors", "affinities", "vectors to map, CPU s", "wall s", "first 1,500 rows, CPU s", "peak MB")
+    table = report.table(f"{len(rows):,} x {rows.shape[1]}, {options.num_thread} threads", "", *columns, *measures)
+    path = f"{folder}/rows.npy"
+    np.save(path, rows)
+    for name, settings in OURS.items():
+        report.say(name)
+        with tempfile.TemporaryDirectory() as cache:
+            kept = {"NUMBA_CACHE_DIR": cache}
+            first = (
+                ours(folder, path, settings, options.num_thread, environment=kept) if name == "nodeloom TSNE" else None
+            )
+            result = ours(folder, path, settings, options.num_thread, environment=kept if first else None)
+        scores = judged(np.load(f"{folder}/map.npy"), rows, labels)
+        row(table, name, result, scores)
+        report.raw[name] = result | {"scores": scores}
+        report.write()
+        if first is None or options.quick:
+            continue
+        seconds = result["stages"]["whole"][0]
+        report.check("CPU seconds, vectors to map", f"<= {MOST_SECONDS:.0f}", f"{seconds:.1f}", seconds <= MOST_SECONDS)
+        report.check(
+            "peak memory", "<= 1.2 GB", f"{result['peak_bytes'] / 1e9:.2f} GB", result["peak_bytes"] <= MOST_BYTES
+        )
+        for measure, least in TARGETS.items():
+            report.check(measure, f">= {least}", f"{scores[measure]:.3f}", scores[measure] >= least)
+        for what, run, most in (("compiled", first, MOST_FIRST), ("from the cache", result, MOST_CACHED)):
+            taken = run["import_seconds"] + run["compile_seconds"]
+            report.check(
+                f"import and first 1,500 rows, kernels {what}", f"<= {most:.0f} s", f"{taken:.1f}", taken <= most
+            )
+        recall = result["neighbor_recall"]
+        report.check("neighbors of 200 points against float64", "1.000", f"{recall:.4f}", recall == 1)
+    for name in options.peers:
+        report.write()
+        report.say(name)
+        request = {"vectors": path, "map": f"{folder}/{name}.npy", "peer": name, "warm_up": min(WARM_UP, len(rows))}
+        try:
+            result = run_peer(name, "peer_map.py", request, num_thread=options.num_thread)
+        except SkippedError as reason:
+            table.add(name, str(reason))
+            continue
+        found = np.load(f"{folder}/{name}.npy")
+        scores = judged(found, rows, labels) if name in MAPS else None
+        row(table, name if scores else "pynndescent, 15 neighbors alone", result, scores)
+        report.raw[name] = result | {"scores": scores}
+
+
+def compare_threads(report: Report, folder: str, rows: np.ndarray) -> None:
+    """Show that threads do not change a byte."""
+    path = f"{folder}/some.npy"
+    np.save(path, rows[:5000])
+    digests = {threads: ours(folder, path, {}, threads)["digest"] for threads in (1, 2, 8)}
+    report.raw["digests"] = digests
+    same = len(set(digests.values())) == 1
+    report.check("map of 5,000 rows by 1, 2 and 8 threads", "the same bytes", "same" if same else "differ", same)
+
+
+def large(report: Report, folder: str, options: argparse.Namespace) -> None:
+    """Draw a map of many vectors."""
+    count, dim = (3000, 100) if options.quick else LARGE
+    path = f"{folder}/large.npy"
+    np.save(path, clustered(count, dim))
+    result = ours(folder, path, {}, options.num_thread)
+    report.raw["large"] = result
+    table = report.table(
+        f"{count:,} x {dim} generated vectors, {options.num_thread} threads", "stage", "CPU s", "wall s"
+    )
+    for name, (cpu, wall) in result["stages"].items():
+        table.add(name, f"{cpu:.1f}", f"{wall:.1f}")
+    wall = result["stages"]["whole"][1]
+    report.note(f"peak of {count:,} x {dim}: {result['peak_bytes'] / 1e9:.2f} GB.")
+    if not options.quick:
+        report.check(f"{count:,} x {dim}, wall seconds", "<= 600", f"{wall:.0f}", wall <= 600)
+
+
+def on_gpu(report: Report, folder: str, mnist: np.ndarray, options: argparse.Namespace) -> None:
+    """Search for neighbors on a GPU, from main memory to main memory."""
+    from nodeloom.engine.device import num_gpus
+
+    if not num_gpus():
+        report.note("no GPU that torch can use: the part gpu was left out.")
+        return
+    table = report.table(
+        "Exact neighbors on one GPU, upload included", "vectors", "k", "seconds", "recall against float64"
+    )
+    for name, cases in ON_GPU.items():
+        for count, dim, k, most in cases:
+            path = f"{folder}/gpu.npy"
+            np.save(path, mnist if name == "mnist" else clustered(10_000 if options.quick else count, dim))
+            result = ours(folder, path, None, options.num_thread, k, device="cuda", warm_up=None)
+            seconds, recall = result["stages"]["neighbors"][1], result["neighbor_recall"]
+            table.add(name, k, f"{seconds:.3f}", f"{recall:.4f}")
+            if not options.quick:
+                report.check(
+                    f"{name}, k {k}",
+                    f"<= {most} s, 1.000",
+                    f"{seconds:.3f} s, {recall:.4f}",
+                    seconds <= most and recall == 1,
+                )
+
+
+def main() -> None:
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--num-thread", type=int, default=2, help="threads of everyone")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts to run")
+    parser.add_argument(
+        "--peers", nargs="*", choices=(*MAPS, "pynndescent"), default=[*MAPS, "pynndescent"], help="whom to run beside"
+    )
+    options = parser.parse_args()
+    report = Report("maps", "Maps of vectors", options, peers=(*MAPS, "pynndescent"))
+    with tempfile.TemporaryDirectory(prefix="nodeloom-maps-") as folder:
+        try:
+            rows, labels = vectors_of("digits" if options.quick else "mnist")
+        except SkippedError as reason:
+            report.note(str(reason))
+            rows, labels = clustered(2000, 64), np.arange(2000) % 10
+        parts = {
+            "maps": lambda: compare_maps(report, folder, rows, labels, options),
+            "threads": lambda: compare_threads(report, folder, rows),
+            "large": lambda: large(report, folder, options),
+            "gpu": lambda: on_gpu(report, folder, rows, options),
+        }
+        for name in options.only:
+            report.say(name)
+            try:
+                parts[name]()
+            except SkippedError as reason:
+                report.note(f"{name}: {reason}")
+            report.write()
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
