@@ -105,7 +105,7 @@ def collect_edges(
             what = "an empty file" if len(files) == 1 else "empty files"
         hint = (
             f" If {form.comment!r} begins names, give {setting('format.comment', '')}."
-            if text.num_lines and form.comment
+            if text.num_lines and form.comment and not text.num_headers
             else ""
         )
         raise DataError(f"{names}: expected edges, got {what}.{hint}")

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
 from nodeloom.io.cells import MISSING, is_integer
-from nodeloom.io.layout import Layout, lay_out, sample_of
+from nodeloom.io.layout import Layout, lay_out, sample_of, tell_of_sizes
 from nodeloom.io.line_errors import bad_line
 from nodeloom.io.source import HEAD, Source, line_blocks
 from nodeloom.kernels.cpu import tokens as kernels
@@ -107,6 +107,7 @@ class TextReader:
         self.num_headers += bool(layout.header)
         self._tell_of_first_line(layout, source)
         reading = _Reading(source, layout, kinds_of(layout, self._form.comment))
+        before = self._collector.num_edges
         pending: deque[Future[_Block]] = deque()
         with ThreadPoolExecutor(self._num_thread) as pool:
             for text in itertools.chain(read, blocks):
@@ -118,6 +119,7 @@ class TextReader:
                     self._collect(reading, pending.popleft().result())
             while pending:
                 self._collect(reading, pending.popleft().result())
+        tell_of_sizes(layout, self._form.comment, self._collector.num_edges - before, source.name)
 
     def _tell_of_first_line(self, layout: Layout, source: Source) -> None:
         """Say that a first line may be a header, where another file begins with the same."""

@@ -300,6 +300,31 @@ def check_comments(lines: Sequence[Line], comment: str, where: str, num_comment:
         )
 
 
+def tell_of_sizes(layout: Layout, comment: str, num_edge: int, where: str) -> None:
+    """Say that a first line which was read as an edge may be the sizes of the graph: its last number is that of the edges below.
+
+    Parameters
+    ----------
+    layout, comment
+        How the file was cut.
+    num_edge : int
+        Edges that were read from it, the first line among them.
+    where : str
+        Its name, for messages.
+    """
+    line = layout.lines[0]
+    cells = layout.cut(line.text, comment)
+    if layout.header or num_edge < 3 or len(cells) < 2 or not all(map(is_integer, cells)):
+        return
+    if len(cells) > 2 and cells[0] != cells[1]:  # rows and columns of a matrix, else a weight
+        return
+    if int(cells[-1]) == num_edge - 1 and int(cells[0]) <= 2 * num_edge:
+        logger.warning(
+            "%s:%d: %r is read as an edge, but %s lines follow: if it says how large the graph is, take it out.",
+            where, line.number, line.text.strip(), f"{num_edge - 1:,}",
+        )  # fmt: skip
+
+
 def sample_of(blocks: Iterator[bytes], comment: str) -> tuple[list[bytes], list[Line], int]:
     """Return the blocks that were read to find the first lines, these, and how many comments are among them."""
     read: list[bytes] = []

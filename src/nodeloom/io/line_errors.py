@@ -58,6 +58,11 @@ def bad_line(place: str, status: int, line: str, layout: Layout, form: EdgeForma
     empty = layout.cell and any(i < len(cells) and not cells[i] for i in places)
     if empty and len(cells) >= max(places) + 1:
         hint = "A cell is empty: fill it, or leave the line out."
+        named = [cell for cell in cells if cell]
+        if (
+            line == layout.lines[0].text and not cells[0] and len(named) > 1
+        ):  # of numbers of rows, as R and pandas write them
+            hint = f"If this line names the columns, say which are head and tail: give {setting('graph.columns', named[:2])}."
     elif status == kernels.TOO_FEW:
         hint = _few(line, cells, layout, form)
     else:
@@ -138,7 +143,10 @@ def _many(line: str, cells: list[str], layout: Layout, form: EdgeFormat) -> str:
     )
     if alike and len(cells) > 2 and form.columns is None:
         if len(cells) == 3:
-            ways = f"{setting('graph.columns', [1, 3])} if the second is no node"
+            third = [layout.cut(other.text, form.comment)[2:3] for other in layout.lines if other.text != line]
+            if sum(bool(cell) and is_number(cell[0]) for cell in third) * 2 > len(third) > 0:
+                return ""  # lines have weights there, but for this one
+            ways = f"{setting('graph.columns', [1, 3])} if the second is no node, or {setting('graph.columns', [1, 2])} for no weights"
         elif is_number(cells[2]):
             ways = f"{setting('graph.columns', [1, 2, 3])} for the third as the weight, or {setting('graph.columns', [1, 2])} for none"
         else:

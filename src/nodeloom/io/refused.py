@@ -38,6 +38,8 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"version https://git-lfs.github.com/spec/", "a pointer of Git LFS, not the file itself", "Fetch it: git lfs pull."),
     (b">>graph6<<", "graph6", _call("Read it with networkx.read_graph6 and use Graph.from_networkx.")),
     (b">>sparse6<<", "sparse6", _call("Read it with networkx.read_sparse6 and use Graph.from_networkx.")),
+    (b"version https://hawser.github.com/spec/", "a pointer of Git LFS, not the file itself", "Fetch it: git lfs pull."),
+    (b"404: Not Found", "the answer of a server", "Fetch the file again."),
     (b"\x89PNG", "a picture", "Find the data that it shows."),
     (b"\xff\xd8\xff", "a picture", "Find the data that it shows."),
     (b"\x7fELF", "a program", "Check the path."),
@@ -62,6 +64,7 @@ def refusal(start: bytes) -> tuple[str, str] | None:
     what, hint : str
         For a message, or None if this may be text or a table.
     """
+    start = start.removeprefix(b"\xef\xbb\xbf")
     if b'"format":"nodeloom' in start and start[8:9] == b"{":
         if b'"format":"nodeloom-graph"' in start:
             return "a compiled graph", _call("Open it with Graph.open.", "Give the file as it is, not compressed.")
@@ -79,7 +82,7 @@ def refusal(start: bytes) -> tuple[str, str] | None:
         return "a pickle", "A pickle may run code. " + _call(
             "If you trust it, pickle.load it and use Graph.from_networkx."
         )
-    if _HTML.match(start.removeprefix(b"\xef\xbb\xbf")):
+    if _HTML.match(start):
         return "a page of HTML", "A download that failed leaves one: fetch the file again."
     return None
 

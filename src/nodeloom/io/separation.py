@@ -13,6 +13,7 @@ from nodeloom.words import setting
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_WITH_COMMA = re.compile(r"[-+]?\d+,\d+")
 _MOST = 0.6  # of the lines that must have as many columns as the first, for a delimiter to be taken
 
 
@@ -22,6 +23,15 @@ def _are_edges(rows: Sequence[Sequence[str]], above: int) -> bool:
     if share < 0.9 or width not in (2, 3):
         return False
     return width == 2 or all(is_number(row[2]) for row in rows[above:] if len(row) > 2)
+
+
+def _are_weights_with_comma(lines: Sequence[str], comment: str) -> bool:
+    """Tell whether commas only stand in the third of three columns, as those of decimals do."""
+    rows = [cut(line, DELIMITERS, comment) for line in lines]
+    rows = [row for row in rows if row]
+    return sum(
+        len(row) == 3 and "," not in row[0] + row[1] and bool(_WITH_COMMA.fullmatch(row[2])) for row in rows
+    ) >= max(1, len(rows) - 1)
 
 
 def find_delimiters(
@@ -77,6 +87,8 @@ def find_delimiters(
         for cell in row[:width]
     ]
     inner = any(" " in name.strip() or "\t" in name for name in names)
+    if delimiter == "," and inner and _are_weights_with_comma(lines, comment):
+        return DELIMITERS  # and the weights are refused
     around = re.compile(rf"[ \t]*{re.escape(delimiter)}[ \t]*")
     blanks = [cut(around.sub(delimiter, line), DELIMITERS, comment) for line in lines]
     if delimiter == "\t" and not inner and all_columns and all(all(row[:width]) for row in cells):

@@ -154,7 +154,13 @@ def _sniff(name: str, file: io.BufferedReader, content: str) -> Source:
         kind = next((k for magic, k in _KINDS.items() if start.startswith(magic) and not named), "text")
         return Source(name, cast(BinaryIO, file), kind, "")
     source = Source(name, _decompress(file, compression), "text", compression)
-    _refuse(name, source.peek(1024), content)
+    inner = source.peek(1024)
+    _refuse(name, inner, content)
+    again = next((c for magic, c in _COMPRESSIONS.items() if inner.startswith(magic) and b"\0" in inner), "")
+    if again:
+        raise DataError(
+            f"{name}: expected {content}, got a file compressed twice, by {again} and {compression}. Unpack it."
+        )
     return source
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nodeloom.words import by_interface
+from nodeloom.words import by_interface, setting
 
 _DOT = re.compile(
     rb"(?:\s*(?://[^\n]*|/\*.*?\*/|#[^\n]*))*\s*(?:strict\s+)?(?:di)?graph\b[^\[\]\n{]*\{", re.IGNORECASE | re.DOTALL
@@ -16,6 +16,11 @@ _XML_ROOT = re.compile(rb"<([A-Za-z_][\w.:-]*)[\s>/]")
 _DIMACS = re.compile(rb"(?:c[^\n]*\n)*p\s+\w+\s+\d+\s+\d+\s*\n")
 _GDF = re.compile(rb"\s*nodedef\s*>", re.IGNORECASE)
 _NTRIPLES = re.compile(rb"(?:\s*#[^\n]*\n)*\s*(?:@prefix\s|@base\s|<\w+:[^>\s]*>\s+<\w+:[^>\s]*>\s)", re.IGNORECASE)
+# Lines in brackets, as a program prints pairs, and edges with a dict of Python behind them, as NetworkX writes them.
+_BRACKETS = re.compile(
+    rb"(?:#[^\n]*\n)*\s*(?:\([^\n]*,[^\n]*\),?\s*(?:\n\s*\(|\Z)|\[[^\n]*,[^\n]*\],?\s*(?:\n\s*\[|\Z)|\{[^\n:]*,[^\n:]*\},?\s*(?:\n\s*\{|\Z))"
+)
+_WITH_DATA = re.compile(rb"(?:#[^\n]*\n)*[^\s#,;]+[ \t,;]+[^\s,;{}]+[ \t,;]+\{(?:\s*['\"][^\n]*)?\}[ \t\r]*(?:\n|\Z)")
 _LEDA = re.compile(rb"\s*LEDA\.GRAPH\b", re.IGNORECASE)
 _UCINET = re.compile(rb"\s*dl\s+n\s*=", re.IGNORECASE)
 _VNA = re.compile(rb"\s*\*node\s+(?:data|properties)", re.IGNORECASE)
@@ -61,6 +66,20 @@ def foreign_text(head: bytes, suffix: str) -> tuple[str, str] | None:
             _NTRIPLES,
             "triples of RDF",
             "Write subject and object of each with rdflib, and give them as a list of edges.",
+        ),
+        (
+            _BRACKETS,
+            "lines in brackets",
+            "Take the brackets out: tr -d '()[]{}' < FILE > edges.txt.",
+        ),
+        (
+            _WITH_DATA,
+            "edges with attributes in braces, as NetworkX writes them",
+            by_interface(
+                "Read it with networkx.read_edgelist and use Graph.from_networkx.",
+                "Write it with networkx.write_weighted_edgelist.",
+            )
+            + f" For the edges alone, give {setting('graph.columns', [1, 2])}.",
         ),
         (_LEDA, "LEDA", by_interface(f"Read it with networkx.read_leda and use {_NETWORKX}.", _AS_EDGES)),
         (
