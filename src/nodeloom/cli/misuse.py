@@ -11,6 +11,7 @@ _COMMANDS = {
     "evaluate": "eval score test predict classify",
     "nearest": "similar neighbors neighbours search query most-similar",
     "export": "save write dump",
+    "visualize": "map plot draw tsne umap",
     "info": "show version inspect",
     "convert": "compile",
     "list": "datasets baselines ls",
