@@ -41,16 +41,15 @@ near, places = run(vectors, stages)
 peak = peak_bytes()
 if places is not None:
     np.save(asked["map"], places)
-rng = np.random.default_rng(0)
-right = 0
-checked = rng.choice(len(vectors), min(200, len(vectors)), replace=False)
-for i in checked:
-    squares = sum(
-        ((vectors[:, c : c + 64].astype(np.float64) - vectors[i, c : c + 64]) ** 2).sum(1)
-        for c in range(0, vectors.shape[1], 64)
-    )
-    squares[i] = np.inf
-    right += len(np.intersect1d(np.argpartition(squares, k - 1)[:k], near.indices[i]))
+checked = np.random.default_rng(0).choice(len(vectors), min(200, len(vectors)), replace=False)
+asked_for = vectors[checked].astype(np.float64)
+squares = np.empty((len(checked), len(vectors)))
+for first in range(0, len(vectors), 4096):
+    block = vectors[first : first + 4096].astype(np.float64)
+    squares[:, first : first + 4096] = (block**2).sum(1) - 2 * asked_for @ block.T
+squares[np.arange(len(checked)), checked] = np.inf
+nearest = np.argpartition(squares, k - 1, axis=1)[:, :k]
+right = sum(len(np.intersect1d(a, b)) for a, b in zip(nearest, near.indices[checked], strict=True))
 answer(
     stages={name: (watch.cpu_seconds, watch.seconds) for name, watch in stages.items()}, peak_bytes=peak,
     resident_bytes=resident, import_seconds=importing.cpu_seconds, compile_seconds=compiling.cpu_seconds,
