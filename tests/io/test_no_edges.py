@@ -54,6 +54,13 @@ def test_the_columns_that_are_advised_are_right(tmp_path, content, columns, edge
     assert read(tmp_path, content, columns=columns) == edges
 
 
+def test_no_columns_are_advised_for_a_matrix(tmp_path):
+    for content in (",a,b,c\na,0,1,0\nb,1,0,1\nc,0,1,0\n", ",1,2,3\n1,0,1,0\n2,1,0,1\n3,0,1,0\n"):
+        with pytest.raises(DataError) as caught:
+            read(tmp_path, content)
+        assert "columns=" not in str(caught.value)
+
+
 def test_no_columns_are_advised_for_one_line_that_is_none(tmp_path):
     with pytest.raises(DataError, match=r"edges:3: expected a number as the weight, got 'edges'$"):
         read(tmp_path, "a b 1\nb c 2\nTotal: 2 edges\n")

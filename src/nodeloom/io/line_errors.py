@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nodeloom.errors import DataError, describe
-from nodeloom.io.cells import is_number
+from nodeloom.io.cells import is_integer, is_number
 from nodeloom.io.layout import SIGNS, Layout
 from nodeloom.io.separation import other_delimiter
 from nodeloom.io.weights import wrong_weight
@@ -59,9 +59,10 @@ def bad_line(place: str, status: int, line: str, layout: Layout, form: EdgeForma
     if empty and len(cells) >= max(places) + 1:
         hint = "A cell is empty: fill it, or leave the line out."
         named = [cell for cell in cells if cell]
-        if (
-            line == layout.lines[0].text and not cells[0] and len(named) > 1
-        ):  # of numbers of rows, as R and pandas write them
+        numbers = [layout.cut(other.text, form.comment)[0] for other in layout.lines[1:]]
+        is_header = line == layout.lines[0].text and not cells[0] and len(named) > 1 and not any(map(is_number, named))
+        # Names of columns above numbers of rows, as R and pandas write them; a matrix has its names there.
+        if is_header and all(map(is_integer, numbers)):
             hint = f"If this line names the columns, say which are head and tail: give {setting('graph.columns', named[:2])}."
     elif status == kernels.TOO_FEW:
         hint = _few(line, cells, layout, form)
