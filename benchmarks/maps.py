@@ -119,10 +119,6 @@ def compare_maps(
             )
         recall = result["neighbor_recall"]
         report.check("neighbors of 200 points against float64", "1.000", f"{recall:.4f}", recall == 1)
-    report.note(
-        "Each of 2,000 points is judged among all others. The targets of trustworthiness and accuracy were measured among fewer points, "
-        "which gives lower values: compare with the peers of this run."
-    )
     for name in options.peers:
         report.write()
         report.say(name)
