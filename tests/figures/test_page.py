@@ -57,6 +57,18 @@ def test_texts_are_escaped(islands):
     assert 'sandbox="allow-scripts' in frame
 
 
+def test_notebook_shows_a_map(islands):
+    from nodeloom import TSNE
+    from nodeloom.io.vocabulary import Vocabulary
+
+    shown = TSNE()
+    assert shown._repr_html_() is None
+    shown.coordinates_, shown.names_ = islands[0], Vocabulary.range(300)
+    assert shown._repr_html_().startswith("<iframe sandbox=")
+    shown.coordinates_ = np.zeros((3, 3), np.float32)
+    assert shown._repr_html_() is None
+
+
 def test_page_forbids_requests(islands):
     page = map_page(MapPoints.of(islands[0]))
     assert "default-src 'none'" in page

@@ -15,6 +15,7 @@ _NEXT = """\
   nodeloom embed edges.txt -o model.safetensors   one edge a line: head tail
   nodeloom evaluate model.safetensors --labels labels.txt
   nodeloom nearest model.safetensors NAME
+  nodeloom visualize model.safetensors -o map.html
   nodeloom export model.safetensors -o vectors.txt
   nodeloom new graph && nodeloom run graph.yaml   all settings in one file
 """

@@ -54,6 +54,16 @@ class Map(Parameters):
     def __sklearn_is_fitted__(self) -> bool:
         return "coordinates_" in vars(self)
 
+    def _repr_html_(self) -> str | None:
+        """Show a fitted map of two dimensions in a notebook: the page, in a frame that reaches nothing outside of it."""
+        from nodeloom.figures import MapPoints
+        from nodeloom.figures.page import notebook_page
+
+        if not self.__sklearn_is_fitted__() or self.coordinates_.shape[1] != 2:
+            return None
+        names = None if self.names_ is None else self.names_.to_list()
+        return notebook_page(MapPoints.of(self.coordinates_, names=names))
+
     def __len__(self) -> int:
         return len(self.coordinates_)
 
