@@ -41,7 +41,7 @@ def test_vectors_of_all_files_make_the_same_map(cli, vectors, tmp_path):
     for name in ("vectors.npy", "vectors.txt", "vectors.npz"):
         output = tmp_path / f"{name}.parquet"
         answer = cli("visualize", tmp_path / name, "-o", output, "--json", "--num-thread", 1)
-        assert answer.json["num_points"] == 60
+        assert answer.json["map"]["num_points"] == 60
         maps.append(pyarrow.parquet.read_table(output)["x"].to_pylist())
     assert maps[0] == maps[1] == maps[2]
 
@@ -99,3 +99,14 @@ def test_unknown_names_are_told(cli, edges, tmp_path, no_map):
     answer = cli("visualize", edges, "-o", tmp_path / "map.html", "--labels", tmp_path / "labels.txt")
     assert answer.code == 2
     assert "nobody" in answer.err
+
+
+def test_embed_ends_with_a_map(cli, edges, labels, tmp_path):
+    output = tmp_path / "vectors.txt"
+    answer = cli("embed", edges, "-o", output, "--fast", "--dim", 8, "--map", tmp_path / "map.html", "--labels", labels)
+    assert answer.code == 0, answer.err
+    assert "Wrote a map of 24 points" in answer.out
+    assert (tmp_path / "map.html").exists()
+    answer = cli("embed", edges, "-o", tmp_path / "other.txt", "--fast", "--map", tmp_path / "map.jpg")
+    assert answer.code == 2
+    assert not (tmp_path / "other.txt").exists()

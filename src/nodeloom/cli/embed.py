@@ -85,6 +85,12 @@ def register(app: typer.Typer) -> None:
             float | None,
             typer.Option(metavar="SHARE", help="Hold out this share of the edges and judge by link prediction."),
         ] = None,
+        map_file: Annotated[
+            str | None,
+            typer.Option(
+                "--map", metavar="FILE", help="Draw a map of the vectors, too: .html, .png, ... as 'visualize' does."
+            ),
+        ] = None,
         fast: Annotated[
             bool,
             typer.Option(
@@ -111,6 +117,10 @@ def register(app: typer.Typer) -> None:
         from nodeloom.cli.workers import started
 
         session = active()
+        if map_file is not None:
+            from nodeloom.cli.maps import check_map_output, draw_map
+
+            check_map_output(map_file, 2, [*edges, output, *([labels] if labels else [])], overwrite=overwrite)
         session.resume_hint = resume_command(sys.argv[1:])
         if fast and options.setdefault("model", "propagation").lower() != "propagation":
             raise ConfigError(
@@ -142,6 +152,10 @@ def register(app: typer.Typer) -> None:
         )
         if not started(config, session):
             run_config(config, session, control=True, compare=True, overwrite=overwrite)
+        if map_file is not None and not session.silent:
+            from nodeloom.cli.outputs import target_of
+
+            draw_map(str(target_of(output)), map_file, labels, session)
 
 
 def resume_command(arguments: list[str]) -> str:

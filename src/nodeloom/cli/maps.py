@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nodeloom.errors import DataError, describe
+from nodeloom.errors import ConfigError, DataError, describe
 
 if TYPE_CHECKING:
     from nodeloom.cli.session import Session
@@ -100,6 +100,43 @@ def _is_map(path: str, suffix: str) -> bool:
         return False
 
 
+def draw_map(
+    source: str,
+    output: str,
+    labels: str | None,
+    session: Session,
+    *,
+    directed: bool = False,
+    color: str = "auto",
+    title: str = "",
+    dark: bool = False,
+    **parameters: Any,
+) -> None:
+    """Make a map of a file and write it; `parameters` are those of :class:`nodeloom.TSNE`."""
+    from nodeloom import TSNE
+    from nodeloom.cli.tables import escape
+    from nodeloom.figures import save_map
+    from nodeloom.figures.pictures import chosen_color
+
+    estimator = TSNE(**parameters, verbose=False if session.quiet or session.json else "auto")
+    try:
+        estimator._settings()  # a mistake is told before files are read
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("TSNE.num_thread", "--num-thread").replace("TSNE.", "--")) from None
+    given = read_input(source, session, directed=directed)
+    classes = None if labels is None else read_classes(labels, given, session)
+    chosen_color(given.points(None, classes, title, estimator.dim), color)
+    if given.graph is not None:
+        session.show("A map of a graph: its edges, and neighbors by vectors of propagation, attract each other.")
+    if given.metric is not None:
+        estimator.set_params(metric=given.metric)
+    estimator.fit(given.graph if given.graph is not None else given.vectors)
+    points = given.points(estimator.coordinates_, classes, title, estimator.dim)
+    save_map(output, points, color=color, dark=dark)
+    session.result["map"] = {"written": output, "num_points": len(points), "dim": estimator.dim, **estimator.report_}
+    session.show(f"Wrote a map of {len(points):,} points to {escape(output)}.")
+
+
 def read_input(source: str, session: Session, *, directed: bool) -> MapInput:
     """Read vectors, a model or a graph.
 
@@ -141,15 +178,17 @@ def read_classes(path: str, given: MapInput, session: Session) -> list[str | Non
         The file cannot be used, names a point that is not there, or has another number of labels than there are points.
     """
     from nodeloom.cli.inputs import locate
+    from nodeloom.datasets import is_reference
     from nodeloom.io.labels import Labels
     from nodeloom.io.source import open_source, read_text
 
+    unknown: Any = "skip" if is_reference(path) else "error"  # a set may label nodes that no edge has
     path = locate(path, session)
     count = len(given)
     if Path(path).suffix.lower() == ".npy":
         labels = [str(label) for label in _load(path).reshape(-1).tolist()]
     elif given.names is not None:
-        found = Labels.from_file(path, given.names)
+        found = Labels.from_file(path, given.names, unknown=unknown)
         several = len(found.nodes) - len(found.labelled)
         if several:
             session.tell(f"{path}: of nodes with several labels the first is shown ({several:,} labels are not).")

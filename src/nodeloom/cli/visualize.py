@@ -9,8 +9,6 @@ import typer
 from nodeloom.cli import completion
 from nodeloom.cli.commands import Overwrite, command
 from nodeloom.cli.session import active
-from nodeloom.cli.tables import escape
-from nodeloom.errors import ConfigError
 
 _SUFFIXES = (".html", ".png", ".pdf", ".svg", ".gif", ".mp4", ".parquet", ".csv", ".tsv", ".gexf", ".graphml")
 _WORDS = {
@@ -88,37 +86,24 @@ def register(app: typer.Typer) -> None:
 
         The edges of a graph and its vectors by propagation make its map. The map is that of nodeloom.TSNE.
         """
-        from nodeloom import TSNE
-        from nodeloom.cli.maps import check_map_output, read_classes, read_input
+        from nodeloom.cli.maps import check_map_output, draw_map
         from nodeloom.config.yaml_tree import scalar
-        from nodeloom.figures import save_map
-        from nodeloom.figures.pictures import chosen_color
 
         session = active()
-        dim = 3 if three else 2
-        check_map_output(output, dim, [source, *([labels] if labels else [])], overwrite=overwrite)
-        estimator = TSNE(
-            dim,
+        check_map_output(output, 3 if three else 2, [source, *([labels] if labels else [])], overwrite=overwrite)
+        draw_map(
+            source,
+            output,
+            labels,
+            session,
+            directed=directed,
+            color=color,
+            title=title,
+            dark=dark,
+            dim=3 if three else 2,
             perplexity="auto" if perplexity is None else perplexity,
             exaggeration=exaggeration,
             num_thread=scalar(num_thread),
             seed=seed,
             device=device,
-            verbose=False if session.quiet or session.json else "auto",
         )
-        try:
-            estimator._settings()  # a mistake is told before files are read
-        except ConfigError as error:
-            raise ConfigError(str(error).replace("TSNE.num_thread", "--num-thread").replace("TSNE.", "--")) from None
-        given = read_input(source, session, directed=directed)
-        classes = None if labels is None else read_classes(labels, given, session)
-        chosen_color(given.points(None, classes, title, dim), color)
-        if given.graph is not None:
-            session.show("A map of a graph: its edges, and neighbors by vectors of propagation, attract each other.")
-        if given.metric is not None:
-            estimator.set_params(metric=given.metric)
-        estimator.fit(given.graph if given.graph is not None else given.vectors)
-        points = given.points(estimator.coordinates_, classes, title, dim)
-        save_map(output, points, color=color, dark=dark)
-        session.result.update(written=output, num_points=len(points), dim=dim, map=estimator.report_)
-        session.show(f"Wrote a map of {len(points):,} points to {escape(output)}.")
