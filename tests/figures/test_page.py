@@ -154,7 +154,7 @@ def test_page_in_a_browser(islands, tmp_path):
         page.do(
             "color = document.getElementById('color'); color.value = 'degree'; color.dispatchEvent(new Event('change'))"
         )
-        page.until("document.querySelector('#legend .bar')")
+        page.until("Boolean(document.querySelector('#legend .bar'))")
         assert page.problems == []
         assert [url for url in page.requests if not url.startswith(("file:", "blob:", "data:"))] == []
 

@@ -88,7 +88,10 @@ def register(app: typer.Typer) -> None:
         map_file: Annotated[
             str | None,
             typer.Option(
-                "--map", metavar="FILE", help="Draw a map of the vectors, too: .html, .png, ... as 'visualize' does."
+                "--map",
+                metavar="FILE",
+                help="Draw a map of the vectors, too: .html, .png, ... as 'visualize' does.",
+                rich_help_panel="Evaluation",
             ),
         ] = None,
         fast: Annotated[
