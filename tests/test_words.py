@@ -75,7 +75,9 @@ def test_descriptions_name_keys_as_options():
     assert in_words(text, EMBED) == "at least --augmentation-step, as --batch-size, in some_other_word"
 
 
-KNOWN = {re.sub(r"\.\d+", "", join(path)) for path in key_paths(Config)} | {"export.format"}
+# What only commands and estimators have: the format of an export, and the parameters of maps.
+OWN = {"export.format", "layout.num_neighbor", "layout.perplexity", "layout.lr"}
+KNOWN = {re.sub(r"\.\d+", "", join(path)) for path in key_paths(Config)} | OWN
 
 
 def _paths():
