@@ -114,7 +114,7 @@ MOMENTS = [
     ("nodeloom.io.edgelist_text", "TextReader._cut", "interrupted.", []),
     ("nodeloom.kernels.cpu.csr", "build_csr_consuming", "interrupted.", []),
     ("nodeloom.engine", "make_plan", "interrupted.", []),
-    ("nodeloom.engine.rates.tiles", "train_walks", "interrupted.", []),
+    ("nodeloom.kernels.cpu.skipgram", "train_walks", "interrupted.", []),
     ("nodeloom.io.model_file", "write_model", "interrupted while m.safetensors was saved. ", ["m.safetensors"]),
     ("nodeloom.cli.pipeline", "judge_links", "interrupted.", ["m.safetensors"]),
 ]

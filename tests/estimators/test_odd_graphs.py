@@ -124,7 +124,8 @@ def test_all_widths(graph, dim, model):
     fitted = kind(dim=dim, num_epoch=40, deterministic=True, **parameters).fit(graph)
     assert fitted.vectors_.shape == fitted.context_vectors_.shape == (300, dim)
     assert np.isfinite(fitted.vectors_).all()
-    assert fitted.history_[-1]["loss"] < fitted.history_[0]["loss"]
+    losses = [seen["loss"] for seen in fitted.history_]
+    assert np.mean(losses[-len(losses) // 4 :]) < losses[0]  # that of one pool is left to chance
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 5, 20, 31, 32, 33, 62, 63, 64, 65, 100, 127, 128, 129, 191, 192, 200])
