@@ -75,7 +75,14 @@ def test_states_that_lack_something(graph, checkpoint, tmp_path, key):
 def test_tables_of_another_shape(graph, checkpoint, tmp_path):
     path = tmp_path / "c.safetensors"
     write_tensors(path, {name: np.zeros((30, 6), np.float32) for name in checkpoint.tensors}, checkpoint.metadata)
-    with pytest.raises(ModelError, match=r"c\.safetensors: expected tables \[30, 4\], got \[30, 6\]"):
+    with pytest.raises(ModelError, match=r"c\.safetensors: expected tables \[30, 4\], got 'context \[30, 6\]'"):
+        model().fit(graph, resume=path)
+    # What is not said to be a table has rows of any number, and so may its companion.
+    tensors = {**checkpoint.tensors, "context": np.zeros((31, 4), np.float32)}
+    metadata = {**checkpoint.metadata, "rows": json.dumps({"context": "node"})}
+    metadata.pop("checksums", None)
+    write_tensors(path, tensors, metadata)
+    with pytest.raises(ModelError, match=r"c\.safetensors: expected tables \[30, 4\], got 'context \[31, 4\]'"):
         model().fit(graph, resume=path)
 
 

@@ -230,9 +230,11 @@ class Checkpoints:
             )
         shape = (self.plan.num_nodes, self.plan.dim)
         head = self.plan.stages[0].objective.head
-        found = data.tensors[head].shape if head in data.tensors else ()
-        if found != shape:
-            raise ModelError(describe(path, expected=f"tables {list(shape)}", got=list(found)))
+        if head not in data.tensors:
+            raise ModelError(describe(path, expected=f"a table {head!r}", got=sorted(data.tensors)))
+        for name, table in data.tensors.items():
+            if table.shape != shape:
+                raise ModelError(describe(path, expected=f"tables {list(shape)}", got=f"{name} {list(table.shape)}"))
         index, position = self._position(path, data.state)
         return ModelTables(self.plan, dict(data.tensors)), index, position
 
