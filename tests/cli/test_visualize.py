@@ -110,3 +110,20 @@ def test_embed_ends_with_a_map(cli, edges, labels, tmp_path):
     answer = cli("embed", edges, "-o", tmp_path / "other.txt", "--fast", "--map", tmp_path / "map.jpg")
     assert answer.code == 2
     assert not (tmp_path / "other.txt").exists()
+
+
+def test_edges_that_could_be_sizes_of_vectors_are_edges(cli, tmp_path):
+    path = tmp_path / "edges.txt"
+    path.write_text("".join(f"{node} {(node + 1) % 20}\n{node} {(node + 5) % 20}\n" for node in range(20)))
+    answer = cli("visualize", path, "-o", tmp_path / "map.csv")
+    assert answer.code == 0, answer.err
+    assert "A map of a graph" in answer.out and "20 points" in answer.out
+
+
+def test_mistakes_are_told_in_the_words_of_the_command(cli, vectors, tmp_path):
+    bad = tmp_path / "bad.npy"
+    np.save(bad, np.where(np.arange(80).reshape(20, 4) == 5, np.nan, np.load(vectors)[:20, :4]))
+    answer = cli("visualize", bad, "-o", tmp_path / "map.csv")
+    assert answer.code == 2 and answer.err.startswith(f"error: {bad}: expected finite numbers, got 'nan in row 1")
+    answer = cli("visualize", vectors, "-o", tmp_path / "map.csv", "--color", "degree")
+    assert answer.code == 2 and answer.err.startswith("error: --color: expected one of auto, got 'degree'")

@@ -98,10 +98,21 @@ def test_refused(tmp_path, content, message):
         read(tmp_path, content)
 
 
-@pytest.mark.parametrize("content", [b"1 2 0.5 9\n2 3 0.5 9\n", b"a b\n", b"1 2\n2 3\n", b"3 3\n1 2\n", b""])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"1 2 0.5 9\n2 3 0.5 9\n", b"a b\n", b"1 2\n2 3\n", b"3 3\n1 2\n", b"",
+        b"0 1\n1 2\n", b"2 1\n3 4\n5 6\n7 8\n", b"0 2\n1 2 0.5\n", b"5 1\r\n4 3\r\n",
+    ],
+)  # fmt: skip
 def test_lists_of_edges_are_no_vectors(tmp_path, content):
     (tmp_path / "edges.txt").write_bytes(content)
     assert not is_model(tmp_path / "edges.txt")
+
+
+def test_vectors_of_one_number_are_told_by_their_number(tmp_path):
+    (tmp_path / "v.emb").write_bytes(b"3 1\na 0.5\nb 1\nc 2\n")
+    assert is_model(tmp_path / "v.emb")
 
 
 def test_a_model_is_searched_and_starts_another(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ import numpy as np
 from nodeloom.errors import ConfigError, DataError, describe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nodeloom.cli.session import Session
     from nodeloom.figures import MapPoints
     from nodeloom.graph import Graph
@@ -119,22 +122,34 @@ def draw_map(
     from nodeloom.figures.pictures import chosen_color
 
     estimator = TSNE(**parameters, verbose=False if session.quiet or session.json else "auto")
-    try:
+    with _in_words(source):
         estimator._settings()  # a mistake is told before files are read
-    except ConfigError as error:
-        raise ConfigError(str(error).replace("TSNE.num_thread", "--num-thread").replace("TSNE.", "--")) from None
     given = read_input(source, session, directed=directed)
     classes = None if labels is None else read_classes(labels, given, session)
-    chosen_color(given.points(None, classes, title, estimator.dim), color)
+    with _in_words(source):
+        chosen_color(given.points(None, classes, title, estimator.dim), color)
     if given.graph is not None:
         session.show("A map of a graph: its edges, and neighbors by vectors of propagation, attract each other.")
     if given.metric is not None:
         estimator.set_params(metric=given.metric)
-    estimator.fit(given.graph if given.graph is not None else given.vectors)
+    with _in_words(source):
+        estimator.fit(given.graph if given.graph is not None else given.vectors)
     points = given.points(estimator.coordinates_, classes, title, estimator.dim)
     save_map(output, points, color=color, dark=dark)
     session.result["map"] = {"written": output, "num_points": len(points), "dim": estimator.dim, **estimator.report_}
     session.show(f"Wrote a map of {len(points):,} points to {escape(output)}.")
+
+
+@contextmanager
+def _in_words(source: str) -> Iterator[None]:
+    """Tell mistakes in the words of the command: data are the file, arguments are options."""
+    try:
+        yield
+    except (ConfigError, DataError) as error:
+        text = str(error).replace("TSNE.num_thread", "--num-thread").replace("TSNE.", "--")
+        for argument, word in (("TSNE: ", f"{source}: "), ("color: ", "--color: ")):
+            text = word + text.removeprefix(argument) if text.startswith(argument) else text
+        raise type(error)(text) from None
 
 
 def read_input(source: str, session: Session, *, directed: bool) -> MapInput:

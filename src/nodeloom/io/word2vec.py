@@ -15,7 +15,7 @@ import numpy as np
 from nodeloom.errors import DataError, ModelError, describe
 from nodeloom.io.finite import first_not_finite
 from nodeloom.io.model_data import ModelData
-from nodeloom.io.source import BLOCK, Source, open_source
+from nodeloom.io.source import BLOCK, Source, line_blocks, open_source
 from nodeloom.io.vocabulary import Vocabulary, name_array
 from nodeloom.typing import FloatArray
 
@@ -99,7 +99,10 @@ def model_of(path: str | Path, names: Any, vectors: FloatArray, *, source: str) 
 
 
 def looks_like_word2vec(path: str | Path) -> bool:
-    """Tell whether the first lines of a file can only be vectors: a line of sizes that fits the next, or many numbers."""
+    """Tell whether the first lines of a file can only be vectors: a line of sizes that fits the next, or many numbers.
+
+    Edges of two numbers a line could be vectors of dim 1: they are if the first line gives their number.
+    """
     try:
         with open_source(path, content=_CONTENT) as source:
             if source.kind != "text":
@@ -112,7 +115,18 @@ def looks_like_word2vec(path: str | Path) -> bool:
     dim, _ = _text_row(row)
     if sizes is None:
         return dim is not None and dim >= _FEW
-    return dim == int(sizes[2]) if dim is not None else _is_binary(row[:_SAMPLE])
+    num_rows, wanted = int(sizes[1]), int(sizes[2])
+    if not num_rows or not wanted:
+        return False
+    if dim is None:
+        return _is_binary(row[:_SAMPLE])
+    return dim == wanted and (dim > 1 or _num_lines(path) == 1 + num_rows)
+
+
+def _num_lines(path: str | Path) -> int:
+    """Return the lines of a text that are not empty."""
+    with open_source(path, content=_CONTENT) as source:
+        return sum(bool(line.strip()) for block in line_blocks(source) for line in block.splitlines())
 
 
 def _read(source: Source) -> tuple[pa.Array, FloatArray]:
