@@ -325,7 +325,7 @@ def _make_formats(random: Random) -> Case:
     if random.random() < 0.9:
         content = mutate_bytes(content, random, most=4, other=other)
     if random.random() < 0.05:
-        content = gzip.compress(content)
+        content = gzip.compress(content, mtime=0)
     options: dict[str, Any] = {"directed": random.random() < 0.3}
     if random.random() < 0.3:
         from nodeloom.io.edge_format import FORMATS as KNOWN
