@@ -13,6 +13,7 @@ from local_transport import together
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
+from nodeloom.engine.modes import with_rate
 from nodeloom.engine.training import train
 from nodeloom.errors import TrainingInterrupted
 from nodeloom.plan.mode import Blocks, Copies
@@ -66,6 +67,12 @@ def test_whole_tables(engine, communities):
     assert trained.history[-1]["loss"] < 0.8 * trained.history[0]["loss"]
     assert separation(trained.vertex, community) > 1.5
     assert separation(trained.vertex, np.random.default_rng(0).permutation(community)) < 1.1  # control
+
+
+def test_its_rate_is_measured(engine, communities):
+    plan, _ = toy_plan(engine, communities[0])
+    assert with_rate(plan).rate > 0
+    assert with_rate(plan, compiled_only=True).rate > 0
 
 
 @pytest.mark.parametrize("storage", ["memory", "file"])

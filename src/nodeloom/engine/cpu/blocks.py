@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.engine.files import FileStorage
-from nodeloom.engine.kernels import pair_kernel
+from nodeloom.engine.kernels import numbers_of, pair_kernel
 from nodeloom.engine.memory import aligned_zeros
 from nodeloom.engine.rows import RowOrder
 from nodeloom.kernels.cpu.negatives import draw_negatives
@@ -64,7 +64,7 @@ class CpuBlocks:
         self._plan, self._tables, self._noise, self._grid = plan, tables, noise, plan.grid
         self._noise_key = stream(stage.seed, Purpose.NEGATIVE)
         self._table_of: dict[Side, str] = {"vertex": stage.objective.head, "context": stage.objective.tail}
-        self._train_pairs = pair_kernel(stage.objective, "cpu")
+        self._train_pairs, self._numbers = pair_kernel(stage.objective, "cpu"), numbers_of(stage.objective)
         self._slot = RowOrder.of(placement).slot
         self._in_files = isinstance(plan.mode, Blocks) and plan.mode.storage == "file"
         self._sampler = WalkSampler.of(
@@ -232,7 +232,7 @@ class CpuBlocks:
                     int(self._pair_bounds[block.context]), self._ends[block.context], self._contexts, self._totals,
                     self._units[first + a : first + b], negatives, HEADS,
                     block.vertex * rows["vertex"], block.context * rows["context"],
-                    *numbers, plan.optimizer.code, self._settings, statistics,
+                    *numbers, plan.optimizer.code, self._settings, statistics, *self._numbers,
                 )  # fmt: skip
                 return statistics
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nodeloom.engine.kernels import tile_kernel
+from nodeloom.engine.kernels import numbers_of, tile_kernel
 from nodeloom.kernels.cpu.parallel import collect, slices
 from nodeloom.sampling import NegativeSampler, WalkSampler
 from nodeloom.schedule import Landed, Merge, OnDevice, TrainTiles
@@ -56,7 +56,7 @@ class CpuTiles:
         self._negatives = NegativeSampler.of(graph, exponent=plan.negatives.exponent, seed=stage.seed)
         with np.errstate(over="ignore"):  # what is too large for a float32 ends as a TrainingError
             self._negative_weight, self._weight_decay = np.float32(plan.negatives.weight), np.float32(plan.weight_decay)
-        self._train_walks = tile_kernel(stage.objective, "cpu")
+        self._train_walks, self._numbers = tile_kernel(stage.objective, "cpu"), numbers_of(stage.objective)
         vertex, vertex1, vertex2 = tables.of(stage.objective.head)
         context, context1, context2 = tables.of(stage.objective.tail)
         self._tables = vertex, context, vertex1, vertex2, context1, context2
@@ -112,6 +112,6 @@ class CpuTiles:
             pairs += self._train_walks(
                 *self._tables, walks, negatives, lr[first:last],
                 plan.positives.augmentation_step, plan.positives.two_sided, self._negative_weight, self._weight_decay,
-                plan.optimizer.code, plan.optimizer.settings, statistics,
+                plan.optimizer.code, plan.optimizer.settings, statistics, *self._numbers,
             )  # fmt: skip
         return pairs, float(statistics[0]), float(statistics[1])

@@ -13,7 +13,7 @@ from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.episode import EpisodeWalks
 from nodeloom.engine.gpu.layout import optimizer_settings, pair_launch
 from nodeloom.engine.gpu.memory import DTYPES
-from nodeloom.engine.kernels import pair_kernel
+from nodeloom.engine.kernels import numbers_of, pair_kernel
 from nodeloom.kernels.gpu.negatives import draw_negatives
 from nodeloom.kernels.gpu.pairs import count_pairs, heads_for, place_pairs, units_of
 from nodeloom.rng import MASK, Purpose, mix, stream
@@ -45,7 +45,7 @@ class GpuBlocks:
         self._noise_key = stream(stage.seed, Purpose.NEGATIVE)
         self._rows: dict[Side, int] = {side: placement.rows(side) for side in ("vertex", "context")}
         self._settings = optimizer_settings(plan)
-        self._train_pairs = pair_kernel(stage.objective, "gpu")
+        self._train_pairs, self._numbers = pair_kernel(stage.objective, "gpu"), numbers_of(stage.objective)
         self._table_of: dict[Side, str] = {"vertex": stage.objective.head, "context": stage.objective.tail}
         self._heads = heads_for(stage.row)
         self._launch = pair_launch(
@@ -217,7 +217,7 @@ class GpuBlocks:
                 self._pair_bounds[block.context], self._ends[block.context], self._contexts, self._totals,
                 self._units[first:last], negatives, self._heads, block.vertex * rows["vertex"], block.context * rows["context"],
                 lr, plan.negatives.weight * float(self._share[block.context]), plan.weight_decay, plan.optimizer.code,
-                self._settings, self._statistics, product=self._product, seed=stream, launch=self._launch,
+                self._settings, self._statistics, *self._numbers, product=self._product, seed=stream, launch=self._launch,
             )  # fmt: skip
         pairs = self._pair_bounds[block.context + 1] - self._pair_bounds[block.context]
         return pairs * plan.positives.reuse

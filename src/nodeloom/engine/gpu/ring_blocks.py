@@ -128,7 +128,7 @@ class GpuRingBlocks(GpuBlocks):
                 vertex, context, vertex1, vertex2, context1, context2, 0, zeros(self._heads, dtype=self._ends.dtype),
                 zeros(1, dtype=self._contexts.dtype), zeros(self._heads), zeros(2, 2), negatives.zero_(), self._heads,
                 0, 0, 0.0, plan.negatives.weight, plan.weight_decay, plan.optimizer.code, self._settings,
-                torch.zeros_like(self._statistics), product=self._product, seed=0, launch=self._launch,
+                torch.zeros_like(self._statistics), *self._numbers, product=self._product, seed=0, launch=self._launch,
             )  # fmt: skip
             device.synchronize()
 

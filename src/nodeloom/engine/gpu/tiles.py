@@ -17,7 +17,7 @@ import torch
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.layout import largest_rates, layout, optimizer_settings
 from nodeloom.engine.gpu.samplers import DeviceNegatives, DeviceWalks, HostWalks
-from nodeloom.engine.kernels import tile_kernel
+from nodeloom.engine.kernels import numbers_of, tile_kernel
 from nodeloom.errors import ConfigError, describe
 from nodeloom.kernels.gpu._triton import OutOfResources
 from nodeloom.plan.memory import POOL_SLOTS
@@ -91,7 +91,7 @@ class GpuTiles:
             else HostWalks(graph, plan, stage, device, num_buffer=POOL_SLOTS)
         )
         self._negatives = DeviceNegatives(graph, plan, stage, device)
-        self._train_walks = tile_kernel(stage.objective, "gpu")
+        self._train_walks, self._numbers = tile_kernel(stage.objective, "gpu"), numbers_of(stage.objective)
         vertex, vertex1, vertex2 = tables.of(stage.objective.head)
         context, context1, context2 = tables.of(stage.objective.tail)
         self._tables = vertex, context, vertex1, vertex2, context1, context2
@@ -199,7 +199,7 @@ class GpuTiles:
         self._train_walks(
             *self._tables, walks, slot.negatives[:num_tile], slot.lr[:num_tile],
             plan.positives.augmentation_step, plan.positives.two_sided, plan.negatives.weight, plan.weight_decay, plan.optimizer.code,
-            self._settings, slot.statistics, product="bf16" if self.device.is_real else "fp32",
+            self._settings, slot.statistics, *self._numbers, product="bf16" if self.device.is_real else "fp32",
             largest_rate=self._largest_rate, seed=seed, num_pairs=slot.pairs, launch=self._layout,
         )  # fmt: skip
 

@@ -10,7 +10,7 @@ import torch
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.layout import optimizer_settings
 from nodeloom.engine.gpu.memory import DTYPES
-from nodeloom.engine.kernels import tile_kernel
+from nodeloom.engine.kernels import numbers_of, tile_kernel
 
 if TYPE_CHECKING:
     from nodeloom.plan.plan import Plan
@@ -48,7 +48,7 @@ def measured_rate(plan: Plan) -> float:
             train_walks(
                 vertex, context, first, second, first, second, walks, negatives, lr,
                 plan.positives.augmentation_step, plan.positives.two_sided, plan.negatives.weight, 0.0, plan.optimizer.code,
-                optimizer_settings(plan), statistics,
+                optimizer_settings(plan), statistics, *numbers_of(stage.objective),
                 product="bf16" if device.is_real else "fp32", num_pairs=pairs,
             )  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nodeloom.engine.kernels import tile_kernel
+from nodeloom.engine.kernels import numbers_of, tile_kernel
 from nodeloom.engine.memory import aligned_zeros
 from nodeloom.kernels.cpu._jit import is_compiled
 from nodeloom.kernels.cpu.parallel import collect
@@ -45,7 +45,8 @@ def rate_of_walks(plan: Plan, *, compiled_only: bool = False) -> float:
         noise = random.integers(rows, size=(num_tile, plan.chunks, plan.negatives.count), dtype=index_type)
         return (
             vertex, context, *moments, walks, noise, lr, plan.positives.augmentation_step, plan.positives.two_sided,
-            np.float32(plan.negatives.weight), np.float32(0), plan.optimizer.code, plan.optimizer.settings, np.zeros(2),
+            np.float32(plan.negatives.weight), np.float32(0), plan.optimizer.code, plan.optimizer.settings,
+            np.zeros(2), *numbers_of(stage.objective),
         )  # fmt: skip
 
     def work(seed: int) -> tuple[int, float]:
