@@ -16,6 +16,9 @@ FloatArray: TypeAlias = npt.NDArray[np.float32]
 DoubleArray: TypeAlias = npt.NDArray[np.float64]
 """float64 values: scores, probabilities, the tables of the reference."""
 
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
+"""float32 or float64 values."""
+
 IndexArray: TypeAlias = npt.NDArray[np.integer[Any]]
 """int32 or int64 node ids: walks [W, L + 1], CSR indices [nnz], ..."""
 
@@ -30,3 +33,9 @@ Auto: TypeAlias = Literal["auto"]
 
 NodeName: TypeAlias = str | int
 """What the user calls a node."""
+
+Operator: TypeAlias = Literal["translate", "multiply", "complex", "swap", "rotate", "hamilton"]
+"""What makes the query of a head row and a relation row: see :class:`nodeloom.model.relational.Relational`."""
+
+Comparator: TypeAlias = Literal["dot", "l1", "l2", "squared", "modulus"]
+"""What compares a query with a row."""
