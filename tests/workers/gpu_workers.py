@@ -51,11 +51,11 @@ def prepare(monkeypatch, *, kernels_of_the_cpu=True, free=16 * GB):
     )
     monkeypatch.setattr(devices, "find_gpu", lambda index: fake_gpu(free))
     if kernels_of_the_cpu:
-        from nodeloom.engine.gpu import merger
+        from nodeloom.engine.gpu import merge_lane
 
         OnGpu(None, monkeypatch).take_kernels_of_the_cpu()
-        monkeypatch.setattr(merger, "changes", changes)
-        monkeypatch.setattr(merger, "apply", apply)
+        monkeypatch.setattr(merge_lane, "changes", changes)
+        monkeypatch.setattr(merge_lane, "apply", apply)
 
 
 def changes(table, base, first, out, squares):

@@ -229,10 +229,10 @@ def test_workers_learn_what_one_learns(monkeypatch, communities, on_gpus, learne
 
 def test_without_merges_workers_learn_less(monkeypatch, communities, on_gpus, learned_by_one):
     # The judge above must not be content with what one worker has learned.
-    from nodeloom.engine.gpu.merger import GpuMerger
+    from nodeloom.engine.merger import Merger
 
     graph, community = communities
-    monkeypatch.setattr(GpuMerger, "merge", lambda self, number: None)
+    monkeypatch.setattr(Merger, "merge", lambda self, number: None)
     found = together(4, lambda transport: one_training(graph, of_gpus(), transport=transport))
     assert accuracy(found[0].vertex, community) < learned_by_one - 3
 

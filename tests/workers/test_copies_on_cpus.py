@@ -13,8 +13,8 @@ from local_transport import together
 from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import machine, make_plan, modes
-from nodeloom.engine.cpu.merger import Merger
 from nodeloom.engine.cpu.tiles import CpuTiles
+from nodeloom.engine.merger import Merger
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, TrainingError
 from nodeloom.kernels.reference import merge
 from nodeloom.plan import merges
@@ -121,7 +121,7 @@ def test_a_merge_is_that_of_the_definition(monkeypatch, communities, few_merges,
 
     found = together(num_worker, work)
     base, _, merged, merger = found[0]
-    assert len(merger._pieces) == 2 and merger._rows == 100
+    assert len(merger._lane.buffers) == 2 and merger._lane.rows == 100
     for name, table in merged.items():
         owns = [own[name].astype(np.float64) for _, own, _, _ in found]
         if name in merger.base:
@@ -219,7 +219,7 @@ def test_a_worker_that_diverges_ends_all(monkeypatch, communities, rank):
 
         def merge_badly(self, number):
             real(self, number)
-            if self._transport.rank == rank:
+            if self._lane.transport.rank == rank:
                 self.tables["vertex"].fill(np.nan)
 
         with pytest.MonkeyPatch.context() as patch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nodeloom.engine.loop import Device, Loop
+from nodeloom.engine.merger import Lane, Merger
 from nodeloom.engine.noise import Noise
 from nodeloom.plan.mode import Copies
 from nodeloom.sampling.negatives import noise_weights
@@ -31,16 +32,16 @@ def copies(graph: Graph, plan: Plan, stage: Stage, tables: Tables, transport: Tr
     schedule = CopiesSchedule(
         **_amount(plan), tiles_per_pool=plan.tiles_per_pool, rank=transport.rank, num_merge=plan.mode.num_merge
     )
-    merger: Any
+    lane: Lane
     if plan.device == "cpu":
-        from nodeloom.engine.cpu.merger import Merger
+        from nodeloom.engine.cpu.merge_lane import CpuLane
 
-        merger = Merger(tables, transport, plan.num_thread)
+        lane = CpuLane(transport, plan.num_nodes, stage.row, plan.num_thread)
     else:
-        from nodeloom.engine.gpu.device import Device as Gpu
-        from nodeloom.engine.gpu.merger import GpuMerger
+        from nodeloom.engine.gpu.merge_lane import GpuLane
 
-        merger = GpuMerger(tables, transport, Gpu(plan.device))
+        lane = GpuLane(transport, plan.num_nodes, stage.row, plan.device, plan.table_dtype)
+    merger = Merger(tables, lane)
     return Loop(plan, schedule, _tiles(graph, plan, stage, tables, merger), transport)
 
 
@@ -85,7 +86,7 @@ def _amount(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _tiles(graph: Graph, plan: Plan, stage: Stage, tables: Tables, merger: Any = None) -> Device:
+def _tiles(graph: Graph, plan: Plan, stage: Stage, tables: Tables, merger: Merger | None = None) -> Device:
     if plan.device == "cpu":
         from nodeloom.engine.cpu.tiles import CpuTiles
 

@@ -16,7 +16,7 @@ from nodeloom.schedule import Landed, Merge, OnDevice, TrainTiles
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nodeloom.engine.cpu.merger import Merger
+    from nodeloom.engine.merger import Merger
     from nodeloom.engine.tables import Tables
     from nodeloom.graph import Graph
     from nodeloom.model.stage import Stage

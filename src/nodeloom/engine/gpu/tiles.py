@@ -27,7 +27,7 @@ from nodeloom.words import setting
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nodeloom.engine.gpu.merger import GpuMerger
+    from nodeloom.engine.merger import Merger
     from nodeloom.engine.tables import Tables
     from nodeloom.graph import Graph
     from nodeloom.model.stage import Stage
@@ -64,7 +64,7 @@ class GpuTiles:
         What to train.
     tables : Tables
         Its tables; changed.
-    merger : GpuMerger, optional
+    merger : Merger, optional
         Merges them with those of other workers.
 
     Raises
@@ -75,7 +75,7 @@ class GpuTiles:
 
     depth = POOL_SLOTS - 2
 
-    def __init__(self, graph: Graph, plan: Plan, stage: Stage, tables: Tables, merger: GpuMerger | None = None) -> None:
+    def __init__(self, graph: Graph, plan: Plan, stage: Stage, tables: Tables, merger: Merger | None = None) -> None:
         self.plan, self.part, self.tables, self.merger = plan, stage, tables, merger
         self.sent: Sequence[int] = () if merger is None else merger.sent
         self.device = Device(plan.device)
