@@ -37,8 +37,9 @@ _SHARED = {
     "walks",
 }
 MODULES = {
-    "reference": _SHARED | {"block_walks", "nearest", "neighbors", "pairs", "scoring"},
-    "cpu": _SHARED | {"block_walks", "neighbors", "pairs", "parallel", "simd"},
+    "reference": _SHARED
+    | {"block_walks", "nearest", "neighbors", "pairs", "ranking", "relational", "relational_loss", "scoring"},
+    "cpu": _SHARED | {"block_walks", "neighbors", "pairs", "parallel", "ranking", "simd"},
     # Without block_walks: only workers on the CPU train blocks on whole walks.
     "gpu": {
         "initial",
