@@ -18,6 +18,7 @@ PUBLIC = [
     "TSNE",
     "DeepWalk",
     "Graph",
+    "KnowledgeGraph",
     "LargeVis",
     "Node2Vec",
     "ProNE",
@@ -67,7 +68,7 @@ def test_unknown_names():
             "nodeloom.estimators",
             ["LINE", "TSNE", "DeepWalk", "LargeVis", "Node2Vec", "ProNE", "Propagation", "enhance", "load"],
         ),
-        ("nodeloom.graph", ["Graph"]),
+        ("nodeloom.graph", ["Graph", "KnowledgeGraph"]),
         ("nodeloom.io", []),
     ],
 )

@@ -12,11 +12,12 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from nodeloom.estimators import LINE, TSNE, DeepWalk, LargeVis, Node2Vec, ProNE, Propagation, enhance, load
-    from nodeloom.graph import Graph
+    from nodeloom.graph import Graph, KnowledgeGraph
 
 _PUBLIC = {
     "DeepWalk": "nodeloom.estimators",
     "Graph": "nodeloom.graph",
+    "KnowledgeGraph": "nodeloom.graph",
     "LINE": "nodeloom.estimators",
     "LargeVis": "nodeloom.estimators",
     "Node2Vec": "nodeloom.estimators",
@@ -33,6 +34,7 @@ __all__ = [
     "TSNE",
     "DeepWalk",
     "Graph",
+    "KnowledgeGraph",
     "LargeVis",
     "Node2Vec",
     "ProNE",

@@ -39,3 +39,6 @@ Operator: TypeAlias = Literal["translate", "multiply", "complex", "swap", "rotat
 
 Comparator: TypeAlias = Literal["dot", "l1", "l2", "squared", "modulus"]
 """What compares a query with a row."""
+
+TripleIds: TypeAlias = npt.NDArray[np.int32]
+"""int32 ids of a knowledge graph: heads [E], relations [E], tails [E], triples [E, 3]."""

@@ -270,7 +270,7 @@ def test_large_batches_of_text_are_taken_in_parts(monkeypatch):
     tails = pa.array([f"n{(i * 3 + 1) % 11}" for i in range(20)])
     weights = np.arange(1, 21, dtype=np.float32)
     edges = collector.EdgeCollector()
-    edges.add_arrow(heads, tails, weights)
+    edges.add_arrow(heads, tails, weights=weights)
     columns = edges.finish()
     assert columns.names.take(columns.heads) == heads.to_pylist()
     assert columns.names.take(columns.tails) == tails.to_pylist()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nodeloom.kernels.cpu.parallel import available_threads, run_slices
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from nodeloom.typing import FloatArray, IndexArray, OffsetArray
 
@@ -33,6 +33,11 @@ def fingerprint(indptr: OffsetArray, indices: IndexArray, weights: FloatArray | 
     directed : bool
     """
     arrays = [indptr, indices] + ([] if weights is None else [weights])
+    return fingerprint_of_arrays(arrays, {"directed": directed})
+
+
+def fingerprint_of_arrays(arrays: Sequence[npt.NDArray[Any]], kind: Mapping[str, int]) -> str:
+    """Return 32 hexadecimal digits that depend on arrays of one dimension, in their order, and on what else they are of."""
     views = [np.ascontiguousarray(a).view(np.uint8) for a in arrays]
     chunks = [v[i : i + _CHUNK] for v in views for i in range(0, len(v), _CHUNK)]
 
@@ -40,7 +45,7 @@ def fingerprint(indptr: OffsetArray, indices: IndexArray, weights: FloatArray | 
         return b"".join(_digest(chunk) for chunk in chunks[first:last])
 
     digests = run_slices(hash_slice, len(chunks), available_threads())
-    return _total([(str(a.dtype), len(a)) for a in arrays], b"".join(digests), directed)
+    return _total([(str(a.dtype), len(a)) for a in arrays], b"".join(digests), kind)
 
 
 class ArrayHash:
@@ -85,15 +90,15 @@ class ArrayHash:
 
 def fingerprint_of(hashes: Sequence[ArrayHash], directed: bool) -> str:
     """Return the :func:`fingerprint` of rows whose indptr, indices and perhaps weights went through `hashes`."""
-    return _total([(h.dtype, h.length) for h in hashes], b"".join(h.finish() for h in hashes), directed)
+    return _total([(h.dtype, h.length) for h in hashes], b"".join(h.finish() for h in hashes), {"directed": directed})
 
 
 def _digest(chunk: npt.NDArray[np.uint8]) -> bytes:
     return hashlib.blake2b(chunk.data, digest_size=32).digest()
 
 
-def _total(kinds: list[tuple[str, int]], digests: bytes, directed: bool) -> str:
-    head = {"directed": directed, "arrays": [list(kind) for kind in kinds]}
+def _total(kinds: list[tuple[str, int]], digests: bytes, kind: Mapping[str, int]) -> str:
+    head = {**kind, "arrays": [list(kind) for kind in kinds]}
     total = hashlib.blake2b(json.dumps(head).encode(), digest_size=16)
     total.update(digests)
     return total.hexdigest()

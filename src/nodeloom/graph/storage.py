@@ -27,6 +27,7 @@ Rows = TypeVar("Rows", bound=GraphRows)
 
 FORMAT = "nodeloom-graph"
 VERSION = "2"
+KIND = "a compiled graph"
 _DTYPES = {"indptr": ("int64",), "indices": ("int32", "int64"), "weights": ("float32",), "names": ("uint8",)}
 
 
@@ -50,23 +51,23 @@ def save(graph: GraphRows, path: str | Path) -> None:
 def read(path: str | Path, kind: type[Rows]) -> Rows:
     """Open a compiled graph as one of this kind, its arrays mapped; see :meth:`nodeloom.graph.Graph.open`."""
     path = Path(path)
-    _check_there(path)
+    check_there(path)
     try:
         file = read_tensors(path)
     except DamagedError as error:
         raise DataError(f"{error} Or write it again with 'nodeloom convert' or Graph.save.") from error
     except ModelError as error:
-        raise _foreign(path, "another kind of file, or one that is cut or damaged") from error
+        raise foreign(path, "another kind of file, or one that is cut or damaged") from error
     arrays, metadata = file.tensors, file.metadata
     if metadata.get("format") != FORMAT:
-        raise _foreign(path, "another kind of file")
+        raise foreign(path, "another kind of file")
     version = metadata.get("format_version")
     if version not in ("1", VERSION):
-        raise _foreign(path, f"one of version {version!r}: use a newer nodeloom")
+        raise foreign(path, f"one of version {version!r}: use a newer nodeloom")
     if version == VERSION and not file.has_checksums:
-        raise _foreign(path, "one without checksums", damaged=True)
+        raise foreign(path, "one without checksums", damaged=True)
     try:
-        _check_kinds(arrays)
+        check_kinds(arrays, _DTYPES)
         directed, num_loops, fingerprint = _facts(metadata)
         indptr, indices, weights = arrays["indptr"], arrays["indices"], arrays.get("weights")
         names = Vocabulary.from_bytes(arrays["names"], len(indptr) - 1) if "names" in arrays else None
@@ -77,7 +78,7 @@ def read(path: str | Path, kind: type[Rows]) -> Rows:
             raise ValueError(f"fingerprint: {fingerprint} is told, and that of the arrays is {graph.fingerprint()}")
     except (KeyError, ValueError) as error:
         got = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise _foreign(path, f"one whose parts do not fit together ({got})", damaged=True) from None
+        raise foreign(path, f"one whose parts do not fit together ({got})", damaged=True) from None
     graph._cache["fingerprint"] = fingerprint
     return graph
 
@@ -100,26 +101,32 @@ def _facts(metadata: Mapping[str, str]) -> tuple[bool, int, str]:
     return directed == "true", int(num_loops), fingerprint
 
 
-def _check_kinds(arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+def check_kinds(arrays: Mapping[str, npt.NDArray[Any]], kinds: Mapping[str, tuple[str, ...]]) -> None:
     """Raise ValueError for an array that the kernels, which read memory as it lies there, would misread."""
-    for name, dtypes in _DTYPES.items():
+    for name, dtypes in kinds.items():
         array = arrays.get(name)
         if array is not None and (array.ndim != 1 or array.dtype.name not in dtypes):
             expected = " or ".join(dtypes)
             raise ValueError(f"{name}: expected {expected} in one dimension, got {array.dtype.name} {array.shape}")
 
 
-def _check_there(path: Path) -> None:
+def check_there(path: Path, kind: str = KIND) -> None:
     """Tell a missing file and a folder from a file that is something else."""
     if path.is_dir():
-        raise DataError(f"{path}: expected a compiled graph, got a folder")
+        raise DataError(f"{path}: expected {kind}, got a folder")
     if not path.exists():
-        raise DataError(f"{path}: expected a compiled graph, got no file of this name")
+        raise DataError(f"{path}: expected {kind}, got no file of this name")
     if path.stat().st_size == 0:
-        raise _foreign(path, "an empty file")
+        raise foreign(path, "an empty file", kind)
 
 
-def _foreign(path: Path, got: str, *, damaged: bool = False) -> DataError:
-    hint = "" if damaged else by_interface("For a list of edges use Graph.from_file. ", "")
-    hint += "Write a damaged file again with 'nodeloom convert' or Graph.save."
-    return DataError(f"{path}: expected a compiled graph, got {got}. {hint}")
+def foreign(path: Path, got: str, kind: str = KIND, *, damaged: bool = False) -> DataError:
+    """Return the error of a file that is not of the kind that was expected."""
+    name, source, text = (
+        ("Graph", "edges", "'nodeloom convert' or Graph.save")
+        if kind == KIND
+        else ("KnowledgeGraph", "triples", "KnowledgeGraph.save")
+    )
+    hint = "" if damaged else by_interface(f"For a list of {source} use {name}.from_file. ", "")
+    hint += f"Write a damaged file again with {text}."
+    return DataError(f"{path}: expected {kind}, got {got}. {hint}")

@@ -1,4 +1,4 @@
-"""Collector: blocks of edges with names in, edge columns with node ids and a vocabulary out."""
+"""Collector: blocks of rows with names in, columns of ids and a vocabulary out."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from nodeloom.io.vocabulary import Vocabulary, text_buffers
 from nodeloom.memory import resident_memory, total_memory
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
 
     from nodeloom.typing import FloatArray
@@ -24,15 +26,23 @@ _SPREAD = 4
 _ROWS = 1 << 18  # edges between names of an Arrow array taken at a time
 
 
-class EdgeCollector:
-    """Takes blocks of edges in order, and numbers the nodes.
+class NameCollector:
+    """Takes blocks of names, some in each row, in order, and numbers the names.
 
-    While all names are integers the blocks are kept as they are, and at the end the nodes are the distinct integers
-    in ascending order. With the first name that is text all names become text, in the order of their first appearance
-    (head before tail).
+    While all names are integers the blocks are kept as they are, and at the end the names are the distinct integers
+    in ascending order. With the first name that is text all names become text, in the order of their first appearance:
+    row by row.
+
+    Parameters
+    ----------
+    num_column : int
+        C: names in a row; two for the ends of edges.
+    num_thread : int
+        Threads that look names up.
     """
 
-    def __init__(self, num_thread: int = 1) -> None:
+    def __init__(self, num_column: int, num_thread: int = 1) -> None:
+        self.num_column = num_column
         self.num_thread = num_thread
         self._blocks: deque[npt.NDArray] = deque()
         self._weights: deque[FloatArray] = deque()
@@ -67,7 +77,7 @@ class EdgeCollector:
             self._intern_names(text, names[first : first + _ROWS])
 
     def add_integers(self, ends: npt.NDArray[np.integer], weights: FloatArray | None = None) -> None:
-        """Add edges between integer names: int64 or int32 [2, E], heads then tails."""
+        """Add integer names: int64 or int32 [C, E]; of edges heads, then tails."""
         if not ends.shape[1]:
             return
         if self._text is not None:
@@ -80,27 +90,28 @@ class EdgeCollector:
     def add_text(
         self, block: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int64], weights: FloatArray | None = None
     ) -> None:
-        """Add edges between text names: tokens int64 [2, E], ``start << 32 | length`` in the read-only `block`."""
+        """Add text names: tokens int64 [C, E], ``start << 32 | length`` in the read-only `block`."""
         if not tokens.shape[1]:
             return
         self._keep(self._to_text().add(block, tokens))
         self._add_weights(weights, tokens.shape[1])
 
-    def add_arrow(self, heads: pa.Array, tails: pa.Array, weights: FloatArray | None = None) -> None:
-        """Add edges of two Arrow arrays, each int64, string or large_string, without nulls."""
+    def add_arrow(self, *columns: pa.Array, weights: FloatArray | None = None) -> None:
+        """Add names of C Arrow arrays, each int64, string or large_string, without nulls."""
         import pyarrow as pa
 
-        if heads.type == pa.int64() and tails.type == pa.int64():
-            self.add_integers(np.stack([heads.to_numpy(), tails.to_numpy()]), weights)
+        if all(column.type == pa.int64() for column in columns):
+            self.add_integers(np.stack([column.to_numpy() for column in columns]), weights)
             return
         # A token has 31 bits for where it starts, so a large array is taken in parts.
-        for first in range(0, len(heads), _ROWS):
+        for first in range(0, len(columns[0]), _ROWS):
             rows = slice(first, first + _ROWS)
-            self._add_arrow_text(heads[rows], tails[rows], None if weights is None else weights[rows])
+            part = [column[rows] for column in columns]
+            self._add_arrow_text(part, None if weights is None else weights[rows])
 
-    def _add_arrow_text(self, heads: pa.Array, tails: pa.Array, weights: FloatArray | None) -> None:
+    def _add_arrow_text(self, columns: Sequence[pa.Array], weights: FloatArray | None) -> None:
         starts, parts, base = [], [], 0
-        for array in (heads, tails):
+        for array in columns:
             offsets, data = text_buffers(array)
             # Of a slice only its own bytes.
             data = data[offsets[0] : offsets[-1]]
@@ -118,7 +129,7 @@ class EdgeCollector:
             self._keep_weights(weights)
 
     def _keep(self, ends: npt.NDArray) -> None:
-        """Put away a block of integers, or of ids of names; [2, E]."""
+        """Put away a block of integers, or of ids of names; [C, E]."""
         self._blocks.append(ends)
 
     def _keep_weights(self, weights: FloatArray) -> None:
@@ -145,39 +156,38 @@ class EdgeCollector:
         for _ in range(len(self._blocks)):
             self._blocks.append(self._intern(text, self._blocks.popleft()))
 
-    @staticmethod
-    def _intern(text: TextInterner, ends: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+    def _intern(self, text: TextInterner, ends: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
         import pyarrow as pa
 
         # Line by line, so that the order of first appearance is that of the file.
         offsets, data = text_buffers(pa.array(ends.T.ravel()).cast(pa.string()))
-        tokens = (offsets[:-1] << 32 | np.diff(offsets)).reshape(-1, 2).T
+        tokens = (offsets[:-1] << 32 | np.diff(offsets)).reshape(-1, self.num_column).T
         return text.add(data, np.ascontiguousarray(tokens))
 
-    def finish(self) -> EdgeColumns:
-        """Return all edges; the collector is empty afterwards."""
+    def finish_columns(self) -> tuple[list[npt.NDArray[np.int32]], FloatArray | None, Vocabulary]:
+        """Return the C columns of ids [E], the weights and the names; the collector is empty afterwards."""
         if self._text is not None:
             names = Vocabulary.from_arrow(self._text.to_arrow(), check=False)
             self._text = None
         else:
             names = self._number_integers()
-        heads, tails = self._join_ends()
+        columns = self._join_blocks()
         weights = np.concatenate(self._weights) if self._weights else None
         self._weights.clear()
         self.num_edges = self.num_weights = 0
-        return EdgeColumns(heads, tails, weights, names)
+        return columns, weights, names
 
-    def _join_ends(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    def _join_blocks(self) -> list[npt.NDArray[np.int32]]:
         total = sum(block.shape[1] for block in self._blocks)
-        heads, tails = np.empty(total, np.int32), np.empty(total, np.int32)
+        columns = [np.empty(total, np.int32) for _ in range(self.num_column)]
         start = 0
         while self._blocks:
-            # A block goes as soon as it has been copied: in the end only one copy of the edges remains.
+            # A block goes as soon as it has been copied: in the end only one copy of the ids remains.
             block = self._blocks.popleft()
-            heads[start : start + block.shape[1]] = block[0]
-            tails[start : start + block.shape[1]] = block[1]
+            for column, ids in zip(columns, block, strict=True):
+                column[start : start + block.shape[1]] = ids
             start += block.shape[1]
-        return heads, tails
+        return columns
 
     def _number_integers(self) -> Vocabulary:
         """Turn the integers of all blocks into node ids; return the vocabulary."""
@@ -185,15 +195,15 @@ class EdgeCollector:
             return Vocabulary.range(0)
         low = min(int(block.min()) for block in (*self._blocks, *self._nodes))
         high = max(int(block.max()) for block in (*self._blocks, *self._nodes))
-        num_name = 2 * self.num_edges + sum(map(len, self._nodes))
+        num_name = self.num_column * self.num_edges + sum(map(len, self._nodes))
         if low < 0 or high >= _SPREAD * num_name + 1024:
             return self._number_sparse()
         present = np.zeros(high + 1, np.bool_)
         while self._nodes:
             present[self._nodes.popleft()] = True
         for block in self._blocks:
-            present[block[0]] = True
-            present[block[1]] = True
+            for column in block:
+                present[column] = True
         # Before ids are made: int32 would wrap without a word.
         check_count(int(np.count_nonzero(present)))
         if present.all():
@@ -217,6 +227,18 @@ class EdgeCollector:
         for _ in range(len(self._blocks)):
             self._blocks.append(node[self._blocks.popleft()])
         return integer_vocabulary(names[order])
+
+
+class EdgeCollector(NameCollector):
+    """Takes blocks of edges in order, heads before tails, and numbers the nodes."""
+
+    def __init__(self, num_thread: int = 1) -> None:
+        super().__init__(2, num_thread)
+
+    def finish(self) -> EdgeColumns:
+        """Return all edges; the collector is empty afterwards."""
+        (heads, tails), weights, names = self.finish_columns()
+        return EdgeColumns(heads, tails, weights, names)
 
 
 def integer_vocabulary(names: npt.NDArray[np.int64]) -> Vocabulary:

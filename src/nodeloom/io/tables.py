@@ -127,7 +127,7 @@ def collect_batches(
         if batch.num_columns == 3:
             values = _weights(batch.column(2), f"{where}: column {batch.schema.names[2]!r}", row)
             weights = check_weights(values, batch.num_rows, where=where, first_row=row)
-        collector.add_arrow(ends[0], ends[1], weights)
+        collector.add_arrow(*ends, weights=weights)
         row += batch.num_rows
 
 

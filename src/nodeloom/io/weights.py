@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _STRIDE = 1 << 20
 
 
-def check_weights(weights: npt.ArrayLike, num_edges: int, *, where: str = "weights", first_row: int = 0) -> FloatArray:
+def check_weights(
+    weights: npt.ArrayLike, num_edges: int, *, where: str = "weights", first_row: int = 0, zero: bool = False
+) -> FloatArray:
     """Return weights as float32 [E]; refuse another length, NaN, infinity, zero and negative values.
 
     Parameters
@@ -30,6 +32,8 @@ def check_weights(weights: npt.ArrayLike, num_edges: int, *, where: str = "weigh
         What the weights belong to, for the message.
     first_row : int
         The number of the first row, for the message.
+    zero : bool
+        Whether 0 is a weight.
 
     Raises
     ------
@@ -43,7 +47,7 @@ def check_weights(weights: npt.ArrayLike, num_edges: int, *, where: str = "weigh
         result = np.ascontiguousarray(given, np.float32)
     for start in range(0, num_edges, _STRIDE):
         part = result[start : start + _STRIDE]
-        wrong = ~((part > 0) & (part < np.inf))
+        wrong = ~(((part >= 0) if zero else (part > 0)) & (part < np.inf))
         if wrong.any():
             row = start + int(np.flatnonzero(wrong)[0])
             raise DataError(f"{where}: {wrong_weight(float(given[row]))} in row {first_row + row}")

@@ -200,7 +200,9 @@ def _hand_over_spaces(
     left, right = np.unique(columns.heads), np.unique(columns.tails)
     names: pa.Array = columns.names.to_arrow()
     if not len(np.intersect1d(left, right)):
-        collector.add_arrow(names.take(pa.array(columns.heads)), names.take(pa.array(columns.tails)), columns.weights)
+        collector.add_arrow(
+            names.take(pa.array(columns.heads)), names.take(pa.array(columns.tails)), weights=columns.weights
+        )
         return
     logger.warning(
         "%s has nodes of two kinds, which share ids: they are called %s:ID and %s:ID.",
@@ -212,4 +214,4 @@ def _hand_over_spaces(
         pc.binary_join_element_wise(space or "", text.take(pa.array(side)), ":")
         for space, side in zip(spaces, (columns.heads, columns.tails), strict=True)
     ]
-    collector.add_arrow(ends[0], ends[1], columns.weights)
+    collector.add_arrow(ends[0], ends[1], weights=columns.weights)

@@ -78,7 +78,7 @@ def hand_over(elements: Elements, source: Source, collector: EdgeCollector, form
     elif elements.ways == "directed":
         tell_of_direction(source)
     collector.add_nodes(elements.names)
-    collector.add_arrow(elements.names.take(pa.array(heads)), elements.names.take(pa.array(tails)), weights)
+    collector.add_arrow(elements.names.take(pa.array(heads)), elements.names.take(pa.array(tails)), weights=weights)
 
 
 def tell_of_direction(source: Source) -> None:
