@@ -27,7 +27,7 @@ OTHER = {
     "parallelism": "model", "worker_tables": "split", "max_restart": "3", "worker_timeout": "9.5", "init": "old.safetensors",
     "num_iteration": "9", "tolerance": "0.01", "degree_exponent": "0.3", "residual": "0.1", "whiten": False,
     "direction": "out", "num_scale": "2", "row_length": "3", "theta": "0.4", "mu": "0.1", "num_term": "6",
-    "checkpoint": "c.safetensors", "checkpoint_interval": "5", "momentum": "0.8", "alpha": "0.9",
+    "window": "3", "min_count": "9", "checkpoint": "c.safetensors", "checkpoint_interval": "5", "momentum": "0.8", "alpha": "0.9",
 }  # fmt: skip
 
 

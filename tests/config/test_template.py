@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from nodeloom.config import Config, load_config
+from nodeloom.config import Config, config_from_dict, load_config
 from nodeloom.config.notices import notices
 from nodeloom.config.problems import key_paths
 from nodeloom.config.template import template
@@ -45,6 +45,18 @@ def test_template_is_a_configuration_with_the_defaults(tmp_path):
     assert notices(config) == []
 
 
+def test_template_of_word_graphs_has_their_defaults(tmp_path):
+    path = tmp_path / "words.yaml"
+    path.write_text(template("word graph"))
+    config, short = (
+        load_config(path),
+        config_from_dict({"application": "word graph", "graph": {"file_name": "text.txt"}}),
+    )
+    assert (config.train, config.graph, config.evaluate) == (short.train, short.graph, ())
+    assert (config.train.model, config.train.num_epoch, config.train.augmentation_step) == ("LINE", 80, 1)
+    assert notices(config) == []
+
+
 def test_template_explains_every_key_it_has():
     lines = template().splitlines()
     keys = {path[-1] for path in key_paths(Config)}
@@ -54,7 +66,7 @@ def test_template_explains_every_key_it_has():
             assert before.strip().startswith("#"), line
 
 
-@pytest.mark.parametrize("application", ["word graph", "knowledge graph", "visualization"])
+@pytest.mark.parametrize("application", ["knowledge graph", "visualization"])
 def test_template_of_a_later_application(application):
     with pytest.raises(ConfigError, match="not supported yet by this version"):
         template(application)

@@ -35,6 +35,7 @@ _SHARED = {
     "skipgram",
     "tokens",
     "walks",
+    "words",
 }
 MODULES = {
     "reference": _SHARED
@@ -79,6 +80,11 @@ EXCEPTIONS = {
     "neighbors.refine_pairs": "a piece of the search, whose result test_neighbors compares with nearest_others",
     "neighbors.sort_neighbors": "a piece of the search, whose result test_neighbors compares with nearest_others",
     "neighbors.has_device": "whether there is a GPU; it computes nothing",
+    "words.cut_words": "reference words.sentences, on bytes; test_corpus compares the graphs",
+    "words.keep_words": "a piece of counting, whose result test_corpus compares with word_pairs",
+    "words.count_pairs": "reference words.word_pairs, in a table and keys; test_corpus compares the graphs",
+    "words.count_runs": "a piece of counting, whose result test_corpus compares with word_pairs",
+    "words.list_cells": "a piece of counting, whose result test_corpus compares with word_pairs",
     "tokens.read_edges": "reads bytes in place; the definition cuts a string: same name, other parameters",
 }
 

@@ -18,6 +18,7 @@ WORDS = {
     "graph.file_name": "EDGES",
     "graph.as_undirected=false": "--directed",
     "graph.as_undirected": "--directed",
+    'application="word graph"': "--corpus",
     "save.file_name": "--output",
     'save.checkpoint="none"': "--no-checkpoint",
     "train.resume": "--resume",
@@ -48,6 +49,13 @@ Output = Annotated[
     ),
 ]
 
+Corpus = Annotated[
+    bool,
+    typer.Option(
+        "--corpus",
+        help="The files are text, a sentence a line: their words are the nodes, and two words that are near each other are an edge.",
+    ),
+]
 Resume = Annotated[
     bool,
     typer.Option("--resume", help="Go on with an interrupted training, from its checkpoint.", rich_help_panel=RESTART),
@@ -69,6 +77,7 @@ def register(app: typer.Typer) -> None:
         output: Output,
         options: dict[str, Any],
         directed: Annotated[bool, typer.Option("--directed", help="Follow edges from head to tail only.")] = False,
+        corpus: Corpus = False,
         labels: Annotated[
             str | None,
             typer.Option(metavar="FILE", help="Label file: judge the vectors by node classification when done."),
@@ -112,6 +121,7 @@ def register(app: typer.Typer) -> None:
           zcat edges.gz | nodeloom embed - -o model --model node2vec --p 0.25 --q 4
           nodeloom embed edges.txt -o model --labels labels.txt --hold-out 0.01
           nodeloom embed edges.txt -o model.safetensors --fast
+          nodeloom embed text.txt.gz -o words.safetensors --corpus
 
         The defaults suit most graphs. Every key of a configuration file is an option of the same name; 'nodeloom new
         graph' writes such a file.
@@ -138,6 +148,7 @@ def register(app: typer.Typer) -> None:
         config = config_of(
             options,
             {
+                "application": "word graph" if corpus else "graph",
                 "graph.file_name": list(edges),
                 "graph.as_undirected": not directed,
                 "train.resume": resume,
@@ -147,6 +158,7 @@ def register(app: typer.Typer) -> None:
             },
             {
                 "graph.file_name": "EDGES",
+                "graph.as_undirected": "--directed",
                 "save.file_name": "--output",
                 "train.resume": "--resume",
                 "evaluate.0.portions": "--portions",

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nodeloom.cli.commands import Overwrite, command
-from nodeloom.cli.embed import WORDS, Edges
+from nodeloom.cli.embed import WORDS, Corpus, Edges
 from nodeloom.cli.options import config_of, options_of_config
 from nodeloom.cli.session import active
 from nodeloom.cli.tables import escape, facts, text_of
 from nodeloom.errors import DataError, OutputError, describe
+from nodeloom.log import logger
 from nodeloom.units import size
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def register(app: typer.Typer) -> None:
         output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where the compiled graph goes.")],
         options: dict[str, Any],
         directed: Annotated[bool, typer.Option("--directed", help="Follow edges from head to tail only.")] = False,
+        corpus: Corpus = False,
         memory_limit: Annotated[
             str,
             typer.Option(
@@ -57,21 +59,33 @@ def register(app: typer.Typer) -> None:
 
           nodeloom convert edges.txt.gz -o graph.nlg
           nodeloom convert edges.parquet -o graph.nlg --memory-limit 8GB
+          nodeloom convert text.txt.xz -o words.nlg --corpus --min-count 10
 
         The file can be given wherever an edge list can.
         """
         from nodeloom.cli.inputs import compile_graph
         from nodeloom.cli.outputs import check_output, inputs_of
+        from nodeloom.config.notices import notices
         from nodeloom.io.export import SUFFIXES
 
         session = active()
-        config = config_of(options, {"graph.file_name": list(edges), "graph.as_undirected": not directed})
+        config = config_of(
+            options,
+            {
+                "application": "word graph" if corpus else "graph",
+                "graph.file_name": list(edges),
+                "graph.as_undirected": not directed,
+            },
+            {"graph.as_undirected": "--directed"},
+        )
         if Path(output).suffix.lower() in (*SUFFIXES, ".gz", ".bz2", ".xz", ".zst", ".json"):
             hint = "A compiled graph is read by nodeloom alone: .nlg says so."
             raise OutputError(
                 describe(output, expected="a name for a compiled graph", got=Path(output).suffix, hint=hint)
             )
         check_output(output, "a compiled graph", inputs_of(config), overwrite=overwrite)
+        for sentence in notices(config):
+            logger.warning(sentence)
         graph = compile_graph(config, output, memory_limit, session)
         session.result.update(written=output, num_nodes=graph.num_nodes, num_edges=graph.num_edges)
         session.show(f"{escape(repr(graph))}: wrote {size(os.path.getsize(output))} to {escape(output)}.")  # noqa: PTH202

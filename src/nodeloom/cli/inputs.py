@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nodeloom import datasets
-from nodeloom.cli.progress import CompileProgress, DownloadProgress
+from nodeloom.cli.progress import CompileProgress, CorpusProgress, DownloadProgress
 from nodeloom.errors import DataError, describe
 from nodeloom.log import logger
 from nodeloom.words import setting
@@ -55,6 +55,8 @@ def read_graph(config: Config, session: Session) -> Graph:
     from nodeloom.graph import Graph
 
     section = config.graph
+    if config.application == "word graph":
+        return read_words(config, session)
     if section.edge_list:
         return Graph.from_edges(_same_kind(section.edge_list), **_building(config))
     if section.weighted_edge_list:
@@ -69,9 +71,39 @@ def read_graph(config: Config, session: Session) -> Graph:
     return Graph.from_file(paths[0] if len(paths) == 1 else paths, **_reading(config))
 
 
+def read_words(config: Config, session: Session) -> Graph:
+    """Read the graph of the words of a configuration, and say what was read."""
+    from nodeloom.graph import Graph
+
+    paths = [locate(name, session) for name in config.graph.file_name]
+    for path in filter(is_compiled, paths):
+        hint = f"Leave {setting('application', 'word graph')} out to read it."
+        raise DataError(describe(path, expected="text, a sentence a line", got="a compiled graph", hint=hint))
+    report = CorpusProgress(session)
+    graph = Graph.from_corpus(paths, report=report, **_corpus(config))
+    report.show()
+    return graph
+
+
+def _corpus(config: Config) -> dict[str, Any]:
+    """Return the options of :meth:`nodeloom.graph.Graph.from_corpus`."""
+    layout = config.format
+    return {
+        "window": config.graph.window,
+        "min_count": config.graph.min_count,
+        "delimiters": layout.delimiters,
+        # Text has signs of all kinds: only who asks for comments has some.
+        "comment": layout.comment if "comment" in layout.model_fields_set else "",
+        "encoding": layout.encoding,
+        "self_loops": config.graph.self_loops,
+        "normalization": config.graph.normalization,
+        "num_thread": config.resource.threads,
+    }
+
+
 def compiled_path(config: Config, session: Session) -> str | None:
     """Return the compiled graph that a configuration names; None if it names something else."""
-    if len(config.graph.file_name) != 1:
+    if len(config.graph.file_name) != 1 or config.application == "word graph":
         return None
     path = locate(config.graph.file_name[0], session)
     return path if is_compiled(path) else None
@@ -93,8 +125,15 @@ def compile_graph(config: Config, output: str, memory_limit: str, session: Sessi
         graph = read_graph(config, session)
         graph.save(output)
         return graph
-    report = CompileProgress(session)
-    return Graph.compile(paths, output, memory_limit=memory_limit, report=report, **_reading(config))
+    progress = CompileProgress(session)
+    if config.application == "word graph":
+        report = CorpusProgress(session)
+        graph = Graph.compile_corpus(
+            paths, output, memory_limit=memory_limit, report=report, progress=progress, **_corpus(config)
+        )
+        report.show()
+        return graph
+    return Graph.compile(paths, output, memory_limit=memory_limit, report=progress, **_reading(config))
 
 
 def _building(config: Config) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from nodeloom.cli.session import Session
+    from nodeloom.io.corpus import CorpusReport
 
 
 def callback(session: Session, pairs_between_lines: int | None = None) -> ProgressBar | ProgressLines | None:
@@ -124,3 +126,29 @@ class CompileProgress:
         unit = "entries" if what == "building" else "edges"
         far = f"{done:,} {unit}" if total is None else f"{done / max(total, 1):.0%} of {total:,} {unit}"
         self.session.err.print(f"{what}: {far}", markup=False, soft_wrap=True)
+
+
+class CorpusProgress:
+    """Tells how much of a text is read, and at the end what was read."""
+
+    def __init__(self, session: Session, clock: Callable[[], float] = time.monotonic) -> None:
+        self.session = session
+        self.clock = clock
+        self.last = clock()
+        self.report: CorpusReport | None = None
+
+    def __call__(self, report: CorpusReport) -> None:
+        """Print a line if the last one is some seconds ago."""
+        self.report = report
+        now = self.clock()
+        if self.session.quiet or now - self.last < SECONDS_BETWEEN_LINES:
+            return
+        self.last = now
+        far = f"{report.num_pair:,} pairs" if report.num_kept_word else f"{report.num_token:,} words"
+        self.session.err.print(f"reading: {far}", markup=False, soft_wrap=True)
+
+    def show(self) -> None:
+        """Print what was read."""
+        if self.report is not None:
+            self.session.result["corpus"] = dataclasses.asdict(self.report)
+            self.session.show(f"[bold]Text[/bold]  {self.report}")

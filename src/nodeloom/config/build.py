@@ -1,8 +1,8 @@
 """Section ``build``: the optimizer and how samples are cut into pieces."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from nodeloom.config.optimizer import OptimizerConfig
 from nodeloom.config.section import Integer, Section
@@ -33,3 +33,9 @@ class BuildConfig(Section):
         "auto",
         description="GraphVite's batches per block of partitions. No effect: episodes are as long as memory allows.",
     )
+
+    @field_validator("num_partition", mode="before")
+    @classmethod
+    def _zero_is_auto(cls, value: Any) -> Any:
+        """Take GraphVite's number for ``auto``, which its files have here."""
+        return "auto" if value == 0 and not isinstance(value, bool) else value

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from nodeloom.config.section import Number, Section
+from nodeloom.config.section import Integer, Number, Section
 from nodeloom.encoding import EXPECTED, text_codec
 from nodeloom.errors import ConfigError
 
@@ -39,7 +39,7 @@ class GraphConfig(Section):
     file_name: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (),
         description="Edge list: a path, several paths, or <dataset.split>. Each line is 'head tail [weight]'. Also "
-        "CSV, TSV, Parquet, compressed text (.gz, .bz2, .xz, .zst) or a compiled graph.",
+        "CSV, TSV, Parquet, compressed text (.gz, .bz2, .xz, .zst) or a compiled graph. Of a word graph: text, a sentence a line.",
         json_schema_extra={"allowed": "a path or a list of paths"},
     )
     format: Literal[
@@ -84,6 +84,12 @@ class GraphConfig(Section):
         max_length=3,
         description="The head, tail and (optional) weight column: their names in the header, or their numbers from 1.",
         json_schema_extra={"allowed": "a list of two or three names or numbers"},
+    )
+    window: Annotated[Integer, Field(ge=1, le=1000)] = Field(
+        5, description="Word graphs: words of a sentence that are at most so many words apart are a pair."
+    )
+    min_count: Annotated[Integer, Field(ge=1, lt=2**31)] = Field(
+        5, description="Word graphs: words that are there less often are left out, as if they were not there."
     )
 
     @field_validator("file_name", mode="before")

@@ -38,6 +38,7 @@ def notices(config: Config) -> list[str]:
         if key != "hub_threshold" and _changed(getattr(config, section), key):
             found.append(f"{setting(f'{section}.{key}')} has no effect: {reason}.")
     found += _of_gpus(config)
+    found += _of_application(config)
     found += of_renamed(config.resource)
     train = config.train
     found += of_removed(train)
@@ -86,6 +87,18 @@ def _changed(group: Section, key: str) -> bool:
     if isinstance(group, TrainSection) and key in group.foreign:
         return True
     return key in group.model_fields_set and getattr(group, key) != type(group).model_fields[key].default
+
+
+OF_WORDS, OF_EDGES = ("window", "min_count"), ("format", "weighted", "duplicates", "columns")
+"""Keys of the section ``graph`` that act on texts only, and those that act on edges only."""
+
+
+def _of_application(config: Config) -> list[str]:
+    """Return sentences about keys of the graph that belong to another application."""
+    words = setting("application", "word graph")
+    reason = f"of {words} the files are text" if config.application == "word graph" else f"it belongs to {words}"
+    idle = OF_EDGES if config.application == "word graph" else OF_WORDS
+    return [f"{setting(f'graph.{key}')} has no effect: {reason}." for key in idle if _changed(config.graph, key)]
 
 
 def _of_gpus(config: Config) -> list[str]:

@@ -139,6 +139,8 @@ def of_config(config: Config) -> Iterator[Problem]:
     """Yield the broken rules of a whole configuration."""
     yield from of_training(train=config.train, optimizer=config.build.optimizer, resource=config.resource)
     yield from _of_graph(config.graph)
+    if config.application == "word graph":
+        yield from _of_words(config.graph)
     nowhere = config.save.checkpoint == "none" or (config.save.checkpoint == "auto" and config.save.file_name is None)
     if config.train.resume and nowhere and config.load.file_name is None:
         yield Problem(
@@ -191,6 +193,21 @@ def _of_graph(graph: GraphConfig) -> Iterator[Problem]:
         yield Problem(
             ("graph", "columns"), "a file whose columns these are", graph.columns, f"Give {setting('graph.file_name')}."
         )
+
+
+def _of_words(graph: GraphConfig) -> Iterator[Problem]:
+    for key, expected, hint in (
+        ("edge_list", "text files (graph.file_name), since the application is word graph", ""),
+        ("weighted_edge_list", "text files (graph.file_name), since the application is word graph", ""),
+        (
+            "as_undirected",
+            "true: two words near each other are near either way",
+            f"Leave {setting('graph.as_undirected')} out.",
+        ),
+    ):
+        value = getattr(graph, key)
+        if value != type(graph).model_fields[key].default:
+            yield Problem(("graph", key), expected, value, hint)
 
 
 def _of_node_classification(task: NodeClassification, path: tuple[str | int, ...]) -> Iterator[Problem]:

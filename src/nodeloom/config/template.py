@@ -9,10 +9,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from nodeloom.config.evaluate import LinkPrediction, NodeClassification
-from nodeloom.config.notices import OLD_NAMES, WITHOUT_EFFECT
+from nodeloom.config.notices import OF_EDGES, OLD_NAMES, WITHOUT_EFFECT
+from nodeloom.config.notices import OF_WORDS as OF_WORD_GRAPHS
 from nodeloom.config.problems import allowed_in
 from nodeloom.config.train import KINDS
-from nodeloom.config.tree import LATER_APPLICATIONS, Config
+from nodeloom.config.tree import APPLICATIONS, LATER_APPLICATIONS, OF_WORDS, Config
 from nodeloom.errors import ConfigError, describe
 
 _WIDTH = 100
@@ -23,50 +24,67 @@ _EXAMPLES: dict[tuple[str, str], str] = {
     ("node classification", "file_name"): "<lastfm_asia.label>",
     ("node classification", "portions"): "[0.1, 0.5]",
 }
+_OF_WORDS = {
+    ("graph", "file_name"): "text.txt",
+    ("save", "file_name"): "words.safetensors",
+    ("format", "comment"): '""',
+} | {("train", key): str(value) for key, value in OF_WORDS.items()}
 
 
 def template(application: str = "graph") -> str:
     """Return a commented configuration with every key that matters, at its default.
 
-    The file runs as it is: it embeds the graph that comes with the package.
+    That of graphs runs as it is: it embeds the graph that comes with the package. That of word graphs embeds the words of ``text.txt``.
 
     Raises
     ------
     ConfigError
         The application is unknown or not supported yet.
     """
-    if application != "graph":
+    if application not in APPLICATIONS:
         later = " It is not supported yet by this version." if application in LATER_APPLICATIONS else ""
-        raise ConfigError(describe("application", expected="'graph'", got=application) + f".{later}")
-    lines = ["# nodeloom configuration. Every key but graph.file_name may be left out.", "", "application: graph"]
+        raise ConfigError(
+            describe("application", expected=" or ".join(map(repr, APPLICATIONS)), got=application) + f".{later}"
+        )
+    words = application == "word graph"
+    idle = {("graph", key) for key in ((*OF_EDGES, "as_undirected") if words else OF_WORD_GRAPHS)}
+    examples = _EXAMPLES | _OF_WORDS if words else _EXAMPLES
+    lines = [
+        "# nodeloom configuration. Every key but graph.file_name may be left out.",
+        "",
+        f"application: {application}",
+    ]
     for name, field in Config.model_fields.items():
         if name in ("application", "evaluate", "load"):
             continue
         lines += ["", f"# {field.description}", f"{name}:"]
-        lines += _keys(field.default, name, "  ")
+        lines += _keys(field.default, name, "  ", idle, examples)
         if name == "train":
             lines += _other_models(type(field.default))
-    lines += ["", "# Comment this section out if not needed.", "evaluate:"]
-    for task in (NodeClassification, LinkPrediction):
-        lines += _task(task)
+    if not words:
+        lines += ["", "# Comment this section out if not needed.", "evaluate:"]
+        for task in (NodeClassification, LinkPrediction):
+            lines += _task(task)
     lines += ["", "# Comment this section in to start from the vectors of another model.", "# load:"]
     lines += ["#   file_name: other.safetensors"]
     return "\n".join(lines) + "\n"
 
 
-def _keys(section: BaseModel, name: str, indent: str) -> list[str]:
+def _keys(
+    section: BaseModel, name: str, indent: str, idle: set[tuple[str, str]], examples: dict[tuple[str, str], str]
+) -> list[str]:
     lines = []
     for key, field in type(section).model_fields.items():
-        if (name, key) in _LEFT_OUT:
+        if (name, key) in _LEFT_OUT | idle:
             continue
         lines += _comment(field, indent)
         if isinstance(field.default, BaseModel):
             lines.append(f"{indent}{key}:")
-            lines += _keys(field.default, key, indent + "  ")
+            lines += _keys(field.default, key, indent + "  ", idle, examples)
         elif name == "optimizer" and key in ("momentum", "epsilon", "alpha", "beta1", "beta2"):
             lines.append(f"{indent}# {key}: {_text(field.default)}")
         else:
-            lines.append(f"{indent}{key}: {_EXAMPLES.get((name, key), _text(field.default))}".rstrip())
+            lines.append(f"{indent}{key}: {examples.get((name, key), _text(field.default))}".rstrip())
     return lines
 
 

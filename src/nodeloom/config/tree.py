@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from nodeloom.config.build import BuildConfig
 from nodeloom.config.evaluate import EvaluateConfig
@@ -10,16 +10,26 @@ from nodeloom.config.files import LoadConfig, SaveConfig
 from nodeloom.config.graph import FormatConfig, GraphConfig
 from nodeloom.config.resource import ResourceConfig
 from nodeloom.config.section import Section
-from nodeloom.config.train import NodeTrain, TrainConfig
+from nodeloom.config.train import NodeTrain, TrainConfig, kind_of
 from nodeloom.errors import ConfigError
 
-LATER_APPLICATIONS = ("word graph", "knowledge graph", "visualization")
+APPLICATIONS = ("graph", "word graph")
+LATER_APPLICATIONS = ("knowledge graph", "visualization")
+OF_WORDS: dict[str, Any] = {"model": "LINE", "num_epoch": 80, "augmentation_step": 1}
+"""Keys of ``train`` as they are for word graphs where they are not given."""
+
+
+def application_of(value: Any) -> Any:
+    """Return the name of an application as it is written here; GraphVite's files have ``word_graph``, too."""
+    return value.replace("_", " ") if isinstance(value, str) else value
 
 
 class Config(Section):
     """One experiment: GraphVite's YAML file as a typed tree."""
 
-    application: Literal["graph"] = Field("graph", description="What to embed: the nodes of a graph.")
+    application: Literal["graph", "word graph"] = Field(
+        "graph", description="What to embed: the nodes of a graph, or the words of a text by those near them."
+    )
     resource: ResourceConfig = Field(ResourceConfig.model_construct(), description="What the machine may give.")
     format: FormatConfig = Field(FormatConfig.model_construct(), description="How text files are written.")
     graph: GraphConfig = Field(GraphConfig.model_construct(), description="Where the graph comes from.")
@@ -29,12 +39,33 @@ class Config(Section):
     evaluate: tuple[EvaluateConfig, ...] = Field((), description="Tasks on which the vectors are judged.")
     save: SaveConfig = Field(SaveConfig.model_construct(), description="Where the result goes.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_words(cls, values: Any) -> Any:
+        """Take the defaults of word graphs, whose section ``graph`` has the keys of ``format`` in GraphVite's template."""
+        if not isinstance(values, dict) or application_of(values.get("application")) != "word graph":
+            return values
+        values = dict(values)
+        train, graph, layout = (values.get(name) or {} for name in ("train", "graph", "format"))
+        if isinstance(graph, dict) and isinstance(layout, dict):
+            own = {key: graph[key] for key in ("delimiters", "comment") if key in graph}
+            values["graph"] = {key: value for key, value in graph.items() if key not in own}
+            values["format"] = own | layout
+        if isinstance(train, dict):
+            trained = issubclass(kind_of(train.get("model") or "LINE"), NodeTrain)
+            values["train"] = (OF_WORDS if trained else {}) | {
+                key: value for key, value in train.items() if value is not None
+            }
+        return values
+
     @field_validator("application", mode="before")
     @classmethod
     def _supported(cls, value: Any) -> Any:
-        if value in LATER_APPLICATIONS:
-            raise ConfigError("'graph' (other applications are not supported yet by this version)")
-        return value
+        if application_of(value) in LATER_APPLICATIONS:
+            raise ConfigError(
+                f"{' or '.join(map(repr, APPLICATIONS))} (other applications are not supported yet by this version)"
+            )
+        return application_of(value)
 
     @field_validator("evaluate", mode="before")
     @classmethod

@@ -16,6 +16,7 @@ from nodeloom.graph.sources import GraphSources
 from nodeloom.graph.writing import GraphWriter, write_names
 from nodeloom.io.atomic import atomic_path, check_writable
 from nodeloom.io.cells import COMMENT, DELIMITERS
+from nodeloom.io.corpus import CorpusFormat, Told, read_corpus
 from nodeloom.io.edge_format import EdgeFormat
 from nodeloom.io.edgelist import collect_edges, read_edges
 from nodeloom.io.estimate import estimate_edges
@@ -27,6 +28,7 @@ from nodeloom.units import bytes_of, size
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
+    from nodeloom.io.vocabulary import Vocabulary
     from nodeloom.typing import Auto, FloatArray, IndexArray
 
 Report = Callable[[str, int, int | None], None]
@@ -34,6 +36,7 @@ Report = Callable[[str, int, int | None], None]
 
 # Of an edge at the peak of building in memory, as benchmarks/load_graph.py measures it, names left out.
 _BYTES_IN_MEMORY = 32
+_UNKNOWN = 8 << 30  # bytes of memory, where the system does not say it
 
 
 class FileKeywords(TypedDict, total=False):
@@ -139,6 +142,45 @@ def compile_within(
     OutputError
         The file cannot be written, or there is too little space on the disk.
     """
+
+    def collect(spool: EdgeSpool) -> None:
+        collect_edges(files, spool, form, shares.num_thread)
+
+    _spooled(collect, path, options, shares, report)
+
+
+def compile_corpus(
+    corpus: str | Path | Iterable[str | Path],
+    path: str | Path,
+    memory_limit: int | str,
+    form: CorpusFormat,
+    options: BuildOptions,
+    told: Told | None = None,
+    report: Report | None = None,
+) -> None:
+    """Compile the words of texts; see :meth:`nodeloom.graph.Graph.compile_corpus`."""
+    limit = (
+        (total_memory() or _UNKNOWN) // 2
+        if memory_limit == "auto"
+        else bytes_of(memory_limit, setting("resource.memory_limit"))
+    )
+    _import_readers()
+    shares = budget(limit, resident_memory(), options.threads)
+
+    def collect(spool: EdgeSpool) -> Vocabulary:
+        return read_corpus(corpus, form, spool, num_thread=shares.num_thread, told=told, in_memory=False)[0]
+
+    _spooled(collect, path, options, shares, report or _silent)
+
+
+def _spooled(
+    collect: Callable[[EdgeSpool], Vocabulary | None],
+    path: str | Path,
+    options: BuildOptions,
+    shares: Budget,
+    report: Report,
+) -> None:
+    """Compile what is collected in a spool; `collect` fills it, and returns the names of the nodes if these are not its own."""
     with atomic_path(path) as temporary:
         if not temporary.is_file():
             hint = f"Give the path of a file; without {setting('resource.memory_limit')} a pipe will do."
@@ -147,12 +189,13 @@ def compile_within(
             )
         with SpillFolder(temporary) as folder:
             spool = EdgeSpool(folder, shares.num_thread, shares.room, lambda done: report("reading", done, None))
-            collect_edges(files, spool, form, shares.num_thread)
-            _compile_spool(spool, path, temporary, folder, options, shares, report)
+            names = collect(spool)
+            _compile_spool(spool, names, path, temporary, folder, options, shares, report)
 
 
 def _compile_spool(
     spool: EdgeSpool,
+    given: Vocabulary | None,
     path: str | Path,
     temporary: Path,
     folder: SpillFolder,
@@ -162,6 +205,8 @@ def _compile_spool(
 ) -> None:
     weighted = spool.num_weights > 0
     names, number = spool.number()
+    names = names if given is None else given
+    del given
     num_nodes, names_path = len(names), None
     if not names.is_range:
         names_path = folder.path / "names"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nodeloom.graph.corpus import GraphOfWords
 from nodeloom.graph.queries import GraphQueries
-from nodeloom.graph.sources import GraphSources
 from nodeloom.keywords import check_names
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nodeloom.graph.compile import FileKeywords, Report
 
 
-class Graph(GraphQueries, GraphSources):
+class Graph(GraphQueries, GraphOfWords):
     """Nodes, edges, weights and names, in compressed sparse rows. Immutable.
 
     Make one with :meth:`from_file`, :meth:`from_edges`, the other ``from_...`` or :meth:`open`. Methods take the names

@@ -102,7 +102,7 @@ class TextReader:
             return
         for block, at in ((block, block.find(b"\0")) for block in read):
             if at >= 0:
-                raise _bad_byte(source, block, at, 1)
+                raise bad_byte(source, block, at, 1)
         layout = lay_out(lines, self._form, source.name, num_comment)
         self.num_headers += bool(layout.header)
         self._tell_of_first_line(layout, source)
@@ -175,7 +175,7 @@ class TextReader:
         """Hand the edges of a block to the collector."""
         source, line = reading.source, reading.line
         if block.bad_byte >= 0:
-            raise _bad_byte(source, block.text, block.bad_byte, line)
+            raise bad_byte(source, block.text, block.bad_byte, line)
         if block.odd >= 0 and not self._collector.is_text:
             self._check_change(reading, block)
         if block.status != kernels.OK:
@@ -270,7 +270,9 @@ def hide_escapes(text: bytes) -> bytes:
     return quoted.sub(lambda found: b'"' + found[0][1:-1].replace(b'""', b"\0") + b'"', text)
 
 
-def _bad_byte(source: Source, text: bytes, at: int, line: int) -> DataError:
+def bad_byte(source: Source, text: bytes, at: int, line: int) -> DataError:
+    """Return the error for a byte of a text that begins at `line`: a zero, or one that is not UTF-8."""
+    """Return the error for a byte of a text that begins at `line`: a zero, or one that is not UTF-8."""
     where = f"{source.name}:{line + _count_lines(text[:at])}"
     got = re.split(b"[\r\n]", text[:at])[-1] + re.split(b"[\r\n]", text[at:], maxsplit=1)[0]
     got = got[:80]

@@ -189,10 +189,13 @@ def _decompress(file: io.BufferedReader, compression: str) -> BinaryIO:
     return cast(BinaryIO, pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd"))
 
 
-def line_blocks(source: Source, encoding: str = "utf-8", size: int = BLOCK) -> Iterator[bytes]:
+def line_blocks(
+    source: Source, encoding: str = "utf-8", size: int = BLOCK, *, delimiters: bytes = b""
+) -> Iterator[bytes]:
     """Yield the text of a source as UTF-8 in blocks of whole lines, without a byte order mark.
 
     Lines end at a line feed, at a carriage return, or at both. A file with the byte order mark of an encoding is in that.
+    A line that is longer than a block is cut behind one of the `delimiters`, if there are any.
 
     Raises
     ------
@@ -218,6 +221,8 @@ def line_blocks(source: Source, encoding: str = "utf-8", size: int = BLOCK) -> I
         if not end:
             # Lines that end with a carriage return alone; after the last byte a line feed may follow.
             end = data.rfind(b"\r", 0, -1) + 1
+        if not end and delimiters:
+            end = max(data.rfind(delimiter) for delimiter in delimiters) + 1
         if end:
             yield b"".join((rest, memoryview(data)[:end]))
             rest = data[end:]
