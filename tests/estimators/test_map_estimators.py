@@ -4,36 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from map_cases import blobs, kept, largevis, make
 from scipy import sparse
 from scipy.spatial import cKDTree, procrustes
 
 import nodeloom
 from nodeloom import TSNE, Graph, LargeVis
 from nodeloom.datasets import planted_partition
-from nodeloom.errors import ConfigError, DataError, GraphError, ModelError
+from nodeloom.errors import ConfigError, DataError, ModelError
 from nodeloom.graph.neighbors import NeighborGraph
-
-
-def blobs(count=240, number=4, dim=8, seed=0, width=0.6):
-    rng = np.random.default_rng(seed)
-    group = np.arange(count) % number
-    centers = rng.normal(size=(number, dim)) * 4
-    return (centers[group] + rng.normal(size=(count, dim)) * width).astype(np.float32), group
-
-
-def make(**changes):
-    return TSNE(**{"num_thread": 2, "device": "cpu", "verbose": False} | changes)
 
 
 @pytest.fixture(scope="module")
 def fitted():
     return make().fit(blobs()[0])
-
-
-def kept(x, y, k=10):
-    """Return the share of the k nearest in x that are among the k nearest in y."""
-    one, other = (cKDTree(v).query(v, k + 1)[1] for v in (x, y))
-    return np.mean([len(np.intersect1d(a, b)) - 1 for a, b in zip(one, other, strict=True)]) / k
 
 
 def test_neighbors_stay_neighbors(fitted):
@@ -222,34 +206,6 @@ def test_neighbors_affinities_graphs_and_models():
         make().fit(nodeloom.Propagation())
 
 
-def star(count):
-    return [[0, i] for i in range(1, count)]
-
-
-@pytest.mark.parametrize(
-    "edges",
-    [
-        star(40),
-        [[i, i + 1] for i in range(300)],
-        [[i, j] for i in range(12) for j in range(i)],
-        [[5 * k + i, 5 * k + (i + 1) % 5] for k in range(60) for i in range(5)],  # many components
-        [*star(9), *([i, i] for i in range(20))],  # self-loops, and nodes with nothing else
-    ],
-    ids=["star", "path", "complete", "components", "loops"],
-)
-def test_graphs_of_every_kind(edges, recwarn):
-    y = make().fit_transform(Graph.from_edges(edges))
-    assert np.isfinite(y).all()
-    if len(edges) != 66:  # nothing tells the nodes of a complete graph apart
-        assert len(np.unique(y, axis=0)) == len(y)
-    recwarn.clear()  # propagation says how many vectors it has
-
-
-def test_a_graph_without_edges_is_refused():
-    with pytest.raises(GraphError, match="an edge between two different nodes"):
-        make().fit(Graph.from_edges([[i, i] for i in range(9)]))
-
-
 def test_new_points_find_their_place(fitted):
     x, group = blobs()
     before, given = fitted.coordinates_.copy(), x.copy()
@@ -337,10 +293,6 @@ def test_extremes_stay_finite():
     x, _ = blobs(60)
     for settings in ({"exaggeration": 0.1}, {"perplexity": 1}, {"exaggeration": 100}, {"num_iteration": 3000}):
         assert np.isfinite(make(**settings).fit_transform(x)).all()
-
-
-def largevis(**changes):
-    return LargeVis(**{"num_thread": 2, "device": "cpu", "verbose": False} | changes)
 
 
 @pytest.mark.parametrize("dim", [2, 3])

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components
 
 from nodeloom.engine.layout import Affinities
+from nodeloom.engine.layout.components import FEW
 from nodeloom.engine.layout.plan import NEIGHBORS_PER_PERPLEXITY
 from nodeloom.engine.layout.start import principal_start, spectral_start
 from nodeloom.errors import DataError, GraphError, describe
@@ -89,7 +91,12 @@ def _of_graph(graph: Graph, plan: LayoutPlan) -> tuple[Affinities, FloatArray]:
     except GraphError:  # nothing tells the nodes apart: a star, a complete graph
         found = as_affinities(edges)
         return found, spectral_start(found, plan.dim, plan.seed)
-    linked = np.flatnonzero(vectors.any(axis=1))  # nodes without edges are near to each other, and to nobody
+    component = connected_components(edges, directed=False)[1]
+    sizes = np.bincount(component)
+    # Nodes without edges are near to each other, and to nobody; small components are drawn by their edges.
+    linked = np.flatnonzero(vectors.any(axis=1) & (sizes[component] > FEW))
+    if len(linked) < 2:
+        return as_affinities(edges), principal_start(vectors, plan.dim, plan.seed)
     count = min(plan.num_neighbor, len(linked) - 1)
     near = NeighborGraph.of(
         np.ascontiguousarray(vectors[linked]),
@@ -100,8 +107,10 @@ def _of_graph(graph: Graph, plan: LayoutPlan) -> tuple[Affinities, FloatArray]:
     )
     perplexity = min(plan.perplexity, max(1.0, count / NEIGHBORS_PER_PERPLEXITY))
     matrix = affinities(near, perplexity, num_threads=plan.num_thread).tocoo()
-    places = (linked[matrix.row], linked[matrix.col])
-    wide = csr_array(coo_array((matrix.data, places), shape=(graph.num_nodes, graph.num_nodes)))
+    heads, tails = linked[matrix.row], linked[matrix.col]
+    inside = component[heads] == component[tails]  # vectors of different components say nothing about each other
+    parts = (matrix.data[inside], (heads[inside], tails[inside]))
+    wide = csr_array(coo_array(parts, shape=(graph.num_nodes, graph.num_nodes)))
     return as_affinities(join(edges, wide)), principal_start(vectors, plan.dim, plan.seed)
 
 

@@ -63,6 +63,11 @@ class MapData:
                 return len(found)
         return self.graph.num_nodes if self.graph is not None else int(self.affinities.shape[0])  # type: ignore[union-attr]
 
+    @property
+    def is_graph(self) -> bool:
+        """Whether points attract each other along edges, so that there may be components and points alone."""
+        return self.graph is not None or self.affinities is not None
+
     def task(self) -> Task:
         """Return what a plan has to know of it."""
         from nodeloom.engine.layout import Task

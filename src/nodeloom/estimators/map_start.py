@@ -88,6 +88,12 @@ class Earlier:
         shake = noise(len(places), places.shape[1], 0) * (1e-4 * span)
         return (places + shake * (~self.known)[:, None]).astype(np.float32)
 
+    def restored(self, places: FloatArray, laid: npt.NDArray[np.int64]) -> FloatArray:
+        """Return places of which those of known points that were not laid out are where they were."""
+        stay = self.known.copy()
+        stay[laid] = False
+        return np.where(stay[:, None], self.places, places).astype(np.float32)
+
 
 def transformed(
     X: object,

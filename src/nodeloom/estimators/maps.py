@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
@@ -168,6 +169,7 @@ class Map(Parameters):
             After Ctrl-C or SIGTERM; it is a KeyboardInterrupt. The map is as it was then, and is `partial_`.
         """
         from nodeloom.engine.layout import run_layout
+        from nodeloom.engine.layout.components import Components
         from nodeloom.engine.layout.largevis import widened
         from nodeloom.engine.layout.start import laid_onto, turned
         from nodeloom.engine.progress import checked_callbacks
@@ -195,31 +197,40 @@ class Map(Parameters):
                 affinities = supervised(affinities, labels, self._settings()[0].label_weight)
             if earlier is not None:
                 start = earlier.start(affinities, start)
-            elif plan.num_epoch:
+            parts = Components.of(affinities, together=earlier is not None) if data.is_graph else None
+            laid = slice(None) if parts is None else parts.laid
+            if earlier is None and plan.num_epoch:
                 start = widened(start)
 
-            def placed(result: LayoutResult) -> FloatArray:
+            def placed(coordinates: FloatArray) -> FloatArray:
+                whole = coordinates if parts is None else parts.whole(coordinates)
                 if earlier is None:
-                    return turned(result.coordinates)
-                return result.coordinates if hold else laid_onto(result.coordinates, start, earlier.known)
+                    return whole
+                whole = whole if hold else laid_onto(whole, start, earlier.known)
+                return whole if parts is None else earlier.restored(whole, parts.laid)
+
+            def finished(result: LayoutResult) -> FloatArray:
+                return turned(result.coordinates) if earlier is None else result.coordinates
 
             result = run_layout(
-                plan,
-                affinities,
-                start,
-                self._held(earlier, start, hold),
+                plan if parts is None else replace(plan, num_points=len(parts.laid)),
+                affinities if parts is None else parts.of_laid(),
+                start[laid],
+                self._held(earlier, start, laid, hold),
                 callbacks=(*told, *shown),
-                keep=lambda result: keep(data, plan, placed(result), result),
+                place=placed,
+                keep=lambda result: keep(data, plan, finished(result), result),
             )
-        self._take(data, plan, placed(result), result)
+        self._take(data, plan, finished(result), result)
         return self
 
-    def _held(self, earlier: Any, start: FloatArray, hold: float) -> Held:
+    def _held(self, earlier: Any, start: FloatArray, laid: Any, hold: float) -> Held:
         from nodeloom.engine.layout import Held
 
         if earlier is None or not hold:
             return Held.nothing(start.shape[1])
-        return Held(start.copy(), (earlier.known * (hold / len(start))).astype(np.float32))
+        anchors = start[laid].copy()
+        return Held(anchors, (earlier.known[laid] * (hold / len(anchors))).astype(np.float32))
 
     def _take(self, data: MapData, plan: LayoutPlan, coordinates: FloatArray, result: LayoutResult) -> None:
         """Become the map of a run."""

@@ -71,6 +71,7 @@ def run_layout(
     held: Held,
     *,
     callbacks: Iterable[Any] = (),
+    place: Callable[[FloatArray], FloatArray] | None = None,
     keep: Callable[[LayoutResult], object] | None = None,
 ) -> LayoutResult:
     """Move points until they are a map.
@@ -87,6 +88,8 @@ def run_layout(
         Points that are held.
     callbacks : iterable
         Objects with any of ``on_train_begin(plan)``, ``on_pool_end(progress)`` (every ten iterations) and ``on_train_end(report)``.
+    place : callable, optional
+        Makes the coordinates of a map, of snapshots and of the result, from those of the layout.
     keep : callable, optional
         Is given the map so far before an interruption, or an exception of a callback, is raised.
 
@@ -102,6 +105,10 @@ def run_layout(
     begin, history, step = time.perf_counter(), list[dict[str, Any]](), 0
     ended: BaseException | None = None
     is_partial = False
+
+    def snapshot() -> FloatArray:
+        return points.snapshot() if place is None else place(points.snapshot())
+
     with StopRequest() as stop, layout_of(plan, affinities, start, held) as points:
         first = points.loss(plan.exaggeration)
         for before, number in plan.pieces():
@@ -112,7 +119,7 @@ def run_layout(
             loss = points.loss(exaggeration)
             if not math.isfinite(loss):
                 raise _diverged(plan, f"the loss is {loss} after {step} steps")
-            progress = LayoutProgress(step, plan.num_iteration, loss, exaggeration, seconds, left, points.snapshot)
+            progress = LayoutProgress(step, plan.num_iteration, loss, exaggeration, seconds, left, snapshot)
             history.append(progress.to_dict())
             try:
                 is_partial = tell(told, "on_pool_end", progress) and step < plan.num_iteration
@@ -128,7 +135,7 @@ def run_layout(
                 ended = TrainingInterrupted(f"{plan.model} stopped after step {step} of {plan.num_iteration}.")
             if is_partial or ended is not None:
                 break
-        coordinates, device_memory = points.snapshot(), points.peak_memory()
+        coordinates, device_memory = snapshot(), points.peak_memory()
         if ended is None and not is_partial:
             last = points.loss(plan.exaggeration)
             if last > first + _WORSE * abs(first):
