@@ -15,8 +15,9 @@ from gpu_sections.card import DEVICE, DTYPES, ON_CARD, alternate, median, tensor
 from gpu_sections.rows import TORCH
 from gpu_sections.shapes import youtube_shaped
 from nodeloom.kernels.gpu.optimizer import SGD
-from nodeloom.kernels.gpu.pairs import Launch, count_pairs, heads_for, place_pairs, train_pairs, units_of
+from nodeloom.kernels.gpu.pairs import Launch, count_pairs, place_pairs, train_pairs, units_of
 from nodeloom.kernels.gpu.walks import first_order_walks
+from nodeloom.kernels.units import heads_for
 from nodeloom.sampling import WalkSampler
 from report import Report, Table
 

@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 from nodeloom import Graph
 from nodeloom.engine import make_plan
 from nodeloom.kernels.cpu.optimizer import SGD
+from nodeloom.kernels.units import heads_for, programs_for
+from nodeloom.partition import Grid
 from nodeloom.plan import tiles_in_flight
-from nodeloom.plan.tiles_in_flight import BUSY, PATIENCE, launch_of
+from nodeloom.plan.mode import Blocks
+from nodeloom.plan.tiles_in_flight import BUSY, PATIENCE, block_launch_of, launch_of
 
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("triton", reason="triton is not installed")
 
-from nodeloom.engine.gpu.layout import CLIP_ABOVE, largest_rates, layout, optimizer_settings, pair_launch
-from nodeloom.kernels.gpu.pairs import programs_for
+from nodeloom.engine.gpu.layout import CLIP_ABOVE, largest_rates, optimizer_settings
 from nodeloom.kernels.gpu.skipgram import TILE
 
 MANY = settings(deadline=None, max_examples=300)
@@ -78,7 +80,7 @@ def test_programs_and_changes(plan_of, graph, lr, num_epoch, optimizer, dtype, c
     if plan.optimizer.code != SGD and launch.num_program > 4:
         assert launch.num_program * TILE <= 0.2 * graph.num_nodes
     assert launch.num_in_flight == under_way(launch, card)
-    rates = largest_rates(graph, plan, layout(dataclasses.replace(plan, launch=launch)), card)
+    rates = largest_rates(graph, dataclasses.replace(plan, launch=launch))
     assert launch.is_limited is (rates is not None)
     if rates is None:
         assert not launch.add or under_way(launch, card) <= calm(graph, plan) * 1.0001
@@ -154,25 +156,29 @@ def test_busy_nodes_count_wherever_edges_come_in(plan_of):
     out = Graph.from_edges([[0, i] for i in range(1, 500)] + [[1, 0]], directed=True)
     for graph in (into, out):
         plan = plan_of(graph, lr=0.04, num_epoch=2, random_walk_length=5)
-        assert (
-            largest_rates(
-                graph, plan, layout(dataclasses.replace(plan, launch=launch_of(graph, plan, 132))), 132
-            ).argmin()
-            == 0
-        )
+        planned = dataclasses.replace(plan, launch=launch_of(graph, plan, 132))
+        assert largest_rates(graph, planned).argmin() == 0
 
 
 # ----------------------------------------------------------------------------------------------------------- blocks
 
 
-@given(
-    lr=RATES, optimizer=OPTIMIZERS, heads=st.sampled_from([1, 8, 16, 32]), row=st.integers(1, 2048),
-    part_rows=st.integers(1, 10**8), card=CARDS,
-)  # fmt: skip
+def in_blocks(plan, row, part_rows):
+    """Return the launch of a plan in 4 x 4 blocks, of rows and parts of another size."""
+    grid = Grid(4, 4, 2, 3, 10**6, 10**6, 4, 0, {}, "")
+    stage = plan.stages[0]
+    tables = tuple(dataclasses.replace(table, dim=row, align=1) for table in stage.objective.tables)
+    stage = dataclasses.replace(stage, objective=dataclasses.replace(stage.objective, tables=tables))
+    return dataclasses.replace(plan, stages=(stage,), num_nodes=4 * part_rows, mode=Blocks(grid))
+
+
+@given(lr=RATES, optimizer=OPTIMIZERS, row=st.integers(1, 2048), part_rows=st.integers(1, 10**8), card=CARDS)
 @MANY
-def test_small_parts_have_few_units_under_way(plan_of, lr, optimizer, heads, row, part_rows, card):
-    plan = plan_of(STAR, lr=lr, optimizer=optimizer)
-    number = pair_launch(plan, heads, row, part_rows, card).num_program
+def test_small_parts_have_few_units_under_way(plan_of, lr, optimizer, row, part_rows, card):
+    plan = in_blocks(plan_of(STAR, lr=lr, optimizer=optimizer), row, part_rows)
+    launch = block_launch_of(plan, 1, card)
+    heads, number = launch.heads, launch.num_program
+    assert heads == heads_for(row)
     most = programs_for(heads, row, card)
     room = 0.005 / lr if optimizer == "SGD" else 0.2
     if number == 0:  # as many as the card takes
@@ -183,10 +189,11 @@ def test_small_parts_have_few_units_under_way(plan_of, lr, optimizer, heads, row
 
 
 def test_a_part_of_usual_size_fills_the_card(plan_of):
-    for lr in (0.01, 0.04):
-        assert pair_launch(plan_of(STAR, lr=lr), 16, 128, 100_000, 132).num_program == 0
-    assert pair_launch(plan_of(STAR, lr=0.01), 16, 128, 2_500, 132).num_program == 78
-    assert pair_launch(plan_of(STAR, lr=0.04), 16, 128, 2_500, 132).num_program == 19
+    def programs(lr, part_rows):
+        return block_launch_of(in_blocks(plan_of(STAR, lr=lr), 128, part_rows), 1, 132).num_program
+
+    assert [programs(lr, 100_000) for lr in (0.01, 0.04)] == [0, 0]
+    assert [programs(lr, 2_500) for lr in (0.01, 0.04)] == [78, 19]
 
 
 # -------------------------------------------------------------------------------------------------- largest step

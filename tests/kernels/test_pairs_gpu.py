@@ -53,14 +53,14 @@ def test_few_programs_train_all_units_in_their_order(case, number):
 
 
 def test_heads_for():
-    from nodeloom.kernels.gpu.pairs import heads_for
+    from nodeloom.kernels.units import heads_for
 
     assert [heads_for(dim) for dim in (2, 16, 100, 128, 129, 256, 512, 2048)] == [32, 32, 16, 16, 16, 16, 4, 1]
 
 
 @pytest.mark.parametrize("dim", [300, 512, 2048])
 def test_wide_rows(dim):
-    from nodeloom.kernels.gpu.pairs import heads_for
+    from nodeloom.kernels.units import heads_for
 
     compare(Case(num_head=10, heads=heads_for(dim), dim=dim, scale=0.03, weight_decay=0.02), GPU)
 

@@ -16,7 +16,7 @@ from nodeloom import Graph
 from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan, modes
 from nodeloom.errors import GraphError, TrainingError
-from nodeloom.plan import copies, merges
+from nodeloom.plan import copies, memory, merges
 from nodeloom.schedule import Position, TrainTiles
 
 NODES, EPOCHS = 900, 150
@@ -120,7 +120,7 @@ def test_what_is_sent_is_counted(monkeypatch, communities, on_gpus):
         itemsize, num_moment = (4, 0) if num_worker == 2 else (2, 1)
         merged = 2 * NODES * (32 * (itemsize + 4 * num_moment) + 4)
         each = round(merged * 2 * (num_worker - 1) / num_worker)
-        assert merges.merged_bytes(found[0].plan) == merged
+        assert memory.merged_bytes(found[0].plan) == merged
         for result in found:
             assert result.engine.sent == [each] * len(result.steps)
             assert 0 < result.engine.waited <= result.steps[-1][0].seconds

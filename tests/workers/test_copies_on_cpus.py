@@ -17,8 +17,8 @@ from nodeloom.engine.cpu.tiles import CpuTiles
 from nodeloom.engine.merger import Merger
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, TrainingError
 from nodeloom.kernels.reference import merge
-from nodeloom.plan import merges
-from nodeloom.plan.merges import merged_bytes
+from nodeloom.plan import memory, merges
+from nodeloom.plan.memory import merged_bytes
 from nodeloom.sampling import WalkSampler
 from nodeloom.schedule import APART, Position
 
@@ -42,7 +42,7 @@ def quick_links(monkeypatch):
 def few_merges(monkeypatch):
     monkeypatch.setattr(merges, "MERGES", 6)
     monkeypatch.setattr(merges, "LEAST_MERGES", 6)
-    monkeypatch.setattr(merges, "_HOST_BUFFER", 100 * 33 * 4)  # nine pieces of each table
+    monkeypatch.setattr(memory, "_HOST_BUFFER", 100 * 33 * 4)  # nine pieces of each table
 
 
 def in_copies(**values):

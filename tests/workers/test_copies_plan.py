@@ -16,9 +16,9 @@ from nodeloom.datasets import planted_partition
 from nodeloom.engine import make_plan
 from nodeloom.engine.workers import devices
 from nodeloom.errors import ConfigError, DeviceError, MemoryLimitError
-from nodeloom.plan import merges
-from nodeloom.plan.memory import device_memory
-from nodeloom.plan.merges import extra_memory, merge_seconds, merged_bytes, num_merges
+from nodeloom.plan import memory, merges
+from nodeloom.plan.memory import device_memory, merge_memory, merged_bytes
+from nodeloom.plan.merges import merge_seconds, num_merges
 from nodeloom.plan.mode import Copies, Ring
 
 needs_pretence = pytest.mark.skipif(not INTERPRETED, reason="it pretends to have other GPUs than there are")
@@ -120,8 +120,8 @@ def test_the_plan_says_what_workers_have(monkeypatch, graph):
 
 def test_buffers_are_pieces_of_large_tables():
     plan = sized(10**7, 10**8, 10)
-    assert extra_memory(plan)["base"] == 2 * 10**7 * 512
-    assert extra_memory(plan)["merge buffers"] == pytest.approx(2 * merges._BUFFER, rel=0.02)
+    assert merge_memory(plan)["base"] == 2 * 10**7 * 512
+    assert merge_memory(plan)["merge buffers"] == pytest.approx(2 * memory._BUFFER, rel=0.02)
 
 
 @needs_pretence
@@ -155,7 +155,7 @@ def test_the_base_takes_memory(monkeypatch, graph):
     gpu_workers.prepare(monkeypatch)
     whole = plans_of(monkeypatch, graph, 2, table_dtype="fp32", sampler="device")[0]
     alone = sum(device_memory(whole, graph).values())
-    assert whole.num_device_bytes - alone == sum(extra_memory(whole).values()) > 2 * 400 * 32 * 4
+    assert whole.num_device_bytes - alone == sum(merge_memory(whole).values()) > 2 * 400 * 32 * 4
     values = {"table_dtype": "fp32", "sampler": "device", "parallelism": "data"}
     with pytest.raises(MemoryLimitError, match=r"got 'fp32 tables, .*, base 102"):
         plans_of(monkeypatch, graph, 2, gpu_memory_limit=whole.num_device_bytes - 1, **values)

@@ -80,7 +80,7 @@ def test_parts_where_whole_tables_do_not_fit(monkeypatch, communities):
 @pytest.mark.skipif(not INTERPRETED, reason="of a GPU that is none")
 def test_what_fits_the_gpu_with_the_least_memory_is_taken(monkeypatch, communities, caplog):
     graph, _ = communities
-    monkeypatch.setattr(ring_on_gpus, "episode_chunk", lambda limit, nodes: 100)
+    monkeypatch.setattr(ring_on_gpus, "walks_at_a_time", lambda limit, nodes: 100)
     values = {"dim": 128, "parallelism": "model", "num_epoch": 2000}
 
     def at(limit):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.plan.formats import in_formats
 from nodeloom.plan.grid_size import wanted
-from nodeloom.plan.memory import device_memory, host_memory
-from nodeloom.plan.merges import extra_memory, merge_seconds, merged_bytes, num_merges
+from nodeloom.plan.memory import device_memory, host_memory, merge_memory, merged_bytes
+from nodeloom.plan.merges import merge_seconds, num_merges
 from nodeloom.plan.mode import Copies
 from nodeloom.plan.ring import check_memory
 from nodeloom.plan.tiles_in_flight import launch_of
@@ -100,7 +100,7 @@ def _with_merges(plan: Plan, graph: Graph, num_worker: int) -> Plan:
     )
     # The largest entry comes first: a long error message is cut at the end.
     on_device = device_memory(plan, graph)
-    on_device = {"tables": on_device["tables"]} | extra_memory(plan) | on_device
+    on_device = {"tables": on_device["tables"]} | merge_memory(plan) | on_device
     return dataclasses.replace(plan, memory=host_memory(plan, graph), device_memory=on_device)
 
 
@@ -132,7 +132,7 @@ def copies_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machin
         tiles_per_pool=max(1, min(plan.tiles_per_pool, math.ceil(_tiles(plan, num, number)))),
     )  # fmt: skip
     memory = host_memory(plan, graph)
-    memory = {"tables": memory["tables"]} | extra_memory(plan) | memory
+    memory = {"tables": memory["tables"]} | merge_memory(plan) | memory
     check_memory(memory, machine.main_memory, 0)
     reason = (
         f"{num} workers with whole tables each in main memory; changes are merged {number} times, "

@@ -9,18 +9,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
-from nodeloom.partition import Grid, Placement, assign, choose_grid
+from nodeloom.partition import Grid, Placement, assign
+from nodeloom.plan.grid_choice import choose_grid
 from nodeloom.plan.memory import (
+    PAIRS_OF_HEAD,
+    cursor_bytes_of,
     device_memory,
-    episode_chunk,
     host_memory,
     placement_bytes,
+    row_bytes,
+    slot_bytes,
     table_memory,
-    value_bytes,
+    unit_bytes_of_pair,
+    unit_memory,
     walk_bytes,
+    walks_at_a_time,
     whole_values,
 )
 from nodeloom.plan.mode import Blocks
+from nodeloom.plan.tiles_in_flight import block_launch_of
 from nodeloom.units import size
 from nodeloom.words import setting
 
@@ -39,13 +46,7 @@ in memory; at 1000 epochs 41.6/27.5 with 30, 41.6/27.3 in memory."""
 
 _WALK_SHARE = 0.25  # of the memory for the walks of an episode, where they are kept
 _HOST_WALK_SHARE = 0.1  # of main memory for those of a GPU, of this episode and the next
-_UNIT_BYTES = (
-    20  # on a GPU: 8 of the list of units, and several columns of 64 bits for those of some blocks while it is made
-)
-_HEADS = {"cpu": 32, "gpu": 16}  # of a unit, at usual widths
-_PAIRS = 8  # of a head in a unit
 _ROW_PAIRS = 1 << 21  # of a row of a grid, where tables are in memory: Ctrl-C and checkpoints wait for its end
-_UNEVEN = 2  # how many times as many units there are as if all heads of a tile had as many pairs
 _VISIT_BYTES = {
     "cpu": 900,
     "gpu": 75,
@@ -107,12 +108,12 @@ def grid_on_cpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine, 
     per_pair = walk_bytes(plan, itemsize)
     most = _longest_episode(plan, settings)
     if not in_files:  # nothing is moved, so short episodes cost next to nothing
-        row = max(_ROW_PAIRS * 128 // max(128, plan.dim), _PAIRS * plan.num_nodes)
+        row = max(_ROW_PAIRS * 128 // max(128, plan.dim), PAIRS_OF_HEAD * plan.num_nodes)
         most = max(1, min(most, row * (wanted(settings) or 1)))
     room = max(0, free - sum(fixed.values()))
     most = max(1, min(most, int(room * _WALK_SHARE / per_pair)))
     fixed["walks"] = round(most * per_pair)
-    grid = _choose(plan, settings, sum(fixed.values()), 12, free, most, balance)
+    grid = _choose(plan, settings, sum(fixed.values()), free, most, balance)
     memory = fixed | dict(grid.memory)
     if not in_files:  # parts are trained where they are
         memory = {name: whole[name] for name in ("tables", "moments") if name in whole} | memory
@@ -138,13 +139,11 @@ def grid_on_gpu(plans: list[Plan], graph: Graph, settings: Settings, machine: Ma
 
 
 def _on_gpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine, reason: str) -> Plan | None:
-    nodes, itemsize, limit = plan.num_nodes, graph.indices.itemsize, machine.own.device_memory
+    itemsize, limit = graph.indices.itemsize, machine.own.device_memory
     on_device, on_host = device_memory(plan, graph), host_memory(plan, graph)
     fixed: dict[str, int] = {name: on_device[name] for name in ("graph", "samplers") if name in on_device}
-    # Slots, and walks.
-    chunk = episode_chunk(limit, plan.positives.nodes_per_walk)
-    plan = dataclasses.replace(plan, episode_chunk=chunk)
-    fixed["buffers"] = (nodes + chunk * plan.positives.nodes_per_walk) * itemsize
+    num_walk = walks_at_a_time(limit, plan.positives.nodes_per_walk)
+    fixed["buffers"] = slot_bytes(plan, num_walk, itemsize)
     most = _longest_episode(plan, settings)
     per_pair = walk_bytes(plan, itemsize)
     memory = {name: on_host[name] for name in ("graph", "samplers")}
@@ -155,7 +154,7 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine, reas
 
     try:
         balance = dealt_balance(graph.strengths)
-        grid = _choose(plan, settings, sum(fixed.values()), _UNIT_BYTES, limit, most, balance)
+        grid = _choose(plan, settings, sum(fixed.values()), limit, most, balance)
     except MemoryLimitError:
         return None
     memory |= table_memory(plan, whole_values(plan))
@@ -164,29 +163,10 @@ def _on_gpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine, reas
     memory["placement"] = placement_bytes(plan, itemsize)
     on_device = fixed | {name: number for name, number in grid.memory.items() if name != "fixed"}
     on_device["units"] = unit_memory(plan, grid.num_vertex_part, grid.num_context_part)
-    return dataclasses.replace(
+    plan = dataclasses.replace(
         plan, mode=Blocks(grid), memory=memory, device_memory=on_device, reason=f"{reason} {grid.reason}"
     )
-
-
-def unit_memory(plan: Plan, num_vertex_part: int, num_context_part: int) -> int:
-    """Return the bytes of the list of units of a row of the grid on a GPU."""
-    return _UNIT_BYTES * _num_tile(plan, num_vertex_part, num_context_part)
-
-
-def pair_memory(context_bytes: int) -> float:
-    """Return the bytes of a pair in the lists of pairs and units on a GPU."""
-    return context_bytes + _pair_bytes(_UNIT_BYTES, "gpu")
-
-
-def _pair_bytes(unit_bytes: int, where: str) -> float:
-    return unit_bytes * _UNEVEN / (_HEADS[where] * _PAIRS)
-
-
-def _num_tile(plan: Plan, num_vertex_part: int, num_context_part: int) -> int:
-    """Return the tiles of all blocks of a row of the grid: each is a unit, and more of them where its heads have many pairs."""
-    heads = _HEADS["cpu" if plan.device == "cpu" else "gpu"]
-    return round(plan.num_nodes / num_vertex_part * num_context_part / heads)
+    return dataclasses.replace(plan, launch=block_launch_of(plan, num_walk, machine.num_multiprocessor))
 
 
 def _longest_episode(plan: Plan, settings: Settings) -> int:
@@ -205,7 +185,7 @@ def _longest_episode(plan: Plan, settings: Settings) -> int:
     return max(1, pairs // EPISODES, min(pairs, _BLOCK_PAIRS * parts**2))
 
 
-def _choose(plan: Plan, settings: Settings, fixed: int, unit_bytes: int, free: int, most: int, balance: float) -> Grid:
+def _choose(plan: Plan, settings: Settings, fixed: int, free: int, most: int, balance: float) -> Grid:
     """Return the grid that moves least.
 
     Raises
@@ -213,24 +193,21 @@ def _choose(plan: Plan, settings: Settings, fixed: int, unit_bytes: int, free: i
     MemoryLimitError
         If none fits.
     """
-    stage = max(plan.stages, key=lambda stage: stage.row * len(stage.objective.tables))
-    of_row = stage.row * (value_bytes(plan) + 4 * plan.optimizer.num_moment)
     try:
         where = "cpu" if plan.device == "cpu" else "gpu"
         return choose_grid(
             plan.num_nodes,
-            vertex_row_bytes=of_row,
-            context_row_bytes=of_row,
+            row_bytes=row_bytes(plan),
             free_bytes=free,
             max_episode_pairs=most,
-            fixed_bytes=lambda a, b: fixed + unit_bytes * _num_tile(plan, a, b),
+            fixed_bytes=lambda a, b: fixed + unit_memory(plan, a, b),
             balance=balance,
             tied=any(stage.tied for stage in plan.stages),
             num_partition=wanted(settings),
             block_bytes=_BLOCK_BYTES[where],
             visit_bytes=_VISIT_BYTES[where],
-            pair_bytes=_pair_bytes(unit_bytes, where),
-            cursor_bytes=4 if where == "gpu" and most < 2**31 else 8,
+            pair_bytes=unit_bytes_of_pair(plan),
+            cursor_bytes=cursor_bytes_of(plan, most),
         )
     except ValueError as error:
         where = "memory" if plan.device == "cpu" else plan.device

@@ -1,4 +1,4 @@
-"""How whole tables are trained on a GPU; :mod:`nodeloom.plan.tiles_in_flight` decides it."""
+"""How kernels are launched on a GPU; :mod:`nodeloom.plan.tiles_in_flight` decides it."""
 
 from __future__ import annotations
 
@@ -31,3 +31,26 @@ class Launch:
         how = "added" if self.add else "stored"
         limited = "; nodes in many of them have a largest rate" if self.is_limited else ""
         return f"{self.num_in_flight:,} tiles at a time, changes are {how}{limited}"
+
+
+@dataclass(frozen=True)
+class BlockLaunch:
+    """How the blocks of a grid are trained on a GPU.
+
+    Attributes
+    ----------
+    heads : int
+        Heads of a unit, which share negatives.
+    num_program : int
+        Units that are trained at a time, at most; 0 for as many as the GPU takes.
+    walks_at_a_time : int
+        Walks of an episode that are on the GPU at a time while pairs are sorted.
+    """
+
+    heads: int
+    num_program: int
+    walks_at_a_time: int
+
+    def __str__(self) -> str:
+        units = f"{self.num_program:,} units" if self.num_program else "as many units as fit"
+        return f"units of {self.heads} heads, {units} at a time; pairs are sorted from {self.walks_at_a_time:,} walks at a time"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from nodeloom.plan.memory import num_tables, row_bytes, value_bytes, widest_row
+from nodeloom.plan.memory import merged_bytes, widest_row
 
 if TYPE_CHECKING:
     from nodeloom.plan.plan import Plan
@@ -31,10 +31,6 @@ _PAIRS_PER_THREAD = 12e6  # of the CPU: likewise
 _BYTES_PER_SECOND = 100e9  # merged on GPUs: likewise
 _BYTES_PER_THREAD = 2e9  # of which a thread computes the changes and applies them: likewise
 _ADD_SPEED = 1e9  # summed over workers on CPUs, if that was not measured
-
-_BUFFER = 128 << 20  # bytes of a piece of a table that is merged
-_HOST_BUFFER = 16 << 20  # of a table in main memory
-_BUFFERS = 2  # one is computed while the other is on its way
 
 
 def num_merges(plan: Plan, num_worker: int, merge_seconds: float) -> int:
@@ -80,38 +76,6 @@ def expected_seconds(plan: Plan, num_worker: int) -> float:
     return plan.total_pair / len(plan.stages) * width / (speed * num_worker)
 
 
-def merged_bytes(plan: Plan) -> int:
-    """Return the bytes of a worker that a merge brings together: changes of the tables, and moments."""
-    return plan.num_nodes * num_tables(plan) * (row_bytes(plan) + 4)
-
-
 def sent_share(num_worker: int) -> float:
     """Return the bytes that a worker sends for each that is summed over all: all but a part of its own, and all but one of the sums."""
     return 2 * (num_worker - 1) / num_worker
-
-
-def buffer_rows(num_nodes: int, row: int, itemsize: int) -> int:
-    """Return the rows of a table that are merged at a time."""
-    return max(1, min(num_nodes, _BUFFER // (row * itemsize)))
-
-
-def host_buffer_rows(num_nodes: int, row: int) -> int:
-    """Return the rows of a table in main memory that are merged at a time: the caches of a CPU hold a part of them at least."""
-    return max(1, min(num_nodes, _HOST_BUFFER // (4 * (row + 1))))
-
-
-def num_buffer(num_nodes: int, rows: int) -> int:
-    """Return how many pieces of so many rows are under way at a time."""
-    return min(_BUFFERS, -(-num_nodes // rows))
-
-
-def extra_memory(plan: Plan) -> dict[str, int]:
-    """Return the bytes that merging needs beside what training does, by purpose: on the GPU, or in main memory."""
-    row, itemsize = widest_row(plan), value_bytes(plan)
-    on_cpu = plan.device == "cpu"
-    rows = host_buffer_rows(plan.num_nodes, row) if on_cpu else buffer_rows(plan.num_nodes, row, itemsize)
-    pieces = num_buffer(plan.num_nodes, rows)
-    return {
-        "base": plan.num_nodes * row * itemsize * num_tables(plan),
-        "merge buffers": pieces * rows * (row * itemsize + 4),
-    }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nodeloom.model.optimizer import Optimizer
     from nodeloom.model.stage import Stage
     from nodeloom.partition import Grid
-    from nodeloom.plan.launch import Launch
+    from nodeloom.plan.launch import BlockLaunch, Launch
     from nodeloom.plan.learning_rate import Schedule
     from nodeloom.plan.reach import Reach
 
@@ -65,10 +65,8 @@ class Plan:
         Bytes on the GPU by what they are for; empty on the CPU.
     mode : Whole, Copies, Blocks or Ring
         Where the tables are, and what workers share.
-    episode_chunk : int
-        In a grid on a GPU: walks that are there at a time while pairs are sorted.
-    launch : Launch or None
-        How whole tables are trained on a GPU; None elsewhere.
+    launch : Launch, BlockLaunch or None
+        How whole tables, or blocks of a grid, are trained on a GPU; None on the CPU.
     reason : str
         Why there is a grid, and why of this shape.
     num_worker : int
@@ -100,8 +98,7 @@ class Plan:
     sampler: Literal["device", "host"] = "device"
     device_memory: dict[str, int] = dataclasses.field(default_factory=dict)
     mode: Mode = dataclasses.field(default_factory=Whole)
-    episode_chunk: int = 0
-    launch: Launch | None = None
+    launch: Launch | BlockLaunch | None = None
     reason: str = ""
     num_worker: int = 1
     rate: float | None = None

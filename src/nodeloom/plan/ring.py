@@ -10,17 +10,8 @@ from nodeloom.config import NodeTrain
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.partition import Grid
 from nodeloom.plan.grid_size import wanted
-from nodeloom.plan.memory import (
-    host_memory,
-    placement_bytes,
-    result_bytes,
-    row_bytes,
-    table_memory,
-    walk_bytes,
-    widest_row,
-)
+from nodeloom.plan.memory import result_bytes, ring_memory, row_bytes, walk_bytes
 from nodeloom.plan.mode import Ring
-from nodeloom.schedule import Handovers, rounds
 from nodeloom.units import size
 from nodeloom.words import setting
 
@@ -60,7 +51,7 @@ def ring_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine)
     whole = whole and plan.stages[0].objective.kernel == "skipgram"  # the kernel of whole walks in blocks is its own
     num_part = wanted(settings) or (num if whole else PARTS_PER_WORKER * num)
     check_parts(plan, num, num_part)
-    memory = _memory(plan, graph, num, num_part)
+    memory = ring_memory(plan, graph, num, num_part)
     of_walks = walk_bytes(plan, graph.indices.itemsize)
     # Where pairs are sorted, each worker has those of its vertex part: a context of 4 bytes.
     pair_bytes = of_walks + (0.0 if whole else 4.0 / num)
@@ -73,7 +64,7 @@ def ring_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine)
     most = max(1, plan.num_epoch * plan.num_edges // number)
     least = min((limit for limit in limits if limit is not None), default=None)
     threads = max(worker.num_thread for worker in machine.workers)  # hosts may differ, and all have the same episodes
-    fixed = _memory(dataclasses.replace(plan, num_thread=threads), graph, num, num_part)
+    fixed = ring_memory(dataclasses.replace(plan, num_thread=threads), graph, num, num_part)
     room = None if least is None else least - sum(fixed.values())
     if room is not None and room > 0:
         most = max(1, min(most, int(room * _WALK_SHARE / pair_bytes)))
@@ -135,22 +126,6 @@ def _rows_per_pair(plan: Plan, num_vertex_part: int, num_context_part: int) -> f
     return (
         (num_vertex_part + num_context_part) * plan.positives.nodes_per_walk * plan.walks_per_tile / plan.pairs_per_tile
     )
-
-
-def _memory(plan: Plan, graph: Graph, num_worker: int, num_part: int) -> dict[str, int]:
-    """Return the bytes that every worker needs."""
-    whole = host_memory(plan, graph)
-    memory = table_memory(plan, rows_of_worker(plan, num_worker, num_part) * widest_row(plan))
-    memory |= {name: whole[name] for name in ("graph", "samplers", "buffers")}
-    memory["placement"] = placement_bytes(plan, graph.indices.itemsize)
-    return memory
-
-
-def rows_of_worker(plan: Plan, num_worker: int, num_part: int) -> int:
-    """Return the rows of both tables that a worker has at a time, at most: of its vertex part, and of context parts that come and go."""
-    handovers = Handovers(rounds(num_worker, num_part, num_worker), rounds(num_worker, num_part, num_worker, 1))
-    context_parts = max(handovers.num_buffer(worker) for worker in range(num_worker))
-    return -(-plan.num_nodes // num_part) * (num_part // num_worker + context_parts)
 
 
 def check_memory(memory: dict[str, int], limits: list[int | None], result: int) -> None:

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from nodeloom.errors import MemoryLimitError, describe
 from nodeloom.partition import Grid
 from nodeloom.plan.formats import in_formats
-from nodeloom.plan.grid_size import dealt_balance, grid_on_gpu, pair_memory, unit_memory, wanted
+from nodeloom.plan.grid_size import dealt_balance, grid_on_gpu, wanted
 from nodeloom.plan.machine import Machine
 from nodeloom.plan.memory import (
+    context_bytes_of,
     device_memory,
-    episode_chunk,
     host_memory,
     placement_bytes,
     result_bytes,
+    ring_device_memory,
     row_bytes,
-    table_memory,
+    unit_bytes_of_pair,
     walk_bytes,
+    walks_at_a_time,
     widest_row,
 )
 from nodeloom.plan.mode import Ring
-from nodeloom.plan.ring import (
-    PARTS_PER_WORKER,
-    check_memory,
-    check_parts,
-    num_episodes,
-    refuse_tied_tables,
-    rows_of_worker,
-)
+from nodeloom.plan.ring import PARTS_PER_WORKER, check_memory, check_parts, num_episodes, refuse_tied_tables
+from nodeloom.plan.tiles_in_flight import block_launch_of
 from nodeloom.units import size, sizes
 from nodeloom.words import setting
 
@@ -42,7 +38,8 @@ _PAIRS_PER_SECOND = 0.7e9  # of a GPU, at dim 128: an estimate
 _BYTES_PER_SECOND = {True: 20e9, False: 2e9}  # from GPU to GPU; through main memory: estimates
 _ROOM_SHARE = 0.9  # of the memory that is left: for the walks and the pairs of an episode
 _SHORTEST = 1000  # episodes of a training, at most: shorter ones would only move tables
-_SHORT_ROWS = 1 << 16  # rows of a context part that 16 bits can number
+
+_Whole: TypeAlias = tuple[dict[str, int], dict[str, int]]
 
 
 def ring_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> Plan:
@@ -75,15 +72,15 @@ def ring_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine)
     asked = wanted(settings)
     if asked is not None:
         check_parts(plan, num, asked)
-    direct, worker = machine.linked, machine.smallest_gpu
+    worker = machine.smallest_gpu
     limit = machine.workers[worker].device_memory
     numbers = [asked] if asked is not None else [PARTS_PER_WORKER * num, num]
     if asked is None:
         check_parts(plan, num, num)
         numbers = [number for number in numbers if number <= plan.num_nodes]
     balance = dealt_balance(graph.strengths)
-    formats = [_Sizes.of(p, graph, limit, balance) for p in in_formats(plan, settings)]
-    plans = [_in_parts(sizes_of, num, number, limit, direct) for sizes_of in formats for number in numbers]
+    formats = [(p, (device_memory(p, graph), host_memory(p, graph))) for p in in_formats(plan, settings)]
+    plans = [_in_parts(p, graph, whole, num, number, machine, balance) for p, whole in formats for number in numbers]
     fitting = [p for p in plans if p.num_device_bytes <= limit]
     if not fitting:
         least = min(plans, key=lambda p: p.num_device_bytes)
@@ -112,45 +109,38 @@ def _alone(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> st
     return f"leave the tables in main memory ({how}: one GPU trains them in parts), "
 
 
-@dataclasses.dataclass(frozen=True)
-class _Sizes:
-    """A plan in one number format and with one sampler, and what is the same for it in all numbers of parts."""
+def _in_parts(
+    plan: Plan, graph: Graph, whole: _Whole, num_worker: int, num_part: int, machine: Machine, balance: float
+) -> Plan:
+    """Return the plan with a grid, whose episodes are as long as they should be and the memory allows.
 
-    plan: Plan
-    itemsize: int
-    balance: float
-    on_device: dict[str, int]
-    on_host: dict[str, int]
-
-    @classmethod
-    def of(cls, plan: Plan, graph: Graph, limit: int, balance: float) -> _Sizes:
-        plan = dataclasses.replace(plan, episode_chunk=episode_chunk(limit, plan.positives.nodes_per_walk))
-        itemsize = graph.indices.itemsize
-        return cls(plan, itemsize, balance, device_memory(plan, graph), host_memory(plan, graph))
-
-
-def _in_parts(sizes_of: _Sizes, num_worker: int, num_part: int, limit: int, direct: bool) -> Plan:
-    """Return the plan with a grid, whose episodes are as long as they should be and the memory allows."""
-    plan, itemsize, whole, on_host = sizes_of.plan, sizes_of.itemsize, sizes_of.on_device, sizes_of.on_host
-    nodes, chunk = plan.num_nodes, plan.episode_chunk
-    row, rows = widest_row(plan), -(-nodes // num_part)
+    Parameters
+    ----------
+    plan : Plan
+        The plan, with a number format and a sampler.
+    graph, machine
+        The graph; the workers.
+    whole : pair of dict
+        Bytes on the GPU and in main memory of a training of whole tables.
+    num_worker, num_part : int
+        Vertex parts; context parts.
+    balance : float
+        Pairs of the largest vertex part, as a multiple of their mean.
+    """
+    on_device, on_host = whole
+    itemsize, direct = graph.indices.itemsize, machine.linked
+    limit = machine.workers[machine.smallest_gpu].device_memory
+    row, rows = widest_row(plan), -(-plan.num_nodes // num_part)
     of_part = rows * row_bytes(plan)
     moved = (num_part - num_part // num_worker) * of_part
     speed = _PAIRS_PER_SECOND * num_worker * 128 / max(128, row)
     total = plan.num_epoch * plan.num_edges
     most = max(1, total // num_episodes(plan, moved, speed, _BYTES_PER_SECOND[direct]))
 
-    heads = rows * (num_part // num_worker)
-    memory = table_memory(plan, rows_of_worker(plan, num_worker, num_part) * row)
-    memory |= {name: whole[name] for name in ("graph", "samplers") if name in whole}
-    # Slots, walks that are drawn at a time, and the negatives of a block.
-    memory["buffers"] = (nodes + chunk * plan.positives.nodes_per_walk) * itemsize + heads * plan.negatives.count // 2
-    # Counts (int32) with a copy and cursors for every context part and head, totals (int32) for every head.
-    memory["counts"] = heads * ((8 + (4 if most < 2**31 else 8)) * num_part + 4)
-    memory["units"] = unit_memory(plan, num_worker, num_part)
-    of_walks = walk_bytes(plan, itemsize)
-    context_bytes = 2 if rows <= _SHORT_ROWS else 4
-    pair_bytes = sizes_of.balance / num_worker * pair_memory(context_bytes)
+    num_walk = walks_at_a_time(limit, plan.positives.nodes_per_walk)
+    memory = ring_device_memory(plan, on_device, num_worker, num_part, most, num_walk, itemsize)
+    of_walks, context_bytes = walk_bytes(plan, itemsize), context_bytes_of(rows)
+    pair_bytes = balance / num_worker * (context_bytes + unit_bytes_of_pair(plan))
     room = max(0, limit - sum(memory.values())) * _ROOM_SHARE / (pair_bytes + of_walks)
     most = max(1, min(most, int(room)), total // _SHORTEST)
     memory["walks"] = round(most * of_walks)
@@ -172,6 +162,7 @@ def _in_parts(sizes_of: _Sizes, num_worker: int, num_part: int, limit: int, dire
         episode_pairs=most, row_pairs=most // num_worker,
         context_bytes=context_bytes, moved_bytes=moved, memory=dict(memory), reason=reason,
     )  # fmt: skip
-    return dataclasses.replace(
+    plan = dataclasses.replace(
         plan, mode=Ring(grid), memory=main, device_memory=memory, num_worker=num_worker, reason=reason
     )
+    return dataclasses.replace(plan, launch=block_launch_of(plan, num_walk, machine.num_multiprocessor))

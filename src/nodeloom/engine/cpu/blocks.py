@@ -16,6 +16,7 @@ from nodeloom.engine.rows import RowOrder
 from nodeloom.kernels.cpu.negatives import draw_negatives
 from nodeloom.kernels.cpu.pairs import count_pairs, place_pairs, renumber, units_of
 from nodeloom.kernels.cpu.parallel import collect, slices
+from nodeloom.kernels.units import CPU_HEADS
 from nodeloom.plan.mode import Blocks
 from nodeloom.rng import MASK, Purpose, mix, stream
 from nodeloom.sampling import WalkSampler
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from nodeloom.partition import Block, Side
     from nodeloom.plan.plan import Plan
     from nodeloom.typing import DoubleArray, FloatArray
-
-HEADS = 32
-"""Heads of a unit, which share negatives."""
 
 _SLICES_PER_THREAD = 4  # so that a thread that the system holds up does not hold up the others
 
@@ -144,7 +142,7 @@ class CpuBlocks:
             lambda a, b: place_pairs(walks[a:b], step, two_sided, first_head, width, cursors, contexts), len(walks)
         )
         self._ends, self._totals = cursors, counts.sum(0, dtype=np.int32)
-        self._units, num_unit, num_pair = units_of(counts, HEADS)
+        self._units, num_unit, num_pair = units_of(counts, CPU_HEADS)
         self._unit_bounds = np.concatenate([[0], np.cumsum(num_unit)])
         self._pair_bounds = np.concatenate([[0], np.cumsum(num_pair)])
 
@@ -230,7 +228,7 @@ class CpuBlocks:
                 self._train_pairs(
                     *tables,
                     int(self._pair_bounds[block.context]), self._ends[block.context], self._contexts, self._totals,
-                    self._units[first + a : first + b], negatives, HEADS,
+                    self._units[first + a : first + b], negatives, CPU_HEADS,
                     block.vertex * rows["vertex"], block.context * rows["context"],
                     *numbers, plan.optimizer.code, self._settings, statistics, *self._numbers,
                 )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nodeloom.engine.memory import aligned_zeros
 from nodeloom.kernels.cpu.merge import apply, changes
 from nodeloom.kernels.cpu.parallel import run_slices
-from nodeloom.plan.merges import host_buffer_rows, num_buffer
+from nodeloom.plan.memory import host_buffer_rows, num_buffer
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

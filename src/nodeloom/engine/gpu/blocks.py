@@ -11,11 +11,12 @@ import torch
 
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.episode import EpisodeWalks
-from nodeloom.engine.gpu.layout import optimizer_settings, pair_launch
+from nodeloom.engine.gpu.layout import optimizer_settings
 from nodeloom.engine.gpu.memory import DTYPES
 from nodeloom.engine.kernels import numbers_of, pair_kernel
 from nodeloom.kernels.gpu.negatives import draw_negatives
-from nodeloom.kernels.gpu.pairs import count_pairs, heads_for, place_pairs, units_of
+from nodeloom.kernels.gpu.pairs import Launch, count_pairs, place_pairs, units_of
+from nodeloom.plan.launch import BlockLaunch
 from nodeloom.rng import MASK, Purpose, mix, stream
 from nodeloom.schedule import Draw, Landed, Load, OnDevice, Sort, Store, Train, queue_of
 
@@ -39,7 +40,7 @@ class GpuBlocks:
 
     def __init__(self, graph: Graph, plan: Plan, stage: Stage, tables: Tables, noise: Noise) -> None:
         placement = tables.placement
-        assert plan.grid is not None and placement is not None
+        assert plan.grid is not None and placement is not None and isinstance(plan.launch, BlockLaunch)
         self._plan, self._tables, self._grid, self._placement = plan, tables, plan.grid, placement
         self._device = Device(plan.device)
         self._noise_key = stream(stage.seed, Purpose.NEGATIVE)
@@ -47,10 +48,7 @@ class GpuBlocks:
         self._settings = optimizer_settings(plan)
         self._train_pairs, self._numbers = pair_kernel(stage.objective, "gpu"), numbers_of(stage.objective)
         self._table_of: dict[Side, str] = {"vertex": stage.objective.head, "context": stage.objective.tail}
-        self._heads = heads_for(stage.row)
-        self._launch = pair_launch(
-            plan, self._heads, stage.row, min(self._rows.values()), self._device.num_multiprocessor
-        )
+        self._heads, self._launch = plan.launch.heads, Launch(num_program=plan.launch.num_program)
         self._product = "bf16" if self._device.is_real else "fp32"
         self._share = noise.share
         self._pinned: list[npt.NDArray[Any]] = []

@@ -91,11 +91,6 @@ class Device:
         """Return a copy of a NumPy array on the device."""
         return torch.tensor(array, device=self.torch)
 
-    @property
-    def num_multiprocessor(self) -> int:
-        """Programs that can run side by side, in multiples of what one multiprocessor takes."""
-        return torch.cuda.get_device_properties(self.torch).multi_processor_count if self.is_real else 1
-
     def peak_memory(self) -> int:
         """Return the largest number of bytes that tensors took so far."""
         return int(torch.cuda.max_memory_allocated(self.torch)) if self.is_real else 0

@@ -11,6 +11,7 @@ import torch
 from nodeloom.engine.gpu.samplers import DeviceWalks
 from nodeloom.kernels.cpu.parallel import run_slices
 from nodeloom.kernels.gpu.pairs import renumber
+from nodeloom.plan.launch import BlockLaunch
 from nodeloom.plan.memory import SLACK
 from nodeloom.sampling import WalkSampler
 
@@ -35,7 +36,8 @@ class EpisodeWalks:
         self._device, self._plan = device, plan
         self._dtype = torch.int32 if graph.indices.dtype == np.int32 else torch.int64
         self._slot = device.upload(placement.slot)
-        self._chunk = max(1, plan.episode_chunk)
+        assert isinstance(plan.launch, BlockLaunch)
+        self._chunk = plan.launch.walks_at_a_time
         self._first = self._count = 0
         self._drawn: DeviceWalks | _HostEpisodes
         if plan.sampler == "device":

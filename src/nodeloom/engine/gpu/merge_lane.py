@@ -10,7 +10,7 @@ import torch
 from nodeloom.engine.gpu.device import Device, explained
 from nodeloom.engine.gpu.memory import DTYPES
 from nodeloom.kernels.gpu.merge import apply, changes
-from nodeloom.plan.merges import buffer_rows, num_buffer
+from nodeloom.plan.memory import buffer_rows, num_buffer
 from nodeloom.transport.nccl import transport_of_device
 
 if TYPE_CHECKING:

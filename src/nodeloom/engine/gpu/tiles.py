@@ -120,7 +120,7 @@ class GpuTiles:
             )
         self._settings = optimizer_settings(plan)
         self._layout = layout(plan)
-        rates = largest_rates(graph, plan, self._layout, device.num_multiprocessor)
+        rates = largest_rates(graph, plan)
         self._largest_rate = None if rates is None else device.upload(rates)
         self._sampling, self._training = device.stream(first=True), device.stream()
 

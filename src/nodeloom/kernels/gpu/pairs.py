@@ -18,6 +18,7 @@ from nodeloom.kernels.gpu import _pairs
 from nodeloom.kernels.gpu._pair_lists import renumber_nodes, visit_pairs
 from nodeloom.kernels.gpu._triton import ceil_div, on_device_of, tl, triton
 from nodeloom.kernels.gpu.optimizer import SGD
+from nodeloom.kernels.units import warps_for
 
 PAIRS = _pairs.PAIRS
 """Pairs of a head in a unit, at most."""
@@ -29,9 +30,7 @@ _BLOCK = 128  # places of walks that a program looks at
 _NODES = 1024  # that a program renumbers
 _UNITS = 1 << 17  # listed at a time, unless those of a block are more
 _GROUP = 5  # contexts on each side at a time
-_SIZE = 2048  # numbers of the rows of a unit, about
-_MATRICES = 256  # columns up to which there are enough heads for tensor cores
-_REGISTERS, _WARPS = 128, 16  # of a thread; so many warps then fit a multiprocessor
+_REGISTERS = 128  # of a thread; 16 warps then fit a multiprocessor
 _WIDEST = 256  # columns of bf16 rows up to which loops are not unrolled
 
 # fp32 products are those of three parts on tensor cores, right to 21 bits.
@@ -64,26 +63,6 @@ class Launch:
     unroll: bool | None = None
     registers: int | None = None
     num_program: int = 0
-
-
-def heads_for(dim: int) -> int:
-    """Return how many heads a unit has on rows of `dim` columns: a power of two, so many that a unit keeps few registers.
-
-    Dim 128 on an H100: 1.63 G pairs/s with 16 heads, 1.57 with 32. Below 16 tensor cores are of no use.
-    """
-    columns = max(16, triton.next_power_of_2(dim))
-    return max(16 if columns <= _MATRICES else 1, min(32, _SIZE // columns))
-
-
-def warps_for(heads_per_unit, dim):
-    """Return the warps of a program: one for each 512 numbers of the rows of a unit."""
-    columns = max(16, triton.next_power_of_2(dim))
-    return max(1, min(8, heads_per_unit * columns // 512))
-
-
-def programs_for(heads_per_unit, dim, num_multiprocessor):
-    """Return how many programs are under way at a time, if nothing keeps them from it."""
-    return num_multiprocessor * max(1, _WARPS // warps_for(heads_per_unit, dim))
 
 
 def renumber(walks, slot):

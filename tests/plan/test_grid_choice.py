@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nodeloom.partition import choose_grid
+from nodeloom.plan.grid_choice import choose_grid
 from nodeloom.schedule import Transfers, blocks
 from null_device import NullDevice
 
@@ -19,8 +19,7 @@ BALANCE = 1.25  # exact in binary
 PROBLEM = st.fixed_dictionaries(
     {
         "num_nodes": st.integers(1, 60),
-        "vertex_row_bytes": st.sampled_from([1, 40, 300]),
-        "context_row_bytes": st.sampled_from([1, 40, 300]),
+        "row_bytes": st.sampled_from([1, 40, 300]),
         "max_episode_pairs": st.integers(1, 3000),
         "fixed_bytes": st.integers(0, 50),
         "block_bytes": st.integers(0, 20),
@@ -35,8 +34,7 @@ def memory_of(problem, parts, slots, episode_pairs):
     rows = math.ceil(problem["num_nodes"] / finer)
     vertex_rows, context_rows = rows * finer // parts[0], rows * finer // parts[1]
     return (
-        slots[0] * vertex_rows * problem["vertex_row_bytes"]
-        + slots[1] * context_rows * problem["context_row_bytes"]
+        (slots[0] * vertex_rows + slots[1] * context_rows) * problem["row_bytes"]
         + 16 * vertex_rows * parts[1]
         + 4 * vertex_rows
         + 2 * math.ceil(episode_pairs * BALANCE / parts[0])
@@ -48,8 +46,8 @@ def cost_of(problem, parts, slots, episode_pairs):
     """Return whether nothing is hidden, and what a pair costs in bytes."""
     finer = max(parts)
     padded = math.ceil(problem["num_nodes"] / finer) * finer
-    vertex = padded * problem["vertex_row_bytes"] * max(0, parts[0] - slots[0]) / parts[0]
-    context = padded * problem["context_row_bytes"] * parts[0] * max(0, parts[1] - slots[1]) / parts[1]
+    vertex = padded * problem["row_bytes"] * max(0, parts[0] - slots[0]) / parts[0]
+    context = padded * problem["row_bytes"] * parts[0] * max(0, parts[1] - slots[1]) / parts[1]
     bytes_in_all = vertex * (2 if slots[0] == 1 else 1) + context * (1 if slots[1] == 3 else 2)
     bytes_in_all += parts[0] * parts[1] * problem["block_bytes"]
     bytes_in_all += problem["num_nodes"] * parts[1] * problem["visit_bytes"]
@@ -125,8 +123,8 @@ def moved_by(grid, num_nodes, columns, tied):
     """Return the bytes that the third episode loads."""
     parts, slots = (grid.num_vertex_part, grid.num_context_part), (grid.vertex_slots, grid.context_slots)
     devices = NullDevice(
-        np.zeros((num_nodes, columns[0])),
-        None if tied else np.zeros((num_nodes, columns[1])),
+        np.zeros((num_nodes, columns)),
+        None if tied else np.zeros((num_nodes, columns)),
         *parts,
         vertex_slots=slots[0],
         context_slots=slots[1],
@@ -147,8 +145,7 @@ def moved_by(grid, num_nodes, columns, tied):
 def test_an_episode_moves_what_the_grid_says(free_bytes, tied):
     grid = choose_grid(
         96,
-        vertex_row_bytes=512,
-        context_row_bytes=256,
+        row_bytes=512,
         free_bytes=free_bytes,
         max_episode_pairs=2000,
         tied=tied,
@@ -157,7 +154,7 @@ def test_an_episode_moves_what_the_grid_says(free_bytes, tied):
         visit_bytes=0,
     )
     assert min(grid.num_vertex_part, grid.num_context_part) > 2  # or nothing is tested
-    found = moved_by(grid, 96, (64, 32), tied)
+    found = moved_by(grid, 96, 64, tied)
     if tied:
         assert 0.6 * grid.moved_bytes <= found <= grid.moved_bytes
     else:
@@ -171,21 +168,23 @@ def test_no_number_of_parts_moves_more(num_partition, free_bytes):
     try:
         grid = choose_grid(
             num_nodes,
-            vertex_row_bytes=8,
-            context_row_bytes=8,
+            row_bytes=8,
             free_bytes=free_bytes,
             max_episode_pairs=100,
             num_partition=num_partition,
+            block_bytes=4 << 20,
+            visit_bytes=75,
         )
     except ValueError:
         assume(False)
-    assert moved_by(grid, num_nodes, (1, 1), tied=False) <= grid.moved_bytes
+    assert moved_by(grid, num_nodes, 1, tied=False) <= grid.moved_bytes
 
 
 FRIENDSTER = {
     "num_nodes": 65_600_000,
-    "vertex_row_bytes": 512,
-    "context_row_bytes": 512,
+    "row_bytes": 512,
+    "block_bytes": 4 << 20,
+    "visit_bytes": 75,
     "max_episode_pairs": 2_000_000_000,
 }
 
@@ -220,8 +219,8 @@ def test_passes_and_blocks_have_a_price():
     problem = {**FRIENDSTER, "free_bytes": 9 * 10**9}
     usual = choose_grid(**problem)
     assert choose_grid(**problem, pass_bytes=1000).num_vertex_part < usual.num_vertex_part
-    assert choose_grid(**problem, visit_bytes=10_000).num_context_part < usual.num_context_part
-    fewer = choose_grid(**problem, block_bytes=10**10)
+    assert choose_grid(**{**problem, "visit_bytes": 10_000}).num_context_part < usual.num_context_part
+    fewer = choose_grid(**{**problem, "block_bytes": 10**10})
     assert fewer.num_vertex_part * fewer.num_context_part < usual.num_vertex_part * usual.num_context_part
 
 

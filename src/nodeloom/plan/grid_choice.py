@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nodeloom.partition import Grid
+from nodeloom.plan.memory import context_bytes_of, count_bytes
 from nodeloom.units import size
 
 if TYPE_CHECKING:
@@ -15,54 +17,10 @@ if TYPE_CHECKING:
 MAX_PART = 4096
 """Parts of a side, at most."""
 
-BLOCK_BYTES = 4 << 20
-"""What a block costs beside its bytes, in bytes: an estimate of 0.1 ms for launches and events at 40 GB/s."""
-
 PASS_BYTES = 2.0
 """What it costs to draw a pair for one vertex part, in bytes: an estimate of twice 20 ps, for counting and placing."""
 
-VISIT_BYTES = 75
-"""What a head in a block costs beside its pairs, in bytes: an estimate of 1.4 ns on a GPU at 54 GB/s, and of 50 ns for two threads of a
-CPU at 1.5 GB/s."""
-
 _ALL_CONTEXT_SLOTS = 3  # one is trained, one stored, one loaded
-_SHORT_ROWS = 1 << 16  # rows of a context part that 16 bits can number
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A grid and what it needs.
-
-    Attributes
-    ----------
-    num_vertex_part, num_context_part : int
-        Parts of the two tables.
-    vertex_slots, context_slots : int
-        Buffers for parts on the device; if tables are tied, their sum.
-    episode_pairs : int
-        Positive pairs of an episode, on average.
-    row_pairs : int
-        Room for the pairs of one vertex part: its share of an episode, and the margin.
-    context_bytes : int
-        Bytes of a context in the list of pairs: 2 if the rows of a context part can be numbered with them, else 4.
-    moved_bytes : int
-        Bytes of tables that an episode moves to the device, and as many back.
-    memory : dict of str to int
-        Bytes on the device by what they are for.
-    reason : str
-        Which memory led to what.
-    """
-
-    num_vertex_part: int
-    num_context_part: int
-    vertex_slots: int
-    context_slots: int
-    episode_pairs: int
-    row_pairs: int
-    context_bytes: int
-    moved_bytes: int
-    memory: dict[str, int]
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -70,8 +28,7 @@ class _Tables:
     """What is to be divided."""
 
     num_nodes: int
-    vertex_row_bytes: int
-    context_row_bytes: int
+    row_bytes: int
     tied: bool
 
     def rows(self, num_vertex_part: int, num_context_part: int) -> tuple[int, int]:
@@ -92,17 +49,16 @@ class _Tables:
 def choose_grid(
     num_nodes: int,
     *,
-    vertex_row_bytes: int,
-    context_row_bytes: int,
+    row_bytes: int,
     free_bytes: int,
     max_episode_pairs: int,
     fixed_bytes: int | Callable[[int, int], int] = 0,
     balance: float = 1.15,
     tied: bool = False,
     num_partition: int | None = None,
-    block_bytes: int = BLOCK_BYTES,
+    block_bytes: float,
+    visit_bytes: float,
     pass_bytes: float = PASS_BYTES,
-    visit_bytes: float = VISIT_BYTES,
     pair_bytes: float = 0.0,
     cursor_bytes: int = 8,
 ) -> Grid:
@@ -120,8 +76,8 @@ def choose_grid(
     ----------
     num_nodes : int
         Nodes.
-    vertex_row_bytes, context_row_bytes : int
-        Bytes of a row of each table with its moments.
+    row_bytes : int
+        Bytes of a row of a table with its moments.
     free_bytes : int
         Memory of the device.
     max_episode_pairs : int
@@ -131,13 +87,13 @@ def choose_grid(
     balance : float
         Pairs of the largest vertex part, as a multiple of their mean.
     tied : bool
-        Whether both sides are one table. Rows then have `vertex_row_bytes`, and both sides as many parts.
+        Whether both sides are one table. Both then have as many parts.
     num_partition : int, optional
         Parts of both sides, if the user has fixed them.
-    block_bytes, pass_bytes, visit_bytes : float
-        What costs time beside transfers, as the bytes that could be moved in that time: a block; drawing a pair once more,
-        since the pairs of an episode are drawn for each vertex part; a head in a block, which costs its row and negatives however few
-        pairs it has there.
+    block_bytes, visit_bytes, pass_bytes : float
+        What costs time beside transfers, as the bytes that could be moved in that time: a block; a head in a block, which costs its row
+        and negatives however few pairs it has there; drawing a pair once more, since the pairs of an episode are drawn for each vertex
+        part.
     pair_bytes : float
         What a pair of a row takes beside its context, in bytes of memory.
     cursor_bytes : int
@@ -148,15 +104,14 @@ def choose_grid(
     ValueError
         If no grid fits; the message says what the smallest would need.
     """
-    tables = _Tables(num_nodes, vertex_row_bytes, vertex_row_bytes if tied else context_row_bytes, tied)
+    tables = _Tables(num_nodes, row_bytes, tied)
     best: tuple[tuple[float, ...], Grid] | None = None
     least = math.inf
     for parts in _numbers_of_parts(tables, num_partition):
         fixed = fixed_bytes(*parts) if callable(fixed_bytes) else fixed_bytes
         for slots in _numbers_of_buffers(tables, parts):
-            grid = _grid(
-                tables, parts, slots, free_bytes - fixed, max_episode_pairs, balance, (pair_bytes, cursor_bytes)
-            )
+            free = free_bytes - fixed
+            grid = _grid(tables, parts, slots, free, max_episode_pairs, balance, pair_bytes, cursor_bytes)
             grid.memory["fixed"] = fixed
             if grid.episode_pairs < 1:
                 least = min(least, sum(grid.memory.values()))
@@ -205,26 +160,24 @@ def _grid(
     free: int,
     max_episode_pairs: int,
     balance: float,
-    also: tuple[float, int],
+    pair_bytes: float,
+    cursor_bytes: int,
 ) -> Grid:
     """Return a grid with as many pairs as fit; if there is no room for any, its memory is what one pair would need."""
     vertex_rows, context_rows = tables.rows(*parts)
-    context_bytes = 2 if context_rows <= _SHORT_ROWS else 4
+    context_bytes = context_bytes_of(context_rows)
     memory = {
-        "vertex parts": slots[0] * vertex_rows * tables.vertex_row_bytes,
-        "context parts": slots[1] * context_rows * tables.context_row_bytes,
-        # Counts of this row and the next (int32) and cursors for every context part and head, totals (int32) for every head.
-        "counts": (8 + also[1]) * vertex_rows * parts[1] + 4 * vertex_rows,
+        "vertex parts": slots[0] * vertex_rows * tables.row_bytes,
+        "context parts": slots[1] * context_rows * tables.row_bytes,
+        "counts": count_bytes(vertex_rows, parts[1], cursor_bytes),
     }
-    one = context_bytes + also[0]
+    one = context_bytes + pair_bytes
     room = int((free - sum(memory.values())) / one)
     row_pairs = min(room, math.ceil(max_episode_pairs * balance / parts[0]))
     episode_pairs = min(max_episode_pairs, int(row_pairs * parts[0] / balance))
     memory["pairs"] = math.ceil(max(row_pairs, math.ceil(balance / parts[0])) * one)
     vertex_loads, context_loads = tables.loads(parts, slots)
-    moved = (
-        vertex_loads * vertex_rows * tables.vertex_row_bytes + context_loads * context_rows * tables.context_row_bytes
-    )
+    moved = (vertex_loads * vertex_rows + context_loads * context_rows) * tables.row_bytes
     return Grid(*parts, *slots, episode_pairs, row_pairs, context_bytes, moved, memory, "")
 
 
@@ -234,17 +187,14 @@ def _waiting_bytes(tables: _Tables, parts: tuple[int, int], slots: tuple[int, in
     vertex_loads, context_loads = tables.loads(parts, slots)
     vertex_times = 2 if slots[0] == 1 else 1
     context_times = 2 if slots[1] < _ALL_CONTEXT_SLOTS else 1
-    return (
-        vertex_times * vertex_loads * vertex_rows * tables.vertex_row_bytes
-        + context_times * context_loads * context_rows * tables.context_row_bytes
-    )
+    return (vertex_times * vertex_loads * vertex_rows + context_times * context_loads * context_rows) * tables.row_bytes
 
 
 def _with_reason(
     grid: Grid, tables: _Tables, free_bytes: int, max_episode_pairs: int, num_partition: int | None
 ) -> Grid:
     """Return a grid with the text that says why."""
-    whole = tables.num_nodes * (tables.vertex_row_bytes + (0 if tables.tied else tables.context_row_bytes))
+    whole = tables.num_nodes * tables.row_bytes * (1 if tables.tied else 2)
     rows = tables.rows(grid.num_vertex_part, grid.num_context_part)
     asked = ", as asked" if num_partition else ""
     texts = [
@@ -252,13 +202,11 @@ def _with_reason(
         f" give {grid.num_vertex_part} x {grid.num_context_part} blocks{asked}"
     ]
     if tables.tied:
-        texts.append(
-            f"parts of {size(rows[0] * tables.vertex_row_bytes)}, {grid.vertex_slots + grid.context_slots} at a time"
-        )
+        texts.append(f"parts of {size(rows[0] * tables.row_bytes)}, {grid.vertex_slots + grid.context_slots} at a time")
     else:
         texts.append(
-            f"vertex parts of {size(rows[0] * tables.vertex_row_bytes)}, {grid.vertex_slots} at a time,"
-            f" and context parts of {size(rows[1] * tables.context_row_bytes)}, {grid.context_slots} at a time"
+            f"vertex parts of {size(rows[0] * tables.row_bytes)}, {grid.vertex_slots} at a time,"
+            f" and context parts of {size(rows[1] * tables.row_bytes)}, {grid.context_slots} at a time"
         )
     if grid.vertex_slots == 1 < grid.num_vertex_part and not tables.tied:
         texts.append(
