@@ -56,12 +56,13 @@ def test_on_a_gpu_they_are_the_same(monkeypatch):
     device = "cpu" if INTERPRETED else "cuda:0"
     for near in (NeighborGraph.of(points(300), 7), NeighborGraph.of(np.repeat(points(5), 20, axis=0), 15)):
         here = affinities(near, 4)
-        indptr, indices, weights = affinity.affinities_on(device, near.indices, near.energies(), np.log(4))
+        found = affinity.affinities_on(device, near.indices, near.energies(), np.log(4))
+        indptr, indices, weights = found
         assert indptr.dtype == np.int64 and indices.dtype == np.int32
         np.testing.assert_array_equal(indptr, here.indptr)
         np.testing.assert_array_equal(indices, here.indices)
         np.testing.assert_allclose(weights / weights.sum(), here.data, rtol=1e-6)
-        monkeypatch.setattr(affinity, "affinities_on", lambda device, *given: (indptr, indices, weights))
+        monkeypatch.setattr(affinity, "affinities_on", lambda device, *given, found=found: found)
         assert abs(affinities(near, 4, device="cuda:0") - here).max() < 1e-8
         monkeypatch.setattr(affinity, "affinities_on", lambda device, *given: None)  # no room
         assert (affinities(near, 4, device="cuda:0") != here).nnz == 0

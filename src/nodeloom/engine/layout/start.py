@@ -124,9 +124,7 @@ def _rows(rows: npt.NDArray[Any], unit: bool) -> FloatArray:
     return values
 
 
-def _directions(
-    vectors: npt.NDArray[Any], dim: int, unit: bool, num_thread: int
-) -> tuple[FloatArray, FloatArray]:
+def _directions(vectors: npt.NDArray[Any], dim: int, unit: bool, num_thread: int) -> tuple[FloatArray, FloatArray]:
     """Return the mean [D] and the principal directions [D, at most dim] of a part of the rows."""
     from scipy.linalg import eigh
 

@@ -13,7 +13,8 @@ from nodeloom.engine.files import FileStorage, grid_tables
 from nodeloom.engine.memory import MainMemory
 from nodeloom.engine.rows import RowOrder
 from nodeloom.partition import assign
-from nodeloom.partition.budget import PASS_BYTES, VISIT_BYTES
+from nodeloom.plan.grid_choice import PASS_BYTES
+from nodeloom.plan.grid_size import VISIT_BYTES
 from nodeloom.plan.mode import Blocks
 from nodeloom.schedule import Position
 
@@ -34,7 +35,7 @@ def measured_rate(plan: Plan) -> float:
 
     Sorting pairs and drawing walks are part of it. The graph is small, so that its rows are nearer than those of a large one. What more
     blocks, drawing for more vertex parts and transfers that are waited for add on a GPU is that of
-    :func:`nodeloom.partition.choose_grid`. Kernels are compiled here if they are not in the cache.
+    :func:`nodeloom.plan.grid_choice.choose_grid`. Kernels are compiled here if they are not in the cache.
     """
     from nodeloom.graph import Graph
 
@@ -92,7 +93,7 @@ def _seconds_of_pair(plan: Plan, trained: float) -> float:
     if grid.vertex_slots == 1 and not tied:
         waited = (grid.num_vertex_part - 1) * grid.memory["vertex parts"]
     beside = (grid.moved_bytes - waited) * (1 if grid.context_slots > 2 or tied else 2)
-    visits = plan.num_nodes * grid.num_context_part * VISIT_BYTES
+    visits = plan.num_nodes * grid.num_context_part * VISIT_BYTES["gpu"]
     passes = max(0, grid.num_vertex_part - _PARTS) * PASS_BYTES
     slower = max(0.0, beside / grid.episode_pairs * of_byte - trained)
     return trained_alone + slower + ((2 * waited + visits) / grid.episode_pairs + passes) * of_byte
