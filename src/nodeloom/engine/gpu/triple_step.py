@@ -264,6 +264,8 @@ def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Return the product of two matrices in fp32, of bf16 ones too."""
     if a.dtype == torch.float32:
         return a @ b
+    if not a.is_cuda:  # the interpreter
+        return a.float() @ b.float()
     if _WIDENS:
         return torch.mm(a, b, out_dtype=torch.float32)
     return (a @ b).float()
