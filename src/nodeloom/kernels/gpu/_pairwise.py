@@ -84,7 +84,7 @@ def _slopes(
             x = q - r
             y = q_other - tl.load(r_here + HALF, mask=c_live, other=0.0)[None, :]
             square = x * x + y * y
-            scale = tl.where(square > 0.0, g, 0.0) * tl.rsqrt(tl.where(square > 0.0, square, 1.0))
+            scale = g * tl.rsqrt(tl.maximum(square, 1e-38))  # times a difference of 0 it is 0
             total -= scale * x
             total_other -= scale * y
         r_here += DIM
@@ -103,7 +103,9 @@ def scores(mode: int, queries: torch.Tensor, rows: torch.Tensor, out: torch.Tens
     (num_query, dim), num_row = queries.shape, len(rows)
     if out.numel() == 0:
         return
-    Q, R = (64, 64) if mode == MODULUS else (128, 64)
+    Q, R = (
+        (32, 128) if mode == MODULUS else (64, 128)
+    )  # a thread has a row of its own and all queries, which it loads four at a time
     with on_device_of(out):
         _distances[(ceil_div(num_query, Q), ceil_div(num_row, R))](
             queries.t().contiguous(), rows.t().contiguous(), out, num_query, num_row, out.stride(0),
