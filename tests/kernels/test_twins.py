@@ -53,6 +53,8 @@ MODULES = {
         "neighbors",
         "optimizer",
         "pairs",
+        "relational",
+        "relational_loss",
         "rng",
         "scoring",
         "skipgram",

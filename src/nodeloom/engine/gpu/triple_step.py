@@ -7,18 +7,18 @@ place. Nothing here waits for the device or has a shape that depends on values, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from nodeloom.kernels.gpu import _pairwise, _queries
 from nodeloom.kernels.gpu._batch_rows import Members, change_rows
-from nodeloom.kernels.gpu.relational_loss import CODES, losses
+from nodeloom.kernels.gpu._losses import CODES, losses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nodeloom.model.relational import Relational, TripleLoss
+    from nodeloom.model.relational import Relational
 
 _ALIGN = 64
 """Rows and columns of what products read are padded to a multiple: matrix units read 16 bytes at a time."""
@@ -91,7 +91,7 @@ class TripleStep:
     def __init__(
         self,
         scoring: Relational,
-        loss: TripleLoss,
+        loss: Any,
         entity: Learned,
         relation: Learned,
         optimizer: int,

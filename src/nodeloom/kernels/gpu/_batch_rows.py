@@ -155,12 +155,13 @@ def change_rows(
     if count == 0:
         return
     a, b, c = settings[:3]
+    members_at_once = max(1, min(16, _MEMBER_VALUES // (width * parts)))
     with on_device_of(table):
         _change[(count, ceil_div(num, width))](
             table, moment1, moment2 if optimizer == ADAM else moment1, rounded, products, pieces, members.order, pull, members.rows,
             members.ends, rate, num, dim, table.stride(0), m, 0 if rounded is None else rounded.stride(0),
             0 if products is None else products.stride(0), pieces.stride(0), len(pieces), decay, a, b, c,
             OPTIMIZER=optimizer, DENSE=members.dense, PRODUCTS=products is not None, PULLED=pull is not None, ROW_WISE=row_wise,
-            CLIP=optimizer == SGD and a > 0.0,            ROUNDED=rounded is not None, PARTS=parts, P=width, M=max(1, min(16, _MEMBER_VALUES // (width * parts))),
+            CLIP=optimizer == SGD and a > 0.0,            ROUNDED=rounded is not None, PARTS=parts, P=width, M=members_at_once,
             num_warps=8 if width * parts >= 2048 else 4,
         )  # fmt: skip

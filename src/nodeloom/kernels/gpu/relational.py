@@ -40,13 +40,8 @@ def score_gradients(comparator, asked, candidates, d_scores):
     asked, candidates, d_scores = (rows.float().contiguous() for rows in (asked, candidates, d_scores))
     if comparator == "dot":
         return d_scores @ candidates, d_scores.T @ asked
-    values = scores(comparator, asked, candidates) if comparator == "l2" else d_scores
-    return pairwise_gradients(comparator, asked, candidates, values, d_scores)
-
-
-def pairwise_gradients(comparator, asked, candidates, values, d_scores):
-    """Return the gradients of distances whose scores `values` [B, K] are known already; all float32 and contiguous."""
     mode = _pairwise.CODES[comparator]
+    values = scores(comparator, asked, candidates) if comparator == "l2" else d_scores
     return (
         _pairwise.query_gradients(mode, asked, candidates, values, d_scores),
         _pairwise.query_gradients(mode, candidates, asked, values.T, d_scores.T.contiguous()),
