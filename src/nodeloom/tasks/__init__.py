@@ -2,6 +2,7 @@
 
 from nodeloom.tasks.classification import ClassificationScore, NodeClassification, node_classification
 from nodeloom.tasks.control import random_control, shuffled_control
+from nodeloom.tasks.knowledge import TripleRanking, triple_ranking
 from nodeloom.tasks.links import LinkPrediction, filter_pairs, link_prediction, score_pairs
 from nodeloom.tasks.maps import MapQuality, graph_map_quality, map_quality
 from nodeloom.tasks.negatives import sample_negatives
@@ -15,6 +16,7 @@ __all__ = [
     "LinkSplit",
     "MapQuality",
     "NodeClassification",
+    "TripleRanking",
     "filter_pairs",
     "find_leaks",
     "graph_map_quality",
@@ -28,4 +30,5 @@ __all__ = [
     "score_pairs",
     "shuffled_control",
     "split_edges",
+    "triple_ranking",
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nodeloom.errors import ConfigError, DataError, describe
-from nodeloom.tasks.queries import checked
+from nodeloom.tasks.queries import checked, distinct_of
 from nodeloom.tasks.ranks import SIDES
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Candidates:
     def observed(cls, train: Any, num_entity: int, num_relation: int) -> Candidates:
         """Return for each relation the heads and the tails that it has in training; an answer that is none of them is added."""
         triples = checked(train, num_entity, num_relation, "train").astype(np.int64)
-        keys = np.unique(
+        keys = distinct_of(
             np.concatenate(
                 [2 * triples[:, 1] * num_entity + triples[:, 2], (2 * triples[:, 1] + 1) * num_entity + triples[:, 0]]
             )

@@ -75,12 +75,14 @@ class Queries:
         places = np.concatenate([np.arange(len(triples)) * 2, np.arange(len(triples)) * 2 + 1])
         keys = rows * num_entity + entities
         order = np.argsort(keys, kind="stable")
-        distinct, first = np.unique(keys[order], return_index=True)
+        keys = keys[order]
+        first = np.flatnonzero(np.diff(keys, prepend=-1))
+        distinct = keys[first]
         pairs = [np.empty(0, np.int64)]
         for number, some in enumerate(known):
             some = checked(some, num_entity, num_relation, f"known[{number}]")
             pairs += [_answers(distinct, some[i : i + _BLOCK], num_entity) for i in range(0, len(some), _BLOCK)]
-        found = np.unique(np.concatenate(pairs))
+        found = distinct_of(np.concatenate(pairs))
         query, entity = np.divmod(found, num_entity)
         return cls(
             len(triples),
@@ -137,4 +139,12 @@ def _answers(distinct: npt.NDArray[np.int64], triples: npt.NDArray[Any], num_ent
         at[at == len(distinct)] = 0
         asked = distinct[at] == keys if len(distinct) else np.zeros(len(keys), bool)
         found.append(at[asked] * num_entity + answers[asked])
-    return np.unique(np.concatenate(found))
+    return distinct_of(np.concatenate(found))
+
+
+def distinct_of(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return what there is among keys, ascending; ``np.unique`` builds a hash table first, and takes five times as long."""
+    keys = np.sort(keys)
+    new = np.ones(len(keys), bool)
+    new[1:] = keys[1:] != keys[:-1]
+    return keys[new]

@@ -8,7 +8,6 @@ import numpy as np
 from scipy.special import digamma
 
 from nodeloom.errors import ConfigError, DataError, describe
-from nodeloom.tasks.ranks import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,12 +57,12 @@ def metrics(
     DataError
         If there is no rank.
     """
-    values, total = ranks.of(side, kind), ranks.num_candidates[:, columns_of(side)]
+    values, total = ranks.of(side, kind), ranks.num_candidates[:, ranks.columns_of(side)]
     if not len(values):
         raise DataError(describe("metrics", expected="at least one rank", got=len(values)))
     if any(k < 1 for k in hits):
         raise ConfigError(describe("hits", expected="numbers >= 1", got=list(hits)))
-    share = np.ones(values.shape) if weights is None else np.asarray(weights, np.float64)[:, columns_of(side)]
+    share = np.ones(values.shape) if weights is None else np.asarray(weights, np.float64)[:, ranks.columns_of(side)]
     name = ranks.suffix
 
     found: dict[str, float] = {}
@@ -80,7 +79,7 @@ def metrics(
     counts = total.astype(np.float64)
     add("mrr", 1 / values, (digamma(counts + 1) + np.euler_gamma) / counts, "adjusted_mrr")
     add("mr", values)
-    found["median" + name] = float(np.median(values))
+    found["median" + name] = _median(values, None if weights is None else share)
     for k in hits:
         add(f"hits@{k}", (values <= k).astype(np.float64), np.minimum(k, counts) / counts, f"adjusted_hits@{k}")
     mean, error = found["mr" + name], found[f"mr{name}_se"]
@@ -102,3 +101,14 @@ def _mean(values: DoubleArray, weights: DoubleArray) -> tuple[float, float]:
         return mean, float("nan")
     spread = ((values - mean) * weights).sum(axis=1)
     return mean, float(np.sqrt((spread**2).sum() * count / (count - 1))) / total
+
+
+def _median(values: DoubleArray, weights: DoubleArray | None) -> float:
+    """Return the median, by weights if there are some."""
+    if weights is None:
+        return float(np.median(values))
+    order = np.argsort(values, axis=None)
+    ordered, part = values.ravel()[order], np.cumsum(weights.ravel()[order])
+    part /= part[-1]
+    at = int(np.searchsorted(part, 0.5))
+    return float(ordered[at : at + 2].mean()) if part[at] == 0.5 else float(ordered[at])

@@ -40,6 +40,9 @@ class Scorer(Protocol):
     def ask(self, entities: Any, rows: Any) -> Any:
         """Return queries."""
 
+    def pair_scores(self, asked: Any, rows: Any, ids: Any) -> Any:
+        """Return the scores of queries with entities, float64 [n]."""
+
     def count(self, asked: Any, among: Any, indptr: Any, answers: Any, known_indptr: Any, known: Any) -> Any:
         """Return how many candidates are better than each answer, and how many as good."""
 
@@ -76,7 +79,7 @@ def rank(
         Sets of triples that are known to be true: their entities are left out of the candidates, but for the answer itself. Name all of
         them: training and validation triples, and `triples` themselves. Without any the ranks are those of the *raw* setting.
     device : str or torch.device
-        "cpu", or a GPU, such as "cuda:0".
+        "cpu", or a GPU, such as "cuda:0". Tables that are tensors are ranked where they are.
     memory : int, optional
         Bytes that may be used beside the tables; 1 GiB by default.
     num_thread : int, optional
@@ -137,7 +140,7 @@ def scorer_of(
     relational: Relational, entity: Any, relation: Any, device: Any, memory: int | None, num_thread: int | None
 ) -> Scorer:
     """Return what scores the queries of a model on a device."""
-    if str(device) == "cpu" and not hasattr(entity, "is_cuda"):
+    if str(device) == "cpu" and isinstance(entity, np.ndarray):
         return CpuScorer(relational, entity, relation, num_thread)
     raise ConfigError(describe("device", expected="cpu", got=str(device), hint="GPUs are not used for ranking yet."))
 
