@@ -105,3 +105,22 @@ def test_known_rows_are_left_out_but_the_answer_itself(backend):
     backend.ranking.leave_out(indptr, answers, truth, known_indptr, known, scores, better, equal)
     assert better.tolist() == [8, 9, 10]  # 2 and 9 are above the first; 9 above the second
     assert equal.tolist() == [3, 2, 3]  # 4 is the first answer itself; 2 is as good as the second
+
+
+@needs("ranking.best_rows")
+@pytest.mark.parametrize("comparator", COMPARATORS)
+@pytest.mark.parametrize("k", [1, 7, 300])
+def test_the_best_rows_are_those_of_the_definition_in_their_order(fast, comparator, k):
+    rng = np.random.default_rng(7)
+    asked, candidates = tables(rng, 9, 300, 12)
+    candidates[17, 2], candidates[19], asked[4] = np.nan, candidates[19] * np.float32(1e30), 0.0
+    known_indptr, known = np.array([0, 0, 3, 3, 3, 3, 3, 3, 3, 293]), np.append([5, 17, 200], np.arange(290))
+    found = []
+    for backend, how in ((REFERENCE, {}), (fast, {}), (fast, {"num_scores": 1, "num_thread": 2})):
+        ids, scores = np.full((9, k), -7), np.full((9, k), np.nan)
+        backend.ranking.best_rows(comparator, asked, candidates, known_indptr, known, ids, scores, **how)
+        found.append((ids, scores))
+    for ids, scores in found[1:]:
+        np.testing.assert_array_equal(ids, found[0][0])
+        np.testing.assert_array_equal(scores, found[0][1])
+    assert (found[0][0][8] >= 0).sum() == min(k, 10)

@@ -202,7 +202,8 @@ def count_rows(
     kind = _KINDS[comparator]
     asked = np.ascontiguousarray(asked, np.float32)
     better[:], equal[:] = 0, 0
-    found = _Filter(kind, asked, indptr, truth)
+    found = _Filter(kind, asked)
+    values, slacks = found.values(np.repeat(np.arange(len(asked)), np.diff(indptr)), truth)
 
     def run(first, last):
         terms = np.empty(_width(kind, asked.shape[1]))
@@ -214,7 +215,7 @@ def count_rows(
                 rows = np.ascontiguousarray(candidates[row : row + num_row], np.float32)
                 filtered, lengths = found.block(asked[block], rows, memory)
                 _count_block(
-                    kind, filtered, lengths, found.slopes[block], found.slacks[own], found.values[own], asked[block], rows,
+                    kind, filtered, lengths, found.slopes[block], slacks[own], values[own], asked[block], rows,
                     indptr[block.start : block.stop + 1] - own.start, truth[own], terms, better[own], equal[own],
                 )  # fmt: skip
 
@@ -229,32 +230,43 @@ class _Filter:
     distances is wrong by as many units of itself. L2 distances are compared by ``2 q e - e e = q q - distance^2``.
     """
 
-    def __init__(self, kind, asked, indptr, truth):
-        self.kind = kind
-        dim = asked.shape[1]
-        gamma = 1.01 * (dim + 8) * _UNIT
-        counts = np.diff(indptr)
+    def __init__(self, kind, asked):
+        self.kind, self.dim = kind, asked.shape[1]
+        self.gamma = gamma = 1.01 * (self.dim + 8) * _UNIT
         lengths = np.empty(len(asked), np.float32)
         _lengths(asked, lengths)
+        self.lengths = lengths.astype(np.float64)
         with np.errstate(all="ignore"):  # infinite and missing values are allowed
-            lengths = lengths.astype(np.float64)
             if kind == 0:
-                values, slack, slopes = truth, 0.0, np.where(lengths > 0, np.maximum(gamma * lengths, _LEAST), 0.0)
+                slopes = np.where(self.lengths > 0, np.maximum(gamma * self.lengths, _LEAST), 0.0)
             elif kind in (2, 3):
-                own = np.repeat(lengths * lengths, counts)
-                values = np.repeat(np.einsum("ij,ij->i", asked, asked, dtype=np.float64), counts)
-                values = values - (truth * truth if kind == 2 else -truth)
-                slack, slopes = 4 * gamma * own, np.full(len(asked), 4 * gamma)
+                self.squares = np.einsum("ij,ij->i", asked, asked, dtype=np.float64)
+                slopes = np.full(len(asked), 4 * gamma)
+            else:
+                slopes = np.where(self.lengths < np.inf, 0.0, np.inf)
+            self.slopes = slopes.astype(np.float32)
+
+    def values(self, query, scores):
+        """Return what the filter would say of scores of queries, and by how much it may be wrong besides: float32 [n] each."""
+        with np.errstate(all="ignore"):
+            if self.kind == 0:
+                values, slack = scores, 0.0
+            elif self.kind in (2, 3):
+                values = self.squares[query] - (scores * scores if self.kind == 2 else -scores)
+                slack = 4 * self.gamma * self.lengths[query] ** 2
             else:
                 # Squares that are too small for float32 cost a modulus no more than 1e-22.
-                values, slack, slopes = (
-                    truth,
-                    2 * gamma * np.abs(truth) + dim * 1e-22,
-                    np.where(lengths < np.inf, 0.0, np.inf),
-                )
-            self.values = values.astype(np.float32)
-            self.slopes = slopes.astype(np.float32)
-            self.slacks = (1.01 * slack + 8 * _UNIT * np.abs(values) + _LEAST).astype(np.float32)
+                values, slack = scores, 2 * self.gamma * np.abs(scores) + self.dim * 1e-22
+            slack = 1.01 * slack + 8 * _UNIT * np.abs(values) + _LEAST
+            return values.astype(np.float32), slack.astype(np.float32)
+
+    def scores(self, query, values):
+        """Return the scores that the filter stands for, float64 [n]."""
+        values = values.astype(np.float64)
+        if self.kind not in (2, 3):
+            return values
+        squares = np.maximum(self.squares[query] - values, 0.0)
+        return -np.sqrt(squares) if self.kind == 2 else -squares
 
     def block(self, asked, rows, memory):
         """Return what the filter says of queries and rows, float32 [B, T], and the size of the rows, float32 [T]."""
@@ -290,3 +302,55 @@ def leave_out(indptr, answers, truth, known_indptr, known, scores, better, equal
             place = np.searchsorted(ids, answers[i])
             if place < ids.size and ids[place] == answers[i]:
                 equal[i] += 1
+
+
+def best_rows(comparator, asked, candidates, known_indptr, known, ids, scores, *, num_thread=1, num_scores=1 << 24):
+    """Fill `ids` and `scores` [Q, k] with the rows of the highest scores for each query, highest first, of equal ones the first first.
+
+    Parameters
+    ----------
+    comparator, asked, candidates, known_indptr, known, ids, scores
+        As in the definition.
+    num_thread, num_scores : int
+        Threads; scores that each of them holds at a time, or as many as there are rows.
+    """
+    kind, count = _KINDS[comparator], len(candidates)
+    asked = np.ascontiguousarray(asked, np.float32)
+    found = _Filter(kind, asked)
+
+    def run(first, last):
+        terms = np.empty(_width(kind, asked.shape[1]))
+        step = max(1, min(num_scores // max(count, 1), last - first))
+        memory, sizes = np.empty((step, count), np.float32), np.empty(count, np.float32)
+        for begin in range(first, last, step):
+            end = min(begin + step, last)
+            for row in range(0, count, _ROWS):
+                rows = np.ascontiguousarray(candidates[row : row + _ROWS], np.float32)
+                _, sizes[row : row + _ROWS] = found.block(asked[begin:end], rows, memory[:, row : row + _ROWS])
+            for query in range(begin, end):
+                choose(query, memory[query - begin], sizes, terms)
+
+    def choose(query, filtered, sizes, terms):
+        away = known[known_indptr[query] : known_indptr[query + 1]]
+        sure = sizes < np.inf
+        told = np.where(sure, filtered, -np.inf)
+        told[away] = -np.inf
+        k = min(ids.shape[1], count - len(away))
+        ids[query], scores[query] = -1, -np.inf
+        if k < 1:
+            return
+        least = np.partition(told, count - k)[count - k]
+        at = np.array([query])
+        slack = found.values(at, found.scores(at, np.array([least])))[1][0] if np.isfinite(least) else np.inf
+        most = 2 * (found.slopes[query] * sizes.max(where=sure, initial=0) + slack)
+        passing = ~(told < least - most)  # NaN passes
+        passing |= ~sure
+        passing[away] = False
+        chosen = np.flatnonzero(passing)
+        exact = np.empty(len(chosen))
+        _pair_scores(kind, asked, np.full(len(chosen), query), candidates, chosen, terms, 0, len(chosen), exact)
+        order = np.lexsort((chosen, -exact))[:k]
+        ids[query, :k], scores[query, :k] = chosen[order], exact[order]
+
+    with threadpool_limits(1, user_api="blas"):
+        run_slices(run, len(asked), num_thread)

@@ -118,3 +118,33 @@ def leave_out(
             away = scores[others][known[others] != answers[i]]
             better[i] -= (away > truth[i]).sum()
             equal[i] -= (away == truth[i]).sum()
+
+
+def best_rows(
+    comparator: Comparator,
+    asked: Floats,
+    candidates: Floats,
+    known_indptr: OffsetArray,
+    known: IndexArray,
+    ids: IndexArray,
+    scores: DoubleArray,
+) -> None:
+    """Fill `ids` and `scores` [Q, k] with the rows of the highest scores for each query, highest first, of equal ones the first first.
+
+    Parameters
+    ----------
+    comparator, asked, candidates
+        As in :func:`count_rows`.
+    known_indptr, known : int64 [Q + 1], int [K]
+        Rows that are left out, of each query, ascending.
+    ids, scores : int64 [Q, k], float64 [Q, k]
+        Written; -1 and minus infinity where there are fewer than k rows.
+    """
+    ids[:], scores[:] = -1, -np.inf
+    for query in range(len(asked)):
+        away = known[known_indptr[query] : known_indptr[query + 1]]
+        rows = np.setdiff1d(np.arange(len(candidates)), away)
+        found = np.empty(len(rows))
+        pair_scores(comparator, asked, np.full(len(rows), query), candidates, rows, found)
+        order = np.argsort(-found, kind="stable")[: ids.shape[1]]
+        ids[query, : len(order)], scores[query, : len(order)] = rows[order], found[order]
