@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from nodeloom.estimators.maps import Map
 
 if TYPE_CHECKING:
-    from nodeloom.typing import Auto
+    pass
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class LargeVis(Map):
     """LargeVis (Tang et al., WWW 2016): neighbors draw each other together, points drawn at random push each other apart.
 
@@ -65,39 +67,7 @@ class LargeVis(Map):
 
     _section: ClassVar[str] = "LargeVisConfig"
 
-    def __init__(
-        self,
-        dim: int = 2,
-        *,
-        perplexity: float | Auto = "auto",
-        num_neighbor: int | Auto = "auto",
-        num_epoch: int = 50,
-        num_negative: int = 5,
-        negative_weight: float = 3.0,
-        sharpness: float = 1.0,
-        metric: str = "auto",
-        lr: float | Auto = "auto",
-        label_weight: float = 0.5,
-        num_thread: int | Auto = "auto",
-        seed: int = 0,
-        device: str = "auto",
-        gpu_memory_limit: int | str = "auto",
-        memory_limit: int | str = "auto",
-        verbose: bool | Auto = "auto",
-    ) -> None:
-        self.dim = dim
-        self.perplexity = perplexity
-        self.num_neighbor = num_neighbor
-        self.num_epoch = num_epoch
-        self.num_negative = num_negative
-        self.negative_weight = negative_weight
-        self.sharpness = sharpness
-        self.metric = metric
-        self.lr = lr
-        self.label_weight = label_weight
-        self.num_thread = num_thread
-        self.seed = seed
-        self.device = device
-        self.gpu_memory_limit = gpu_memory_limit
-        self.memory_limit = memory_limit
-        self.verbose = verbose
+    num_epoch: int = 50
+    num_negative: int = 5
+    negative_weight: float = 3.0
+    sharpness: float = 1.0

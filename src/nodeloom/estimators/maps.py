@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
@@ -31,13 +31,30 @@ Self = TypeVar("Self", bound="Map")
 MAP_FITTED = ("coordinates_", "names_", "report_", "history_", "partial_", "n_features_in_")
 
 
-class Map(Parameters):
+@dataclass(kw_only=True, eq=False, repr=False)
+class MapParameters(Parameters):
+    """The parameters that all maps have."""
+
+    dim: int = field(default=2, kw_only=False)
+    perplexity: float | Auto = "auto"
+    num_neighbor: int | Auto = "auto"
+    metric: str = "auto"
+    lr: float | Auto = "auto"
+    label_weight: float = 0.5
+    num_thread: int | Auto = "auto"
+    seed: int = 0
+    device: str = "auto"
+    gpu_memory_limit: int | str = "auto"
+    memory_limit: int | str = "auto"
+    verbose: bool | Auto = "auto"
+
+
+class Map(MapParameters):
     """Base of the maps; see :class:`nodeloom.TSNE` for parameters and attributes."""
 
     _section: ClassVar[str] = "LayoutConfig"
     """The section of the configuration that has the parameters."""
 
-    verbose: bool | Auto
     coordinates_: FloatArray
     names_: Vocabulary | None
     report_: dict[str, Any]

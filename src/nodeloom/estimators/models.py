@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from nodeloom.estimators.base import NodeEmbedding, Schedule
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from nodeloom.typing import Auto
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class DeepWalk(NodeEmbedding):
     """DeepWalk (Perozzi, Al-Rfou and Skiena, KDD 2014): nodes that are near each other on random walks get similar vectors.
 
@@ -112,68 +114,37 @@ class DeepWalk(NodeEmbedding):
 
     _model = "DeepWalk"
 
-    def __init__(
-        self,
-        dim: int = 128,
-        *,
-        num_epoch: int | Auto = "auto",
-        augmentation_step: int | Auto = "auto",
-        random_walk_length: int | Auto = "auto",
-        num_negative: int = 1,
-        negative_weight: float = 5.0,
-        negative_sample_exponent: float = 0.75,
-        num_shared_negative: int | Auto = "auto",
-        hub_threshold: float | Auto = "auto",
-        positive_reuse: int = 1,
-        optimizer: str | Mapping[str, Any] = "SGD",
-        lr: float | Auto = "auto",
-        weight_decay: float | Auto = "auto",
-        schedule: Schedule = "linear",
-        num_thread: int | Auto = "auto",
-        deterministic: bool = False,
-        seed: int = 0,
-        device: str = "auto",
-        gpus: Sequence[int] = (),
-        gpu_memory_limit: int | str = "auto",
-        table_dtype: str = "auto",
-        sampler: str = "auto",
-        memory_limit: int | str = "auto",
-        num_partition: int | Auto = "auto",
-        num_worker: int | Auto = "auto",
-        parallelism: str = "auto",
-        worker_tables: str = "auto",
-        verbose: bool | Auto = "auto",
-    ) -> None:
-        self.dim = dim
-        self.num_epoch = num_epoch
-        self.augmentation_step = augmentation_step
-        self.random_walk_length = random_walk_length
-        self.num_negative = num_negative
-        self.negative_weight = negative_weight
-        self.negative_sample_exponent = negative_sample_exponent
-        self.num_shared_negative = num_shared_negative
-        self.hub_threshold = hub_threshold
-        self.positive_reuse = positive_reuse
-        self.optimizer = optimizer
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.num_thread = num_thread
-        self.deterministic = deterministic
-        self.seed = seed
-        self.device = device
-        self.gpus = gpus
-        self.gpu_memory_limit = gpu_memory_limit
-        self.table_dtype = table_dtype
-        self.sampler = sampler
-        self.memory_limit = memory_limit
-        self.num_partition = num_partition
-        self.num_worker = num_worker
-        self.parallelism = parallelism
-        self.worker_tables = worker_tables
-        self.verbose = verbose
+    dim: int = field(default=128, kw_only=False)
+    num_epoch: int | Auto = "auto"
+    augmentation_step: int | Auto = "auto"
+    random_walk_length: int | Auto = "auto"
+    num_negative: int = 1
+    negative_weight: float = 5.0
+    negative_sample_exponent: float = 0.75
+    num_shared_negative: int | Auto = "auto"
+    hub_threshold: float | Auto = "auto"
+    positive_reuse: int = 1
+    optimizer: str | Mapping[str, Any] = "SGD"
+    lr: float | Auto = "auto"
+    weight_decay: float | Auto = "auto"
+    schedule: Schedule = "linear"
+    num_thread: int | Auto = "auto"
+    deterministic: bool = False
+    seed: int = 0
+    device: str = "auto"
+    gpus: Sequence[int] = ()
+    gpu_memory_limit: int | str = "auto"
+    table_dtype: str = "auto"
+    sampler: str = "auto"
+    memory_limit: int | str = "auto"
+    num_partition: int | Auto = "auto"
+    num_worker: int | Auto = "auto"
+    parallelism: str = "auto"
+    worker_tables: str = "auto"
+    verbose: bool | Auto = "auto"
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class LINE(DeepWalk):
     """LINE (Tang et al., WWW 2015): first-order proximity of neighbours, second-order of nodes with the same neighbours.
 
@@ -189,44 +160,10 @@ class LINE(DeepWalk):
 
     _model = "LINE"
 
-    def __init__(
-        self,
-        dim: int = 128,
-        *,
-        order: Literal[1, 2, "both"] = 2,
-        num_epoch: int | Auto = "auto",
-        augmentation_step: int | Auto = "auto",
-        random_walk_length: int | Auto = "auto",
-        num_negative: int = 1,
-        negative_weight: float = 5.0,
-        negative_sample_exponent: float = 0.75,
-        num_shared_negative: int | Auto = "auto",
-        hub_threshold: float | Auto = "auto",
-        positive_reuse: int = 1,
-        optimizer: str | Mapping[str, Any] = "SGD",
-        lr: float | Auto = "auto",
-        weight_decay: float | Auto = "auto",
-        schedule: Schedule = "linear",
-        num_thread: int | Auto = "auto",
-        deterministic: bool = False,
-        seed: int = 0,
-        device: str = "auto",
-        gpus: Sequence[int] = (),
-        gpu_memory_limit: int | str = "auto",
-        table_dtype: str = "auto",
-        sampler: str = "auto",
-        memory_limit: int | str = "auto",
-        num_partition: int | Auto = "auto",
-        num_worker: int | Auto = "auto",
-        parallelism: str = "auto",
-        worker_tables: str = "auto",
-        verbose: bool | Auto = "auto",
-    ) -> None:
-        given = {name: value for name, value in locals().items() if name not in ("self", "order", "__class__")}
-        super().__init__(**given)
-        self.order = order
+    order: Literal[1, 2, "both"] = 2
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Node2Vec(DeepWalk):
     """node2vec (Grover and Leskovec, KDD 2016): DeepWalk on walks that are steered between staying near and going far.
 
@@ -243,41 +180,5 @@ class Node2Vec(DeepWalk):
 
     _model = "node2vec"
 
-    def __init__(
-        self,
-        dim: int = 128,
-        *,
-        p: float = 1.0,
-        q: float = 1.0,
-        num_epoch: int | Auto = "auto",
-        augmentation_step: int | Auto = "auto",
-        random_walk_length: int | Auto = "auto",
-        num_negative: int = 1,
-        negative_weight: float = 5.0,
-        negative_sample_exponent: float = 0.75,
-        num_shared_negative: int | Auto = "auto",
-        hub_threshold: float | Auto = "auto",
-        positive_reuse: int = 1,
-        optimizer: str | Mapping[str, Any] = "SGD",
-        lr: float | Auto = "auto",
-        weight_decay: float | Auto = "auto",
-        schedule: Schedule = "linear",
-        num_thread: int | Auto = "auto",
-        deterministic: bool = False,
-        seed: int = 0,
-        device: str = "auto",
-        gpus: Sequence[int] = (),
-        gpu_memory_limit: int | str = "auto",
-        table_dtype: str = "auto",
-        sampler: str = "auto",
-        memory_limit: int | str = "auto",
-        num_partition: int | Auto = "auto",
-        num_worker: int | Auto = "auto",
-        parallelism: str = "auto",
-        worker_tables: str = "auto",
-        verbose: bool | Auto = "auto",
-    ) -> None:
-        given = {name: value for name, value in locals().items() if name not in ("self", "p", "q", "__class__")}
-        super().__init__(**given)
-        self.p = p
-        self.q = q
+    p: float = 1.0
+    q: float = 1.0

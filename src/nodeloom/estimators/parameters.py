@@ -19,14 +19,16 @@ class Parameters:
         signature = inspect.signature(cls.__init__)
         known = signature.parameters
         if not any(p.kind is p.VAR_KEYWORD for p in known.values()):
-            check_names(cls.__name__, parameters, [name for name in known if name != "self"])
+            check_names(cls.__name__, parameters, cls._defaults())
             check_call(cls.__name__, signature, None, *args, **parameters)
         return super().__new__(cls)
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
-        signature = inspect.signature(cls.__init__)
-        return {name: p.default for name, p in signature.parameters.items() if name != "self"}
+        """Return the defaults of all parameters by name: `dim`, those of the model itself, those that it shares with others."""
+        own = inspect.get_annotations(cls)
+        known = [(name, p.default) for name, p in inspect.signature(cls.__init__).parameters.items() if name != "self"]
+        return dict(sorted(known, key=lambda parameter: (parameter[0] != "dim", parameter[0] not in own)))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters as they were given.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -40,8 +41,20 @@ class Start:
         self.vectors_, self.context_vectors_, self.graph_names_ = vectors, contexts, names
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class SpectralEmbedding(NodeEmbedding):
     """Base of the estimators that are computed; see :class:`nodeloom.Propagation` for parameters and attributes."""
+
+    dim: int = field(default=128, kw_only=False)
+    row_length: float | Auto = "auto"
+    num_thread: int | Auto = "auto"
+    deterministic: bool = False
+    seed: int = 0
+    device: str = "auto"
+    gpus: Sequence[int] = ()
+    gpu_memory_limit: int | str = "auto"
+    memory_limit: int | str = "auto"
+    verbose: bool | Auto = "auto"
 
     def _settings(self) -> Settings:
         """Check all parameters and return them as sections of the configuration."""
@@ -173,6 +186,7 @@ def _of_length(table: FloatArray, length: float) -> FloatArray:
     return scaled
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Propagation(SpectralEmbedding):
     """Whitened propagation (Cleora 3; subspace iteration of the random walk): the vector of a node is the mean of its neighbours'.
 
@@ -244,46 +258,16 @@ class Propagation(SpectralEmbedding):
 
     _model = "propagation"
 
-    def __init__(
-        self,
-        dim: int = 128,
-        *,
-        num_iteration: int | Auto = "auto",
-        tolerance: float | Auto = "auto",
-        degree_exponent: float | Auto = "auto",
-        residual: float | Auto = "auto",
-        whiten: bool = True,
-        direction: Literal["both", "out", "in"] = "both",
-        num_scale: int = 1,
-        row_length: float | Auto = "auto",
-        num_thread: int | Auto = "auto",
-        deterministic: bool = False,
-        seed: int = 0,
-        device: str = "auto",
-        gpus: Sequence[int] = (),
-        gpu_memory_limit: int | str = "auto",
-        memory_limit: int | str = "auto",
-        verbose: bool | Auto = "auto",
-    ) -> None:
-        self.dim = dim
-        self.num_iteration = num_iteration
-        self.tolerance = tolerance
-        self.degree_exponent = degree_exponent
-        self.residual = residual
-        self.whiten = whiten
-        self.direction = direction
-        self.num_scale = num_scale
-        self.row_length = row_length
-        self.num_thread = num_thread
-        self.deterministic = deterministic
-        self.seed = seed
-        self.device = device
-        self.gpus = gpus
-        self.gpu_memory_limit = gpu_memory_limit
-        self.memory_limit = memory_limit
-        self.verbose = verbose
+    num_iteration: int | Auto = "auto"
+    tolerance: float | Auto = "auto"
+    degree_exponent: float | Auto = "auto"
+    residual: float | Auto = "auto"
+    whiten: bool = True
+    direction: Literal["both", "out", "in"] = "both"
+    num_scale: int = 1
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class ProNE(SpectralEmbedding):
     """ProNE (Zhang et al., IJCAI 2019): edges factorized, then filtered on the graph.
 
@@ -311,37 +295,8 @@ class ProNE(SpectralEmbedding):
 
     _model = "ProNE"
 
-    def __init__(
-        self,
-        dim: int = 128,
-        *,
-        theta: float = 0.5,
-        mu: float = 0.2,
-        num_term: int = 10,
-        num_negative: int = 1,
-        negative_sample_exponent: float = 0.75,
-        row_length: float | Auto = "auto",
-        num_thread: int | Auto = "auto",
-        deterministic: bool = False,
-        seed: int = 0,
-        device: str = "auto",
-        gpus: Sequence[int] = (),
-        gpu_memory_limit: int | str = "auto",
-        memory_limit: int | str = "auto",
-        verbose: bool | Auto = "auto",
-    ) -> None:
-        self.dim = dim
-        self.theta = theta
-        self.mu = mu
-        self.num_term = num_term
-        self.num_negative = num_negative
-        self.negative_sample_exponent = negative_sample_exponent
-        self.row_length = row_length
-        self.num_thread = num_thread
-        self.deterministic = deterministic
-        self.seed = seed
-        self.device = device
-        self.gpus = gpus
-        self.gpu_memory_limit = gpu_memory_limit
-        self.memory_limit = memory_limit
-        self.verbose = verbose
+    theta: float = 0.5
+    mu: float = 0.2
+    num_term: int = 10
+    num_negative: int = 1
+    negative_sample_exponent: float = 0.75

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nodeloom.estimators.maps import Map
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from nodeloom.typing import Auto
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class TSNE(Map):
     """t-SNE (van der Maaten and Hinton, JMLR 2008): a map whose points are near where their vectors are.
 
@@ -71,37 +73,6 @@ class TSNE(Map):
     (60, 2)
     """
 
-    def __init__(
-        self,
-        dim: int = 2,
-        *,
-        perplexity: float | Auto = "auto",
-        num_neighbor: int | Auto = "auto",
-        exaggeration: float = 1.0,
-        early_exaggeration: float = 12.0,
-        metric: str = "auto",
-        num_iteration: int | Auto = "auto",
-        lr: float | Auto = "auto",
-        label_weight: float = 0.5,
-        num_thread: int | Auto = "auto",
-        seed: int = 0,
-        device: str = "auto",
-        gpu_memory_limit: int | str = "auto",
-        memory_limit: int | str = "auto",
-        verbose: bool | Auto = "auto",
-    ) -> None:
-        self.dim = dim
-        self.perplexity = perplexity
-        self.num_neighbor = num_neighbor
-        self.exaggeration = exaggeration
-        self.early_exaggeration = early_exaggeration
-        self.metric = metric
-        self.num_iteration = num_iteration
-        self.lr = lr
-        self.label_weight = label_weight
-        self.num_thread = num_thread
-        self.seed = seed
-        self.device = device
-        self.gpu_memory_limit = gpu_memory_limit
-        self.memory_limit = memory_limit
-        self.verbose = verbose
+    exaggeration: float = 1.0
+    early_exaggeration: float = 12.0
+    num_iteration: int | Auto = "auto"
