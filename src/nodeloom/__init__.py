@@ -1,4 +1,4 @@
-"""nodeloom: embeddings of the nodes of graphs, learned by random walks and skip-gram, or computed by propagation; and maps.
+"""nodeloom: embeddings of the nodes of graphs and of knowledge graphs, learned or computed; and maps.
 
 The public names are imported when they are first used, so that ``import nodeloom`` costs milliseconds.
 """
@@ -11,11 +11,29 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nodeloom.estimators import LINE, TSNE, DeepWalk, LargeVis, Node2Vec, ProNE, Propagation, enhance, load
+    from nodeloom.estimators import (
+        LINE,
+        TSNE,
+        ComplEx,
+        DeepWalk,
+        DistMult,
+        LargeVis,
+        Node2Vec,
+        ProNE,
+        Propagation,
+        QuatE,
+        RotatE,
+        SimplE,
+        TransE,
+        enhance,
+        load,
+    )
     from nodeloom.graph import Graph, KnowledgeGraph
 
 _PUBLIC = {
+    "ComplEx": "nodeloom.estimators",
     "DeepWalk": "nodeloom.estimators",
+    "DistMult": "nodeloom.estimators",
     "Graph": "nodeloom.graph",
     "KnowledgeGraph": "nodeloom.graph",
     "LINE": "nodeloom.estimators",
@@ -23,7 +41,11 @@ _PUBLIC = {
     "Node2Vec": "nodeloom.estimators",
     "ProNE": "nodeloom.estimators",
     "Propagation": "nodeloom.estimators",
+    "QuatE": "nodeloom.estimators",
+    "RotatE": "nodeloom.estimators",
+    "SimplE": "nodeloom.estimators",
     "TSNE": "nodeloom.estimators",
+    "TransE": "nodeloom.estimators",
     "enhance": "nodeloom.estimators",
     "load": "nodeloom.estimators",
 }
@@ -32,13 +54,19 @@ _SUBMODULES = ("datasets", "engine", "errors", "estimators", "figures", "graph",
 __all__ = [
     "LINE",
     "TSNE",
+    "ComplEx",
     "DeepWalk",
+    "DistMult",
     "Graph",
     "KnowledgeGraph",
     "LargeVis",
     "Node2Vec",
     "ProNE",
     "Propagation",
+    "QuatE",
+    "RotatE",
+    "SimplE",
+    "TransE",
     "__version__",
     "datasets",
     "enhance",

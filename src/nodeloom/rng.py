@@ -26,6 +26,8 @@ class Purpose(IntEnum):
     GRAPH = 5
     NODE_ORDER = 6
     LAYOUT = 7
+    TRIPLE_ORDER = 8
+    INITIAL_RELATION = 9
 
 
 def mix(value: int) -> int:

@@ -42,3 +42,6 @@ Comparator: TypeAlias = Literal["dot", "l1", "l2", "squared", "modulus"]
 
 TripleIds: TypeAlias = npt.NDArray[np.int32]
 """int32 ids of a knowledge graph: heads [E], relations [E], tails [E], triples [E, 3]."""
+
+LossName: TypeAlias = Literal["cross entropy", "self adversarial", "logistic", "margin"]
+"""A loss of triples: see :class:`nodeloom.model.relational.TripleLoss`."""

@@ -18,13 +18,13 @@ def size(num_bytes: float) -> str:
     return f"{num_bytes:.3g} TB"
 
 
-def rate(per_second: float) -> str:
-    """Write pairs per second: ``12.3 M pairs/s``."""
+def rate(per_second: float, what: str = "pairs") -> str:
+    """Write pairs, or others, per second: ``12.3 M pairs/s``."""
     for unit in ("", "k ", "M "):
         if per_second < 999.5:
-            return f"{per_second:.3g} {unit}pairs/s"
+            return f"{per_second:.3g} {unit}{what}/s"
         per_second /= 1000
-    return f"{per_second:.3g} G pairs/s"
+    return f"{per_second:.3g} G {what}/s"
 
 
 def duration(seconds: float) -> str:

@@ -11,13 +11,15 @@ from nodeloom.config import Config, NodeTrain, SpectralTrain, config_from_dict, 
 from nodeloom.config.notices import WITHOUT_EFFECT, notices
 from nodeloom.config.train import KINDS, TrainSection, kind_of, models_with
 from nodeloom.errors import ConfigError
-from nodeloom.estimators.saved import MODELS
+from nodeloom.estimators.saved import MODELS as NODE_MODELS
+from nodeloom.estimators.saved import TRIPLE_MODELS
 
+MODELS = NODE_MODELS | TRIPLE_MODELS
 FILE = {"graph": {"file_name": "e.txt"}}
 
 
 def test_every_model_is_of_one_kind():
-    assert [name for kind in KINDS for name in kind.models] == list(MODELS)
+    assert {name for kind in KINDS for name in kind.models} == set(MODELS)
     for name in MODELS:
         kind = kind_of(name.upper())
         assert name in kind.models and train_config(model=name.lower()) == kind(model=name)
@@ -79,8 +81,8 @@ def test_keys_of_other_models_are_noticed(train, told):
         ),
         ({"model": "ProNE", "num_epok": 0}, r"train\.num_epok: unknown key\."),
         ({"model": "ProNE", "num_tern": 0}, r"train\.num_tern: unknown key\. Did you mean 'num_term'\?"),
-        ({"model": "nrp"}, r"train\.model: expected 'DeepWalk' or .* or 'ProNE', got 'nrp'\."),
-        ({"model": 3}, r"train\.model: expected 'DeepWalk' or .* or 'ProNE', got 3\."),
+        ({"model": "nrp"}, r"train\.model: expected 'DeepWalk' or .* or 'QuatE', got 'nrp'\."),
+        ({"model": 3}, r"train\.model: expected 'DeepWalk' or .* or 'QuatE', got 3\."),
         (5, r"train: expected a group of keys, got 5\."),
     ],
 )

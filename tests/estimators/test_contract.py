@@ -71,6 +71,20 @@ def node_model(kind, *, still=None, **parameters):
     return Case(make, graph, wrong, ("vectors_", "context_vectors_"), still=still)
 
 
+@cache
+def triples():
+    """Return triples of three relations between entities ``n0 ... n59``."""
+    edges = planted_partition(60, 300, 3, seed=1)[0]
+    rows = [(f"n{head}", f"r{(head + tail) % 3}", f"n{tail}") for head, tail in edges]
+    return nodeloom.KnowledgeGraph.from_triples(rows)
+
+
+def triple_model(kind, **parameters):
+    wrong = tuple((value, DataError) for value in ([[0, 1]], np.eye(3), None, "triples.tsv", graph()))
+    make = lambda **changes: kind(**{"dim": 8, "num_epoch": 4, "num_thread": 1, "device": "cpu"} | parameters | changes)  # noqa: E731
+    return Case(make, triples, wrong, ("entity_vectors_",), names="entity_names_", still=STILL, answers=False)
+
+
 def map_model(kind, **parameters):
     wrong = ([[0, 1]], np.full((9, 2), np.nan), None, "vectors.npy", ["a", "b"])
     make = lambda **changes: kind(**{"num_thread": 1, "device": "cpu"} | parameters | changes)  # noqa: E731
@@ -85,6 +99,12 @@ CASES = {
     "Node2Vec": node_model(nodeloom.Node2Vec, num_epoch=20, p=0.5, q=2.0, still=STILL),
     "Propagation": node_model(nodeloom.Propagation, num_iteration=3),
     "ProNE": node_model(nodeloom.ProNE),
+    "ComplEx": triple_model(nodeloom.ComplEx),
+    "DistMult": triple_model(nodeloom.DistMult, optimizer="Adam"),
+    "SimplE": triple_model(nodeloom.SimplE, num_shared_negative=8),
+    "QuatE": triple_model(nodeloom.QuatE),
+    "TransE": triple_model(nodeloom.TransE, distance="L2"),
+    "RotatE": triple_model(nodeloom.RotatE),
     "TSNE": map_model(nodeloom.TSNE, num_iteration=60),
     "LargeVis": map_model(nodeloom.LargeVis, num_epoch=5),
 }

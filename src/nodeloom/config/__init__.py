@@ -15,7 +15,7 @@ from nodeloom.config.optimizer import OptimizerConfig
 from nodeloom.config.problems import validated
 from nodeloom.config.relations import check_training
 from nodeloom.config.resource import ResourceConfig
-from nodeloom.config.train import NodeTrain, SpectralTrain, TrainConfig, train_config, train_fields
+from nodeloom.config.train import NodeTrain, SpectralTrain, TrainConfig, TripleTrain, train_config, train_fields
 from nodeloom.config.tree import Config
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "SaveConfig",
     "SpectralTrain",
     "TrainConfig",
+    "TripleTrain",
     "check_training",
     "config_from_dict",
     "load_config",

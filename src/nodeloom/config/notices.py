@@ -16,6 +16,7 @@ WITHOUT_EFFECT: dict[tuple[str, str], str] = {
     ("build", "episode_size"): "an episode is as long as memory allows",
     ("train", "random_walk_batch_size"): "walks are trained as they are drawn, not held back in batches",
     ("train", "shuffle_base"): "all pairs of a walk are trained together, so there is nothing to spread",
+    ("train", "sample_batch_size"): "triples are drawn as they are trained",
     ("train", "hub_threshold"): "all pairs count in full, since weights of hubs cost up to 0.2 of the AUC of edges",
     ("save", "save_hyperparameter"): "a model file always holds the settings it was trained with",
 }

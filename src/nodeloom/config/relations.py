@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nodeloom.config.optimizer import OWN_KEYS, OptimizerConfig
 from nodeloom.config.resource import OLD_PARALLELISM, ResourceConfig
-from nodeloom.config.train import NodeTrain, SpectralTrain, TrainSection
+from nodeloom.config.train import NodeTrain, SpectralTrain, TrainSection, TripleTrain
 from nodeloom.errors import ConfigError, describe
 from nodeloom.words import setting
 
@@ -63,6 +63,13 @@ def of_workers(train: TrainSection, num_worker: int) -> Iterator[Problem]:
     """Yield what several workers cannot do yet."""
     if num_worker == 1:
         return
+    if isinstance(train, TripleTrain):
+        yield Problem(
+            ("resource", "num_worker"),
+            f"1, since {setting('train.model')} is {train.model}",
+            num_worker,
+            "Models of knowledge graphs are trained in one process.",
+        )
     if isinstance(train, SpectralTrain):
         yield Problem(
             ("resource", "num_worker"),

@@ -15,12 +15,15 @@ from pydantic.fields import FieldInfo
 
 from nodeloom.config.section import Integer, Number, Section, check_no_switch, ignoring_case
 
-ModelName = Literal["DeepWalk", "LINE", "node2vec", "propagation", "ProNE"]
+ModelName = Literal[
+    "DeepWalk", "LINE", "node2vec", "propagation", "ProNE", "TransE", "DistMult", "ComplEx", "SimplE", "RotatE", "QuatE"
+]
 Model = Annotated[ModelName, ignoring_case(*get_args(ModelName))]
 _MODEL = (
     "DeepWalk: nodes near each other on random walks are pairs. LINE: the same pairs, neighbours alone "
     "with augmentation_step 1, and first order on request. node2vec: walks steered by p and q. propagation: random "
-    "vectors averaged over neighbours and whitened, in seconds. ProNE: edges factorized and filtered."
+    "vectors averaged over neighbours and whitened, in seconds. ProNE: edges factorized and filtered. Of triples: TransE, DistMult, "
+    "ComplEx, SimplE, RotatE and QuatE."
 )
 
 
@@ -200,6 +203,75 @@ class SpectralTrain(TrainSection):
     )
 
 
+class TripleTrain(TrainSection):
+    """Keys of models that are trained on the triples of a knowledge graph."""
+
+    models = ("ComplEx", "TransE", "DistMult", "SimplE", "RotatE", "QuatE")
+    only_with: ClassVar[dict[str, tuple[str, ...]]] = {
+        "distance": ("TransE", "RotatE"),
+        "l3_regularization": ("ComplEx", "DistMult", "SimplE", "QuatE"),
+        "dura_regularization": ("ComplEx", "DistMult", "SimplE", "QuatE"),
+    }
+
+    model: Model = Field("ComplEx", description=_MODEL)
+    num_epoch: Annotated[Integer, Field(ge=1, le=10**9)] | Literal["auto"] = Field(
+        "auto", description="Triples: passes over them. auto: by their number and the device."
+    )
+    triples_per_batch: Annotated[Integer, Field(ge=1, le=10**7)] | Literal["auto"] = Field(
+        "auto", description="Triples of a step, which share negatives; each asks for its tail and for its head."
+    )
+    num_shared_negative: Annotated[Integer, Field(ge=1, le=10**7)] | Literal["auto", "all"] = Field(
+        "auto", description="Triples: entities that a batch is compared with; all of them, or so many drawn for it."
+    )
+    negative_sample_exponent: Annotated[Number, Field(ge=-10, le=10)] | Literal["auto"] = Field(
+        "auto", description="Triples: entities are drawn in proportion to 1 + their triples to this power."
+    )
+    bernoulli: bool = Field(
+        False,
+        description="Weigh the two questions of a triple by how many tails a head of its relation has, and how many heads a tail.",
+    )
+    filter_negatives: bool = Field(
+        False, description="Leave entities out of the negatives that are known as answers, too."
+    )
+    typed_negatives: bool = Field(
+        False, description="Take only entities as negatives that stand in the same slot of the relation somewhere."
+    )
+    loss: Literal["auto", "cross entropy", "self adversarial", "logistic", "margin"] = Field(
+        "auto",
+        description="cross entropy of the soft-max over the truth and the negatives; self adversarial (RotatE's), which takes margin and "
+        "adversarial_temperature; logistic; margin. auto: cross entropy for products, self adversarial for distances.",
+    )
+    margin: Annotated[Number, Field(ge=0, le=10**6)] | Literal["auto"] = Field(
+        "auto", description="Losses self adversarial and margin: how far a truth is to be from negatives."
+    )
+    adversarial_temperature: Annotated[Number, Field(ge=0, le=10**6)] | Literal["auto"] = Field(
+        "auto",
+        description="Loss self adversarial: negatives weigh as the soft-max of their scores over this temperature, 1 / alpha of RotatE's "
+        "paper; 0 weighs them equally. auto: 1.",
+    )
+    l3_regularization: Annotated[Number, Field(ge=0, le=10**6)] | Literal["auto"] = Field(
+        "auto",
+        description="Weight of the cubed moduli of the rows of a triple (N3). auto: by the model and the triples.",
+    )
+    dura_regularization: Annotated[Number, Field(ge=0, le=10**6)] = Field(
+        0.0, description="Weight of the squares of the queries and of the truths (DURA)."
+    )
+    distance: Literal["auto", "L1", "L2", "squared", "modulus"] = Field(
+        "auto", description="TransE, RotatE: the distance. auto: L1, and the modulus of complex numbers."
+    )
+    relation_lr_multiplier: Annotated[Number, Field(ge=0, le=10**6)] = Field(
+        1.0, description="Learning rate of relations over that of entities."
+    )
+    adagrad_state: Literal["auto", "full", "row"] = Field(
+        "auto",
+        description="AdaGrad: one sum of squares for each value of an entity, or one for its row, which needs half the memory. auto: full "
+        "below a million entities.",
+    )
+    sample_batch_size: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="GraphVite's triples per sampler batch. No effect: they are drawn as they are trained."
+    )
+
+
 def kind_of(model: object) -> type[TrainSection]:
     """Return the class with the keys of a model, in any spelling of case; of a name that is none the first, which refuses it."""
     name = model.lower() if isinstance(model, str) else ""
@@ -211,7 +283,10 @@ def _tag(values: Any) -> str:
 
 
 TrainConfig = Annotated[
-    Annotated[NodeTrain, Tag("NodeTrain")] | Annotated[SpectralTrain, Tag("SpectralTrain")], Discriminator(_tag)
+    Annotated[NodeTrain, Tag("NodeTrain")]
+    | Annotated[SpectralTrain, Tag("SpectralTrain")]
+    | Annotated[TripleTrain, Tag("TripleTrain")],
+    Discriminator(_tag),
 ]
 """The section ``train``."""
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nodeloom.engine.loop import diverged
 from nodeloom.errors import ConfigError, ModelError, OutputError, describe
+from nodeloom.graph import KnowledgeGraph
 from nodeloom.io.atomic import check_writable
 from nodeloom.io.model_data import ModelData
 from nodeloom.io.model_file import check_same_graph, in_words, read_model, write_model
@@ -24,13 +25,21 @@ from nodeloom.transport.alone import ALONE
 if TYPE_CHECKING:
     from nodeloom.engine.tables import Tables
     from nodeloom.graph import Graph
-    from nodeloom.plan.plan import Plan
+    from nodeloom.io.vocabulary import Vocabulary
+    from nodeloom.plan.training_plan import TrainingPlan
     from nodeloom.transport.base import Transport
     from nodeloom.typing import FloatArray
 
 
-def graph_record(graph: Graph) -> dict[str, Any]:
+def graph_record(graph: Graph | KnowledgeGraph) -> dict[str, Any]:
     """Return what a model file says about its graph."""
+    if isinstance(graph, KnowledgeGraph):
+        return {
+            "fingerprint": graph.fingerprint(),
+            "num_entities": graph.num_entities,
+            "num_relations": graph.num_relations,
+            "num_triples": graph.num_triples,
+        }
     return {
         "fingerprint": graph.fingerprint(),
         "num_nodes": graph.num_nodes,
@@ -39,20 +48,27 @@ def graph_record(graph: Graph) -> dict[str, Any]:
     }
 
 
+def vocabularies_of(graph: Graph | KnowledgeGraph) -> dict[str, Vocabulary]:
+    """Return the names of the rows of each kind that a model of a graph has."""
+    if isinstance(graph, KnowledgeGraph):
+        return {"entity": graph.entity_names, "relation": graph.relation_names}
+    return {"node": graph.names}
+
+
 @dataclass
 class ModelTables:
     """The tables of all parts side by side, float32 [N, dim], as they stand in files.
 
     Attributes
     ----------
-    plan : Plan
+    plan : TrainingPlan
         Says which columns belong to which part.
     tensors : dict of str to float32 [N, dim]
         The tables of the objectives, ``vertex`` and unless all parts are tied ``context``, and the moments.
         With a single part whose rows need no padding these are the tables of the store themselves.
     """
 
-    plan: Plan
+    plan: TrainingPlan
     tensors: dict[str, FloatArray] = field(default_factory=dict)
 
     def put(self, index: int, store: Tables, *, moments: bool = True) -> None:
@@ -94,7 +110,7 @@ class ModelTables:
         stage = self.plan.stages[index]
         for name in store.names():
             if name in self.tensors:
-                store.write(name, self.tensors[name][:, stage.first : stage.first + stage.dim])
+                store.write(name, self.tensors[name][:, stage.first : stage.first + store.width(name)])
             elif missing:
                 raise ModelError(
                     describe(
@@ -142,8 +158,8 @@ class Checkpoints:
 
     def __init__(
         self,
-        graph: Graph,
-        plan: Plan,
+        graph: Graph | KnowledgeGraph,
+        plan: TrainingPlan,
         settings: Settings,
         path: str | Path | None,
         interval: float,
@@ -195,10 +211,10 @@ class Checkpoints:
         if self.path is None:
             return None
         state = {"finished": False, "part": index, "num_epoch": self.plan.num_epoch, **dataclasses.asdict(position)}
-        learned = {spec.name for stage in self.plan.stages for spec in stage.objective.tables}
-        rows = {name: "node" for name in tables.tensors if name in learned}
+        kinds = {spec.name: spec.kind for stage in self.plan.stages for spec in stage.objective.tables}
+        rows = {name: kinds[name] for name in tables.tensors if name in kinds}
         sections = self.settings.to_dict(), state, graph_record(self.graph)
-        write_model(self.path, ModelData(tables.tensors, rows, {"node": self.graph.names}, *sections))
+        write_model(self.path, ModelData(tables.tensors, rows, vocabularies_of(self.graph), *sections))
         self._last = time.monotonic()  # once more: writing takes its time
         logger.info("checkpoint %s at part %d, pair %d", self.path, index, position.num_pair)
         return self.path
@@ -228,12 +244,11 @@ class Checkpoints:
             raise ConfigError(
                 describe(path, expected="a checkpoint of the same settings", got="; ".join(changed), hint=hint)
             )
-        shape = (self.plan.num_nodes, self.plan.dim)
         head = self.plan.stages[0].objective.head
         if head not in data.tensors:
             raise ModelError(describe(path, expected=f"a table {head!r}", got=sorted(data.tensors)))
         for name, table in data.tensors.items():
-            if table.shape != shape:
+            if table.shape != (shape := self.plan.shape_of(name)):
                 raise ModelError(describe(path, expected=f"tables {list(shape)}", got=f"{name} {list(table.shape)}"))
         index, position = self._position(path, data.state)
         return ModelTables(self.plan, dict(data.tensors)), index, position

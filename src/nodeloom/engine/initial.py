@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from nodeloom.engine.checkpoint import ModelTables
+from nodeloom.engine.warm_triples import warm_triples
 from nodeloom.errors import ModelError, describe
+from nodeloom.graph import KnowledgeGraph
 from nodeloom.log import logger
 from nodeloom.model.optimizer import LARGEST_VALUE
+from nodeloom.plan.triple_plan import TriplePlan
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
     from nodeloom.io.vocabulary import Vocabulary
-    from nodeloom.plan.plan import Plan
+    from nodeloom.plan.training_plan import TrainingPlan
     from nodeloom.typing import FloatArray
 
 
@@ -27,7 +30,15 @@ class Vectors(Protocol):
     graph_names_: Vocabulary
 
 
-def warm_tables(graph: Graph, plan: Plan, model: Vectors) -> ModelTables:
+def warm_tables(graph: Graph | KnowledgeGraph, plan: TrainingPlan, model: Vectors) -> ModelTables:
+    """Return first tables from another model; see :func:`warm_nodes` and :func:`nodeloom.engine.warm_triples.warm_triples`."""
+    if isinstance(graph, KnowledgeGraph):
+        assert isinstance(plan, TriplePlan)
+        return warm_triples(graph, plan, model)
+    return warm_nodes(graph, plan, model)
+
+
+def warm_nodes(graph: Graph, plan: TrainingPlan, model: Vectors) -> ModelTables:
     """Return first tables from another model.
 
     A node that the model knows gets its row; a new node the mean of its known neighbours (in a directed graph those at
@@ -37,7 +48,7 @@ def warm_tables(graph: Graph, plan: Plan, model: Vectors) -> ModelTables:
     ----------
     graph : Graph
         The graph to train on.
-    plan : Plan
+    plan : TrainingPlan
         Its plan.
     model : Vectors
         A fitted model or anything with its vectors and names.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from nodeloom.plan.plan import Plan
+    from nodeloom.plan.training_plan import TrainingPlan
     from nodeloom.transport.base import Transport
     from nodeloom.typing import DoubleArray
 
@@ -118,7 +118,7 @@ class Loop:
         Seconds that this worker has spent on merges, waiting for the others included.
     """
 
-    def __init__(self, plan: Plan, schedule: Schedule, device: Device, transport: Transport = ALONE) -> None:
+    def __init__(self, plan: TrainingPlan, schedule: Schedule, device: Device, transport: Transport = ALONE) -> None:
         self.plan, self.schedule, self.device, self.transport = plan, schedule, device, transport
         self.total_pair = schedule.total_pair
         self.waited = 0.0
@@ -268,7 +268,7 @@ class Loop:
         self._mark = now
 
 
-def diverged(plan: Plan, num_pair: float) -> TrainingError:
+def diverged(plan: TrainingPlan, num_pair: float) -> TrainingError:
     """Return the error that says that values have become infinite, NaN or larger than any that mean something.
 
     Parameters

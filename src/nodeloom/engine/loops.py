@@ -14,9 +14,10 @@ from nodeloom.transport.alone import ALONE
 
 if TYPE_CHECKING:
     from nodeloom.engine.tables import Tables
-    from nodeloom.graph import Graph
+    from nodeloom.graph import Graph, KnowledgeGraph
     from nodeloom.model.stage import Stage
     from nodeloom.plan.plan import Plan
+    from nodeloom.plan.triple_plan import TriplePlan
     from nodeloom.transport.base import Transport
 
 
@@ -24,6 +25,16 @@ def whole(graph: Graph, plan: Plan, stage: Stage, tables: Tables, transport: Tra
     """Return the loop of one process with whole tables."""
     schedule = WholeSchedule(**_amount(plan), tiles_per_pool=plan.tiles_per_pool)
     return Loop(plan, schedule, _tiles(graph, plan, stage, tables), transport)
+
+
+def triples(
+    graph: KnowledgeGraph, plan: TriplePlan, stage: Stage, tables: Tables, transport: Transport = ALONE
+) -> Loop:
+    """Return the loop of one process that trains on a knowledge graph, with whole tables."""
+    schedule = WholeSchedule(plan.total_pair, plan.triples.per_batch, 1, plan.tiles_per_pool)
+    from nodeloom.engine.cpu.triples import CpuTriples
+
+    return Loop(plan, schedule, CpuTriples(graph, plan, stage, tables), transport)
 
 
 def copies(graph: Graph, plan: Plan, stage: Stage, tables: Tables, transport: Transport) -> Loop:

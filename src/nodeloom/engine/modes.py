@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from nodeloom.engine import loops
 from nodeloom.engine.files import grid_tables
@@ -11,6 +11,7 @@ from nodeloom.engine.memory import MainMemory, Memory
 from nodeloom.engine.part_storage import PartStorage
 from nodeloom.engine.rates.blocks import measured_rate as rate_in_blocks
 from nodeloom.engine.rates.tiles import rate_of_walks
+from nodeloom.engine.rates.triples import rate_of_triples
 from nodeloom.engine.rates.workers import rate_in_ring, rate_of_copies
 from nodeloom.engine.rows import RowOrder
 from nodeloom.engine.storage import Storage, storage_in
@@ -18,17 +19,22 @@ from nodeloom.engine.tables import Tables
 from nodeloom.engine.workers.placement import placement_of_workers
 from nodeloom.plan.grid_size import placement_of
 from nodeloom.plan.mode import Blocks, Copies, Ring, Whole
+from nodeloom.plan.plan import Plan
+from nodeloom.plan.triple_plan import TriplePlan
 from nodeloom.transport.alone import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nodeloom.engine.loop import Loop
-    from nodeloom.graph import Graph
+    from nodeloom.graph import Graph, KnowledgeGraph
     from nodeloom.model.stage import Stage
     from nodeloom.model.tables import TableSpec
-    from nodeloom.plan.plan import Plan
+    from nodeloom.plan.training_plan import TrainingPlan
     from nodeloom.transport.base import Transport
+
+
+AnyPlan = TypeVar("AnyPlan", bound="TrainingPlan")
 
 
 class Way(NamedTuple):
@@ -44,13 +50,15 @@ class Way(NamedTuple):
         ``(plan)`` to the positive pairs per second that are measured on this machine.
     """
 
-    allocate: Callable[[Plan, Stage, Graph, Transport], Tables]
-    loop: Callable[[Graph, Plan, Stage, Tables, Transport], Loop]
-    rate: Callable[[Plan], float]
+    allocate: Callable[[Any, Stage, Any, Transport], Tables]
+    loop: Callable[[Any, Any, Stage, Tables, Transport], Loop]
+    rate: Callable[[Any], float]
 
 
-def way_of(plan: Plan) -> Way:
+def way_of(plan: TrainingPlan) -> Way:
     """Return how the mode of a plan is trained on its device."""
+    if isinstance(plan, TriplePlan):
+        return Way(_whole, loops.triples, rate_of_triples)
     match plan.mode:
         case Whole() if plan.device == "cpu":
             return Way(_whole, loops.whole, rate_of_walks)
@@ -67,29 +75,34 @@ def way_of(plan: Plan) -> Way:
             return Way(_ring, loops.ring, rate_in_ring)
 
 
-def with_rate(plan: Plan, *, compiled_only: bool = False) -> Plan:
+def with_rate(plan: AnyPlan, *, compiled_only: bool = False) -> AnyPlan:
     """Return the plan with its rate, measured by training for a moment.
 
     Kernels are compiled for it if they are not in the cache; with `compiled_only` a plan whose kernels may have to be is returned as it is.
     """
+    if isinstance(plan, TriplePlan):  # its kernels are compiled with the first batch
+        return plan if compiled_only else dataclasses.replace(plan, rate=rate_of_triples(plan))
     if not compiled_only or isinstance(plan.mode, Blocks):
         return dataclasses.replace(plan, rate=way_of(plan).rate(plan))
     if plan.mode == Whole() and plan.device == "cpu":
+        assert isinstance(plan, Plan)
         return dataclasses.replace(plan, rate=rate_of_walks(plan, compiled_only=True) or None)
     return plan
 
 
-def allocate(plan: Plan, stage: Stage, graph: Graph, transport: Transport = ALONE) -> Tables:
+def allocate(plan: TrainingPlan, stage: Stage, graph: Graph | KnowledgeGraph, transport: Transport = ALONE) -> Tables:
     """Return the tables of a part, of zeros. All workers have to call it."""
     return way_of(plan).allocate(plan, stage, graph, transport)
 
 
-def loop_of(graph: Graph, plan: Plan, stage: Stage, tables: Tables, transport: Transport = ALONE) -> Loop:
+def loop_of(
+    graph: Graph | KnowledgeGraph, plan: TrainingPlan, stage: Stage, tables: Tables, transport: Transport = ALONE
+) -> Loop:
     """Return the loop that trains the tables of a part. All workers have to call it."""
     return way_of(plan).loop(graph, plan, stage, tables, transport)
 
 
-def _whole(plan: Plan, stage: Stage, graph: Graph, transport: Transport) -> Tables:
+def _whole(plan: TrainingPlan, stage: Stage, graph: Graph, transport: Transport) -> Tables:
     is_copy = transport.rank > 0
     if plan.device == "cpu":
         storage = storage_in(MainMemory(plan.num_thread), is_copy=is_copy)
@@ -127,7 +140,7 @@ def _ring(plan: Plan, stage: Stage, graph: Graph, transport: Transport) -> Table
     return Tables(stage.objective.tables, plan.optimizer.num_moment, storage, transport.any, placement)
 
 
-def peak_device_memory(plan: Plan) -> int:
+def peak_device_memory(plan: TrainingPlan) -> int:
     """Return the largest number of bytes that were in use on the plan's device so far; 0 for the CPU."""
     if plan.device == "cpu":
         return 0

@@ -51,7 +51,7 @@ class Tables:
         self._any_worker, self.placement = any_worker, placement
         self.specs = {spec.name: spec for spec in specs}
         self._storages = {
-            name: tuple(storage(spec, number > 0) for number in range(1 + num_moment))
+            name: tuple(storage(spec.moment if number else spec, number > 0) for number in range(1 + num_moment))
             for name, spec in self.specs.items()
         }
 
@@ -78,6 +78,13 @@ class Tables:
     def names(self) -> tuple[str, ...]:
         """Return the names of all tables and moments, as they are called in files."""
         return tuple(self.storages())
+
+    def width(self, name: str) -> int:
+        """Return the values in a row of a table or moment, padding not included."""
+        spec = next(
+            spec for table, spec in self.specs.items() if name in (table, f"{table}_moment1", f"{table}_moment2")
+        )
+        return spec.dim if name in self.specs else spec.moment.dim
 
     def initialize(self) -> None:
         """Give the tables their first values."""

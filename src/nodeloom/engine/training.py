@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nodeloom.engine.checkpoint import Checkpoints, ModelTables
-from nodeloom.engine.initial import Vectors, warm_tables
+from nodeloom.engine.initial import warm_tables
 from nodeloom.engine.loop import diverged
 from nodeloom.engine.modes import allocate, loop_of, peak_device_memory
 from nodeloom.engine.progress import Progress, Report, checked_callbacks, peak_memory, tell
 from nodeloom.errors import ConfigError, NodeloomError, TrainingInterrupted
+from nodeloom.graph import KnowledgeGraph
 from nodeloom.interrupt import StopRequest
 from nodeloom.log import logger
 from nodeloom.plan.reach import isolated, untrained
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from nodeloom.engine.tables import Tables
     from nodeloom.graph import Graph
     from nodeloom.model.stage import Stage
-    from nodeloom.plan.plan import Plan
     from nodeloom.plan.settings import Settings
+    from nodeloom.plan.training_plan import TrainingPlan
     from nodeloom.transport.base import Transport
     from nodeloom.typing import FloatArray
 
@@ -46,6 +47,8 @@ class TrainedTables:
         The vectors; None with other workers than the first.
     context : float32 [N, dim] or None
         Context vectors; the same array as `vertex` for LINE's first order.
+    tables : dict of str to float32 [rows, dim]
+        All tables by name; none with other workers than the first.
     report : Report
         Time, rate, loss, memory.
     history : list of dict
@@ -58,6 +61,7 @@ class TrainedTables:
 
     vertex: FloatArray | None
     context: FloatArray | None
+    tables: dict[str, FloatArray]
     report: Report
     history: list[dict[str, Any]]
     num_epoch: float
@@ -65,12 +69,12 @@ class TrainedTables:
 
 
 def train(
-    graph: Graph,
-    plan: Plan,
+    graph: Graph | KnowledgeGraph,
+    plan: TrainingPlan,
     settings: Settings,
     *,
     callbacks: Iterable[Any] = (),
-    init: Vectors | None = None,
+    init: Any = None,
     checkpoint: str | Path | None = None,
     checkpoint_interval: float = CHECKPOINT_INTERVAL,
     resume: str | Path | None = None,
@@ -81,7 +85,7 @@ def train(
 
     Parameters
     ----------
-    graph : Graph
+    graph : Graph or KnowledgeGraph
         The graph.
     plan, settings
         From :func:`nodeloom.engine.make_plan`, and what it was made from.
@@ -123,7 +127,7 @@ def train(
             run.tables.tensors = {name: np.array(table) for name, table in run.tables.tensors.items()}
     elif init is not None:
         run.tables = warm_tables(graph, plan, init)
-    for sentence in plan.reach.sentences():
+    for sentence in plan.not_trained():
         logger.warning("%s", sentence)
     tell(run.callbacks, "on_train_begin", plan)
     ended_early = False
@@ -145,8 +149,8 @@ class _Run:
 
     def __init__(
         self,
-        graph: Graph,
-        plan: Plan,
+        graph: Graph | KnowledgeGraph,
+        plan: TrainingPlan,
         settings: Settings,
         callbacks: tuple[Any, ...],
         checkpoints: Checkpoints,
@@ -240,7 +244,7 @@ class _Run:
         done = self.pairs_before + position.num_pair
         rate = max(done, 1) / max(position.seconds, 1e-9)  # the first pool may have no pairs
         progress = Progress(
-            epoch=position.num_pair / self.graph.num_edges,
+            epoch=position.num_pair / plan.num_edges,
             num_epoch=plan.num_epoch,
             num_pair=min(done, plan.total_pair),
             total_pair=plan.total_pair,
@@ -278,7 +282,9 @@ class _Run:
         objective = self.plan.stages[-1].objective
         vertex = self.tables.tensors.get(objective.head)
         context = self.tables.tensors.get(objective.tail, vertex)
-        return TrainedTables(vertex, context, report, self.history, done * self.plan.num_epoch, is_partial)
+        learned = {spec.name for stage in self.plan.stages for spec in stage.objective.tables}
+        tables = {name: table for name, table in self.tables.tensors.items() if name in learned}
+        return TrainedTables(vertex, context, tables, report, self.history, done * self.plan.num_epoch, is_partial)
 
     def _interrupted(self, progress: Progress, path: Path | None) -> NodeloomError:
         where = f"training stopped at epoch {progress.epoch:,.1f} of {progress.num_epoch:,}"
@@ -287,9 +293,11 @@ class _Run:
         return TrainingInterrupted(f"{where}; it can go on from {path}.", path)
 
 
-def _clear(store: Tables, graph: Graph, stage: Stage) -> None:
+def _clear(store: Tables, graph: Graph | KnowledgeGraph, stage: Stage) -> None:
     """Set the rows that no pair reaches to 0: first values, or what negatives alone made of them, would pass for vectors."""
     objective = stage.objective
+    if isinstance(graph, KnowledgeGraph):  # negatives tell unseen entities from true answers
+        return
     for name, rows in {objective.tail: isolated(graph), objective.head: untrained(graph, tied=stage.tied)}.items():
         if rows.any():
             store.write(name, np.broadcast_to(np.float32(0.0), (graph.num_nodes, stage.dim)), rows)
@@ -303,6 +311,6 @@ def _fill(store: Tables, tables: ModelTables, index: int) -> None:
     stage = tables.plan.stages[index]
     for name in store.specs:
         if name in tables.tensors:
-            columns = tables.tensors[name][:, stage.first : stage.first + stage.dim]
+            columns = tables.tensors[name][:, stage.first : stage.first + store.width(name)]
             rows = np.asarray(columns.any(axis=1))
             store.write(name, columns, rows)

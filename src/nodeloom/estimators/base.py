@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nodeloom.errors import ConfigError, GraphError, ModelError, describe
+from nodeloom.estimators.configured import Configured
 from nodeloom.estimators.fitted import FITTED, FittedVectors, NotFittedError, path_of
 from nodeloom.keywords import known_keywords
 from nodeloom.typing import Auto, FloatArray
@@ -21,76 +21,8 @@ Self = TypeVar("Self", bound="NodeEmbedding")
 Schedule = str | Callable[[int, int], float]
 
 
-class NodeEmbedding(FittedVectors):
+class NodeEmbedding(FittedVectors, Configured):
     """Base of the estimators; see :class:`nodeloom.DeepWalk` for parameters and attributes."""
-
-    _model: ClassVar[str]
-    verbose: bool | Auto
-
-    # ------------------------------------------------------------------------------------------------ training
-
-    def _settings(self) -> Settings:
-        """Check all parameters and return them as sections of the configuration.
-
-        Raises
-        ------
-        ConfigError
-            Names every parameter that is not allowed.
-        """
-        where = type(self).__name__
-        params = self.get_params()
-        optimizer = params.pop("optimizer")
-        values = dict(optimizer) if isinstance(optimizer, Mapping) else {"type": optimizer}
-        for key in ("lr", "weight_decay", "schedule"):
-            given = params.pop(key)
-            if key in values and given not in (values[key], self._defaults()[key]):
-                raise ConfigError(
-                    describe(f"{where}.{key}", expected=f"that of optimizer ({values[key]!r}), or none", got=given)
-                )
-            values.setdefault(key, given)
-        return self._sections(params, values)
-
-    def _sections(self, params: Mapping[str, Any], optimizer: Mapping[str, Any]) -> Settings:
-        """Put parameters into the sections they belong to, and check them and the keys of the optimizer."""
-        from nodeloom.config import (
-            BuildConfig,
-            OptimizerConfig,
-            ResourceConfig,
-            check_training,
-            validated,
-        )
-        from nodeloom.config.notices import of_removed, of_renamed
-        from nodeloom.config.train import kind_of
-        from nodeloom.engine import Settings
-        from nodeloom.estimators.progress import checked_verbose
-        from nodeloom.log import logger
-        from nodeloom.transport.torchrun import num_workers
-
-        where = type(self).__name__
-        checked_verbose(where, self.verbose)
-        kind = kind_of(self._model)
-        sections: dict[str, dict[str, Any]] = {"train": {"model": self._model}, "build": {}, "resource": {}}
-        for name, value in params.items():
-            if name == "verbose":
-                continue
-            home = next(
-                key
-                for key, section in (("train", kind), ("build", BuildConfig), ("resource", ResourceConfig))
-                if name in section.model_fields
-            )
-            sections[home][name] = value
-        checked = validated(OptimizerConfig, dict(optimizer), where)
-        settings = Settings(
-            train=validated(kind, sections["train"], where),
-            build=validated(BuildConfig, {**sections["build"], "optimizer": checked}, where),
-            resource=validated(ResourceConfig, sections["resource"], where),
-        )
-        check_training(train=settings.train, optimizer=checked, resource=settings.resource, where=where)
-        for sentence in (*of_removed(settings.train), *of_renamed(settings.resource)):
-            logger.warning(sentence)
-        if "num_worker" in params:
-            num_workers(settings.resource, f"{where}.num_worker")  # that is what torchrun has started
-        return settings
 
     def plan(self, graph: Graph, *, compiled_only: bool = False) -> Plan:
         """Say what training on a graph will do and cost: memory, and time measured on this machine, before anything runs.
@@ -221,22 +153,6 @@ class NodeEmbedding(FittedVectors):
         self.report_, self.history_ = result.report.to_dict(), result.history
         self.partial_, self.num_epoch_ = result.is_partial, result.num_epoch
         self._config, self._graph_record = settings.to_dict(), graph_record(graph)
-
-    @contextmanager
-    def _keeping(self) -> Iterator[Callable[..., None]]:
-        """Give what takes over a training that is about to end by an error, and say so with the error."""
-        kept = []
-
-        def keep(*training: Any) -> None:
-            self._take(*training)
-            kept.append(True)
-
-        try:
-            yield keep
-        except BaseException as error:
-            if kept and self.__sklearn_is_fitted__():
-                error.add_note("The model keeps the vectors learned so far: partial_ is True.")
-            raise
 
     def _first_values(self, graph: Graph, dim: int) -> Vectors:
         """Return what a training that starts from this model takes of it."""

@@ -9,6 +9,7 @@ from nodeloom.estimators.fitted import path_of
 from nodeloom.estimators.largevis import LargeVis
 from nodeloom.estimators.models import LINE, DeepWalk, Node2Vec
 from nodeloom.estimators.spectral import ProNE, Propagation, SpectralEmbedding
+from nodeloom.estimators.triple_models import ComplEx, DistMult, QuatE, RotatE, SimplE, TransE
 from nodeloom.estimators.tsne import TSNE
 
 if TYPE_CHECKING:
@@ -17,10 +18,15 @@ if TYPE_CHECKING:
 
     from nodeloom.config.section import Section
     from nodeloom.estimators.base import NodeEmbedding
+    from nodeloom.estimators.knowledge import KnowledgeEmbedding
     from nodeloom.estimators.maps import Map
 
 MODELS: dict[str, type[NodeEmbedding]] = {kind._model: kind for kind in (DeepWalk, LINE, Node2Vec, Propagation, ProNE)}
 """The estimators by the names of their models, in configurations and files."""
+
+TRIPLE_MODELS: dict[str, type[KnowledgeEmbedding]] = {
+    kind._model: kind for kind in (TransE, DistMult, ComplEx, SimplE, RotatE, QuatE)
+}
 
 MAPS: dict[str, type[Map]] = {kind.__name__: kind for kind in (TSNE, LargeVis)}
 
@@ -38,7 +44,7 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True) -> Any:
 
     Returns
     -------
-    DeepWalk, LINE, Node2Vec, Propagation, ProNE, TSNE or LargeVis
+    estimator
         Fitted, with the parameters it was trained with. A callable schedule comes back as "linear".
 
     Raises
@@ -55,8 +61,15 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True) -> Any:
         found = MAPS[name](**_map_parameters(path, data.config, MAPS[name]))
         found._take_file(data)
         return found
+    if isinstance(name, str) and name in TRIPLE_MODELS:
+        triples = TRIPLE_MODELS[name](**_parameters(path, data.config, TRIPLE_MODELS[name]))
+        triples._take_file(data)
+        triples.num_epoch_ = _epochs_done(path, data.state, triples.get_params(), data.graph)
+        return triples
     if not isinstance(name, str) or name not in MODELS:
-        raise ModelError(describe(path, expected=f"a model among {', '.join([*MODELS, *MAPS])}", got=name))
+        raise ModelError(
+            describe(path, expected=f"a model among {', '.join([*MODELS, *TRIPLE_MODELS, *MAPS])}", got=name)
+        )
     model = MODELS[name](**_parameters(path, data.config, MODELS[name]))
     model._take_file(data)
     if not isinstance(model, SpectralEmbedding):
@@ -77,7 +90,11 @@ def _epochs_done(path: Path, state: dict[str, Any], parameters: dict[str, Any], 
     if state.get("finished", True) is True:
         return num_epoch
     try:
-        done = float(state["epoch"]) if "epoch" in state else state["num_pair"] / graph["num_edges"]
+        done = (
+            float(state["epoch"])
+            if "epoch" in state
+            else state["num_pair"] / graph.get("num_edges", graph.get("num_triples"))
+        )
         if "epoch" not in state and parameters.get("order") == "both":
             done = (state["part"] * num_epoch + done) / 2
         if not 0 <= done < float("inf"):
@@ -88,7 +105,9 @@ def _epochs_done(path: Path, state: dict[str, Any], parameters: dict[str, Any], 
     return done
 
 
-def _parameters(path: Path, config: dict[str, Any], kind: type[NodeEmbedding]) -> dict[str, Any]:
+def _parameters(
+    path: Path, config: dict[str, Any], kind: type[NodeEmbedding] | type[KnowledgeEmbedding]
+) -> dict[str, Any]:
     """Return the parameters of an estimator from the sections of a configuration; keys it does not know are left out.
 
     Raises
@@ -112,7 +131,8 @@ def _parameters(path: Path, config: dict[str, Any], kind: type[NodeEmbedding]) -
     parameters = {name: value for name, value in flat.items() if name in known and name != "optimizer"}
     if optimizer and "optimizer" in known:
         name = optimizer.get("type", OptimizerConfig().type)
-        own = {key: optimizer[key] for key in OWN_KEYS[name] if key in optimizer}
+        defaults = {key: OptimizerConfig.model_fields[key].default for key in OWN_KEYS[name]}
+        own = {key: optimizer[key] for key, default in defaults.items() if optimizer.get(key, default) != default}
         parameters["optimizer"] = {"type": name, **own} if own else name
     return parameters
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nodeloom.typing import Comparator, Operator
+    from nodeloom.typing import Comparator, LossName, Operator
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,31 @@ class Relational:
         return self.comparator == "dot"
 
 
+@dataclass(frozen=True)
+class TripleLoss:
+    """What is minimised over the queries of a batch, as a mean: a loss of their scores, and regularizers of their rows.
+
+    Attributes
+    ----------
+    name : str
+        The soft-max cross entropy of the truth among the negatives (``cross entropy``; of drawn negatives the logarithm of the
+        expected count is subtracted), ``self adversarial``, ``logistic`` or ``margin``.
+    margin : float
+        Of the self-adversarial and of the margin loss.
+    temperature : float
+        Of the self-adversarial loss: the power of the weights, alpha of RotatE and the inverse of GraphVite's temperature. 0 weighs all
+        negatives equally.
+    n3, dura : float
+        Weights of the nuclear 3-norm and of DURA.
+    """
+
+    name: LossName
+    margin: float = 0.0
+    temperature: float = 0.0
+    n3: float = 0.0
+    dura: float = 0.0
+
+
 RELATIONAL = {
     "TransE": Relational("translate", "l1"),
     "DistMult": Relational("multiply", "dot"),
@@ -55,3 +80,6 @@ RELATIONAL = {
 }
 """The models by name: TransE (Bordes et al., NIPS 2013), DistMult (Yang et al., ICLR 2015), ComplEx (Trouillon et al., ICML 2016),
 SimplE (Kazemi and Poole, NeurIPS 2018), RotatE (Sun et al., ICLR 2019), QuatE (Zhang et al., NeurIPS 2019)."""
+
+DISTANCES: dict[str, Comparator] = {"L1": "l1", "L2": "l2", "squared": "squared", "modulus": "modulus"}
+"""The distances by the names that users give them."""

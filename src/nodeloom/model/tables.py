@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class TableSpec:
         First values; None for zeros.
     align : int
         A row is padded with zeros to a multiple of so many values.
+    kind : str
+        What its rows are: nodes, entities or relations.
+    row_wise : bool
+        Whether the optimizer keeps one value for a row, and not one for each value of it.
     """
 
     name: str
@@ -42,8 +46,15 @@ class TableSpec:
     dim: int
     init: Uniform | None = None
     align: int = 1
+    kind: str = "node"
+    row_wise: bool = False
 
     @property
     def row(self) -> int:
         """Values of a row, padding included."""
         return -(-self.dim // self.align) * self.align
+
+    @property
+    def moment(self) -> TableSpec:
+        """The shape of what the optimizer keeps beside it."""
+        return replace(self, dim=1, align=1) if self.row_wise else self

@@ -8,100 +8,39 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nodeloom.kernels.cpu.skipgram import TILE
-from nodeloom.plan.mode import Blocks, Copies, Mode, Ring, Whole
+from nodeloom.model.objective import SharedNegatives, Walks
+from nodeloom.plan.mode import Blocks, Copies, Ring
+from nodeloom.plan.training_plan import TrainingPlan
 from nodeloom.units import duration, rate, sizes
 
 if TYPE_CHECKING:
-    from nodeloom.model.objective import SharedNegatives, Walks
-    from nodeloom.model.optimizer import Optimizer
-    from nodeloom.model.stage import Stage
     from nodeloom.partition import Grid
-    from nodeloom.plan.launch import BlockLaunch, Launch
-    from nodeloom.plan.learning_rate import Schedule
     from nodeloom.plan.reach import Reach
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
-class Plan:
-    """What will be done, in numbers.
+@dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
+class Plan(TrainingPlan):
+    """What will be done on a graph, in numbers: beside what all trainings have, its walks and its grid.
 
     Attributes
     ----------
-    model, device : str
-        The model; where it is trained.
-    num_nodes, num_edges : int
-        Of the graph.
-    dim : int
-        Values in a vector.
-    stages : tuple of Stage
-        What is trained one after the other, each with its objective.
-    num_thread : int
-        Threads.
-    num_epoch : int
-        Epochs; each is `num_edges` positive pairs.
-    total_pair : int
-        Positive pairs, of all parts together.
-    walks_per_tile, tiles_per_pool : int
-        Walks that share negatives; tiles between two looks at the progress.
+    walks_per_tile : int
+        Walks that share negatives.
     sink_share : float
         Share of the edge weight that leads to nodes without edges out of them, where walks end (directed graphs).
     reach : Reach
         Nodes that training does not reach.
-    lr, weight_decay : float
-        See the configuration.
-    optimizer : Optimizer
-        The optimizer.
-    schedule : "linear", "constant" or callable
-        Of the learning rate.
-    seed : int
-        The seed.
-    table_dtype : {"fp32", "bf16"}
-        Number format of the tables.
     sampler : {"device", "host"}
         Who draws the walks: where the tables are trained, or CPU threads for a GPU.
-    memory : dict of str to int
-        Bytes of main memory by what they are for.
-    device_memory : dict of str to int
-        Bytes on the GPU by what they are for; empty on the CPU.
-    mode : Whole, Copies, Blocks or Ring
-        Where the tables are, and what workers share.
-    launch : Launch, BlockLaunch or None
-        How whole tables, or blocks of a grid, are trained on a GPU; None on the CPU.
     reason : str
         Why there is a grid, and why of this shape.
-    num_worker : int
-        Workers that train together.
-    rate : float or None
-        Expected positive pairs per second, measured on this machine; None if not measured.
     """
 
-    model: str
-    device: str
-    num_nodes: int
-    num_edges: int
-    dim: int
-    stages: tuple[Stage, ...]
-    num_thread: int
-    num_epoch: int
-    total_pair: int
     walks_per_tile: int
-    tiles_per_pool: int
     sink_share: float
     reach: Reach
-    lr: float
-    weight_decay: float
-    optimizer: Optimizer
-    schedule: Schedule
-    seed: int
-    memory: dict[str, int]
-    table_dtype: Literal["fp32", "bf16"] = "fp32"
     sampler: Literal["device", "host"] = "device"
-    device_memory: dict[str, int] = dataclasses.field(default_factory=dict)
-    mode: Mode = dataclasses.field(default_factory=Whole)
-    launch: Launch | BlockLaunch | None = None
     reason: str = ""
-    num_worker: int = 1
-    rate: float | None = None
 
     @property
     def grid(self) -> Grid | None:
@@ -111,12 +50,16 @@ class Plan:
     @property
     def positives(self) -> Walks:
         """The positives of all stages."""
-        return self.stages[0].objective.positives
+        positives = self.stages[0].objective.positives
+        assert isinstance(positives, Walks)
+        return positives
 
     @property
     def negatives(self) -> SharedNegatives:
         """The negatives of all stages."""
-        return self.stages[0].objective.negatives
+        negatives = self.stages[0].objective.negatives
+        assert isinstance(negatives, SharedNegatives)
+        return negatives
 
     @property
     def chunks(self) -> int:
@@ -139,20 +82,9 @@ class Plan:
         one_side = float(np.sum(np.minimum(places, self.positives.augmentation_step) * (1.0 - sinks) ** (places - 1)))
         return self.walks_per_tile * one_side * (2 if self.positives.two_sided else 1)
 
-    @property
-    def num_bytes(self) -> int:
-        """Bytes of main memory in all."""
-        return sum(self.memory.values())
-
-    @property
-    def num_device_bytes(self) -> int:
-        """Bytes on the GPU in all."""
-        return sum(self.device_memory.values())
-
-    @property
-    def seconds(self) -> float | None:
-        """Expected seconds of training, if the rate is known."""
-        return None if self.rate is None else self.total_pair / self.rate
+    def not_trained(self) -> list[str]:
+        """Return a sentence for each kind of nodes that the training does not reach."""
+        return self.reach.sentences()
 
     def _pairs_per_node(self) -> str:
         nodes = max(1, self.num_nodes - self.reach.num_isolated)
@@ -195,7 +127,7 @@ class Plan:
                 f"{self.num_epoch:,} epochs = {self.total_pair:,} positive pairs, {self._pairs_per_node()} for each node",
             ),
         ]
-        rows += [("not trained", sentence) for sentence in self.reach.sentences()]
+        rows += [("not trained", sentence) for sentence in self.not_trained()]
         match self.mode:
             case Copies():
                 rows.append(("tables", f"{self.reason}."))
@@ -213,10 +145,6 @@ class Plan:
             assert self.rate is not None
             rows.append(("time", f"about {duration(self.seconds)} at {rate(self.rate)}, as measured here"))
         return rows
-
-    def __repr__(self) -> str:
-        width = max(len(name) for name, _ in self.rows())
-        return "\n".join(f"{name:<{width}}  {text}" for name, text in self.rows())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON types."""

@@ -80,6 +80,21 @@ def n3(rows: Floats, num_part: int) -> tuple[float, Floats]:
     return float((moduli**3).sum() / len(rows)), np.concatenate(list(gradient), axis=1)
 
 
+def dura(queries: Floats, tails: Floats) -> tuple[float, Floats, Floats]:
+    """Return DURA (Zhang, Cai, Wang, NeurIPS 2020, equation 6) and the gradients of both rows.
+
+    It is the sum of squares of queries and of tails, mean over the rows; the inverse queries bring its other half.
+
+    Parameters
+    ----------
+    queries, tails : float [B, D]
+        The queries of a batch, and the rows of their truths.
+    """
+    count = len(queries)
+    value = float((queries**2).sum() + (tails**2).sum()) / count
+    return value, 2.0 * queries / count, 2.0 * tails / count
+
+
 def _sigmoid(values: Floats) -> Floats:
     with np.errstate(over="ignore"):
         return 1.0 / (1.0 + np.exp(-values))

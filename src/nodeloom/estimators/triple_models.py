@@ -1,0 +1,343 @@
+"""The models of knowledge graphs: each a row of :data:`nodeloom.model.relational.RELATIONAL` over the same engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from nodeloom.estimators.knowledge import KnowledgeEmbedding, Schedule
+from nodeloom.model.relational import DISTANCES, RELATIONAL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nodeloom.model.relational import Relational
+    from nodeloom.typing import Auto
+
+
+class ComplEx(KnowledgeEmbedding):
+    """ComplEx (Trouillon et al., ICML 2016): the score of a triple is the real part of the product of head, relation and conjugate tail.
+
+    Trained with inverse relations, the soft-max cross entropy and N3 (Lacroix, Usunier, Obozinski, ICML 2018).
+
+    Parameters
+    ----------
+    dim : int
+        Real values in a vector: dim / 2 complex numbers, all real parts first.
+    num_epoch : int or "auto"
+        Passes over the triples. auto: by their number and the device.
+    triples_per_batch : int or "auto"
+        Triples of a step, which share negatives. Each asks for its tail and for its head.
+    num_shared_negative : int, "all" or "auto"
+        Entities that a batch is compared with: drawn for it, or all of them.
+    negative_sample_exponent : float or "auto"
+        Entities are drawn in proportion to 1 + their triples to this power. auto: 0.5.
+    bernoulli : bool
+        Weigh the two questions of a triple by how many tails a head of its relation has, and how many heads a tail.
+    filter_negatives : bool
+        Leave known answers out of the negatives.
+    typed_negatives : bool
+        Take only entities as negatives that stand in the same slot of the relation somewhere.
+    loss : {"auto", "cross entropy", "self adversarial", "logistic", "margin"}
+        What is minimised. auto: cross entropy.
+    margin : float or "auto"
+        How far a truth is to be from negatives, with the losses self adversarial and margin.
+    adversarial_temperature : float or "auto"
+        With the loss self adversarial, negatives weigh as the soft-max of their scores over this temperature: GraphVite's, and 1 / alpha
+        of the paper of RotatE. 0 weighs them equally. auto: 1.
+    l3_regularization : float or "auto"
+        Weight of the cubed moduli of the rows of a triple (N3). auto: 0.05, or 0.1 where an entity has few triples.
+    dura_regularization : float
+        Weight of the squares of queries and truths (DURA: Zhang, Cai, Wang, NeurIPS 2020).
+    relation_lr_multiplier : float
+        Learning rate of relations over that of entities.
+    optimizer : str or mapping
+        SGD, Momentum, AdaGrad, RMSprop or Adam, or a mapping with ``type`` and its own keys.
+    adagrad_state : {"auto", "full", "row"}
+        AdaGrad: one sum of squares for each value, or one for a row. auto: full below a million entities.
+    lr, weight_decay : float or "auto"
+        Learning rate at the start; decay. auto: by the optimizer; none.
+    schedule : {"linear", "constant"} or callable
+        Of the learning rate; a callable gets (triples done, triples in all) and returns a factor.
+    num_thread : int or "auto"
+        CPU threads. auto: all that the process may use. The vectors are the same with any number.
+    deterministic : bool
+        Train on the CPU, even if there is a GPU, so that a seed gives the same vectors to the last bit.
+    seed : int
+        Seed of all random numbers.
+    device : {"auto", "cpu", "cuda", "cuda:N"}
+        Where to train. cuda: the first GPU that can be used. auto: the same, or the CPU if there is none.
+    gpus : sequence of int
+        Numbers of the GPUs to choose from; none: all. One of them is used.
+    gpu_memory_limit : int, str or "auto"
+        Bytes to use on a GPU at most. auto: what is free there.
+    table_dtype : {"auto", "fp32", "bf16"}
+        Number format of the tables on a GPU.
+    memory_limit : int, str or "auto"
+        Bytes (or "8GB") of main memory to use at most; what needs more is refused. auto: what the machine has.
+    verbose : bool or "auto"
+        Whether to show a bar while it trains. auto: in a terminal or a notebook, if it takes longer than a second or two.
+
+    Attributes
+    ----------
+    entity_vectors_ : float32 [N, dim]
+        Vectors of the entities.
+    relation_vectors_, inverse_relation_vectors_ : float32 [R, dim]
+        Vectors of the relations, which answer what the tail of a head is, and of their inverses, which answer what the head of a tail is.
+    entity_names_, relation_names_ : Vocabulary
+        Names.
+    report_ : dict
+        Seconds, triples per second, loss and peak memory.
+    history_ : list of dict
+        About a hundred points of progress, and every check on triples of validation.
+    partial_ : bool
+        Whether training was stopped early.
+    num_epoch_ : float
+        Epochs that were trained.
+
+    Examples
+    --------
+    >>> from nodeloom import ComplEx, KnowledgeGraph
+    >>> graph = KnowledgeGraph.from_triples([("Ann", "knows", "Bob"), ("Bob", "knows", "Eve"), ("Eve", "likes", "Ann")])
+    >>> model = ComplEx(dim=8, num_epoch=5, device="cpu").fit(graph)
+    >>> model.entity_vectors_.shape, model["Ann"].shape
+    ((3, 8), (8,))
+    """
+
+    _model = "ComplEx"
+    _scoring = RELATIONAL["ComplEx"]
+
+    def __init__(
+        self,
+        dim: int = 256,
+        *,
+        num_epoch: int | Auto = "auto",
+        triples_per_batch: int | Auto = "auto",
+        num_shared_negative: int | str = "auto",
+        negative_sample_exponent: float | Auto = "auto",
+        bernoulli: bool = False,
+        filter_negatives: bool = False,
+        typed_negatives: bool = False,
+        loss: str = "auto",
+        margin: float | Auto = "auto",
+        adversarial_temperature: float | Auto = "auto",
+        l3_regularization: float | Auto = "auto",
+        dura_regularization: float = 0.0,
+        relation_lr_multiplier: float = 1.0,
+        optimizer: str | Mapping[str, Any] = "AdaGrad",
+        adagrad_state: Literal["auto", "full", "row"] = "auto",
+        lr: float | Auto = "auto",
+        weight_decay: float | Auto = "auto",
+        schedule: Schedule = "linear",
+        num_thread: int | Auto = "auto",
+        deterministic: bool = False,
+        seed: int = 0,
+        device: str = "auto",
+        gpus: Sequence[int] = (),
+        gpu_memory_limit: int | str = "auto",
+        table_dtype: Literal["auto", "fp32", "bf16"] = "auto",
+        memory_limit: int | str = "auto",
+        verbose: bool | Auto = "auto",
+    ) -> None:
+        self.dim = dim
+        self.num_epoch = num_epoch
+        self.triples_per_batch = triples_per_batch
+        self.num_shared_negative = num_shared_negative
+        self.negative_sample_exponent = negative_sample_exponent
+        self.bernoulli = bernoulli
+        self.filter_negatives = filter_negatives
+        self.typed_negatives = typed_negatives
+        self.loss = loss
+        self.margin = margin
+        self.adversarial_temperature = adversarial_temperature
+        self.l3_regularization = l3_regularization
+        self.dura_regularization = dura_regularization
+        self.relation_lr_multiplier = relation_lr_multiplier
+        self.optimizer = optimizer
+        self.adagrad_state = adagrad_state
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.num_thread = num_thread
+        self.deterministic = deterministic
+        self.seed = seed
+        self.device = device
+        self.gpus = gpus
+        self.gpu_memory_limit = gpu_memory_limit
+        self.table_dtype = table_dtype
+        self.memory_limit = memory_limit
+        self.verbose = verbose
+
+
+class DistMult(ComplEx):
+    """DistMult (Yang et al., ICLR 2015): the score of a triple is the sum of the products of head, relation and tail.
+
+    Parameters and attributes are those of :class:`ComplEx`; all `dim` values are real numbers.
+    """
+
+    _model = "DistMult"
+    _scoring = RELATIONAL["DistMult"]
+
+
+class SimplE(ComplEx):
+    """SimplE (Kazemi and Poole, NeurIPS 2018): an entity has a half for heads and a half for tails.
+
+    Parameters and attributes are those of :class:`ComplEx`.
+    """
+
+    _model = "SimplE"
+    _scoring = RELATIONAL["SimplE"]
+
+
+class QuatE(ComplEx):
+    """QuatE (Zhang et al., NeurIPS 2019): the head is turned by the relation, both quaternions, and multiplied with the tail.
+
+    Relations are not scaled to length 1. Parameters and attributes are those of :class:`ComplEx`; `dim` is a multiple of 4.
+    """
+
+    _model = "QuatE"
+    _scoring = RELATIONAL["QuatE"]
+
+
+class TransE(KnowledgeEmbedding):
+    """TransE (Bordes et al., NIPS 2013): the tail is where the relation moves the head; the score is minus the distance.
+
+    Parameters
+    ----------
+    dim : int
+        Values in a vector.
+    num_epoch : int or "auto"
+        Passes over the triples. auto: by their number and the device.
+    triples_per_batch : int or "auto"
+        Triples of a step, which share negatives. Each asks for its tail and for its head.
+    num_shared_negative : int, "all" or "auto"
+        Entities that a batch is compared with: drawn for it, or all of them.
+    negative_sample_exponent : float or "auto"
+        Entities are drawn in proportion to 1 + their triples to this power. auto: 0, evenly.
+    bernoulli : bool
+        Weigh the two questions of a triple by how many tails a head of its relation has, and how many heads a tail.
+    filter_negatives : bool
+        Leave known answers out of the negatives.
+    typed_negatives : bool
+        Take only entities as negatives that stand in the same slot of the relation somewhere.
+    loss : {"auto", "cross entropy", "self adversarial", "logistic", "margin"}
+        What is minimised. auto: self adversarial.
+    margin : float or "auto"
+        How far a truth is to be from negatives, with the losses self adversarial and margin.
+    adversarial_temperature : float or "auto"
+        With the loss self adversarial, negatives weigh as the soft-max of their scores over this temperature: GraphVite's, and 1 / alpha
+        of the paper of RotatE. 0 weighs them equally. auto: 1.
+    distance : {"auto", "L1", "L2", "squared"}
+        The distance; squared is that of L2. auto: L1. RotatE: the sum of the moduli of complex numbers (``modulus``) or squared.
+    relation_lr_multiplier : float
+        Learning rate of relations over that of entities.
+    optimizer : str or mapping
+        SGD, Momentum, AdaGrad, RMSprop or Adam, or a mapping with ``type`` and its own keys.
+    adagrad_state : {"auto", "full", "row"}
+        AdaGrad: one sum of squares for each value, or one for a row. auto: full below a million entities.
+    lr, weight_decay : float or "auto"
+        Learning rate at the start; decay. auto: by the optimizer; none.
+    schedule : {"linear", "constant"} or callable
+        Of the learning rate; a callable gets (triples done, triples in all) and returns a factor.
+    num_thread : int or "auto"
+        CPU threads. auto: all that the process may use. The vectors are the same with any number.
+    deterministic : bool
+        Train on the CPU, even if there is a GPU, so that a seed gives the same vectors to the last bit.
+    seed : int
+        Seed of all random numbers.
+    device : {"auto", "cpu", "cuda", "cuda:N"}
+        Where to train. cuda: the first GPU that can be used. auto: the same, or the CPU if there is none.
+    gpus : sequence of int
+        Numbers of the GPUs to choose from; none: all. One of them is used.
+    gpu_memory_limit : int, str or "auto"
+        Bytes to use on a GPU at most. auto: what is free there.
+    table_dtype : {"auto", "fp32", "bf16"}
+        Number format of the tables on a GPU.
+    memory_limit : int, str or "auto"
+        Bytes (or "8GB") of main memory to use at most; what needs more is refused. auto: what the machine has.
+    verbose : bool or "auto"
+        Whether to show a bar while it trains. auto: in a terminal or a notebook, if it takes longer than a second or two.
+
+    Attributes
+    ----------
+    entity_vectors_, relation_vectors_, inverse_relation_vectors_, entity_names_, relation_names_, report_, history_, partial_, num_epoch_
+        As with :class:`ComplEx`.
+    """
+
+    _model = "TransE"
+    _scoring = RELATIONAL["TransE"]
+
+    @property
+    def _relational(self) -> Relational:
+        """How the model scores triples."""
+        return self._scoring if self.distance == "auto" else replace(self._scoring, comparator=DISTANCES[self.distance])
+
+    def __init__(
+        self,
+        dim: int = 256,
+        *,
+        num_epoch: int | Auto = "auto",
+        triples_per_batch: int | Auto = "auto",
+        num_shared_negative: int | str = "auto",
+        negative_sample_exponent: float | Auto = "auto",
+        bernoulli: bool = False,
+        filter_negatives: bool = False,
+        typed_negatives: bool = False,
+        loss: str = "auto",
+        margin: float | Auto = "auto",
+        adversarial_temperature: float | Auto = "auto",
+        distance: str = "auto",
+        relation_lr_multiplier: float = 1.0,
+        optimizer: str | Mapping[str, Any] = "Adam",
+        adagrad_state: Literal["auto", "full", "row"] = "auto",
+        lr: float | Auto = "auto",
+        weight_decay: float | Auto = "auto",
+        schedule: Schedule = "linear",
+        num_thread: int | Auto = "auto",
+        deterministic: bool = False,
+        seed: int = 0,
+        device: str = "auto",
+        gpus: Sequence[int] = (),
+        gpu_memory_limit: int | str = "auto",
+        table_dtype: Literal["auto", "fp32", "bf16"] = "auto",
+        memory_limit: int | str = "auto",
+        verbose: bool | Auto = "auto",
+    ) -> None:
+        self.dim = dim
+        self.num_epoch = num_epoch
+        self.triples_per_batch = triples_per_batch
+        self.num_shared_negative = num_shared_negative
+        self.negative_sample_exponent = negative_sample_exponent
+        self.bernoulli = bernoulli
+        self.filter_negatives = filter_negatives
+        self.typed_negatives = typed_negatives
+        self.loss = loss
+        self.margin = margin
+        self.adversarial_temperature = adversarial_temperature
+        self.distance = distance
+        self.relation_lr_multiplier = relation_lr_multiplier
+        self.optimizer = optimizer
+        self.adagrad_state = adagrad_state
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.num_thread = num_thread
+        self.deterministic = deterministic
+        self.seed = seed
+        self.device = device
+        self.gpus = gpus
+        self.gpu_memory_limit = gpu_memory_limit
+        self.table_dtype = table_dtype
+        self.memory_limit = memory_limit
+        self.verbose = verbose
+
+
+class RotatE(TransE):
+    """RotatE (Sun et al., ICLR 2019): the tail is where the relation turns the complex numbers of the head to.
+
+    Parameters and attributes are those of :class:`TransE`; `dim` is twice the complex numbers, and a vector of a relation has dim / 2
+    phases in radians.
+    """
+
+    _model = "RotatE"
+    _scoring = RELATIONAL["RotatE"]
