@@ -170,7 +170,7 @@ def test_new_writes_a_template_once(cli, tmp_path, monkeypatch):
     assert yaml.safe_load((tmp_path / "other.yaml").read_text())["application"] == "graph"
 
 
-@pytest.mark.parametrize("words", [("knowledge", "graph"), ("visualization",)])
+@pytest.mark.parametrize("words", [("knowledge", "graph"), ("knowledge graph",)])
 def test_new_of_a_later_application(cli, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     answer = cli("new", *words)

@@ -8,6 +8,8 @@ import itertools
 import pytest
 
 from nodeloom.config import Config, config_from_dict, load_config
+from nodeloom.config.map_rules import map_notices
+from nodeloom.config.maps import MapConfig
 from nodeloom.config.notices import notices
 from nodeloom.config.problems import key_paths
 from nodeloom.config.template import template
@@ -57,6 +59,17 @@ def test_template_of_word_graphs_has_their_defaults(tmp_path):
     assert notices(config) == []
 
 
+def test_template_of_a_map_is_a_configuration_with_the_defaults(tmp_path):
+    path = tmp_path / "map.yaml"
+    path.write_text(template("visualization"))
+    config, fresh = load_config(path), MapConfig()
+    for section in ("resource", "format", "build", "train", "load"):
+        assert getattr(config, section) == getattr(fresh, section) or section == "resource", section
+    assert config.resource.dim == 2 and config.graph.vector_file == "vectors.npy"
+    assert [task.task for task in config.evaluate] == ["visualization"]
+    assert map_notices(config) == []
+
+
 def test_template_explains_every_key_it_has():
     lines = template().splitlines()
     keys = {path[-1] for path in key_paths(Config)}
@@ -66,7 +79,7 @@ def test_template_explains_every_key_it_has():
             assert before.strip().startswith("#"), line
 
 
-@pytest.mark.parametrize("application", ["knowledge graph", "visualization"])
+@pytest.mark.parametrize("application", ["knowledge graph"])
 def test_template_of_a_later_application(application):
     with pytest.raises(ConfigError, match="not supported yet by this version"):
         template(application)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -61,7 +61,7 @@ def register(app: typer.Typer) -> None:
         from nodeloom.datasets import list_datasets
 
         session = active()
-        configs = [(path.stem, load_config(path)) for path in baselines()]
+        configs: list[tuple[str, Any]] = [(path.stem, load_config(path)) for path in baselines()]
         session.answer(
             table(
                 "Baselines",

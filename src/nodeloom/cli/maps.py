@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nodeloom.cli.session import Session
+    from nodeloom.config import FormatConfig
     from nodeloom.figures import MapPoints
     from nodeloom.graph import Graph
     from nodeloom.io.vocabulary import Vocabulary
@@ -160,23 +161,13 @@ def read_input(source: str, session: Session, *, directed: bool) -> MapInput:
     DataError, ModelError, GraphError, DatasetError
         The file cannot be used.
     """
-    from nodeloom.cli.inputs import is_compiled, locate, read_graph
-    from nodeloom.cli.vectors import vectors_of
+    from nodeloom.cli.inputs import locate, read_graph
     from nodeloom.config import config_from_dict
     from nodeloom.config.yaml_tree import COMMAND_LINE
-    from nodeloom.datasets import is_reference
-    from nodeloom.io.models import is_model, open_model
 
-    path = locate(source, session) if is_reference(source) else source
-    suffix = Path(path).suffix.lower()
-    if os.path.isfile(path):  # noqa: PTH113
-        if suffix == ".npy" or (suffix == ".npz" and not _has_names(path)):
-            return MapInput(vectors=_numbers(path))
-        if suffix in (".txt", ".csv", ".tsv", "") and _is_table_of_numbers(path):
-            return MapInput(vectors=_text(path))
-        if not is_compiled(path) and is_model(path):
-            data = open_model(path)
-            return MapInput(vectors=vectors_of(data, "auto", path), names=data.names, metric="cosine")
+    vectors = read_vectors(locate(source, session))
+    if vectors is not None:
+        return vectors
     config = config_from_dict(
         {"graph": {"file_name": [source], "as_undirected": not directed}}, COMMAND_LINE, {"graph.file_name": "INPUT"}
     )
@@ -184,7 +175,66 @@ def read_input(source: str, session: Session, *, directed: bool) -> MapInput:
     return MapInput(graph=graph, names=graph.names)
 
 
-def read_classes(path: str, given: MapInput, session: Session) -> list[str | None]:
+def read_vectors(path: str, layout: FormatConfig | None = None) -> MapInput | None:
+    """Read vectors or a model; None if the file is neither.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    layout : FormatConfig, optional
+        How text is written. If given, text is a vector a line, whatever it looks like.
+
+    Raises
+    ------
+    DataError, ModelError
+        The file cannot be used.
+    """
+    from nodeloom.cli.inputs import is_compiled
+    from nodeloom.cli.vectors import vectors_of
+    from nodeloom.io.models import is_model, open_model
+
+    suffix = Path(path).suffix.lower()
+    if not os.path.isfile(path):  # noqa: PTH113
+        if layout is not None:
+            raise DataError(describe(path, expected="a file of vectors", got="no file of this name"))
+        return None
+    if suffix == ".npy" or (suffix == ".npz" and not _has_names(path)):
+        return MapInput(vectors=_numbers(path))
+    if suffix in (".txt", ".csv", ".tsv", "") and _is_table_of_numbers(path):
+        return MapInput(vectors=_text(path))
+    if not is_compiled(path) and is_model(path):
+        data = open_model(path)
+        return MapInput(vectors=vectors_of(data, "auto", path), names=data.names, metric="cosine")
+    return None if layout is None else MapInput(vectors=_lines(path, layout))
+
+
+def _lines(path: str, layout: FormatConfig) -> FloatArray:
+    """Return text with a vector a line, cut as it says; also compressed."""
+    from nodeloom.io.cells import cut
+    from nodeloom.io.source import open_source, read_text
+
+    with open_source(path, "vectors") as source:
+        lines = read_text(source, layout.encoding).splitlines()
+    rows: list[list[float]] = []
+    for number, line in enumerate(lines, 1):
+        cells = cut(line, layout.delimiters, layout.comment, len(rows[0]) if rows else 1)
+        if not cells:
+            continue
+        try:
+            row = [float(cell) for cell in cells]
+        except ValueError:
+            row = []
+        if not row or (rows and len(row) != len(rows[0])):
+            expected = f"{len(rows[0])} numbers" if rows else "numbers"
+            raise DataError(describe(f"{path}:{number}", expected=expected, got=line))
+        rows.append(row)
+    if not rows:
+        raise DataError(describe(path, expected="vectors, one a line", got="no numbers"))
+    return np.array(rows, np.float32)
+
+
+def read_classes(path: str, given: MapInput, session: Session, layout: FormatConfig | None = None) -> list[str | None]:
     """Read the label of each point: by name, or in the order of the points if they have no names.
 
     Raises
@@ -213,7 +263,12 @@ def read_classes(path: str, given: MapInput, session: Session) -> list[str | Non
         return classes
     else:
         with open_source(path, "labels") as source:
-            labels = [line.strip() for line in read_text(source).splitlines()]
+            lines = read_text(source).splitlines()
+        labels = [line.strip() for line in lines]
+        if layout is not None and layout.comment:
+            labels = [
+                label.partition(layout.comment)[0].strip() for label in labels if not label.startswith(layout.comment)
+            ]
     if len(labels) != count:
         got = f"{len(labels):,} labels"
         raise DataError(describe(path, expected=f"a label for each of {count:,} points", got=got))

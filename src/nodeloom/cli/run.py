@@ -121,6 +121,7 @@ def _run(
     from nodeloom.cli.pipeline import run_config
     from nodeloom.cli.workers import started
     from nodeloom.config import load_config
+    from nodeloom.config.maps import MapConfig
 
     session = active()
     session.resume_hint = resume_command(sys.argv[1:])
@@ -139,6 +140,13 @@ def _run(
     if resume:
         changes.append("train.resume=true")
     loaded = load_config(config, changes)
+    if isinstance(loaded, MapConfig):
+        from nodeloom.cli.mapping import run_map
+
+        if title:
+            session.err.print(title, markup=False, soft_wrap=True)
+        run_map(loaded, session, evaluate=not no_eval, overwrite=overwrite, inputs=[config])
+        return
     if started(loaded, session):
         return
     if title:

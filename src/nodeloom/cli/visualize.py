@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,17 +37,18 @@ def register(app: typer.Typer) -> None:
             ),
         ],
         output: Annotated[
-            str,
+            str | None,
             typer.Option(
                 "--output",
                 "-o",
                 "--save",
                 metavar="FILE",
                 help="The map: .html (a page that opens offline), .png, .pdf, .svg, .gif or .mp4 (turns, with --3d), .parquet, "
-                ".csv, .tsv (TensorBoard projector), .gexf, .graphml (Gephi).",
+                ".csv, .tsv (TensorBoard projector), .gexf, .graphml (Gephi). By default INPUT's name with .html, or .png with --3d.",
+                show_default=False,
                 autocompletion=completion.output(_SUFFIXES),
             ),
-        ],
+        ] = None,
         labels: Annotated[
             str | None,
             typer.Option(
@@ -88,8 +90,12 @@ def register(app: typer.Typer) -> None:
         """
         from nodeloom.cli.maps import check_map_output, draw_map
         from nodeloom.config.yaml_tree import scalar
+        from nodeloom.datasets import is_reference
 
         session = active()
+        if output is None:
+            name = source.strip("<>").replace(".", "_") if is_reference(source) else Path(source).stem
+            output = name + (".png" if three else ".html")
         check_map_output(output, 3 if three else 2, [source, *([labels] if labels else [])], overwrite=overwrite)
         draw_map(
             source,

@@ -15,7 +15,15 @@ from pydantic.fields import FieldInfo
 from nodeloom.config.build import BuildConfig
 from nodeloom.config.evaluate import LinkPrediction, NodeClassification
 from nodeloom.config.files import LoadConfig, SaveConfig
-from nodeloom.config.graph import FormatConfig, GraphConfig
+from nodeloom.config.graph import EdgesConfig, FormatConfig, GraphConfig
+from nodeloom.config.maps import (
+    MapAnimation,
+    MapBuildConfig,
+    MapDrawing,
+    MapGraphConfig,
+    MapHierarchy,
+    MapTrainConfig,
+)
 from nodeloom.config.notices import WITHOUT_EFFECT
 from nodeloom.config.optimizer import OptimizerConfig
 from nodeloom.config.problems import allowed_in
@@ -36,7 +44,19 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "evaluate, task: node classification": NodeClassification,
     "evaluate, task: link prediction": LinkPrediction,
     "save": SaveConfig,
+    "graph, application: visualization": MapGraphConfig,
+    "build, application: visualization": MapBuildConfig,
+    "train, application: visualization": MapTrainConfig,
+    "evaluate, task: visualization": MapDrawing,
+    "evaluate, task: animation": MapAnimation,
+    "evaluate, task: hierarchy": MapHierarchy,
 }
+
+_BEFORE: dict[type, set[str]] = {
+    EdgesConfig: set(EdgesConfig.model_fields),
+    BuildConfig: set(BuildConfig.model_fields) - {"num_negative"},
+}
+"""Keys of maps that stand in the table of the section that theirs extends."""
 
 
 def tables() -> str:
@@ -45,6 +65,8 @@ def tables() -> str:
     for title, section in _SECTIONS.items():
         lines = [f"### `{title}`", "", "| key | default | allowed | |", "|---|---|---|---|"]
         for key, field in section.model_fields.items():
+            if "application" in title and key in _BEFORE.get(section.__mro__[1], ()):
+                continue  # of the same section of other applications
             if key == "task" or isinstance(field.default, BaseModel):
                 continue
             if issubclass(section, TrainSection) and (title == "train") != (key in TrainSection.model_fields):

@@ -33,8 +33,8 @@ class FormatConfig(Section):
         return value
 
 
-class GraphConfig(Section):
-    """The graph: an edge list on disk (or, from Python and small files, in place)."""
+class EdgesConfig(Section):
+    """Edges: a list on disk (or, from Python and small files, in place)."""
 
     file_name: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (),
@@ -85,14 +85,19 @@ class GraphConfig(Section):
         description="The head, tail and (optional) weight column: their names in the header, or their numbers from 1.",
         json_schema_extra={"allowed": "a list of two or three names or numbers"},
     )
+
+    @field_validator("file_name", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+class GraphConfig(EdgesConfig):
+    """The graph of edges, or of the words in a text."""
+
     window: Annotated[Integer, Field(ge=1, le=1000)] = Field(
         5, description="Word graphs: words of a sentence that are at most so many words apart are a pair."
     )
     min_count: Annotated[Integer, Field(ge=1, lt=2**31)] = Field(
         5, description="Word graphs: words that are there less often are left out, as if they were not there."
     )
-
-    @field_validator("file_name", mode="before")
-    @classmethod
-    def _one_or_more(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value

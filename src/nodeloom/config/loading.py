@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from nodeloom.config import relations
+from nodeloom.config.map_rules import of_map
+from nodeloom.config.maps import MapConfig
 from nodeloom.config.problems import Path as KeyPath
 from nodeloom.config.problems import join, key_paths, near_miss, sentences
-from nodeloom.config.tree import Config
+from nodeloom.config.tree import Config, application_of
 from nodeloom.config.yaml_tree import LARGEST, RawTree, parse, scalar
 from nodeloom.errors import ConfigError
 
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
+    from nodeloom.config.section import Section
 
-def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
+
+def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config | MapConfig:
     """Read a YAML configuration.
 
     Parameters
@@ -32,8 +36,8 @@ def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> 
 
     Returns
     -------
-    Config
-        Validated and frozen. References such as ``<youtube.graph>`` are kept as they are.
+    Config or MapConfig
+        Validated and frozen; the latter of the application ``visualization``. References such as ``<youtube.graph>`` are kept as they are.
 
     Raises
     ------
@@ -62,7 +66,10 @@ def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> 
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}.") from None
-    return build(_with_overrides(parse(text, str(file)), overrides))
+    tree = parse(text, str(file))
+    if application_of(tree.values.get("application")) == "visualization":
+        return build_map(_with_overrides(tree, overrides, MapConfig))
+    return build(_with_overrides(tree, overrides, Config))
 
 
 def config_from_dict(
@@ -101,19 +108,31 @@ def build(tree: RawTree) -> Config:
     return config
 
 
-def _with_overrides(tree: RawTree, overrides: Iterable[str]) -> RawTree:
+def build_map(tree: RawTree) -> MapConfig:
+    """Validate the raw tree of a map."""
+    try:
+        config = MapConfig.model_validate(tree.values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(sentences(error, MapConfig, tree.where))) from None
+    problems = list(of_map(config))
+    if problems:
+        raise ConfigError("\n".join(problem.message(tree.where(problem.path)) for problem in problems))
+    return config
+
+
+def _with_overrides(tree: RawTree, overrides: Iterable[str], kind: type[Section]) -> RawTree:
     for override in overrides:
         name, sign, text = override.partition("=")
         place = f"--set {override}"
         if not sign or not name.strip():
             raise ConfigError(f"{place}: expected key=value, such as train.num_epoch=100.")
-        path = full_path(name.strip(), place)
+        path = full_path(name.strip(), place, kind)
         _put(tree.values, path, scalar(text), place)
         tree.places[path] = place
     return tree
 
 
-def full_path(name: str, place: str) -> KeyPath:
+def full_path(name: str, place: str, kind: type[Section] = Config) -> KeyPath:
     """Return the key path of a dotted name, adding the section where it is not given.
 
     Raises
@@ -122,9 +141,9 @@ def full_path(name: str, place: str) -> KeyPath:
         The bare key is unknown, or is in more than one section.
     """
     parts = _key_path(name)
-    if len(parts) > 1 or parts[0] in Config.model_fields:
+    if len(parts) > 1 or parts[0] in kind.model_fields:
         return parts
-    known = list(key_paths(Config))
+    known = list(key_paths(kind))
     homes = [path for path in known if path[-1] == parts[0] and path[0] != "evaluate"]
     if len(homes) == 1:
         return tuple(homes[0])

@@ -181,8 +181,9 @@ def sentences(error: ValidationError, model: Any, where: Callable[[Path], str]) 
 
 
 def _other_task(task: object) -> str:
-    later = ("entity prediction", "visualization", "animation", "hierarchy")
-    return "That task is not supported yet by this version." if task in later else ""
+    if task in ("visualization", "animation", "hierarchy"):
+        return "That task belongs to the application visualization."
+    return "That task is not supported yet by this version." if task == "entity prediction" else ""
 
 
 def _help(field: FieldInfo | None) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from nodeloom.config import map_rules as maps
 from nodeloom.config.evaluate import LinkPrediction, NodeClassification
+from nodeloom.config.maps import MapAnimation, MapConfig, MapDrawing, MapHierarchy
 from nodeloom.config.notices import OF_EDGES, OLD_NAMES, WITHOUT_EFFECT
 from nodeloom.config.notices import OF_WORDS as OF_WORD_GRAPHS
 from nodeloom.config.problems import allowed_in
@@ -31,6 +33,13 @@ _OF_WORDS = {
 } | {("train", key): str(value) for key, value in OF_WORDS.items()}
 
 
+_OF_MAPS = {
+    ("graph", "vector_file"): "vectors.npy",
+    ("resource", "dim"): "2",
+    ("save", "file_name"): "map.safetensors",
+} | {("visualization", "save_file"): "map.html"}
+
+
 def template(application: str = "graph") -> str:
     """Return a commented configuration with every key that matters, at its default.
 
@@ -41,10 +50,13 @@ def template(application: str = "graph") -> str:
     ConfigError
         The application is unknown or not supported yet.
     """
+    if application == "visualization":
+        return _of_map()
     if application not in APPLICATIONS:
         later = " It is not supported yet by this version." if application in LATER_APPLICATIONS else ""
         raise ConfigError(
-            describe("application", expected=" or ".join(map(repr, APPLICATIONS)), got=application) + f".{later}"
+            describe("application", expected=" or ".join(map(repr, (*APPLICATIONS, "visualization"))), got=application)
+            + f".{later}"
         )
     words = application == "word graph"
     idle = {("graph", key) for key in ((*OF_EDGES, "as_undirected") if words else OF_WORD_GRAPHS)}
@@ -67,6 +79,29 @@ def template(application: str = "graph") -> str:
             lines += _task(task)
     lines += ["", "# Comment this section in to start from the vectors of another model.", "# load:"]
     lines += ["#   file_name: other.safetensors"]
+    return "\n".join(lines) + "\n"
+
+
+def _of_map() -> str:
+    """Return the configuration of a map."""
+    idle = {*maps.WITHOUT_EFFECT, ("graph", "vectors")}
+    lines = ["# nodeloom configuration of a map. Every key but graph.vector_file may be left out.", ""]
+    lines.append("application: visualization")
+    for name, field in MapConfig.model_fields.items():
+        if name not in ("application", "evaluate", "load"):
+            lines += ["", f"# {field.description}", f"{name}:"]
+            lines += _keys(field.default, name, "  ", idle, _OF_MAPS)
+    lines += ["", "# Comment this section out if not needed.", "evaluate:"]
+    tasks: tuple[type[BaseModel], ...] = (MapDrawing, MapAnimation, MapHierarchy)
+    for index, task in enumerate(tasks):
+        mark = "# " if index else ""  # for maps of three dimensions, and of classes in a hierarchy
+        lines += [f"{mark}{line}" if index else line for line in _task(task)]
+    lines += [
+        "",
+        "# Comment this section in to start from an earlier map.",
+        "# load:",
+        "#   file_name: earlier.safetensors",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -101,14 +136,14 @@ def _other_models(shown: type[BaseModel]) -> list[str]:
     return lines
 
 
-def _task(model: type[NodeClassification] | type[LinkPrediction]) -> list[str]:
-    title = "node classification" if model is NodeClassification else "link prediction"
+def _task(model: type[BaseModel]) -> list[str]:
+    title = get_args(model.model_fields["task"].annotation)[0]
     lines = [f"  - task: {title}"]
     for key, field in model.model_fields.items():
-        if key in ("task", "X", "Y", "H", "T", "filter_H", "filter_T", "patience"):
+        if key in ("task", "X", "Y", "H", "T", "HY", "filter_H", "filter_T", "patience", "scale"):
             continue
         lines += _comment(field, "    ")
-        example = _EXAMPLES.get((title, key), _text(field.default))
+        example = (_EXAMPLES | _OF_MAPS).get((title, key), _text(field.default))
         if model is LinkPrediction and key == "fraction":
             example = "0.01"
         lines.append(f"    {key}: {example}".rstrip())

@@ -14,7 +14,7 @@ from nodeloom.config.train import NodeTrain, TrainConfig, kind_of
 from nodeloom.errors import ConfigError
 
 APPLICATIONS = ("graph", "word graph")
-LATER_APPLICATIONS = ("knowledge graph", "visualization")
+LATER_APPLICATIONS = ("knowledge graph",)
 OF_WORDS: dict[str, Any] = {"model": "LINE", "num_epoch": 80, "augmentation_step": 1}
 """Keys of ``train`` as they are for word graphs where they are not given."""
 
@@ -61,6 +61,10 @@ class Config(Section):
     @field_validator("application", mode="before")
     @classmethod
     def _supported(cls, value: Any) -> Any:
+        if application_of(value) == "visualization":
+            raise ConfigError(
+                f"{' or '.join(map(repr, APPLICATIONS))} (a file of the application visualization is run by itself)"
+            )
         if application_of(value) in LATER_APPLICATIONS:
             raise ConfigError(
                 f"{' or '.join(map(repr, APPLICATIONS))} (other applications are not supported yet by this version)"

@@ -51,7 +51,7 @@ def is_reference(text: str) -> bool:
 def resolve(reference: str, progress: download.Progress | None = None) -> Path:
     """Return the file that a reference means, fetching and converting it if need be.
 
-    The offline folder ``NODELOOM_DATA`` is searched first: ``<name>/<name>_<split>.txt`` (also ``.gz``), then
+    The offline folder ``NODELOOM_DATA`` is searched first: ``<name>/<name>_<split>.txt`` (also ``.txt.gz``, and ``.npy`` of arrays), then
     ``<name>/graph.npz``. Then what comes with the package, then the cache, then the network.
 
     Parameters
@@ -64,7 +64,7 @@ def resolve(reference: str, progress: download.Progress | None = None) -> Path:
     Returns
     -------
     Path
-        Text file.
+        A text file, or an array of NumPy.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def _on_this_machine(name: str, split: str, *, convert: bool) -> Path | None:
     """Return the file of a split without the network; with `convert` False only tell what it would be made from."""
     offline = data_folder()
     if offline is not None:
-        for suffix in (".txt", ".txt.gz"):
+        for suffix in (".txt", ".txt.gz", ".npy"):
             path = offline / name / f"{name}_{split}{suffix}"
             if path.is_file():
                 return path
