@@ -7,28 +7,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nodeloom.errors import DataError, describe
-from nodeloom.graph import triple_sources as sources
-from nodeloom.graph.triples import Triples, ids_of
-from nodeloom.keywords import known_keywords
-from nodeloom.log import logger
+from nodeloom.graph.triple_sources import TripleSources
+from nodeloom.graph.triples import ids_of
+from nodeloom.io.triples import TripleColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
     from typing import Self
 
     import numpy.typing as npt
 
-    from nodeloom.graph.build import Duplicates
-    from nodeloom.io.triples import TripleColumns
-    from nodeloom.io.vocabulary import Vocabulary
-    from nodeloom.typing import NodeName
+    from nodeloom.graph.triples import Triples
 
 
-class KnowledgeGraph(Triples):
+class KnowledgeGraph(TripleSources):
     """Triples of a head, a relation and a tail, perhaps with weights, and the names of entities and relations. Immutable.
 
-    Make one with :meth:`from_triples`, :meth:`from_arrays` or :meth:`open`. Triples keep their order. Ids count
+    Make one with :meth:`from_file`, :meth:`from_triples`, the other ``from_...`` or :meth:`open`. Triples keep their order. Ids count
     from 0: those of entities stand in ``heads`` and ``tails``, those of relations in ``relations``.
 
     Parameters
@@ -65,100 +60,8 @@ class KnowledgeGraph(Triples):
            [2, 1, 0]], dtype=int32)
     """
 
-    @classmethod
-    @known_keywords()
-    def from_triples(
-        cls,
-        triples: npt.ArrayLike | Iterable[tuple[NodeName, NodeName, NodeName]],
-        weights: npt.ArrayLike | None = None,
-        num_entities: int | None = None,
-        num_relations: int | None = None,
-        entity_names: Vocabulary | Iterable[NodeName] | None = None,
-        relation_names: Vocabulary | Iterable[NodeName] | None = None,
-        *,
-        like: KnowledgeGraph | None = None,
-        duplicates: Duplicates = "auto",
-    ) -> Self:
-        """Make a knowledge graph of an array of triples.
-
-        Parameters
-        ----------
-        triples : array [E, 3] or iterable of rows
-            Head, relation and tail: ids, where all three are integers, else names. Text names are numbered in the order of
-            their first appearance, integers beside names of text in ascending order.
-        weights : array [E], optional
-            How much a triple counts: not negative.
-        num_entities, num_relations : int, optional
-            N and R; the largest id plus one, or the number of names, if not given.
-        entity_names, relation_names : Vocabulary or iterable of str or int, optional
-            The names of ids, in their order.
-        like : KnowledgeGraph, optional
-            One whose ids these triples have, and whose names: a training set for the triples of its test set. Names that it
-            lacks come behind its own, and are told.
-        duplicates : {"auto", "sum", "first", "max", "keep"}
-            What becomes of triples that are given again. "sum" merges them and adds their weights, 1 each where there are
-            none; "first" and "max" merge them and take the first or the greatest weight; "keep" keeps them. "auto" is "sum"
-            where there are weights, "first" where not, and says how many there were.
-
-        Raises
-        ------
-        DataError
-            The triples, weights or names have a wrong shape, type or value.
-        GraphError
-            There are no triples, and neither `num_entities` nor `like` says that there are entities.
-        """
-        columns = sources.columns_of_rows(triples)
-        return cls.from_arrays(
-            *columns, weights=weights, num_entities=num_entities, num_relations=num_relations, entity_names=entity_names,
-            relation_names=relation_names, like=like, duplicates=duplicates,
-        )  # fmt: skip
-
-    @classmethod
-    @known_keywords()
-    def from_arrays(
-        cls,
-        heads: npt.ArrayLike | Iterable[NodeName],
-        relations: npt.ArrayLike | Iterable[NodeName],
-        tails: npt.ArrayLike | Iterable[NodeName],
-        *,
-        weights: npt.ArrayLike | None = None,
-        num_entities: int | None = None,
-        num_relations: int | None = None,
-        entity_names: Vocabulary | Iterable[NodeName] | None = None,
-        relation_names: Vocabulary | Iterable[NodeName] | None = None,
-        like: KnowledgeGraph | None = None,
-        duplicates: Duplicates = "auto",
-    ) -> Self:
-        """Make a knowledge graph of three columns; see :meth:`from_triples` for the parameters."""
-        columns = sources.collect(
-            (heads, relations, tails), weights, num_entities, num_relations, entity_names, relation_names, like
-        )
-        return cls._from_columns(columns, duplicates, like)
-
-    @classmethod
-    def _from_columns(cls, columns: TripleColumns, duplicates: Duplicates, like: KnowledgeGraph | None = None) -> Self:
-        """Merge what is given again, and give the ids of another knowledge graph."""
-        sources.once_each(columns, duplicates)
-        if like is not None and columns.entity_names is not like.entity_names:
-            columns, num_entity, num_relation = sources.named_like(columns, like)
-            if num_entity or num_relation:
-                logger.warning(
-                    "%s entities and %s relations are not in the other knowledge graph: they come behind its own.",
-                    f"{num_entity:,}", f"{num_relation:,}",
-                )  # fmt: skip
-        return cls._of_columns(
-            columns.heads,
-            columns.relations,
-            columns.tails,
-            columns.weights,
-            columns.entity_names,
-            columns.relation_names,
-        )
-
-    def with_names_of(self, other: KnowledgeGraph) -> KnowledgeGraph:
+    def with_names_of(self, other: Triples) -> KnowledgeGraph:
         """Return the same triples with the ids of another knowledge graph; names that it lacks come behind its own."""
-        from nodeloom.io.triples import TripleColumns
-
         columns = TripleColumns(
             self.heads, self.relations, self.tails, self.weights, self.entity_names, self.relation_names
         )

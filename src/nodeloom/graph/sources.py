@@ -368,5 +368,5 @@ class GraphSources(GraphRows):
         """Build a graph of a pandas data frame; see :meth:`from_arrow` for the parameters. The index plays no part."""
         from nodeloom.io.tables import arrow_of_pandas
 
-        table = arrow_of_pandas(frame, columns, weighted)
+        table = arrow_of_pandas(frame, EdgeFormat(weighted=weighted, columns=columns))
         return cls.from_arrow(table, columns, weighted=weighted, directed=directed, **options)

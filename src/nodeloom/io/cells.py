@@ -26,16 +26,20 @@ _PLAIN = tuple(SEPARATORS)
 _TOKEN = re.compile(r"[^ \t\r\n]+")
 
 
-def cut(line: str, delimiters: str, comment: str, num_column: int = 2, *, strict: bool = False) -> list[str]:
+def cut(
+    line: str, delimiters: str, comment: str, num_column: int = 2, *, strict: bool = False, quotes: bool = True
+) -> list[str]:
     """Return the cells of a line; where quotes have no end none, or (`strict`) a ValueError."""
-    if '"' not in line and not (comment and comment in line):  # most lines; the definition takes its time
+    if ('"' not in line or not quotes) and not (
+        comment and comment in line
+    ):  # most lines; the definition takes its time
         if delimiters == DELIMITERS:
             return _TOKEN.findall(line)
         if delimiters in _PLAIN:
             cells = [cell.strip(" \t") for cell in line.split(delimiters)]
             return cells if any(cells) or len(cells) > 1 else []
     try:
-        return split_line(line, delimiters, comment, num_column)
+        return split_line(line, delimiters, comment, num_column, quotes=quotes)
     except ValueError:
         if strict:
             raise

@@ -66,6 +66,11 @@ _NUMBERED = (("1", "2"), ("0", "1"), ("a", "b"), ("i", "j"), ("x", "y"), ("left"
 _OF_BOTH = re.compile(
     "nodes?|vertex|vertices|entity|names?|labels?|index|idx|ids?|key|user|person|author|gene|protein|item"
 )
+# Of relations, beside a pair. "type" is what Neo4j calls them.
+RELATIONS = {
+    "relation", "relations", "rel", "relationship", "relationname", "relationid", "predicate", "pred", "property", "edge", "edgetype",
+    "type", "label", "verb", "r", "p",
+}  # fmt: skip
 WEIGHTS = {"weight", "weights", "w", "wt", "wgt", "edgeweight"}
 
 
@@ -97,9 +102,9 @@ def find_pair(available: Sequence[str]) -> tuple[int, int] | None:
 
 
 def choose_columns(
-    available: Sequence[str], columns: Sequence[str | int] | None, weighted: bool | Auto, where: str
+    available: Sequence[str], columns: Sequence[str | int] | None, weighted: bool | Auto, where: str, num_name: int = 2
 ) -> list[int]:
-    """Return the positions, from 0, of the columns of heads, tails and, if there are, weights.
+    """Return the positions, from 0, of the columns of heads, tails and, if there are, weights; of triples with relations between.
 
     Parameters
     ----------
@@ -112,6 +117,8 @@ def choose_columns(
         Whether a column of weights must, must not, or may be used.
     where : str
         What the table is, for the message.
+    num_name : int
+        2 for edges, 3 for triples: `columns` has one more then, and "relation" or the like is looked for.
 
     Raises
     ------
@@ -132,14 +139,19 @@ def choose_columns(
         weight = next((i for i, name in enumerate(names) if word(name) in WEIGHTS), None)
         pair = find_pair(names)
         others = [i for i in range(len(names)) if i != weight]
-        if pair is not None:
-            chosen = list(pair)
-        elif len(others) == 2:
+        relation = _find_relation(names, pair, others) if num_name == 3 else None
+        if pair is not None and (num_name == 2 or relation is not None):
+            chosen = [pair[0], *([] if relation is None else [relation]), pair[1]]
+        elif pair is None and len(others) == num_name:
             chosen = others
         else:
+            wanted = (
+                "'head' and 'tail' (or 'source' and 'target')" if num_name == 2 else "'head', 'relation' and 'tail'"
+            )
+            example = names[:num_name] + ["..."] * (num_name - len(names))
             raise DataError(
-                f"{where}: expected columns 'head' and 'tail' (or 'source' and 'target'), got {_listed(names)}. "
-                f"Say which: give {setting('graph.columns', names[:2] or ['...', '...'])}, or others; a third holds weights."
+                f"{where}: expected columns {wanted}, got {_listed(names)}. Say which: give "
+                f"{setting('graph.columns', example)}, or others; a {'third' if num_name == 2 else 'fourth'} holds weights."
             )
         if weight is not None and weight not in chosen:
             chosen.append(weight)
@@ -147,12 +159,20 @@ def choose_columns(
     if twice is not None and not all(isinstance(c, int) for c in columns or [""]):
         raise DataError(f"{where}: expected each column once, got {twice!r} twice. Rename one of them.")
     if weighted is False:
-        return chosen[:2]
-    if weighted is True and len(chosen) < 3:
+        return chosen[:num_name]
+    if weighted is True and len(chosen) == num_name:
+        place = "third" if num_name == 2 else "fourth"
         raise DataError(
-            f"{where}: expected a column of weights, got {_listed(names)}. Name it as the third of {setting('graph.columns')}."
+            f"{where}: expected a column of weights, got {_listed(names)}. Name it as the {place} of {setting('graph.columns')}."
         )
     return chosen
+
+
+def _find_relation(names: Sequence[str], pair: tuple[int, int] | None, others: Sequence[int]) -> int | None:
+    """Return the position of the column of relations beside a pair: by its name, or because there is no other."""
+    left = [i for i in others if pair is not None and i not in pair]
+    named = next((i for i in left if word(names[i]) in RELATIONS), None)
+    return left[0] if named is None and len(left) == 1 else named
 
 
 def position_of(column: str | int, names: Sequence[str]) -> int | None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from nodeloom.errors import ConfigError
 from nodeloom.io.cells import COMMENT, DELIMITERS
+from nodeloom.io.columns import choose_columns
+from nodeloom.io.source import EDGES
 from nodeloom.io.weights import check_weighted
+from nodeloom.kernels.reference.tokens import cell_delimiter
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from nodeloom.typing import Auto
 
@@ -52,6 +55,26 @@ class EdgeFormat:
     format: str = "auto"
     directed: bool = False
 
+    formats: ClassVar[Sequence[str]] = FORMATS
+    readers: ClassVar[Mapping[str, str]] = READERS
+    words: ClassVar[tuple[str, ...]] = ("head", "tail")
+    what: ClassVar[str] = "an edge"
+    content: ClassVar[str] = EDGES
+    quotes: ClassVar[bool | Auto] = True
+
+    @property
+    def num_name(self) -> int:
+        """Names in a line."""
+        return len(self.words)
+
+    def choose(self, available: Sequence[str], where: str) -> list[int]:
+        """Return the positions of the columns of a table; see :func:`nodeloom.io.columns.choose_columns`."""
+        return choose_columns(available, self.columns, self.weighted, where, self.num_name)
+
+    def quoted(self, delimiters: str) -> bool:
+        """Tell whether a cell may stand in quotes: with `quotes` "auto" unless only tabs stand between cells."""
+        return cell_delimiter(delimiters) != "\t" if self.quotes == "auto" else bool(self.quotes)
+
     def __post_init__(self) -> None:
         if not isinstance(self.delimiters, str) or not self.delimiters.strip("\r\n"):
             raise ConfigError(
@@ -64,13 +87,16 @@ class EdgeFormat:
                 f"{setting('format.comment')}: expected a prefix without delimiters ('' for no comments), got {self.comment!r}"
             )
         check_weighted(self.weighted)
-        if self.format not in FORMATS:
-            raise ConfigError(f"{setting('graph.format')}: expected one of {', '.join(FORMATS)}, got {self.format!r}")
+        if self.format not in self.formats:
+            raise ConfigError(
+                f"{setting('graph.format')}: expected one of {', '.join(self.formats)}, got {self.format!r}"
+            )
         if self.columns is not None and (
             isinstance(self.columns, str)
-            or len(self.columns) not in (2, 3)
+            or len(self.columns) not in (self.num_name, self.num_name + 1)
             or not all(isinstance(c, str | int) and not isinstance(c, bool) for c in self.columns)
         ):
             raise ConfigError(
-                f"columns: expected the names, or the numbers, of two or three columns, got {self.columns!r}"
+                "columns: expected the names, or the numbers, of "
+                f"{'two or three' if self.num_name == 2 else 'three or four'} columns, got {self.columns!r}"
             )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nodeloom.io.columns import EdgeColumns
+    from nodeloom.io.triples import TripleCollector
     from nodeloom.typing import Auto
 
 
@@ -55,16 +56,19 @@ def read_edges(
 
 
 def collect_edges(
-    paths: str | Path | Iterable[str | Path], collector: EdgeCollector, form: EdgeFormat, num_thread: int
+    paths: str | Path | Iterable[str | Path],
+    collector: EdgeCollector | TripleCollector,
+    form: EdgeFormat,
+    num_thread: int,
 ) -> None:
-    """Hand the edges of one or several files to a collector, in their order.
+    """Hand the edges, or triples, of one or several files to a collector, in their order.
 
     Parameters
     ----------
     paths, form
         As in :func:`read_edges`.
-    collector : EdgeCollector
-        Takes the edges.
+    collector : EdgeCollector or TripleCollector
+        Takes them; of which kind the form is.
     num_thread : int
         Threads that cut text.
 
@@ -74,12 +78,13 @@ def collect_edges(
         As :func:`read_edges` does.
     """
     files = [paths] if isinstance(paths, str | Path) else list(paths)
+    what = "edges" if form.num_name == 2 else "triples"
     if not files:
-        raise DataError("edge files: expected at least one, got an empty list")
+        raise DataError(f"files of {what}: expected at least one, got an empty list")
     text = TextReader(form, collector, num_thread)
     weighted_by: dict[bool, str] = {}
     for path in files:
-        with open_source(path) as source:
+        with open_source(path, form.content) as source:
             before, weights_before = collector.num_edges, collector.num_weights
             reader = reader_of(source, form)
             if reader is not None:
@@ -92,20 +97,20 @@ def collect_edges(
             weighted_by.setdefault(collector.num_weights > weights_before, source.name)
             if len(weighted_by) == 2:
                 raise DataError(
-                    f"{weighted_by[False]}: expected weights as in {weighted_by[True]}, got edges without. "
+                    f"{weighted_by[False]}: expected weights as in {weighted_by[True]}, got {what} without. "
                     f"To read both without, give {setting('graph.weighted', False)}."
                 )
     if not collector.num_edges:
         names = ", ".join(map(str, files[:3])) + (", ..." if len(files) > 3 else "")
         if text.num_headers:
-            what = "a header and no line below it"
+            got = "a header and no line below it"
         elif text.num_lines:
-            what = "only comments and blank lines"
+            got = "only comments and blank lines"
         else:
-            what = "an empty file" if len(files) == 1 else "empty files"
+            got = "an empty file" if len(files) == 1 else "empty files"
         hint = (
             f" If {form.comment!r} begins names, give {setting('format.comment', '')}."
             if text.num_lines and form.comment and not text.num_headers
             else ""
         )
-        raise DataError(f"{names}: expected edges, got {what}.{hint}")
+        raise DataError(f"{names}: expected {what}, got {got}.{hint}")

@@ -17,11 +17,14 @@ from nodeloom.io.cells import MISSING, is_integer
 from nodeloom.io.layout import Layout, lay_out, sample_of, tell_of_sizes
 from nodeloom.io.line_errors import bad_line
 from nodeloom.io.source import HEAD, Source, line_blocks
+from nodeloom.io.triples import TripleCollector
 from nodeloom.kernels.cpu import tokens as kernels
 from nodeloom.log import logger
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nodeloom.io.collector import EdgeCollector
     from nodeloom.io.edge_format import EdgeFormat
     from nodeloom.typing import FloatArray
@@ -31,7 +34,8 @@ def kinds_of(layout: Layout, comment: str) -> npt.NDArray[np.uint8]:
     """Return what each byte is; uint8 [256]."""
     kinds = np.full(256, kernels.NAME, np.uint8)
     kinds[list(b" \t")] = kernels.BLANK
-    kinds[ord('"')] = kernels.QUOTE
+    if layout.quotes:
+        kinds[ord('"')] = kernels.QUOTE
     if comment:
         kinds[comment.encode()[0]] = kernels.COMMENT
     kinds[list(layout.delimiters.encode())] = kernels.DELIMITER
@@ -65,8 +69,8 @@ class TextReader:
     ----------
     form : EdgeFormat
         What the user says about them.
-    collector : EdgeCollector
-        Takes the edges.
+    collector : EdgeCollector or TripleCollector
+        Takes the edges, or the triples.
     num_thread : int
         Number of threads that cut.
 
@@ -78,7 +82,7 @@ class TextReader:
         Files that have a header.
     """
 
-    def __init__(self, form: EdgeFormat, collector: EdgeCollector, num_thread: int) -> None:
+    def __init__(self, form: EdgeFormat, collector: EdgeCollector | TripleCollector, num_thread: int) -> None:
         self._form = form
         self._comment = np.frombuffer(form.comment.encode() or b"\0", np.uint8)
         self._collector = collector
@@ -126,8 +130,8 @@ class TextReader:
         line = layout.lines[0]
         if not layout.header and line.text in self._first_lines and not any(map(str.isdigit, line.text)):
             logger.warning(
-                "%s:%d: %r is taken as an edge, but another file begins with it: is it a header? If so, name its columns: %s.",
-                source.name, line.number, line.text, setting("graph.columns", ["...", "..."]),
+                "%s:%d: %r is taken as %s, but another file begins with it: is it a header? If so, name its columns: %s.",
+                source.name, line.number, line.text, self._form.what, setting("graph.columns", ["..."] * layout.num_name),
             )  # fmt: skip
         self._first_lines.add(line.text)
 
@@ -137,7 +141,7 @@ class TextReader:
             return _Block(text, np.empty((2, 0), np.int64), None, integers, bad_byte=text.index(b"\0"))
         layout = reading.layout
         count = _most_lines(text)
-        ends = np.empty((2, count), np.int64)
+        ends = np.empty((layout.num_name, count), np.int64)
         weights = np.empty(count if layout.weighted else 0, np.float32)
         header = np.frombuffer(layout.header or b"\0", np.uint8)[: len(layout.header)]
 
@@ -177,28 +181,54 @@ class TextReader:
         if block.bad_byte >= 0:
             raise bad_byte(source, block.text, block.bad_byte, line)
         if block.odd >= 0 and not self._collector.is_text:
-            self._check_change(reading, block)
+            self._check_change(reading, block, block.odd, (0, 1), self._collector.num_edges + block.num_before > 0)
         if block.status != kernels.OK:
             place = f"{source.name}:{line + block.num_line}"
             raise bad_line(place, block.status, _line_at(block.text, block.where), reading.layout, self._form)
         if block.hidden >= 0:
             self._tell_of_comment(reading, block)
-        if block.integers:
+        # Contiguous: one kind of array, one compilation.
+        if isinstance(self._collector, TripleCollector):
+            self._add_triples(self._collector, reading, block, np.ascontiguousarray(block.ends))
+        elif block.integers:
             self._collector.add_integers(block.ends, block.weights)
         else:
-            # Contiguous: one kind of array, one compilation.
-            tokens = np.ascontiguousarray(block.ends)
-            self._collector.add_text(np.frombuffer(block.text, np.uint8), tokens, block.weights)
+            text = np.frombuffer(block.text, np.uint8)
+            self._collector.add_text(text, np.ascontiguousarray(block.ends), block.weights)
         self.num_lines += block.num_line
         reading.line += block.num_line
 
-    def _check_change(self, reading: _Reading, block: _Block) -> None:
-        """Say which line has the first name that is no integer, where there were integers before; refuse a missing value."""
-        line = _line_at(block.text, block.odd)
-        number = reading.line + _count_lines(block.text[: block.odd])
+    def _add_triples(
+        self, collector: TripleCollector, reading: _Reading, block: _Block, tokens: npt.NDArray[np.int64]
+    ) -> None:
+        """Hand over triples; each kind of names is of integers until one is not."""
+        before = collector.num_edges
+
+        def changed(row: int, columns: Sequence[int]) -> None:
+            at = 1 + max(block.text.rfind(end, 0, int(tokens[:, row].min()) >> 32) for end in (b"\n", b"\r"))
+            self._check_change(reading, block, at, columns, before + row > 0)
+
+        collector.add_text(np.frombuffer(block.text, np.uint8), tokens, block.weights, changed)
+
+    def _check_change(self, reading: _Reading, block: _Block, at: int, columns: Sequence[int], before: bool) -> None:
+        """Say which line has the first name that is no integer, where there were integers before; refuse a missing value.
+
+        Parameters
+        ----------
+        reading, block
+            What is read.
+        at : int
+            Where in the block the line begins.
+        columns : sequence of int
+            Which of the names are of the kind that was integers.
+        before : bool
+            Whether there are lines before it.
+        """
+        line = _line_at(block.text, at)
+        number = reading.line + _count_lines(block.text[:at])
         place = f"{reading.source.name}:{number}"
-        cells = reading.ends_of(line, self._form.comment)
-        before = self._collector.num_edges + block.num_before > 0
+        names = reading.names_of(line, self._form.comment)
+        cells = [names[i] for i in columns if i < len(names)]
         missing = next((cell for cell in cells if cell.lower() in MISSING or cell == "NA"), None)
         if missing is not None and (before or any(map(is_integer, cells))):
             raise DataError(
@@ -216,16 +246,16 @@ class TextReader:
             return
         line = _line_at(block.text, block.hidden).strip()
         layout, prefix = reading.layout, self._form.comment
-        cells = reading.ends_of(line, "")
+        cells = reading.names_of(line, "")
         width = max(layout.width, int(layout.places.max()) + 1)
-        if len(cells) < 2 or (
+        if len(cells) < layout.num_name or (
             len(reading.cells(line, "")) != width if layout.cell else not cells[1].startswith(prefix)
         ):
             return
         reading.told = True
         logger.warning(
-            "%s:%d: %r is taken as a comment, as are other lines that begin with %r. If it is an edge, give %s.",
-            reading.source.name, reading.line + _count_lines(block.text[: block.hidden]), line, prefix,
+            "%s:%d: %r is taken as a comment, as are other lines that begin with %r. If it is %s, give %s.",
+            reading.source.name, reading.line + _count_lines(block.text[: block.hidden]), line, prefix, self._form.what,
             setting("format.comment", ""),
         )  # fmt: skip
 
@@ -244,10 +274,10 @@ class _Reading:
         """Return the cells of a line."""
         return self.layout.cut(line, comment)
 
-    def ends_of(self, line: str, comment: str) -> list[str]:
-        """Return the names of head and tail in a line."""
+    def names_of(self, line: str, comment: str) -> list[str]:
+        """Return the names in a line: those of head and tail; of a triple that of the relation between."""
         cells = self.cells(line, comment)
-        return [cells[i] for i in self.layout.places[:2] if i < len(cells)]
+        return [cells[i] for i in self.layout.places[: self.layout.num_name] if i < len(cells)]
 
 
 def _most_lines(text: bytes) -> int:

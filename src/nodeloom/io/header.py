@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from nodeloom.io.cells import is_integer, is_number
-from nodeloom.io.columns import find_pair, stem_of, word
+from nodeloom.io.columns import RELATIONS, find_pair, stem_of, word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,12 +26,12 @@ _FEW = 2
 _MANY = 10
 
 
-def header_of(rows: Sequence[Sequence[str]], positions: Sequence[int] | None = None) -> Header:
+def header_of(rows: Sequence[Sequence[str]], positions: Sequence[int] | None = None, num_name: int = 2) -> Header:
     """Tell whether the first of these rows is a header.
 
     It is for certain, if none of its names comes again below, and
 
-    - it has the words source and target, from and to or the like, or
+    - it has the words source and target, from and to or the like (of triples with relation, predicate or the like), or
     - a column behind the names has numbers in all rows below, but not in the first, or
     - both names of all rows below (two at least) are integers, but none of the first; of ten rows one column suffices.
 
@@ -43,7 +43,9 @@ def header_of(rows: Sequence[Sequence[str]], positions: Sequence[int] | None = N
     rows : sequence of rows
         The first rows.
     positions : sequence of int, optional
-        Which columns are heads, tails and weights, from 0.
+        Which columns are the names and weights, from 0.
+    num_name : int
+        2 for heads and tails; 3 with relations between them.
 
     Returns
     -------
@@ -52,8 +54,8 @@ def header_of(rows: Sequence[Sequence[str]], positions: Sequence[int] | None = N
     first = rows[0]
     # The header of a file that was put behind another is a header, too.
     rest = [row for row in rows[1:] if len(row) > 1 and row != first]
-    ends = list(positions[:2]) if positions is not None else [0, 1]
-    if len(first) < 2 or max(ends) >= len(first) or not all(first[i] for i in ends):
+    ends = list(positions[:num_name]) if positions is not None else list(range(num_name))
+    if len(first) < num_name or max(ends) >= len(first) or not all(first[i] for i in ends):
         return "certain" if find_pair(first) else ""
     names = [first[i] for i in ends]
     if len(first) > 2 and list(first) in ([str(i) for i in range(len(first))], [str(i + 1) for i in range(len(first))]):
@@ -71,6 +73,8 @@ def header_of(rows: Sequence[Sequence[str]], positions: Sequence[int] | None = N
         for c in range(len(first))
         if c not in ends
     ):
+        return "certain"
+    if pair is not None and num_name == 3 and {word(name) for name in first} & RELATIONS:
         return "certain"
     if pair is not None:
         return "certain" if all(integers) else _of_pair(first, pair, [cell for i in ends for cell in below[i]])

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
 from nodeloom.io.cells import DELIMITERS, MISSING, cut, is_integer, is_number, usual_width
-from nodeloom.io.columns import choose_columns
 from nodeloom.io.header import header_of
 from nodeloom.io.separation import find_delimiters
+from nodeloom.io.triple_doubts import tell_of_triples
 from nodeloom.kernels.reference.tokens import cell_delimiter
 from nodeloom.log import logger
 from nodeloom.words import setting
@@ -55,14 +55,18 @@ class Layout:
     ----------
     delimiters : str
         Between columns.
-    places : int64 [2 or 3]
-        Which columns are heads, tails and weights, from 0.
+    places : int64 [C or C + 1]
+        Which columns are the C names (heads and tails; heads, relations and tails) and weights, from 0.
     width : int
         How many columns every line has; 0 if any may follow these.
     header : bytes
         The line that names the columns; empty for none.
     lines : tuple of Line
         The first lines.
+    num_name : int
+        C.
+    quotes : bool
+        Whether a cell may stand in quotes.
     """
 
     delimiters: str
@@ -70,6 +74,8 @@ class Layout:
     width: int
     header: bytes
     lines: tuple[Line, ...]
+    num_name: int = 2
+    quotes: bool = True
 
     @property
     def cell(self) -> str:
@@ -78,12 +84,13 @@ class Layout:
 
     def cut(self, line: str, comment: str) -> list[str]:
         """Return the cells of a line."""
-        return cut(line, self.delimiters, comment, max(self.width, int(self.places.max()) + 1))
+        most = max(self.width, int(self.places.max()) + 1)
+        return cut(line, self.delimiters, comment, most, quotes=self.quotes)
 
     @property
     def weighted(self) -> bool:
         """Whether a column holds weights."""
-        return len(self.places) == 3
+        return len(self.places) > self.num_name
 
 
 def first_lines(block: bytes, comment: str, first: int = 1) -> tuple[list[Line], int]:
@@ -136,27 +143,29 @@ def lay_out(lines: Sequence[Line], form: EdgeFormat, where: str, num_comment: in
         Lines begin like comments of another prefix, it is not clear how to cut the lines or which columns are edges, or
         columns that were asked for are not there.
     """
-    check_comments(lines, form.comment, where, num_comment)
+    check_comments(lines, form.comment, where, num_comment, form.what)
     positions = _positions(form.columns)
     named = form.columns is not None and positions is None
     delimiters = form.delimiters
     if set(delimiters) == set(DELIMITERS):
         wanted = [str(column) for column in form.columns or ()] if named else []
         delimiters = find_delimiters([line.text for line in lines], form.comment, where, lines[0].number, wanted,
-                                     all_columns=form.columns is None and form.weighted is not False)  # fmt: skip
-    rows = [cut(line.text, delimiters, form.comment) for line in lines]
+                                     all_columns=form.columns is None and form.weighted is not False,
+                                     num_name=form.num_name)  # fmt: skip
+    quotes = form.quoted(delimiters)
+    rows = [cut(line.text, delimiters, form.comment, quotes=quotes) for line in lines]
     kept = [i for i, row in enumerate(rows) if any(row)]
     if not kept:  # only delimiters, or a quote without an end
-        return Layout(delimiters, np.arange(2), 0, b"", tuple(lines))
+        return Layout(delimiters, np.arange(form.num_name), 0, b"", tuple(lines), form.num_name, quotes)
     lines, rows = [lines[i] for i in kept], [rows[i] for i in kept]
     cells = bool(cell_delimiter(delimiters))
     first = rows[0]
     place = f"{where}:{lines[0].number}"
     if named:
-        chosen = choose_columns(first, form.columns, form.weighted, place)
+        chosen = form.choose(first, place)
         header, width = lines[0].text, len(first) if cells else 0
     else:
-        found = header_of(rows, positions)
+        found = header_of(rows, positions, form.num_name)
         header = lines[0].text if found == "certain" else ""
         if header:
             chosen = _of_header(first, positions, form, place)
@@ -168,45 +177,53 @@ def lay_out(lines: Sequence[Line], form: EdgeFormat, where: str, num_comment: in
         else:
             chosen, width = _of_first_row(rows, positions, form, place, cells)
             if found:
-                names = [first[i] for i in chosen[:2]]
+                names = [first[i] for i in chosen[: form.num_name]]
                 numbers = all(name.isdecimal() and name != "0" for name in names)
                 logger.warning(
-                    "%s: %r is taken as an edge, but may be a header. If so, %s.", place, lines[0].text.strip(),
+                    "%s: %r is taken as %s, but may be a header. If so, %s.", place, lines[0].text.strip(), form.what,
                     "take the line out" if numbers else f"give {setting('graph.columns', names)}",
                 )  # fmt: skip
-            if len(chosen) == 3 and form.weighted == "auto" and positions is None:
-                _tell_of_weights(rows, place)
-    _tell_of_names(lines, rows, chosen, form.comment, where, cells=cells)
-    return Layout(delimiters, np.array(chosen, np.int64), width, header.encode().strip(b" \t"), tuple(lines))
+            if len(chosen) > form.num_name and form.weighted == "auto" and positions is None:
+                _tell_of_weights(rows, place, form.num_name)
+    _tell_of_names(lines, rows, chosen[: form.num_name], form, where, cells=cells)
+    if form.num_name == 3:
+        tell_of_triples(rows, chosen, place, quotes=quotes)
+    places = np.array(chosen, np.int64)
+    return Layout(delimiters, places, width, header.encode().strip(b" \t"), tuple(lines), form.num_name, quotes)
 
 
 def _tell_of_names(
-    lines: Sequence[Line], rows: list[list[str]], chosen: list[int], comment: str, where: str, *, cells: bool
+    lines: Sequence[Line], rows: list[list[str]], chosen: list[int], form: EdgeFormat, where: str, *, cells: bool
 ) -> None:
     """Say so where a name may stand for none, or hold a comment; once each."""
-    names = [(line.number, row[i]) for line, row in zip(lines, rows, strict=True) for i in chosen[:2] if i < len(row)]
+    comment = form.comment
+    names = [(line.number, row[i]) for line, row in zip(lines, rows, strict=True) for i in chosen if i < len(row)]
     if not all(
         is_number(name) for _, name in names if name.lower() not in MISSING
     ):  # the reader refuses it among integers
         found = next(((number, name) for number, name in names if name.lower() in MISSING), None)
         if found is not None:
-            logger.warning("%s:%d: a node is called %r. If that stands for none, leave the line out.", where, *found)
+            kind = "a node" if form.num_name == 2 else "an entity or relation"
+            logger.warning(
+                "%s:%d: %s is called %r. If that stands for none, leave the line out.", where, found[0], kind, found[1]
+            )
     if cells and comment:
         found = next(((number, name) for number, name in names if f" {comment} " in name), None)
         if found is not None:
             logger.warning("%s:%d: %r is taken as a name, with what may be a comment in it.", where, *found)
 
 
-def _tell_of_weights(rows: list[list[str]], place: str) -> None:
-    """Say that a third column is read as weights, where its integers look like times, or like nodes of an adjacency list."""
-    edges = [row for row in rows if len(row) == 3]
-    values = [row[2] for row in edges]
+def _tell_of_weights(rows: list[list[str]], place: str, num_name: int) -> None:
+    """Say that the column behind the names is read as weights, where its integers look like times, or like nodes of an adjacency list."""
+    edges = [row for row in rows if len(row) == num_name + 1]
+    values = [row[-1] for row in edges]
     if not all(map(is_integer, values)):
         return
     if min(map(int, values), default=0) >= _EARLIEST:
         what, way_out = "times", setting("graph.weighted", False)
     elif (
-        len(edges) > 2
+        num_name == 2
+        and len(edges) > 2
         and all(is_integer(name) for row in edges for name in row[:2])
         and len(set(values)) >= len({row[1] for row in edges})
     ):
@@ -214,7 +231,8 @@ def _tell_of_weights(rows: list[list[str]], place: str) -> None:
         what, way_out = "nodes", setting("graph.format", "adjlist")
     else:
         return
-    logger.warning("%s: the third column is read as weights. If it holds %s, give %s.", place, what, way_out)
+    column = "third" if num_name == 2 else "fourth"
+    logger.warning("%s: the %s column is read as weights. If it holds %s, give %s.", place, column, what, way_out)
 
 
 def _positions(columns: Sequence[str | int] | None) -> list[int] | None:
@@ -226,13 +244,17 @@ def _positions(columns: Sequence[str | int] | None) -> list[int] | None:
 
 def _of_header(first: list[str], positions: list[int] | None, form: EdgeFormat, place: str) -> list[int]:
     """Return the columns of a file whose first line is a header for certain, and say so."""
-    chosen = choose_columns(first, form.columns, form.weighted, place)
+    chosen = form.choose(first, place)
     names = [first[i].strip() for i in chosen]
-    rest = f", weights from {names[2]!r}" if len(chosen) == 3 else ""
+    rest = f", weights from {names[-1]!r}" if len(chosen) > form.num_name else ""
     others = [name for i, name in enumerate(first) if i not in chosen and name]
     if others:
         rest += f"; not read: {', '.join(map(repr, others[:5]))}{', ...' if len(others) > 5 else ''}"
-    logger.warning("%s: taken as a header. Heads are from %r, tails from %r%s.", place, names[0], names[1], rest)
+    if form.num_name == 3:
+        rest = f", relations from {names[1]!r}{rest}"
+    logger.warning(
+        "%s: taken as a header. Heads are from %r, tails from %r%s.", place, names[0], names[form.num_name - 1], rest
+    )
     return chosen
 
 
@@ -240,9 +262,10 @@ def _reached(positions: list[int], width: int, form: EdgeFormat, place: str) -> 
     """Return the positions that are read; refuse those that a line does not have."""
     if max(positions) >= width:
         raise DataError(describe(place, expected=f"{max(positions) + 1} columns at least", got=f"{width}"))
-    if form.weighted is True and len(positions) < 3:
-        raise DataError(f"{place}: expected three columns, with that of the weights as the third, got two.")
-    return positions[:2] if form.weighted is False else positions
+    if form.weighted is True and len(positions) == form.num_name:
+        numbers = ("three", "third", "two") if form.num_name == 2 else ("four", "fourth", "three")
+        raise DataError("{}: expected {} columns, with that of the weights as the {}, got {}.".format(place, *numbers))
+    return positions[: form.num_name] if form.weighted is False else positions
 
 
 def _of_first_row(
@@ -255,16 +278,22 @@ def _of_first_row(
         count -= 1
     if positions is not None:
         return _reached(positions, len(first), form, place), usual_width(rows) if cells else 0
-    if form.weighted is False or count < 2:
-        return [0, 1], 0
+    num_name = form.num_name
+    names = list(range(num_name))
+    if form.weighted is False or count < num_name:
+        return names, 0
     if form.weighted is True:
-        return [0, 1, 2], 3 if count == 3 else 0
-    if count > 3:
-        return [0, 1], 2  # refused with the line
+        return [*names, num_name], num_name + 1 if count == num_name + 1 else 0
+    if count > num_name + 1:
+        return names, num_name  # refused with the line
+    if num_name == 3 and count == 4 and not is_number(first[3]):
+        return names, num_name  # nor is what is no number a weight
     return list(range(count)), count
 
 
-def check_comments(lines: Sequence[Line], comment: str, where: str, num_comment: int = 0) -> None:
+def check_comments(
+    lines: Sequence[Line], comment: str, where: str, num_comment: int = 0, what: str = "an edge"
+) -> None:
     """Refuse a file of which some lines begin like comments, but with another prefix.
 
     Parameters
@@ -273,6 +302,8 @@ def check_comments(lines: Sequence[Line], comment: str, where: str, num_comment:
         As in :func:`lay_out`.
     comment : str
         The prefix that the user says.
+    what : str
+        What a line is, for messages.
 
     Raises
     ------
@@ -292,7 +323,7 @@ def check_comments(lines: Sequence[Line], comment: str, where: str, num_comment:
         if not (any(apart) or (top and not any(hits[top:]))):
             continue
         line = lines[(apart if any(apart) else hits).index(True)]
-        message = describe(f"{where}:{line.number}", expected="an edge", got=line.text.strip())
+        message = describe(f"{where}:{line.number}", expected=what, got=line.text.strip())
         if num_comment and comment:
             raise DataError(f"{message}. Lines begin with {comment!r} and with {sign!r}: take those of one kind out.")
         raise DataError(
@@ -320,8 +351,8 @@ def tell_of_sizes(layout: Layout, comment: str, num_edge: int, where: str) -> No
         return
     if int(cells[-1]) == num_edge - 1 and int(cells[0]) <= 2 * num_edge:
         logger.warning(
-            "%s:%d: %r is read as an edge, but %s lines follow: if it says how large the graph is, take it out.",
-            where, line.number, line.text.strip(), f"{num_edge - 1:,}",
+            "%s:%d: %r is read as %s, but %s lines follow: if it says how large the graph is, take it out.",
+            where, line.number, line.text.strip(), "an edge" if layout.num_name == 2 else "a triple", f"{num_edge - 1:,}",
         )  # fmt: skip
 
 

@@ -50,8 +50,8 @@ def bad_line(place: str, status: int, line: str, layout: Layout, form: EdgeForma
         return DataError(describe(place, expected="cells in whole quotes", got=line, hint=hint))
     cells = layout.cut(line, form.comment)
     places = layout.places.tolist()
-    if status == kernels.BAD_WEIGHT and places[2] < len(cells):
-        return _bad_weight(place, cells[places[2]], line, cells, layout, form)
+    if status == kernels.BAD_WEIGHT and places[-1] < len(cells):
+        return _bad_weight(place, cells[places[-1]], line, cells, layout, form)
     expected = _expected(layout, form)
     if line != layout.lines[0].text and (form.columns is not None or form.weighted == "auto"):
         expected += " as in the lines before" if not layout.header else ""
@@ -60,10 +60,16 @@ def bad_line(place: str, status: int, line: str, layout: Layout, form: EdgeForma
         hint = "A cell is empty: fill it, or leave the line out."
         named = [cell for cell in cells if cell]
         numbers = [layout.cut(other.text, form.comment)[0] for other in layout.lines[1:]]
-        is_header = line == layout.lines[0].text and not cells[0] and len(named) > 1 and not any(map(is_number, named))
+        is_header = (
+            line == layout.lines[0].text
+            and not cells[0]
+            and len(named) >= layout.num_name
+            and not any(map(is_number, named))
+        )
         # Names of columns above numbers of rows, as R and pandas write them; a matrix has its names there.
         if is_header and all(map(is_integer, numbers)):
-            hint = f"If this line names the columns, say which are head and tail: give {setting('graph.columns', named[:2])}."
+            which = "head and tail" if layout.num_name == 2 else "head, relation and tail"
+            hint = f"If this line names the columns, say which are {which}: give {setting('graph.columns', named[: layout.num_name])}."
     elif status == kernels.TOO_FEW:
         hint = _few(line, cells, layout, form)
     else:
@@ -76,11 +82,12 @@ def _expected(layout: Layout, form: EdgeFormat) -> str:
     if layout.header or form.columns is not None:
         return f"{max(layout.width, max(layout.places.tolist()) + 1)} columns"
     between = layout.cell.replace("\t", " ") or " "
-    words = ["head", "tail"]
+    words = list(form.words)
+    first = layout.cut(layout.lines[0].text, form.comment)
     if layout.weighted:
         words.append("weight")
-    elif form.weighted == "auto" and (layout.width == 0 or len(layout.cut(layout.lines[0].text, form.comment)) != 2):
-        words[1] += between.join(["", "[weight]"]) if between == " " else f"[{between}weight]"
+    elif form.weighted == "auto" and (layout.width == 0 or len(first) != layout.num_name):
+        words[-1] += between.join(["", "[weight]"]) if between == " " else f"[{between}weight]"
     return repr(between.join(words))
 
 
@@ -109,7 +116,7 @@ def _foreign(line: str, layout: Layout, form: EdgeFormat) -> str:
     lines = [other.text for other in layout.lines if other.text != line]
     if layout.cell and len(layout.cut(line, form.comment)) > 1:
         return ""  # it cuts the first lines alike
-    delimiter = other_delimiter(lines, line, layout.delimiters, form.comment)
+    delimiter = other_delimiter(lines, line, layout.delimiters, form.comment, layout.num_name)
     if delimiter:
         return f"If {_named(delimiter)} separates the columns, give {setting('format.delimiters', delimiter)}."
     return ""
@@ -127,9 +134,21 @@ def _few(line: str, cells: list[str], layout: Layout, form: EdgeFormat) -> str:
     found = _foreign(line, layout, form)
     if found:
         return found
-    if len(cells) == 2 and layout.weighted and form.columns is None and all(cells) and not is_number(cells[1]):
-        return f"To read the edges without weights, give {setting('graph.weighted', False)}."
+    num_name = layout.num_name
+    if num_name == 3 and len(cells) == 1 and is_integer(cells[0]) and line == layout.lines[0].text:
+        return (
+            "If it says how many triples follow, take it out. In files of OpenKE the relation comes last: give "
+            f"{setting('graph.columns', [1, 3, 2])}."
+        )
+    if num_name == 3 and len(cells) == 2 and line == layout.lines[0].text:
+        return by_interface("A list of edges is read by Graph.from_file.", "")
+    if len(cells) == num_name and layout.weighted and form.columns is None and all(cells) and not is_number(cells[-1]):
+        return f"To read the {_lines_of(layout)} without weights, give {setting('graph.weighted', False)}."
     return ""
+
+
+def _lines_of(layout: Layout) -> str:
+    return "edges" if layout.num_name == 2 else "triples"
 
 
 def _many(line: str, cells: list[str], layout: Layout, form: EdgeFormat) -> str:
@@ -142,21 +161,38 @@ def _many(line: str, cells: list[str], layout: Layout, form: EdgeFormat) -> str:
     alike = sum(len(layout.cut(other.text, form.comment)) == len(cells) for other in layout.lines) * 2 > len(
         layout.lines
     )
-    if alike and len(cells) > 2 and form.columns is None:
-        if len(cells) == 3:
-            third = [layout.cut(other.text, form.comment)[2:3] for other in layout.lines if other.text != line]
-            if sum(bool(cell) and is_number(cell[0]) for cell in third) * 2 > len(third) > 0:
-                return ""  # lines have weights there, but for this one
-            ways = f"{setting('graph.columns', [1, 3])} if the second is no node, or {setting('graph.columns', [1, 2])} for no weights"
-        elif is_number(cells[2]):
-            ways = f"{setting('graph.columns', [1, 2, 3])} for the third as the weight, or {setting('graph.columns', [1, 2])} for none"
-        else:
-            return f"Say which columns are head and tail, and give {setting('graph.columns')} their numbers."
-        return f"Say which columns are head, tail and weight: give {ways}."
+    num_name = layout.num_name
+    if alike and len(cells) > num_name and form.columns is None:
+        return _which_columns(line, cells, layout, form)
     if blanks and not is_number(cells[-1]):
         return "If names contain blanks, write them in quotes."
-    if len(first) == 2 and len(cells) == 3 and is_number(cells[2]) and not layout.header:
-        return f"To read the edges without weights, give {setting('graph.weighted', False)}."
-    if layout.cell:
+    if len(first) == num_name and len(cells) == num_name + 1 and is_number(cells[-1]) and not layout.header:
+        return f"To read the {_lines_of(layout)} without weights, give {setting('graph.weighted', False)}."
+    if layout.cell and layout.quotes:
         return f"If a name contains {_named(layout.cell)}, write it in quotes."
+    if layout.cell and '"' in line:
+        return f"If cells are in quotes, give {setting('format.quotes', True)}."
     return ""
+
+
+def _which_columns(line: str, cells: list[str], layout: Layout, form: EdgeFormat) -> str:
+    """Return how to say which columns of a wide table are read."""
+    num_name = layout.num_name
+    if len(cells) == num_name + 1:
+        last = [layout.cut(other.text, form.comment)[num_name:] for other in layout.lines if other.text != line]
+        if sum(bool(cell) and is_number(cell[0]) for cell in last) * 2 > len(last) > 0:
+            return ""  # lines have weights there, but for this one
+    if num_name == 3:
+        if len(cells) == 4 and cells[3] == ".":
+            return f"If it is N-Triples, give {setting('graph.format', 'n-triples')}."
+        return f"Say which columns are head, relation and tail: give {setting('graph.columns', [1, 2, 3])}, or others."
+    triples = ""
+    if len(cells) == 3:
+        ways = f"{setting('graph.columns', [1, 3])} if the second is no node, or {setting('graph.columns', [1, 2])} for no weights"
+        if not is_number(cells[2]):
+            triples = by_interface(" Triples of a knowledge graph are read by KnowledgeGraph.from_file.", "")
+    elif is_number(cells[2]):
+        ways = f"{setting('graph.columns', [1, 2, 3])} for the third as the weight, or {setting('graph.columns', [1, 2])} for none"
+    else:
+        return f"Say which columns are head and tail, and give {setting('graph.columns')} their numbers."
+    return f"Say which columns are head, tail and weight: give {ways}.{triples}"

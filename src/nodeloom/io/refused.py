@@ -68,6 +68,10 @@ def refusal(start: bytes) -> tuple[str, str] | None:
     if b'"format":"nodeloom' in start and start[8:9] == b"{":
         if b'"format":"nodeloom-graph"' in start:
             return "a compiled graph", _call("Open it with Graph.open.", "Give the file as it is, not compressed.")
+        if b'"format":"nodeloom-knowledge-graph"' in start:
+            return "a saved knowledge graph", _call(
+                "Open it with KnowledgeGraph.open.", "Give the file as it is, not compressed."
+            )
         if b'"format":"nodeloom"' in start:
             return "a model", _call("Read it with nodeloom.load.", "Give the list of edges that it was trained on.")
     for magic, what, hint in _MAGIC:

@@ -17,25 +17,33 @@ _WITH_COMMA = re.compile(r"[-+]?\d+,\d+")
 _MOST = 0.6  # of the lines that must have as many columns as the first, for a delimiter to be taken
 
 
-def _are_edges(rows: Sequence[Sequence[str]], above: int) -> bool:
-    """Tell whether rows are alike and, below the first `above`, of two names or of two names and a number."""
+def _are_edges(rows: Sequence[Sequence[str]], above: int, num_name: int) -> bool:
+    """Tell whether rows are alike and, below the first `above`, of some names, or of these and a number."""
     share, width = share_alike(rows)
-    if share < 0.9 or width not in (2, 3):
+    if share < 0.9 or width not in (num_name, num_name + 1):
         return False
-    return width == 2 or all(is_number(row[2]) for row in rows[above:] if len(row) > 2)
+    return width == num_name or all(is_number(row[num_name]) for row in rows[above:] if len(row) > num_name)
 
 
-def _are_weights_with_comma(lines: Sequence[str], comment: str) -> bool:
-    """Tell whether commas only stand in the third of three columns, as those of decimals do."""
+def _are_weights_with_comma(lines: Sequence[str], comment: str, num_name: int) -> bool:
+    """Tell whether commas only stand in the column behind the names, as those of decimals do."""
     rows = [cut(line, DELIMITERS, comment) for line in lines]
     rows = [row for row in rows if row]
     return sum(
-        len(row) == 3 and "," not in row[0] + row[1] and bool(_WITH_COMMA.fullmatch(row[2])) for row in rows
+        len(row) == num_name + 1 and "," not in "".join(row[:-1]) and bool(_WITH_COMMA.fullmatch(row[-1]))
+        for row in rows
     ) >= max(1, len(rows) - 1)
 
 
 def find_delimiters(
-    lines: Sequence[str], comment: str, where: str, number: int, wanted: Sequence[str] = (), *, all_columns: bool = True
+    lines: Sequence[str],
+    comment: str,
+    where: str,
+    number: int,
+    wanted: Sequence[str] = (),
+    *,
+    all_columns: bool = True,
+    num_name: int = 2,
 ) -> str:
     """Return what stands between columns.
 
@@ -56,6 +64,8 @@ def find_delimiters(
         Names of columns that the first line has.
     all_columns : bool
         Whether a line has no more than the columns of edges. Then a tab that has no blank beside it is a blank like others.
+    num_name : int
+        Names in a line: 2 of edges, 3 of triples. Tabs between these are always tabs, and quotes beside them part of a name.
 
     Raises
     ------
@@ -63,7 +73,9 @@ def find_delimiters(
         The lines can be cut in two ways, into different edges.
     """
     rows = {
-        d: [cut(line, d, comment) for line in lines] for d in SEPARATORS if d not in comment and d in "\n".join(lines)
+        d: [cut(line, d, comment, quotes=num_name == 2 or d != "\t") for line in lines]
+        for d in SEPARATORS
+        if d not in comment and d in "\n".join(lines)
     }
     if wanted:
         for delimiter in (*SEPARATORS, DELIMITERS):
@@ -73,7 +85,7 @@ def find_delimiters(
     found = []
     for d, cells in rows.items():
         share, width = share_alike(cells)
-        if width >= 2 and share >= _MOST:
+        if width >= num_name and share >= _MOST:
             found.append((d == "\t", share, width, d))
     if not found:
         return DELIMITERS
@@ -87,20 +99,22 @@ def find_delimiters(
         for cell in row[:width]
     ]
     inner = any(" " in name.strip() or "\t" in name for name in names)
-    if delimiter == "," and inner and _are_weights_with_comma(lines, comment):
+    if delimiter == "," and inner and _are_weights_with_comma(lines, comment, num_name):
         return DELIMITERS  # and the weights are refused
     around = re.compile(rf"[ \t]*{re.escape(delimiter)}[ \t]*")
     blanks = [cut(around.sub(delimiter, line), DELIMITERS, comment) for line in lines]
+    if delimiter == "\t" and num_name == 3:
+        return delimiter
     if delimiter == "\t" and not inner and all_columns and all(all(row[:width]) for row in cells):
         return DELIMITERS
-    if not inner or not _are_edges(blanks, 0) or any('"' in line for line in lines):
+    if not inner or not _are_edges(blanks, 0, num_name) or any('"' in line for line in lines):
         return delimiter
-    if header_of(cells) == "certain":
+    if header_of(cells, num_name=num_name) == "certain":
         return delimiter
     if delimiter == "\t" and all(is_integer(cell) for row in blanks for cell in row[:2]):
         return DELIMITERS
-    numbers = width == 2 and all(is_number(row[1]) and not is_integer(row[1]) for row in cells)
-    if not _are_edges(cells, 0) or numbers:
+    numbers = width == num_name == 2 and all(is_number(row[1]) and not is_integer(row[1]) for row in cells)
+    if not _are_edges(cells, 0, num_name) or numbers:
         return DELIMITERS
     both = " or ".join(setting("format.delimiters", d) for d in (delimiter, " " if delimiter != "\t" else " \t"))
     raise DataError(
@@ -113,12 +127,12 @@ def find_delimiters(
     )
 
 
-def other_delimiter(lines: Sequence[str], line: str, delimiters: str, comment: str) -> str:
+def other_delimiter(lines: Sequence[str], line: str, delimiters: str, comment: str, num_name: int = 2) -> str:
     """Return a delimiter that cuts a line, and most of the first lines, into edges, where `delimiters` do not; or "".
 
     The first lines do not count where `delimiters` do not cut this line at all.
     """
-    whole = len(cut(line, delimiters, comment)) < 2
+    whole = len(cut(line, delimiters, comment)) < num_name
     for d in ("\t", ",", ";", "|", ":", " "):
         if d not in line.strip() or d in comment or (d in delimiters and (d != "\t" or " " not in delimiters)):
             continue
@@ -126,7 +140,8 @@ def other_delimiter(lines: Sequence[str], line: str, delimiters: str, comment: s
         while rows[0] and not rows[0][-1]:
             rows[0].pop()
         width = len(rows[0])
-        if width < 2 or (width == 3 and not is_number(rows[0][2])) or not all(rows[0][:2]):
+        weighted = width == num_name + 1
+        if width < num_name or (weighted and not is_number(rows[0][-1])) or not all(rows[0][:num_name]):
             continue
         if whole or sum(len(row) == width for row in rows) >= _MOST * len(rows):
             return d

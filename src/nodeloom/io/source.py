@@ -23,6 +23,7 @@ HEAD = 1 << 12  # bytes that tell what a text is
 _MAX_LINE = 1 << 26
 
 EDGES = "a list of edges"
+TRIPLES = "triples"
 
 OTHER_ENCODING = "Set encoding (such as 'latin-1') to what the file is written in, or re-encode it."
 
@@ -168,7 +169,10 @@ def _refuse(name: str, start: bytes, content: str) -> None:
     found = refusal(start)
     if found is not None:
         what, hint = found
-        raise DataError(f"{name}: expected {content}, got {what}." + (f" {hint}" if content == EDGES else ""))
+        raise DataError(
+            f"{name}: expected {content}, got {what}."
+            + (f" {hint}" if content == EDGES or what.startswith("a saved") else "")
+        )
 
 
 def _decompress(file: io.BufferedReader, compression: str) -> BinaryIO:

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
 from nodeloom.io.collector import EdgeCollector
-from nodeloom.io.columns import EdgeColumns, choose_columns
 from nodeloom.io.decoding import decoded
+from nodeloom.io.edge_format import EdgeFormat
+from nodeloom.io.triples import check_filled
 from nodeloom.io.vocabulary import name_array, plain
 from nodeloom.io.weights import check_weights
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow as pa
 
-    from nodeloom.io.edge_format import EdgeFormat
+    from nodeloom.io.columns import EdgeColumns
     from nodeloom.io.source import Source
+    from nodeloom.io.triples import TripleCollector
     from nodeloom.typing import Auto
 
 _BATCH = 1 << 18
@@ -31,14 +33,27 @@ _BUFFER = 1 << 22  # bytes of a column of a Parquet file that are read at a time
 def read_table(
     table: Any, columns: Sequence[str | int] | None = None, weighted: bool | Auto = "auto", where: str = "table"
 ) -> EdgeColumns:
-    """Return the edges of a table in memory.
+    """Return the edges of a table in memory; see :func:`collect_table`."""
+    collector = EdgeCollector()
+    collect_table(table, collector, EdgeFormat(weighted=weighted, columns=columns), where)
+    return collector.finish()
+
+
+def collect_table(
+    table: Any, collector: EdgeCollector | TripleCollector, form: EdgeFormat, where: str = "table"
+) -> None:
+    """Hand the edges, or triples, of a table in memory to a collector.
 
     Parameters
     ----------
     table : pyarrow.Table, RecordBatch, RecordBatchReader, or any object with the Arrow C stream
         Any is polars, DuckDB and more. Columns of heads and tails (text or integers), and of weights.
-    columns, weighted, where
-        As in :func:`choose_columns`.
+    collector : EdgeCollector or TripleCollector
+        Takes them.
+    form : EdgeFormat
+        Its columns and whether there are weights.
+    where : str
+        What the table is, for messages.
 
     Raises
     ------
@@ -59,19 +74,17 @@ def read_table(
         reader = table.to_arrow().to_reader(_BATCH)
     else:
         raise DataError(f"{where}: expected an Arrow table, got {type(table).__name__}")
-    chosen = choose_columns(reader.schema.names, columns, weighted, where)
-    collector = EdgeCollector()
+    chosen = form.choose(reader.schema.names, where)
     try:
-        collect_batches((batch.select(chosen) for batch in reader), collector, where)
+        collect_batches((batch.select(chosen) for batch in reader), collector, where, num_name=form.num_name)
     except pa.ArrowException as error:
         raise DataError(f"{where}: expected sound columns, got: {' '.join(str(error).split())}") from None
     if not collector.num_edges:
-        raise DataError(f"{where}: expected edges, got a table without rows")
-    return collector.finish()
+        raise DataError(f"{where}: expected {'edges' if form.num_name == 2 else 'triples'}, got a table without rows")
 
 
-def arrow_of_pandas(frame: pandas.DataFrame, columns: Sequence[str | int] | None, weighted: bool | Auto) -> pa.Table:
-    """Return the columns of edges of a pandas data frame as an Arrow table.
+def arrow_of_pandas(frame: pandas.DataFrame, form: EdgeFormat) -> pa.Table:
+    """Return the columns of edges, or triples, of a pandas data frame as an Arrow table.
 
     Raises
     ------
@@ -84,7 +97,7 @@ def arrow_of_pandas(frame: pandas.DataFrame, columns: Sequence[str | int] | None
         raise DataError(f"frame: expected a pandas data frame, got {type(frame).__name__}")
     names = [str(name) for name in frame.columns]
     arrays = []
-    chosen = choose_columns(names, columns, weighted, "frame")
+    chosen = form.choose(names, "frame")
     for i, position in enumerate(chosen):
         column = frame.iloc[:, position]
         try:
@@ -92,7 +105,7 @@ def arrow_of_pandas(frame: pandas.DataFrame, columns: Sequence[str | int] | None
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, ValueError, OverflowError) as error:
             # Objects that Arrow does not take together: text beside integers, integers beyond 64 bits.
             try:
-                array = pa.array(column.astype("float64")) if i == 2 else name_array(column.tolist())
+                array = pa.array(column.astype("float64")) if i == form.num_name else name_array(column.tolist())
             except (TypeError, ValueError, OverflowError):
                 reason = " ".join(str(error).split())
                 raise DataError(
@@ -103,9 +116,13 @@ def arrow_of_pandas(frame: pandas.DataFrame, columns: Sequence[str | int] | None
 
 
 def collect_batches(
-    batches: Iterable[pa.RecordBatch], collector: EdgeCollector, where: str, first_row: int = 0
+    batches: Iterable[pa.RecordBatch],
+    collector: EdgeCollector | TripleCollector,
+    where: str,
+    first_row: int = 0,
+    num_name: int = 2,
 ) -> None:
-    """Hand batches of two or three columns (heads, tails, weights) to a collector.
+    """Hand batches of columns (as many of names as `num_name` says, perhaps weights) to a collector.
 
     Raises
     ------
@@ -122,12 +139,15 @@ def collect_batches(
             if column.null_count:
                 at = row + int(np.flatnonzero(np.asarray(column.is_null()))[0])
                 raise DataError(f"{where}: expected a value in every row of column {name!r}, got none in row {at}")
-        ends = [_names(batch, i, where) for i in (0, 1)]
+        names = [_names(batch, i, where) for i in range(num_name)]
+        if num_name == 3:
+            for name, array in zip(batch.schema.names, names, strict=False):
+                check_filled(array, f"{where}: column {name!r}", row)
         weights = None
-        if batch.num_columns == 3:
-            values = _weights(batch.column(2), f"{where}: column {batch.schema.names[2]!r}", row)
-            weights = check_weights(values, batch.num_rows, where=where, first_row=row)
-        collector.add_arrow(*ends, weights=weights)
+        if batch.num_columns > num_name:
+            values = _weights(batch.column(num_name), f"{where}: column {batch.schema.names[num_name]!r}", row)
+            weights = check_weights(values, batch.num_rows, where=where, first_row=row, zero=num_name == 3)
+        collector.add_arrow(*names, weights=weights)
         row += batch.num_rows
 
 
@@ -169,7 +189,7 @@ def _weights(column: pa.Array, where: str, row: int) -> npt.NDArray[Any]:
     return column.to_numpy(zero_copy_only=False)
 
 
-def read_table_file(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None:
+def read_table_file(source: Source, collector: EdgeCollector | TripleCollector, form: EdgeFormat) -> None:
     """Hand the edges of a Parquet or Arrow file to a collector.
 
     Raises
@@ -181,7 +201,7 @@ def read_table_file(source: Source, collector: EdgeCollector, form: EdgeFormat) 
 
     try:
         batches = {"parquet": _parquet, "arrow": _arrow, "arrow stream": _arrow_stream}[source.kind](source, form)
-        collect_batches(batches, collector, source.name, first_row=1)
+        collect_batches(batches, collector, source.name, first_row=1, num_name=form.num_name)
     except (pa.ArrowException, OSError, UnicodeError, MemoryError) as error:  # a damaged file asks for any size
         if isinstance(error, DataError):
             raise
@@ -206,7 +226,7 @@ def _parquet(source: Source, form: EdgeFormat) -> Iterator[pa.RecordBatch]:
     # A buffer for each column, else whole columns are read before the first row is there.
     file = pq.ParquetFile(_seekable(source), buffer_size=_BUFFER, pre_buffer=False)
     names = file.schema_arrow.names
-    chosen = [names[i] for i in choose_columns(names, form.columns, form.weighted, source.name)]
+    chosen = [names[i] for i in form.choose(names, source.name)]
     for batch in file.iter_batches(_BATCH, columns=chosen):
         yield batch.select(chosen)
 
@@ -228,7 +248,7 @@ def _arrow_stream(source: Source, form: EdgeFormat) -> Iterator[pa.RecordBatch]:
 def _parts(
     schema: pa.Schema, batches: Iterable[pa.RecordBatch], source: Source, form: EdgeFormat
 ) -> Iterator[pa.RecordBatch]:
-    chosen = choose_columns(schema.names, form.columns, form.weighted, source.name)
+    chosen = form.choose(schema.names, source.name)
     for batch in batches:
         for start in range(0, batch.num_rows, _BATCH):
             yield batch.select(chosen).slice(start, _BATCH)

@@ -13,6 +13,7 @@ from nodeloom.errors import DataError, describe
 from nodeloom.io.collector import EdgeCollector
 from nodeloom.io.formats.elements import Elements, Ways, hand_over, tell_of_direction
 from nodeloom.io.source import Source, open_source
+from nodeloom.io.triples import TripleCollector
 from nodeloom.log import logger
 
 if TYPE_CHECKING:
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
 
     from nodeloom.io.columns import EdgeColumns
     from nodeloom.io.edge_format import EdgeFormat
+    from nodeloom.io.vocabulary import Vocabulary
+    from nodeloom.typing import IndexArray
 
 KONECT = re.compile(rb"%\s*(sym|asym|bip)\s+(\w+)", re.IGNORECASE)
 _KONECT_SIZES = re.compile(rb"%\s*(\d{1,18})\s+(\d{1,18})\s+(\d{1,18})\s*$", re.MULTILINE)
 _HEAD = 4096
 _NODE_LISTS = ("num-node-list.csv.gz", "num-node-list.csv")
-_PLACE = re.compile(r"^(?P<name>[^:]*):(?P<kind>START_ID|END_ID)(?:\((?P<space>[^)]*)\))?$", re.IGNORECASE)
+_PLACE = re.compile(r"^(?P<name>[^:]*):(?P<kind>START_ID|END_ID|TYPE)(?:\((?P<space>[^)]*)\))?$", re.IGNORECASE)
 
 
 def read_konect(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None:
@@ -70,7 +73,7 @@ def _num_columns(head: bytes) -> int:
     return len(lines[0].split()) if lines else 0
 
 
-def _read_text(source: Source, form: EdgeFormat, collector: EdgeCollector) -> None:
+def _read_text(source: Source, form: EdgeFormat, collector: EdgeCollector | TripleCollector) -> None:
     from nodeloom.io.edgelist_text import TextReader
 
     TextReader(form, collector, collector.num_thread).read(source)
@@ -160,8 +163,8 @@ def neo4j_header(line: bytes) -> list[str] | None:
     return [part.strip().strip('"') for part in text.split(delimiter)]
 
 
-def read_neo4j(source: Source, collector: EdgeCollector, form: EdgeFormat) -> None:
-    """Hand relationships of Neo4j (CSV of its import and export) to a collector.
+def read_neo4j(source: Source, collector: EdgeCollector | TripleCollector, form: EdgeFormat) -> None:
+    """Hand relationships of Neo4j (CSV of its import and export) to a collector; as triples with their :TYPE.
 
     Raises
     ------
@@ -169,49 +172,53 @@ def read_neo4j(source: Source, collector: EdgeCollector, form: EdgeFormat) -> No
         A column is missing, or a value is missing or wrong.
     """
     header = neo4j_header(source.peek(_HEAD).removeprefix(b"\xef\xbb\xbf").partition(b"\n")[0])
+    wanted = ["START_ID", "END_ID"] if form.num_name == 2 else ["START_ID", "TYPE", "END_ID"]
+    expected = f"a header with {', '.join(f':{kind}' for kind in wanted[:-1])} and :END_ID"
     if header is None:
-        raise DataError(describe(source.name, expected="a header with :START_ID and :END_ID", got="none"))
+        raise DataError(describe(source.name, expected=expected, got="none"))
     places: dict[str, Any] = {m["kind"].upper(): (c, m["space"]) for c in header if (m := _PLACE.match(c))}
-    if len(places) != 2:
-        raise DataError(describe(source.name, expected="a header with :START_ID and :END_ID", got=", ".join(header)))
-    chosen = [places["START_ID"][0], places["END_ID"][0]]
+    if not set(wanted) <= places.keys():
+        raise DataError(describe(source.name, expected=expected, got=", ".join(header)))
+    chosen = [places[kind][0] for kind in wanted]
     weight = next((c for c in header if c.partition(":")[0].lower() == "weight"), None)
-    if form.columns is not None and len(form.columns) == 3:
-        weight = str(form.columns[2])
+    if form.columns is not None and len(form.columns) == form.num_name + 1:
+        weight = str(form.columns[-1])
     if weight is not None and form.weighted is not False:
         chosen.append(weight)
     table = dataclasses.replace(form, columns=tuple(chosen))
     spaces = [places[kind][1] for kind in ("START_ID", "END_ID")]
     if spaces[0] == spaces[1]:
         _read_text(source, table, collector)
-        return
-    apart = EdgeCollector(collector.num_thread)
-    _read_text(source, table, apart)
-    _hand_over_spaces(apart.finish(), spaces, source, collector, form)
+    elif isinstance(collector, TripleCollector):
+        triples = TripleCollector(collector.num_thread)
+        _read_text(source, table, triples)
+        columns = triples.finish()
+        heads, tails = _names_of_kinds(columns.entity_names, columns.heads, columns.tails, spaces, source)
+        relations = columns.relation_names.to_arrow().take(columns.relations)
+        collector.add_arrow(heads, relations, tails, weights=columns.weights)
+    else:
+        edges = _text_columns(source, table, collector.num_thread)
+        ends = _names_of_kinds(edges.names, edges.heads, edges.tails, spaces, source)
+        collector.add_arrow(*ends, weights=edges.weights)
 
 
-def _hand_over_spaces(
-    columns: EdgeColumns, spaces: list[str | None], source: Source, collector: EdgeCollector, form: EdgeFormat
-) -> None:
-    """Hand over edges between nodes of two kinds; where these share ids, a name begins with its kind."""
+def _names_of_kinds(
+    vocabulary: Vocabulary, heads: IndexArray, tails: IndexArray, spaces: list[str | None], source: Source
+) -> list[pa.Array]:
+    """Return the names of heads and tails, nodes of two kinds; where these share ids, a name begins with its kind."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    left, right = np.unique(columns.heads), np.unique(columns.tails)
-    names: pa.Array = columns.names.to_arrow()
-    if not len(np.intersect1d(left, right)):
-        collector.add_arrow(
-            names.take(pa.array(columns.heads)), names.take(pa.array(columns.tails)), weights=columns.weights
-        )
-        return
+    names: pa.Array = vocabulary.to_arrow()
+    if not len(np.intersect1d(np.unique(heads), np.unique(tails))):
+        return [names.take(pa.array(heads)), names.take(pa.array(tails))]
     logger.warning(
         "%s has nodes of two kinds, which share ids: they are called %s:ID and %s:ID.",
         source.name,
         *(space or "" for space in spaces),
     )
     text = names.cast(pa.string())
-    ends = [
+    return [
         pc.binary_join_element_wise(space or "", text.take(pa.array(side)), ":")
-        for space, side in zip(spaces, (columns.heads, columns.tails), strict=True)
+        for space, side in zip(spaces, (heads, tails), strict=True)
     ]
-    collector.add_arrow(ends[0], ends[1], weights=columns.weights)

@@ -7,10 +7,9 @@ import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
 
 from nodeloom.errors import DataError
-from nodeloom.io.collector import EdgeCollector
-from nodeloom.io.edge_format import READERS, EdgeFormat
 from nodeloom.io.formats.columns import KONECT, is_ogb, neo4j_header
 from nodeloom.io.formats.elements import tell_of_direction
 from nodeloom.io.formats.foreign import foreign_text
@@ -20,7 +19,11 @@ from nodeloom.io.formats.text import whole
 from nodeloom.io.source import HEAD, Source, encoding_of
 from nodeloom.words import setting
 
-Reader = Callable[[Source, EdgeCollector, EdgeFormat], None]
+if TYPE_CHECKING:
+    from nodeloom.io.edge_format import EdgeFormat
+
+Reader = Callable[[Source, Any, Any], None]
+"""Hands what a source holds to a collector, as a form says: edges or triples."""
 
 _COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 _MATRIX_MARKET = re.compile(rb"%%?matrixmarket\b", re.IGNORECASE)
@@ -30,6 +33,13 @@ _XML = re.compile(
 _GML = re.compile(GML_START.encode())
 _PAJEK = re.compile(rb"(?:\s*(?:%[^\n]*|/\*[^\n]*)\n)*\s*\*(?:vertices\s+\d|network\b)", re.IGNORECASE)
 _SNAP = re.compile(rb"#\s*directed graph\b[^\n]*\n(?:#[^\n]*\n)*#\s*FromNodeId\b", re.IGNORECASE)
+_TURTLE = re.compile(rb"(?:\s*#[^\n]*\n)*\s*(?:@prefix\s|@base\s|prefix\s+[\w.-]*:\s*<|base\s+<)", re.IGNORECASE)
+_RDF_XML = re.compile(rb"\A\s*(?:<\?xml\b|<!--|<!DOCTYPE|<rdf:RDF\b)[^\0]*?<rdf:RDF\b|\A\s*<rdf:RDF\b")
+# A term of RDF, a property, and what ends the line: of each line that is whole.
+_NTRIPLES = re.compile(
+    rb"(?:\s*#[^\n]*\n|\s*\n)*[ \t]*(?:<\w[\w+.-]*:[^<>\n]*>|_:\S+)[ \t]*<\w[\w+.-]*:[^<>\n]*>[ \t]*"
+    rb"[<_\"][^\n]*\.[ \t]*(?:#[^\n]*)?\r?(?:\n|\Z)"
+)
 _SUFFIXES = {".adjlist": "adjlist", ".adj": "adjlist", ".metis": "metis", ".gml": "gml"}
 
 
@@ -41,23 +51,20 @@ def reader_of(source: Source, form: EdgeFormat) -> Reader | None:
     DataError
         It is of a format that is not read; with the way out.
     """
-    if source.kind != "text" or form.format == "edges":
+    if source.kind != "text" or form.format in ("edges", "triples"):
         return None
-    name = form.format if form.format != "auto" else _recognise(source, form)
+    recognise = _recognise if form.num_name == 2 else _recognise_triples
+    name = form.format if form.format != "auto" else recognise(source, form)
     if not name:
         return None
-    module, function = READERS[name].split(".")
+    module, function = form.readers[name].split(".")
     reader: Reader = getattr(import_module(f"nodeloom.io.formats.{module}"), function)
     return reader
 
 
 def _recognise(source: Source, form: EdgeFormat) -> str:
     """Return the format that the first bytes tell; "" for none."""
-    head = source.peek(HEAD)
-    codec = encoding_of(head, form.encoding)
-    if codec != "utf-8":
-        head = head.decode(codec, "ignore").encode("utf-8", "ignore")
-    head = head.removeprefix(codecs.BOM_UTF8)
+    head = _head(source, form)
     name = _by_first_bytes(head, source.name)
     # Named columns are those of CSV; only these have attributes or columns as well.
     if form.columns is not None and name not in ("", "graphml", "gexf", "gml", "multiline-adjlist", "neo4j"):
@@ -75,6 +82,32 @@ def _recognise(source: Source, form: EdgeFormat) -> str:
         tell_of_direction(source)
         return ""
     return _by_shape(head, suffix, source, form)
+
+
+def _recognise_triples(source: Source, form: EdgeFormat) -> str:
+    """Return the format of triples that the first bytes tell; "" for a table."""
+    head = _head(source, form)
+    if neo4j_header(head.partition(b"\n")[0]) is not None:
+        return "neo4j"
+    if form.columns is not None:
+        return ""
+    if _TURTLE.match(head) or _RDF_XML.search(head):
+        return "rdf"
+    if _NTRIPLES.match(head):
+        return "n-triples"
+    suffix = _suffix(source.name)
+    if suffix in (".nt", ".nq"):
+        return "n-triples"
+    return "rdf" if suffix in (".ttl", ".rdf", ".owl") else ""
+
+
+def _head(source: Source, form: EdgeFormat) -> bytes:
+    """Return the first bytes, in UTF-8 without a mark."""
+    head = source.peek(HEAD)
+    codec = encoding_of(head, form.encoding)
+    if codec != "utf-8":
+        head = head.decode(codec, "ignore").encode("utf-8", "ignore")
+    return head.removeprefix(codecs.BOM_UTF8)
 
 
 def _by_first_bytes(head: bytes, name: str) -> str:

@@ -168,18 +168,18 @@ def read_edges(block, kinds, comment, header, places, width, cells, integers, en
         The comment prefix; a line is cut where it begins.
     header : uint8
         The line that names the columns, wherever it stands; empty for none.
-    places : int64 [2 or 3]
-        Which columns are head, tail and weight, from 0.
+    places : int64 [C or C + 1]
+        Which columns are the C names (head and tail; head, relation and tail) and the weight, from 0.
     width : int
         How many columns every line has; 0 if any may follow these.
     cells : bool
         Whether a delimiter of the kind CELL is used: then comments are whole lines, or stand behind all columns.
     integers : bool
         Whether names are integers: then `ends` receives their values, else tokens ``start << 32 | length``.
-    ends : int64 [2, L]
-        Receives heads and tails. L is at least the number of lines.
+    ends : int64 [C, L]
+        Receives the names. L is at least the number of lines.
     weights : float32 [L]
-        Receives the weights; empty where there are none.
+        Receives the weights; empty where there are none. That of a triple may be 0.
 
     Returns
     -------
@@ -198,11 +198,14 @@ def read_edges(block, kinds, comment, header, places, width, cells, integers, en
     edge = 0
     line = 0
     hidden = -1
-    need = 3 if weights.size > 0 else 2
+    num_name = ends.shape[0]
+    weighted = weights.size > 0
     at_head = places[0]
-    at_tail = places[1]
-    at_weight = places[2] if need == 3 else 0
-    limit = max(at_head, at_tail, at_weight) + 1
+    at_tail = places[num_name - 1]
+    at_relation = places[num_name - 2]  # of an edge the head once more
+    at_weight = places[num_name] if weighted else at_head
+    least = np.float32(0) if num_name == 3 else np.float32(1e-45)
+    limit = max(at_head, at_tail, at_relation, at_weight) + 1
     behind = max(width, limit)
     starts = np.zeros(limit, np.int64)
     lengths = np.zeros(limit, np.int64)
@@ -276,7 +279,7 @@ def read_edges(block, kinds, comment, header, places, width, cells, integers, en
                 return TOO_MANY, edge, line, line_start, hidden
             if column < limit or column + (not cell) < width:
                 return TOO_FEW, edge, line, line_start, hidden
-            if lengths[at_head] == 0 or lengths[at_tail] == 0 or lengths[at_weight] == 0:
+            if lengths[at_head] == 0 or lengths[at_tail] == 0 or lengths[at_relation] == 0 or lengths[at_weight] == 0:
                 return TOO_FEW, edge, line, line_start, hidden
             if integers:
                 head, one = _integer(block, starts[at_head], lengths[at_head])
@@ -284,15 +287,41 @@ def read_edges(block, kinds, comment, header, places, width, cells, integers, en
                 if not (one and two):
                     return NOT_INTEGER, edge, line, line_start, hidden
                 ends[0, edge] = head
-                ends[1, edge] = tail
+                ends[num_name - 1, edge] = tail
+                if num_name == 3:
+                    relation, three = _integer(block, starts[at_relation], lengths[at_relation])
+                    if not three:
+                        return NOT_INTEGER, edge, line, line_start, hidden
+                    ends[1, edge] = relation
             else:
                 ends[0, edge] = starts[at_head] << 32 | lengths[at_head]
-                ends[1, edge] = starts[at_tail] << 32 | lengths[at_tail]
-            if need == 3:
+                ends[num_name - 1, edge] = starts[at_tail] << 32 | lengths[at_tail]
+                if num_name == 3:
+                    ends[1, edge] = starts[at_relation] << 32 | lengths[at_relation]
+            if weighted:
                 weight = np.float32(_number(block, starts[at_weight], lengths[at_weight]))
-                if not (weight > 0 and weight < np.inf):
+                if not (weight >= least and weight < np.inf):
                     return BAD_WEIGHT, edge, line, line_start, hidden
                 weights[edge] = weight
             edge += 1
         line += 1
     return OK, edge, line, size, hidden
+
+
+@jit
+def token_integers(block, tokens, values):
+    """Turn tokens, int64 [C, E], into the integers that they spell, int64 [C, E], up to the first row with another name.
+
+    Returns
+    -------
+    int
+        That row, or E.
+    """
+    for row in range(tokens.shape[1]):
+        for column in range(tokens.shape[0]):
+            token = tokens[column, row]
+            value, found = _integer(block, token >> 32, token & 0xFFFFFFFF)
+            if not found:
+                return row
+            values[column, row] = value
+    return tokens.shape[1]

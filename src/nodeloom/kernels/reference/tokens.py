@@ -22,12 +22,12 @@ def cell_delimiter(delimiters: str) -> str:
     return signs.pop() if len(signs) == 1 and signs <= set(",;|") else ""
 
 
-def split_line(line: str, delimiters: str, comment: str, num_column: int = 2) -> list[str]:
+def split_line(line: str, delimiters: str, comment: str, num_column: int = 2, *, quotes: bool = True) -> list[str]:
     """Return the cells of a line.
 
     - A cell is what stands between delimiters, without the blanks at its ends. Delimiters in a row count as one, save the
       :func:`cell_delimiter`: there an empty cell lies between two.
-    - A cell in double quotes is what stands between them; there, two quotes are one.
+    - A cell in double quotes is what stands between them; there, two quotes are one. Not so without `quotes`.
     - A comment begins where a cell would begin: any cell, or where there is a :func:`cell_delimiter` the first one, or one
       behind `num_column` others.
 
@@ -54,14 +54,14 @@ def split_line(line: str, delimiters: str, comment: str, num_column: int = 2) ->
         elif comment and line.startswith(comment, i) and (not hard or not cells or len(cells) >= num_column):
             break
         else:
-            quoted = re.compile(r'"((?:[^"]|"")*)"').match(line, i)
+            quoted = re.compile(r'"((?:[^"]|"")*)"').match(line, i) if quotes else None
             after = quoted.end() if quoted else i
             while quoted and after < len(line) and line[after] in blanks - soft:
                 after += 1
             if quoted and (after == len(line) or line[after] in ends):
                 cells.append(quoted[1].replace('""', '"').strip(" \t"))
                 i = quoted.end()
-            elif hard and line[i] == '"':
+            elif hard and line[i] == '"' and quotes:
                 raise ValueError(line)
             else:
                 start = i
