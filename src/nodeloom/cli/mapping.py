@@ -17,6 +17,7 @@ from nodeloom.config.map_rules import map_notices
 from nodeloom.errors import ConfigError, DataError, MemoryLimitError, OutputError, describe
 from nodeloom.io.cells import cut
 from nodeloom.log import logger
+from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -180,6 +181,11 @@ def _picture(config: MapConfig, index: int, session: Session) -> str:
     """Return where a picture goes: GraphVite shows one that has no file in a window, which we do not."""
     task = config.evaluate[index]
     if task.save_file is not None:
+        if Path(task.save_file).suffix.lower() == ".safetensors":
+            hint = f"Give {setting('save.file_name')} to save the map."
+            raise ConfigError(
+                describe(f"evaluate.{index}.save_file", expected="a picture", got=task.save_file, hint=hint)
+            )
         return task.save_file
     stem = Path(config.save.file_name or "map").stem
     moving = task.task != "visualization"

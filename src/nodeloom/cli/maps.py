@@ -76,6 +76,9 @@ def check_map_output(output: str, dim: int, inputs: list[str], *, overwrite: boo
     from nodeloom.cli.session import active
     from nodeloom.figures.files import check_map_file
 
+    if Path(output).suffix.lower() == ".safetensors":
+        check_output(output, "a model", inputs, overwrite=overwrite)
+        return
     suffix = check_map_file(output, dim)
     replaced = os.path.isfile(output) and _is_map(output, suffix)  # noqa: PTH113
     check_output(output, "a map", inputs, overwrite=overwrite or replaced)
@@ -136,7 +139,10 @@ def draw_map(
     with _in_words(source):
         estimator.fit(given.graph if given.graph is not None else given.vectors)
     points = given.points(estimator.coordinates_, classes, title, estimator.dim)
-    save_map(output, points, color=color, dark=dark)
+    if Path(output).suffix.lower() == ".safetensors":
+        estimator.save(output)
+    else:
+        save_map(output, points, color=color, dark=dark)
     session.result["map"] = {"written": output, "num_points": len(points), "dim": estimator.dim, **estimator.report_}
     session.show(f"Wrote a map of {len(points):,} points to {escape(output)}.")
 

@@ -11,7 +11,8 @@ from nodeloom.cli.commands import CONTROL_HELP, Overwrite, command
 from nodeloom.cli.session import active
 from nodeloom.cli.tables import escape, table
 from nodeloom.cli.vectors import vectors_of
-from nodeloom.errors import ConfigError
+from nodeloom.errors import ConfigError, describe
+from nodeloom.log import logger
 
 if TYPE_CHECKING:
     pass
@@ -45,7 +46,13 @@ def register(app: typer.Typer) -> None:
 
     @command(app, "evaluate", names=_WORDS, rich_help_panel="Use a model")
     def evaluate(
-        model: Model,
+        model: Annotated[
+            str,
+            typer.Argument(
+                help="A model (.safetensors, .pkl of GraphVite), vectors (word2vec), or a map (.safetensors, .parquet, .csv, .npy).",
+                show_default=False,
+            ),
+        ],
         labels: Annotated[
             str | None, typer.Option(metavar="FILE", help="Label file ('node label' a line): node classification.")
         ] = None,
@@ -58,7 +65,14 @@ def register(app: typer.Typer) -> None:
         ] = None,
         graph: Annotated[
             str | None,
-            typer.Option(metavar="EDGES", help="Edges that are not drawn as negatives: the graph trained on."),
+            typer.Option(
+                metavar="EDGES",
+                help="Edges that are not drawn as negatives: the graph trained on. Of a map: what it shows.",
+            ),
+        ] = None,
+        vectors: Annotated[
+            str | None,
+            typer.Option(metavar="FILE", help="Vectors, or a model, that a map was made of, if its file has none."),
         ] = None,
         num_negative: Annotated[
             int | None,
@@ -97,27 +111,49 @@ def register(app: typer.Typer) -> None:
           nodeloom evaluate model.safetensors --labels labels.txt --times 5
           nodeloom evaluate model.safetensors --links test.txt --filter train.txt
           nodeloom evaluate model.safetensors --links test.txt --graph train.txt
+          nodeloom evaluate map.safetensors --labels labels.txt
+          nodeloom evaluate map.parquet --graph edges.txt
 
-        Random vectors of the same shape are judged beside the model: what they reach is chance.
+        Random vectors of the same shape are judged beside the model: what they reach is chance. A map is judged by the neighbors that it
+        keeps of its vectors or of a graph, beside the same map with its places dealt at random.
         """
         from nodeloom.cli.inputs import read_graph_of, read_labels, read_pairs
         from nodeloom.cli.judging import judge_labels, judge_links
+        from nodeloom.cli.map_scores import judge_map, open_map
         from nodeloom.cli.pipeline import num_threads
         from nodeloom.config import config_from_dict
         from nodeloom.config.yaml_tree import COMMAND_LINE, scalar
         from nodeloom.io.models import open_model
 
         session = active()
-        if labels is None and links is None:
+        saved = open_map(model)
+        if saved is not None:
+            refused = {"--links": links, "--filter": filter_file, "--num-negative": num_negative}
+            for option, value in refused.items():
+                if value is not None:
+                    raise ConfigError(
+                        describe(option, expected="no such option for a map", got=value, hint="Leave it out.")
+                    )
+            for option, given, usual in (
+                ("--portions", portions, "0.1,0.5,0.9"),
+                ("--times", times, 1),
+                ("--C", c, 1.0),
+            ):
+                if given != usual:
+                    logger.warning("%s has no effect: %s is a map.", option, model)
+        elif vectors is not None:
+            hint = "Only of a map it is asked what it was made of."
+            raise ConfigError(describe("--vectors", expected="a map beside it", got=model, hint=hint))
+        elif labels is None and links is None:
             raise ConfigError(
                 "evaluate: expected --labels or --links, got neither. They say what to judge the model by."
             )
-        if links is None and (graph is not None or num_negative is not None):
+        if saved is None and links is None and (graph is not None or num_negative is not None):
             option = "--graph" if graph is not None else "--num-negative"
             raise ConfigError(f"{option}: expected --links beside it, got none. It says which pairs to draw for it.")
         unknown = "skip" if skip_unknown else "auto"
         tasks: list[dict[str, Any]] = []
-        if labels is not None:
+        if labels is not None and saved is None:
             tasks.append(
                 {
                     "task": "node classification",
@@ -153,13 +189,20 @@ def register(app: typer.Typer) -> None:
             | {f"evaluate.{i}.num_negative": "--num-negative" for i in range(2)}
             | {"resource.num_thread": "--num-thread"},
         )
+        if saved is not None:
+            threads = num_threads(config)
+            wanted: dict[str, Any] = {"vectors": vectors, "graph": graph, "labels": labels, "seed": seed}
+            session.result["evaluation"] = judge_map(
+                saved, session, config, **wanted, control=control, num_thread=threads
+            )
+            return
         data = open_model(model)
         results = []
         for task in config.evaluate:
             if task.task == "node classification":
                 found = read_labels(task, data.names, config.format, session)
-                threads, vectors = num_threads(config), vectors_of(data, table_name, model)
-                results.append(judge_labels(task, vectors, found, session, control=control, num_thread=threads))
+                threads, rows = num_threads(config), vectors_of(data, table_name, model)
+                results.append(judge_labels(task, rows, found, session, control=control, num_thread=threads))
             else:
                 directed = bool(data.graph.get("directed", False))
                 trained = None if graph is None else read_graph_of(data.names, config, directed, session)

@@ -11,7 +11,20 @@ from nodeloom.cli import completion
 from nodeloom.cli.commands import Overwrite, command
 from nodeloom.cli.session import active
 
-_SUFFIXES = (".html", ".png", ".pdf", ".svg", ".gif", ".mp4", ".parquet", ".csv", ".tsv", ".gexf", ".graphml")
+_SUFFIXES = (
+    ".safetensors",
+    ".html",
+    ".png",
+    ".pdf",
+    ".svg",
+    ".gif",
+    ".mp4",
+    ".parquet",
+    ".csv",
+    ".tsv",
+    ".gexf",
+    ".graphml",
+)
 _WORDS = {
     **{f"layout.{key}": f"--{key}" for key in ("perplexity", "exaggeration", "metric")},
     **{key: f"--{key}" for key in ("perplexity", "exaggeration", "metric", "seed", "device")},
@@ -44,7 +57,8 @@ def register(app: typer.Typer) -> None:
                 "--save",
                 metavar="FILE",
                 help="The map: .html (a page that opens offline), .png, .pdf, .svg, .gif or .mp4 (turns, with --3d), .parquet, "
-                ".csv, .tsv (TensorBoard projector), .gexf, .graphml (Gephi). By default INPUT's name with .html, or .png with --3d.",
+                ".csv, .tsv (TensorBoard projector), .gexf, .graphml (Gephi), .safetensors (the map itself). By default "
+                "INPUT's name with .html, or .png with --3d.",
                 show_default=False,
                 autocompletion=completion.output(_SUFFIXES),
             ),
