@@ -168,6 +168,8 @@ def test_starts():
     assert np.isfinite(line).all() and len(np.unique(line[:, 1])) == 50
     assert np.isfinite(principal_start(np.ones((20, 3)), 2, 0)).all()
     assert np.isfinite(principal_start(rng.normal(size=(20, 3000)) * 1e30, 2, 0)).all()
+    many = rng.normal(size=(5000, 6))
+    assert len({principal_start(many, 2, 0, num_thread=threads).tobytes() for threads in (1, 2, 5)}) == 1
     affinities, group, _ = groups()
     start = spectral_start(affinities, 2, 0)
     assert np.isfinite(start).all() and start.std(axis=0).max() == pytest.approx(1e-4, rel=0.02)

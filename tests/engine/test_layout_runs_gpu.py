@@ -58,5 +58,6 @@ def test_sweeps_of_largevis_are_those_of_the_cpu(dim):
     ):
         for points in (slow, fast):
             points.advance(plan, 0, 3)
+            points.advance(plan, 3, 4)
         np.testing.assert_allclose(fast.snapshot(), slow.snapshot(), atol=1e-3)
         assert fast.loss(1.0) == pytest.approx(slow.loss(1.0), rel=1e-3)

@@ -45,6 +45,30 @@ def test_perplexity_acts_and_threads_do_not():
         assert (affinities(near, 2, num_threads=threads) != two).nnz == 0
 
 
+def test_on_a_gpu_they_are_the_same(monkeypatch):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    pytest.importorskip("triton", reason="triton is not installed")
+    from nodeloom.kernels.gpu import affinity
+    from nodeloom.kernels.gpu._triton import INTERPRETED
+
+    if not INTERPRETED and not torch.cuda.is_available():
+        pytest.skip("there is no GPU, and TRITON_INTERPRET is not 1")
+    device = "cpu" if INTERPRETED else "cuda:0"
+    for near in (NeighborGraph.of(points(300), 7), NeighborGraph.of(np.repeat(points(5), 20, axis=0), 15)):
+        here = affinities(near, 4)
+        found = affinity.affinities_on(device, near.indices, near.energies(), np.log(4))
+        indptr, indices, weights = found
+        assert indptr.dtype == np.int64 and indices.dtype == np.int32
+        np.testing.assert_array_equal(indptr, here.indptr)
+        np.testing.assert_array_equal(indices, here.indices)
+        np.testing.assert_allclose(weights / weights.sum(), here.data, rtol=1e-6)
+        monkeypatch.setattr(affinity, "affinities_on", lambda device, *given, found=found: found)
+        assert abs(affinities(near, 4, device="cuda:0") - here).max() < 1e-8
+        monkeypatch.setattr(affinity, "affinities_on", lambda device, *given: None)  # no room
+        assert (affinities(near, 4, device="cuda:0") != here).nnz == 0
+        monkeypatch.undo()
+
+
 @pytest.mark.parametrize("perplexity", [0.5, 7, -1, np.nan, "3", True])
 def test_perplexity_is_from_1_to_the_number_of_neighbors(perplexity):
     near = NeighborGraph.of(points(), 6)

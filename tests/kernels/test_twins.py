@@ -43,6 +43,7 @@ MODULES = {
     "cpu": _SHARED | {"block_walks", "neighbors", "pairs", "parallel", "ranking", "simd"},
     # Without block_walks: only workers on the CPU train blocks on whole walks.
     "gpu": {
+        "affinity",
         "initial",
         "largevis",
         "layout",
@@ -52,6 +53,8 @@ MODULES = {
         "neighbors",
         "optimizer",
         "pairs",
+        "relational",
+        "relational_loss",
         "rng",
         "scoring",
         "skipgram",
@@ -76,6 +79,7 @@ EXCEPTIONS = {
     "neighbors.seed_bounds": "a piece of the search, whose result test_neighbors compares with nearest_others",
     "neighbors.refine_pairs": "a piece of the search, whose result test_neighbors compares with nearest_others",
     "neighbors.sort_neighbors": "a piece of the search, whose result test_neighbors compares with nearest_others",
+    "affinity.affinities_on": "what scipy adds up on the CPU; test_affinities compares them",
     "neighbors.has_device": "whether there is a GPU; it computes nothing",
     "words.cut_words": "reference words.sentences, on bytes; test_corpus compares the graphs",
     "words.keep_words": "a piece of counting, whose result test_corpus compares with word_pairs",

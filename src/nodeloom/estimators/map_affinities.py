@@ -37,7 +37,7 @@ def affinities_of(data: MapData, plan: LayoutPlan) -> tuple[Affinities, FloatArr
         return _of_vectors(data.vectors, plan)
     matrix = data.affinities
     if data.neighbors is not None:
-        matrix = affinities(data.neighbors, plan.perplexity, num_threads=plan.num_thread)
+        matrix = affinities(data.neighbors, plan.perplexity, num_threads=plan.num_thread, device=plan.device)
     found = as_affinities(matrix)
     return found, spectral_start(found, plan.dim, plan.seed)
 
@@ -47,7 +47,8 @@ def _of_vectors(vectors: FloatArray, plan: LayoutPlan) -> tuple[Affinities, Floa
     from nodeloom.graph.neighbors import NeighborGraph
 
     with ThreadPoolExecutor(1) as beside:  # a GPU finds neighbors while the CPU finds the principal components
-        begun = beside.submit(principal_start, vectors, plan.dim, plan.seed, unit=plan.metric == "cosine")
+        unit, threads = plan.metric == "cosine", plan.num_thread
+        begun = beside.submit(principal_start, vectors, plan.dim, plan.seed, unit=unit, num_thread=threads)
         start = begun.result() if plan.device == "cpu" else None
         near = NeighborGraph.of(
             vectors,
@@ -58,7 +59,7 @@ def _of_vectors(vectors: FloatArray, plan: LayoutPlan) -> tuple[Affinities, Floa
             memory=plan.search_memory,
             seed=plan.seed,
         )
-        found = as_affinities(affinities(near, plan.perplexity, num_threads=plan.num_thread))
+        found = as_affinities(affinities(near, plan.perplexity, num_threads=plan.num_thread, device=plan.device))
         return found, begun.result() if start is None else start
 
 
@@ -106,12 +107,13 @@ def _of_graph(graph: Graph, plan: LayoutPlan) -> tuple[Affinities, FloatArray]:
         num_threads=plan.num_thread,
     )
     perplexity = min(plan.perplexity, max(1.0, count / NEIGHBORS_PER_PERPLEXITY))
-    matrix = affinities(near, perplexity, num_threads=plan.num_thread).tocoo()
+    matrix = affinities(near, perplexity, num_threads=plan.num_thread, device=plan.device).tocoo()
     heads, tails = linked[matrix.row], linked[matrix.col]
     inside = component[heads] == component[tails]  # vectors of different components say nothing about each other
     parts = (matrix.data[inside], (heads[inside], tails[inside]))
     wide = csr_array(coo_array(parts, shape=(graph.num_nodes, graph.num_nodes)))
-    return as_affinities(join(edges, wide)), principal_start(vectors, plan.dim, plan.seed)
+    start = principal_start(vectors, plan.dim, plan.seed, num_thread=plan.num_thread)
+    return as_affinities(join(edges, wide)), start
 
 
 def _metric(plan: LayoutPlan) -> Any:

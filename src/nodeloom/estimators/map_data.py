@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
+from nodeloom.io.finite import first_not_finite, largest_magnitude
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -185,15 +186,13 @@ def as_numbers(where: str, data: object) -> npt.NDArray[Any]:
 
 def largest_of(where: str, array: npt.NDArray[Any]) -> float:
     """Return the largest absolute value, and refuse what is not finite."""
-    largest, step = 0.0, max(1, _BLOCK // max(1, array.shape[1]))
-    for first in range(0, len(array), step):
-        block = array[first : first + step]
-        low, high = float(block.min()), float(block.max())
-        if not np.isfinite(low) or not np.isfinite(high):
-            row, column = np.argwhere(~np.isfinite(block))[0]
-            got = f"{block[row, column]} in row {first + row}, column {column}"
-            raise DataError(describe(where, expected="finite numbers", got=got, hint="Fill or drop them first."))
-        largest = max(largest, -low, high)
+    largest = largest_magnitude(array)
+    bad = None if np.isfinite(largest) else first_not_finite(array)
+    if bad is not None:
+        row = bad[0]
+        column = int(np.flatnonzero(~np.isfinite(array[row]))[0])
+        got = f"{array[row, column]} in row {row}, column {column}"
+        raise DataError(describe(where, expected="finite numbers", got=got, hint="Fill or drop them first."))
     return largest
 
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from nodeloom.graph.neighbors import NeighborGraph
 
 
-def affinities(neighbors: NeighborGraph, perplexity: float, *, num_threads: int | None = None) -> csr_array:
+def affinities(
+    neighbors: NeighborGraph, perplexity: float, *, num_threads: int | None = None, device: str = "cpu"
+) -> csr_array:
     """Return the affinities of points to their neighbors, as t-SNE and LargeVis define them.
 
     A point gives its neighbors weights that fall with the squared distance, as fast as to have a given perplexity (the effective
@@ -31,7 +33,9 @@ def affinities(neighbors: NeighborGraph, perplexity: float, *, num_threads: int 
     perplexity : float
         From 1 to the number of neighbors.
     num_threads : int, optional
-        Threads; all by default. The result does not depend on it.
+        Threads on the CPU; all by default. The result does not depend on it.
+    device : str
+        "cpu", "cuda" or "cuda:N". A GPU without the memory for it leaves it to the CPU; results differ in the last bits.
 
     Returns
     -------
@@ -50,8 +54,15 @@ def affinities(neighbors: NeighborGraph, perplexity: float, *, num_threads: int 
         hint = "A third to two thirds of the neighbors is usual."
         expected = f"a number from 1 to {k}, the number of neighbors"
         raise ConfigError(describe("perplexity", expected=expected, got=perplexity, hint=hint))
-    weights = np.empty((count, k))
     energies, entropy = neighbors.energies(), math.log(perplexity)
+    if device != "cpu":
+        from nodeloom.kernels.gpu.affinity import affinities_on
+
+        found = affinities_on(device, neighbors.indices, energies, entropy)
+        if found is not None:
+            indptr, indices, weights = found
+            return _normalized(csr_array((weights, indices, indptr), shape=(count, count)))
+    weights = np.empty((count, k))
     run_slices(
         lambda first, last: weigh_neighbors(first, last, energies, entropy, weights),
         count,
@@ -150,5 +161,5 @@ def _normalized(matrix: Any) -> csr_array:
     found.data /= _sum(found)
     found = found.astype(np.float32)
     found.eliminate_zeros()
-    found.sort_indices()
+    found.sort_indices()  # no work where they are
     return found

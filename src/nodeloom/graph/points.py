@@ -8,9 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.errors import DataError, describe
-from nodeloom.io.finite import first_not_finite
-
-_STEP = 4096  # rows looked at together
+from nodeloom.io.finite import first_not_finite, largest_magnitude
 
 
 def as_points(vectors: Any, metric: str) -> npt.NDArray[Any]:
@@ -42,10 +40,6 @@ def as_points(vectors: Any, metric: str) -> npt.NDArray[Any]:
         raise DataError(describe("vectors", expected="numbers", got=got, hint=hint))
     if rows.ndim != 2 or not rows.shape[1]:
         raise DataError(describe("vectors", expected="an array [N, D] with a column at least", got=list(rows.shape)))
-    bad = first_not_finite(rows)
-    if bad is not None:
-        hint = "Leave the row out, or put a number in its place."
-        raise DataError(describe(f"vectors, row {bad[0]}", expected="finite numbers", got=bad[1], hint=hint))
     if rows.dtype not in (np.float32, np.float64):
         exact = rows.dtype.itemsize <= 2  # in float32
         rows = rows.astype(np.float32 if exact else np.float64)
@@ -64,7 +58,11 @@ def _is_sparse(vectors: Any) -> bool:
 
 
 def _check_sizes(rows: npt.NDArray[Any], metric: str) -> None:
-    largest = max((float(np.abs(rows[a : a + _STEP]).max()) for a in range(0, len(rows), _STEP)), default=0.0)
+    largest = largest_magnitude(rows)
+    bad = None if np.isfinite(largest) else first_not_finite(rows)
+    if bad is not None:
+        hint = "Leave the row out, or put a number in its place."
+        raise DataError(describe(f"vectors, row {bad[0]}", expected="finite numbers", got=bad[1], hint=hint))
     width = rows.shape[1]
     most = np.sqrt(1e38 / width) if metric == "inner_product" else 1e38 / np.sqrt(width)
     if largest > most:

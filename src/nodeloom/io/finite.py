@@ -1,4 +1,4 @@
-"""Where an array holds NaN or infinity."""
+"""Where an array holds NaN or infinity, and its largest number."""
 
 from __future__ import annotations
 
@@ -22,3 +22,14 @@ def first_not_finite(array: npt.NDArray[Any]) -> tuple[int, float] | None:
             row, column = (int(i[0]) for i in np.nonzero(~finite))
             return first + row, float(rows[first + row, column])
     return None
+
+
+def largest_magnitude(array: npt.NDArray[Any]) -> float:
+    """Return the largest absolute value of an array of rows, 0 if it is empty; NaN or infinity if it holds one."""
+    step = max(1, _STEP // max(1, array[:1].size))
+    largest = 0.0
+    for first in range(0, len(array), step):
+        rows = array[first : first + step]
+        if rows.size:
+            largest = float(np.max((largest, -float(rows.min()), float(rows.max()))))  # NaN stays
+    return largest

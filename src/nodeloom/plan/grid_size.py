@@ -47,7 +47,7 @@ in memory; at 1000 epochs 41.6/27.5 with 30, 41.6/27.3 in memory."""
 _WALK_SHARE = 0.25  # of the memory for the walks of an episode, where they are kept
 _HOST_WALK_SHARE = 0.1  # of main memory for those of a GPU, of this episode and the next
 _ROW_PAIRS = 1 << 21  # of a row of a grid, where tables are in memory: Ctrl-C and checkpoints wait for its end
-_VISIT_BYTES = {
+VISIT_BYTES = {
     "cpu": 900,
     "gpu": 75,
 }  # and for a head with its negatives: 0.6 us of two threads at 1.5 GB/s, 1.4 ns at 54 GB/s
@@ -205,7 +205,7 @@ def _choose(plan: Plan, settings: Settings, fixed: int, free: int, most: int, ba
             tied=any(stage.tied for stage in plan.stages),
             num_partition=wanted(settings),
             block_bytes=_BLOCK_BYTES[where],
-            visit_bytes=_VISIT_BYTES[where],
+            visit_bytes=VISIT_BYTES[where],
             pair_bytes=unit_bytes_of_pair(plan),
             cursor_bytes=cursor_bytes_of(plan, most),
         )

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from nodeloom.engine.layout.affinities import Affinities
 from nodeloom.engine.layout.cpu import stretch_of, threads
@@ -45,12 +46,15 @@ def widened(start: FloatArray) -> FloatArray:
     return start if deviation > wanted else (start * (wanted / max(deviation, 1e-30))).astype(np.float32)
 
 
-def loss_of_negatives(coordinates: FloatArray, plan: LayoutPlan) -> float:
-    """Estimate the part of the loss that negatives have, for each edge, from random pairs."""
-    pairs = np.random.default_rng(plan.seed).integers(len(coordinates), size=(2, PAIRS))
-    pairs = pairs[:, pairs[0] != pairs[1]]
-    difference = coordinates[pairs[0]].astype(np.float64) - coordinates[pairs[1]]
-    square: DoubleArray = (difference**2).sum(axis=1)
+def negative_pairs(count: int, seed: int) -> npt.NDArray[np.int64]:
+    """Return random pairs of different points, from which the loss of negatives is estimated, int64 [2, at most PAIRS]."""
+    pairs = np.random.default_rng(seed).integers(count, size=(2, PAIRS))
+    return pairs[:, pairs[0] != pairs[1]]
+
+
+def loss_of_negatives(differences: DoubleArray, plan: LayoutPlan) -> float:
+    """Estimate the part of the loss that negatives have, for each edge, from the differences of random pairs, float64 [P, dim]."""
+    square: DoubleArray = (differences**2).sum(axis=1)
     potential = np.log((1 + plan.sharpness * square) / (EPSILON + square))
     return float(plan.num_negative * plan.negative_weight * potential.mean())
 
@@ -102,7 +106,8 @@ class CpuLargeVis:
     def loss(self, exaggeration: float) -> float:
         """Return the mean of log(1 + d^2) over edges, plus what negatives add to it."""
         del exaggeration
-        return stretch_of(self._run, self.affinities, self.coordinates) + loss_of_negatives(self.coordinates, self.plan)
+        one, other = self.coordinates[negative_pairs(len(self.coordinates), self.plan.seed)].astype(np.float64)
+        return stretch_of(self._run, self.affinities, self.coordinates) + loss_of_negatives(one - other, self.plan)
 
     def snapshot(self) -> FloatArray:
         """Return a copy of the coordinates."""

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.kernels.cpu.initial import uniform_rows
+from nodeloom.kernels.cpu.parallel import run_slices
 from nodeloom.rng import Purpose, stream
 from nodeloom.typing import DoubleArray, FloatArray
 
@@ -22,11 +23,14 @@ NOISE = 1e-6
 
 _ROWS = 8192  # that the directions are found from
 _WIDE = 1024  # values of a row from which on fewer rows are taken, whose products are fewer than those of the columns
-_BLOCK = 4096
+_BLOCK = 1024  # rows, which stay in the cache while they are centered and multiplied
+_PIECE = 1024  # rows whose products a thread sums up
 _STEPS = 60  # of the power iteration
 
 
-def principal_start(vectors: npt.NDArray[Any], dim: int, seed: int, *, unit: bool = False) -> FloatArray:
+def principal_start(
+    vectors: npt.NDArray[Any], dim: int, seed: int, *, unit: bool = False, num_thread: int = 1
+) -> FloatArray:
     """Return the first principal components of vectors, scaled for a start.
 
     Parameters
@@ -39,6 +43,8 @@ def principal_start(vectors: npt.NDArray[Any], dim: int, seed: int, *, unit: boo
         Of the noise.
     unit : bool
         Take the vectors at length 1.
+    num_thread : int
+        Threads. They do not change the result.
 
     Returns
     -------
@@ -47,11 +53,15 @@ def principal_start(vectors: npt.NDArray[Any], dim: int, seed: int, *, unit: boo
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # else the last bits depend on the number of threads
-        mean, directions = _directions(vectors, dim, unit)
+        mean, directions = _directions(vectors, dim, unit, num_thread)
         scores = np.zeros((len(vectors), dim))
-        for first in range(0, len(vectors), _BLOCK):
-            rows = _rows(vectors[first : first + _BLOCK], unit) - mean
-            scores[first : first + _BLOCK, : directions.shape[1]] = rows @ directions
+
+        def project(first_block: int, last_block: int) -> None:
+            for first in range(first_block * _BLOCK, last_block * _BLOCK, _BLOCK):
+                rows = _rows(vectors[first : first + _BLOCK], unit) - mean
+                scores[first : first + _BLOCK, : directions.shape[1]] = rows @ directions
+
+        run_slices(project, -(-len(vectors) // _BLOCK), num_thread)
     return scaled_start(scores, seed)
 
 
@@ -114,7 +124,7 @@ def _rows(rows: npt.NDArray[Any], unit: bool) -> FloatArray:
     return values
 
 
-def _directions(vectors: npt.NDArray[Any], dim: int, unit: bool) -> tuple[FloatArray, FloatArray]:
+def _directions(vectors: npt.NDArray[Any], dim: int, unit: bool, num_thread: int) -> tuple[FloatArray, FloatArray]:
     """Return the mean [D] and the principal directions [D, at most dim] of a part of the rows."""
     from scipy.linalg import eigh
 
@@ -124,7 +134,7 @@ def _directions(vectors: npt.NDArray[Any], dim: int, unit: bool) -> tuple[FloatA
     mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
     rows = rows - mean
     rows /= np.float32(np.abs(rows).max(initial=0.0)) or np.float32(1)  # the squares of large numbers would overflow
-    gram = (rows @ rows.T if wide else rows.T @ rows).astype(np.float64)
+    gram = (rows @ rows.T).astype(np.float64) if wide else _products(rows, num_thread)
     count = min(dim, len(gram))
     values, found = eigh(gram, subset_by_index=(len(gram) - count, len(gram) - 1))
     kept = [k for k in range(count - 1, -1, -1) if values[k] > 1e-6 * values[-1]]
@@ -133,6 +143,17 @@ def _directions(vectors: npt.NDArray[Any], dim: int, unit: bool) -> tuple[FloatA
         return mean, np.zeros((vectors.shape[1], 0), np.float32)
     largest = directions[np.abs(directions).argmax(axis=0), np.arange(len(kept))]
     return mean, (directions * np.sign(largest)).astype(np.float32)
+
+
+def _products(rows: FloatArray, num_thread: int) -> DoubleArray:
+    """Return the products of all columns, summed up piece by piece, whatever the number of threads."""
+    pieces = np.array_split(rows, -(-len(rows) // _PIECE))
+
+    def multiply(first: int, last: int) -> list[FloatArray]:
+        return [piece.T @ piece for piece in pieces[first:last]]
+
+    found = run_slices(multiply, len(pieces), num_thread)
+    return np.sum([product for products in found for product in products], axis=0, dtype=np.float64)
 
 
 def turned(coordinates: FloatArray) -> FloatArray:

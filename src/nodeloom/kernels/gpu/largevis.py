@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from nodeloom.kernels.gpu._triton import ceil_div, jit, key_bits, on_device_of, tl
 from nodeloom.kernels.gpu.rng import below, draw, item_key, unit
 
@@ -18,14 +20,15 @@ def _clipped(value):
     return tl.minimum(tl.maximum(value, -_CLIP), _CLIP)
 
 
-@jit(varying=("stream", "sweep"))
+@jit(varying=("stream",))
 def _sweep_points(
-    first, last, indptr, indices, cumulative, stream: tl.int64, sweep: tl.int64, num_positive, num_negative, negative_weight,
-    sharpness, rate, coordinates, out, count, steps, DIM: tl.constexpr, P: tl.constexpr,
+    first, last, indptr, indices, cumulative, stream: tl.int64, sweeps, num_positive, num_negative, negative_weight,
+    sharpness, rates, coordinates, out, count, DIM: tl.constexpr, P: tl.constexpr,
 ):  # fmt: skip
     point = (first + tl.program_id(0) * P + tl.arange(0, P)).to(tl.int64)
     live = point < last
-    key = item_key(tl.cast(stream, tl.uint64), sweep * count + point)
+    rate = tl.load(rates)
+    key = item_key(tl.cast(stream, tl.uint64), tl.load(sweeps) * count + point)
     begin = tl.load(indptr + point, mask=live, other=0)
     end = tl.load(indptr + point + 1, mask=live, other=0)
     x = tl.load(coordinates + point * DIM, mask=live, other=0.0)
@@ -35,6 +38,7 @@ def _sweep_points(
         z = tl.load(coordinates + point * DIM + 2, mask=live, other=0.0)
     total = tl.load(cumulative + end - 1, mask=live & (end > begin), other=0.0)
     draws = (total * num_positive + unit(draw(key, tl.zeros_like(point)))).to(tl.int32)
+    longest = tl.max(end - begin, 0)
     number = tl.zeros_like(point)
     for turn in range(tl.max(draws, 0)):
         goes = live & (turn < draws)
@@ -42,7 +46,9 @@ def _sweep_points(
         level = unit(draw(key, number)) * total
         low = begin
         high = end - 1
-        for _ in range(steps):
+        left = longest - 1
+        while left > 0:
+            left = left // 2
             middle = (low + high) // 2
             above = tl.load(cumulative + middle, mask=goes & (low < high), other=0.0) > level
             searching = low < high
@@ -91,19 +97,20 @@ def sweep_points(
         Bounds of the points.
     indptr, indices, cumulative : int64 [N + 1], int32 [nnz], float32 [nnz]
         Edges in compressed sparse rows, and sums of their weights up to each within its row.
-    stream, sweep : int
+    stream, sweep : int, int or int64 tensor [1]
         Key of the random numbers; number of the sweep.
     num_positive, num_negative : float, int
         Edges that a point draws on average; points drawn for each of them.
-    negative_weight, sharpness, rate : float
+    negative_weight, sharpness, rate : float, float, float or float32 tensor [1]
         Weight of a negative; a; learning rate.
     coordinates, out : float32 [N, dim]
         Where all points are; where those of the rows go.
     """
     count, dim = coordinates.shape
+    sweeps = torch.as_tensor(sweep, dtype=torch.int64, device=coordinates.device)
+    rates = torch.as_tensor(rate, dtype=torch.float32, device=coordinates.device)
     with on_device_of(coordinates):
         _sweep_points[(ceil_div(last - first, _POINTS),)](
-            first, last, indptr, indices, cumulative, key_bits(stream), sweep, float(num_positive), num_negative,
-            float(negative_weight), float(sharpness), float(rate), coordinates, out, count,
-            max(1, count - 1).bit_length(), DIM=dim, P=_POINTS, num_warps=2,
+            first, last, indptr, indices, cumulative, key_bits(stream), sweeps, float(num_positive), num_negative,
+            float(negative_weight), float(sharpness), rates, coordinates, out, count, DIM=dim, P=_POINTS, num_warps=2,
         )  # fmt: skip
