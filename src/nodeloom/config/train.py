@@ -267,6 +267,19 @@ class TripleTrain(TrainSection):
         description="AdaGrad: one sum of squares for each value of an entity, or one for its row, which needs half the memory. auto: full "
         "below a million entities.",
     )
+    validation_metric: Literal["mrr", "mr", "hits@1", "hits@3", "hits@10", "amri"] = Field(
+        "mrr", description="What decides, where there are triples for validation."
+    )
+    validation_side: Literal["both", "tail", "head"] = Field(
+        "both", description="Validation: the mean over tails and heads that are asked for, or one of the two."
+    )
+    validation_interval: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="Validation: epochs between two checks. auto: a twentieth of the training."
+    )
+    patience: Annotated[Integer, Field(ge=0)] = Field(
+        5,
+        description="Validation: checks in a row without a better metric, after which the training ends; 0 never ends it.",
+    )
     sample_batch_size: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto", description="GraphVite's triples per sampler batch. No effect: they are drawn as they are trained."
     )

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nodeloom.engine.loop import diverged
+from nodeloom.engine.validation import PREFIX, other_validation
 from nodeloom.errors import ConfigError, ModelError, OutputError, describe
 from nodeloom.graph import KnowledgeGraph
 from nodeloom.io.atomic import check_writable
@@ -24,6 +25,7 @@ from nodeloom.transport.alone import ALONE
 
 if TYPE_CHECKING:
     from nodeloom.engine.tables import Tables
+    from nodeloom.engine.validation import Validation
     from nodeloom.graph import Graph
     from nodeloom.io.vocabulary import Vocabulary
     from nodeloom.plan.training_plan import TrainingPlan
@@ -171,6 +173,7 @@ class Checkpoints:
         self.path = Path(path) if path is not None and transport.rank == 0 else None
         if self.path is not None:
             check_writable(self.path)
+        self.validation: Validation | None = None
         self._last = time.monotonic()
 
     def due(self) -> bool:
@@ -213,8 +216,12 @@ class Checkpoints:
         state = {"finished": False, "part": index, "num_epoch": self.plan.num_epoch, **dataclasses.asdict(position)}
         kinds = {spec.name: spec.kind for stage in self.plan.stages for spec in stage.objective.tables}
         rows = {name: kinds[name] for name in tables.tensors if name in kinds}
+        tensors = dict(tables.tensors)
+        if self.validation is not None:
+            state["validation"] = self.validation.state()
+            tensors |= {PREFIX + name: table for name, table in self.validation.tables.items()}
         sections = self.settings.to_dict(), state, graph_record(self.graph)
-        write_model(self.path, ModelData(tables.tensors, rows, vocabularies_of(self.graph), *sections))
+        write_model(self.path, ModelData(tensors, rows, vocabularies_of(self.graph), *sections))
         self._last = time.monotonic()  # once more: writing takes its time
         logger.info("checkpoint %s at part %d, pair %d", self.path, index, position.num_pair)
         return self.path
@@ -247,11 +254,19 @@ class Checkpoints:
         head = self.plan.stages[0].objective.head
         if head not in data.tensors:
             raise ModelError(describe(path, expected=f"a table {head!r}", got=sorted(data.tensors)))
+        best = {name: table for name, table in data.tensors.items() if name.startswith(PREFIX)}
+        tensors = {name: table for name, table in data.tensors.items() if name not in best}
         for name, table in data.tensors.items():
+            name = name.removeprefix(PREFIX)
             if table.shape != (shape := self.plan.shape_of(name)):
                 raise ModelError(describe(path, expected=f"tables {list(shape)}", got=f"{name} {list(table.shape)}"))
         index, position = self._position(path, data.state)
-        return ModelTables(self.plan, dict(data.tensors)), index, position
+        if (self.validation is None) != ("validation" not in data.state):
+            raise other_validation(path, "none" if self.validation is None else "checks that it does not have")
+        if self.validation is not None:
+            kept = {name.removeprefix(PREFIX): table for name, table in best.items()}
+            self.validation.restore(path, data.state["validation"], kept)
+        return ModelTables(self.plan, tensors), index, position
 
     def _position(self, path: str | Path, state: dict[str, Any]) -> tuple[int, Position]:
         """Return the part and the position that a checkpoint tells of."""

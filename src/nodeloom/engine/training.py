@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from nodeloom.engine.loop import Loop
     from nodeloom.engine.tables import Tables
+    from nodeloom.engine.validation import Validation
     from nodeloom.graph import Graph
     from nodeloom.model.stage import Stage
     from nodeloom.plan.settings import Settings
@@ -80,6 +82,7 @@ def train(
     resume: str | Path | None = None,
     transport: Transport = ALONE,
     keep: Callable[[TrainedTables], object] | None = None,
+    validation: Validation | None = None,
 ) -> TrainedTables:
     """Train a model on a graph.
 
@@ -103,6 +106,8 @@ def train(
         All workers, as the plan was made for.
     keep : callable, optional
         Is given what was learned before an interruption, or an exception of a callback, is raised.
+    validation : Validation, optional
+        Checks of a model of one part. The tables of the best one are returned.
 
     Raises
     ------
@@ -119,6 +124,7 @@ def train(
         raise ConfigError("init, resume: expected at most one of them, got both. A checkpoint brings its own vectors.")
     told = checked_callbacks(callbacks)
     checkpoints = Checkpoints(graph, plan, settings, checkpoint, checkpoint_interval, transport)
+    checkpoints.validation = validation
     run = _Run(graph, plan, settings, told, checkpoints, keep, transport)
     first, position = 0, Position()
     if resume is not None:
@@ -139,7 +145,9 @@ def train(
             position = Position(seconds=run.last.seconds)
     if stop.requested:
         logger.warning("Ctrl-C came in the last step: the training is complete, and kept.")
-    result = run.result(is_partial=ended_early)
+    if validation is not None and validation.tables:
+        run.tables.tensors.update(validation.tables)
+    result = run.result(is_partial=ended_early and not run.out_of_patience)
     tell(run.callbacks, "on_train_end", result.report)
     return result
 
@@ -163,6 +171,7 @@ class _Run:
         self.tables = ModelTables(plan)
         self.history: list[dict[str, Any]] = []
         self.pairs_before = 0
+        self.out_of_patience = False
         self.last = Position()
         self.sent: tuple[int, ...] = ()
         self.waited = 0.0
@@ -184,9 +193,12 @@ class _Run:
         self.last = position
         enough, finished = False, True
         for _ in loop.run(position):
+            self._judge(loop, store, position)
             ended: BaseException | bool | None = self._tell(self._progress(index, position), stop)
             stopping, enough, due = self._agreed(
-                stop.requested or isinstance(ended, BaseException), ended is True, self.checkpoints.due()
+                stop.requested or isinstance(ended, BaseException),
+                ended is True or self.out_of_patience,
+                self.checkpoints.due(),
             )
             if stopping or enough or due:
                 loop.settle()
@@ -213,6 +225,16 @@ class _Run:
         self.waited += loop.waited
         self.tables.finish(index, store)
         return enough and not finished
+
+    def _judge(self, loop: Loop, store: Tables, position: Position) -> None:
+        """Check the tables, if it is time for it."""
+        validation, total = self.checkpoints.validation, loop.total_pair
+        if validation is None:
+            return
+        epoch = position.num_pair / self.plan.num_edges
+        if validation.due(epoch, finished=position.num_pair >= total):
+            loop.settle()
+            self.out_of_patience = validation.check(position.num_pair / self.plan.num_edges, position.seconds, store)
 
     def _tell(self, progress: Progress, stop: StopRequest) -> BaseException | bool:
         """Tell the callbacks where training is; return what one of them raised, or whether one wants to end the training."""
@@ -278,7 +300,8 @@ class _Run:
             num_sent=len(self.sent),
             waited_seconds=self.waited,
         )
-        done = min(1.0, pairs / self.plan.total_pair) if is_partial else 1.0
+        ended = is_partial or self.out_of_patience
+        done = min(1.0, pairs / self.plan.total_pair) if ended else 1.0
         objective = self.plan.stages[-1].objective
         vertex = self.tables.tensors.get(objective.head)
         context = self.tables.tensors.get(objective.tail, vertex)

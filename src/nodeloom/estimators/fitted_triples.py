@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FITTED = (
     "entity_vectors_", "relation_vectors_", "inverse_relation_vectors_", "entity_names_", "relation_names_", "report_", "history_",
-    "partial_", "num_epoch_",
+    "validation_", "partial_", "num_epoch_",
 )  # fmt: skip
 """Attributes that ``fit`` sets."""
 
@@ -39,6 +39,7 @@ class FittedTriples(Parameters):
     relation_names_: Vocabulary
     report_: dict[str, Any]
     history_: list[dict[str, Any]]
+    validation_: list[dict[str, float]]
     partial_: bool
     num_epoch_: float
     _relation_table: FloatArray
@@ -135,8 +136,8 @@ class FittedTriples(Parameters):
         entity = self.entity_vectors_  # or the model is not fitted
         state: dict[str, Any] = {"finished": not self.partial_, "report": self.report_}
         state["epoch" if self.partial_ else "num_epoch"] = self.num_epoch_
-        if self.history_:
-            state["history"] = self.history_
+        if self.validation_:
+            state["validation"] = {"history": self.validation_}
         tables = {"entity": np.ascontiguousarray(entity), "relation": np.ascontiguousarray(self._relation_table)}
         names = {"entity": self.entity_names_, "relation": self.relation_names_}
         kinds = {"entity": "entity", "relation": "relation"}
@@ -169,7 +170,8 @@ class FittedTriples(Parameters):
             expected = f"tables of {type(self).__name__}: relations of {width} values"
             raise ModelError(describe(data.where, expected=expected, got=got))
         self._take_tables(dict(data.tensors), data.vocabularies["entity"], data.vocabularies["relation"])
-        self.report_, self.history_ = data.state.get("report", {}), data.state.get("history", [])
+        self.report_, self.history_ = data.state.get("report", {}), []
+        self.validation_ = data.state.get("validation", {}).get("history", [])
         self.partial_ = data.state.get("finished", True) is not True
         self._config, self._graph_record = data.config, data.graph
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from nodeloom.errors import ConfigError, describe
+from nodeloom.errors import ConfigError, DataError, describe
 from nodeloom.estimators.configured import Configured
 from nodeloom.estimators.fitted import path_of
 from nodeloom.estimators.fitted_triples import FITTED, FittedTriples, checked_triples
@@ -15,16 +15,23 @@ if TYPE_CHECKING:
     import os
 
     from nodeloom.engine import Settings, TrainedTables
+    from nodeloom.engine.validation import Validation
     from nodeloom.graph import KnowledgeGraph
     from nodeloom.plan.triple_plan import TriplePlan
-    from nodeloom.typing import FloatArray
+    from nodeloom.typing import Auto, FloatArray
 
 Self = TypeVar("Self", bound="KnowledgeEmbedding")
+_METRICS = ("mrr", "mr", "hits@1", "hits@3", "hits@10", "amri")
 Schedule = str | Callable[[int, int], float]
 
 
 class KnowledgeEmbedding(FittedTriples, Configured):
     """Base of the models of knowledge graphs; see :class:`nodeloom.ComplEx` for parameters and attributes."""
+
+    validation_metric: str
+    validation_side: Literal["both", "tail", "head"]
+    validation_interval: int | Auto
+    patience: int
 
     def plan(self, graph: KnowledgeGraph, *, compiled_only: bool = False) -> TriplePlan:
         """Say what training on a knowledge graph will do and cost: memory, and time measured on this machine, before anything runs.
@@ -57,6 +64,7 @@ class KnowledgeEmbedding(FittedTriples, Configured):
         graph: KnowledgeGraph,
         y: object = None,
         *,
+        validation: KnowledgeGraph | None = None,
         init: Any = None,
         callbacks: Iterable[Any] | None = (),
         checkpoint: str | os.PathLike[str] | None = None,
@@ -71,6 +79,9 @@ class KnowledgeEmbedding(FittedTriples, Configured):
             The triples to learn from.
         y : None
             For scikit-learn's pipelines; ignored.
+        validation : KnowledgeGraph, optional
+            Triples to check by, made with ``like=`` the training graph: they are ranked without the known triples of either. The
+            vectors are those of the best check, and training ends when `patience` runs out.
         init : model, optional
             Warm start: rows of entities and relations are carried over by name; a new entity begins at the mean of the queries that its
             triples make of known entities, a new relation at random.
@@ -113,6 +124,7 @@ class KnowledgeEmbedding(FittedTriples, Configured):
         if not isinstance(checkpoint_interval, int | float) or not checkpoint_interval >= 0:
             raise ConfigError(describe("checkpoint_interval", expected="seconds >= 0", got=checkpoint_interval))
         plan = make_plan(checked_triples(graph), settings)
+        checks = None if validation is None else self._validation(graph, validation, plan)
         with shown_progress(type(self).__name__, self.verbose) as shown, self._keeping() as keep:
             result = train(
                 graph,
@@ -123,12 +135,63 @@ class KnowledgeEmbedding(FittedTriples, Configured):
                 checkpoint=kept,
                 checkpoint_interval=checkpoint_interval,
                 resume=begun,
-                keep=lambda result: keep(graph, settings, result),
+                keep=lambda result: keep(graph, settings, result, checks),
+                validation=checks,
             )
-        self._take(graph, settings, result)
+        self._take(graph, settings, result, checks)
         return self
 
-    def _take(self, graph: KnowledgeGraph, settings: Settings, result: TrainedTables) -> None:
+    def _validation(self, graph: KnowledgeGraph, validation: KnowledgeGraph, plan: TriplePlan) -> Validation:
+        """Return the checks on triples for validation.
+
+        Raises
+        ------
+        DataError
+            If there are none, or they have other ids than the training graph.
+        """
+        import numpy as np
+
+        from nodeloom.engine.validation import Validation
+        from nodeloom.tasks.ranking import Queries, metrics, rank
+
+        where = f"{type(self).__name__}.fit(validation=...)"
+        known = checked_triples(validation)
+        hint = "Make it with KnowledgeGraph.from_triples(..., like=the training graph), and take triples of known entities and relations."
+        for names, own in ((known.entity_names, graph.entity_names), (known.relation_names, graph.relation_names)):
+            if names != own:
+                expected = f"the {len(own):,} names of the training graph"
+                raise DataError(describe(where, expected=expected, got=f"{len(names):,} names", hint=hint))
+        if not known.num_triples:
+            raise DataError(describe(where, expected="at least one triple", got="none"))
+        triples = known.triples
+        queries = Queries.of(triples, [graph.triples, triples], graph.num_entities, graph.num_relations)
+        side, metric = self.validation_side, self.validation_metric
+
+        def judge(tables: dict[str, FloatArray]) -> dict[str, float]:
+            ranks = rank(
+                self._relational,
+                tables["entity"],
+                tables["relation"],
+                triples,
+                num_thread=plan.num_thread,
+                queries=queries,
+            )
+            found = metrics(ranks, side)
+            return {name: found[name] for name in _METRICS if np.isfinite(found[name])}
+
+        interval = self.validation_interval
+        return Validation(
+            judge,
+            metric,
+            ascending=metric != "mr",
+            interval=max(1, plan.num_epoch // 20) if interval == "auto" else int(interval),
+            patience=self.patience,
+            fingerprint=known.fingerprint(),
+        )
+
+    def _take(
+        self, graph: KnowledgeGraph, settings: Settings, result: TrainedTables, checks: Validation | None
+    ) -> None:
         """Become the model of a training."""
         from nodeloom.engine.checkpoint import graph_record
 
@@ -136,6 +199,7 @@ class KnowledgeEmbedding(FittedTriples, Configured):
             vars(self).pop(name, None)
         self._take_tables(result.tables, graph.entity_names, graph.relation_names)
         self.report_, self.history_ = result.report.to_dict(), result.history
+        self.validation_ = [] if checks is None else checks.history
         self.partial_, self.num_epoch_ = result.is_partial, result.num_epoch
         self._config, self._graph_record = settings.to_dict(), graph_record(graph)
 

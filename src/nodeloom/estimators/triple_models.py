@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from nodeloom.estimators.knowledge import KnowledgeEmbedding, Schedule
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nodeloom.typing import Auto
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class ComplEx(KnowledgeEmbedding):
     """ComplEx (Trouillon et al., ICML 2016): the score of a triple is the real part of the product of head, relation and conjugate tail.
 
@@ -59,6 +60,14 @@ class ComplEx(KnowledgeEmbedding):
         Learning rate at the start; decay. auto: by the optimizer; none.
     schedule : {"linear", "constant"} or callable
         Of the learning rate; a callable gets (triples done, triples in all) and returns a factor.
+    validation_metric : {"mrr", "mr", "hits@1", "hits@3", "hits@10", "amri"}
+        What decides which state is the best, where :meth:`fit` has triples for validation.
+    validation_side : {"both", "tail", "head"}
+        Validation: the mean over tails and heads that are asked for, or one of the two.
+    validation_interval : int or "auto"
+        Validation: epochs between two checks. auto: a twentieth of the training.
+    patience : int
+        Validation: checks in a row without a better metric, after which the training ends; 0 never ends it.
     num_thread : int or "auto"
         CPU threads. auto: all that the process may use. The vectors are the same with any number.
     deterministic : bool
@@ -89,7 +98,9 @@ class ComplEx(KnowledgeEmbedding):
     report_ : dict
         Seconds, triples per second, loss and peak memory.
     history_ : list of dict
-        About a hundred points of progress, and every check on triples of validation.
+        About a hundred points of progress.
+    validation_ : list of dict
+        The epoch and the metrics of each check on triples for validation; the vectors are those of the best one.
     partial_ : bool
         Whether training was stopped early.
     num_epoch_ : float
@@ -107,68 +118,41 @@ class ComplEx(KnowledgeEmbedding):
     _model = "ComplEx"
     _scoring = RELATIONAL["ComplEx"]
 
-    def __init__(
-        self,
-        dim: int = 256,
-        *,
-        num_epoch: int | Auto = "auto",
-        triples_per_batch: int | Auto = "auto",
-        num_shared_negative: int | str = "auto",
-        negative_sample_exponent: float | Auto = "auto",
-        bernoulli: bool = False,
-        filter_negatives: bool = False,
-        typed_negatives: bool = False,
-        loss: str = "auto",
-        margin: float | Auto = "auto",
-        adversarial_temperature: float | Auto = "auto",
-        l3_regularization: float | Auto = "auto",
-        dura_regularization: float = 0.0,
-        relation_lr_multiplier: float = 1.0,
-        optimizer: str | Mapping[str, Any] = "AdaGrad",
-        adagrad_state: Literal["auto", "full", "row"] = "auto",
-        lr: float | Auto = "auto",
-        weight_decay: float | Auto = "auto",
-        schedule: Schedule = "linear",
-        num_thread: int | Auto = "auto",
-        deterministic: bool = False,
-        seed: int = 0,
-        device: str = "auto",
-        gpus: Sequence[int] = (),
-        gpu_memory_limit: int | str = "auto",
-        table_dtype: Literal["auto", "fp32", "bf16"] = "auto",
-        memory_limit: int | str = "auto",
-        verbose: bool | Auto = "auto",
-    ) -> None:
-        self.dim = dim
-        self.num_epoch = num_epoch
-        self.triples_per_batch = triples_per_batch
-        self.num_shared_negative = num_shared_negative
-        self.negative_sample_exponent = negative_sample_exponent
-        self.bernoulli = bernoulli
-        self.filter_negatives = filter_negatives
-        self.typed_negatives = typed_negatives
-        self.loss = loss
-        self.margin = margin
-        self.adversarial_temperature = adversarial_temperature
-        self.l3_regularization = l3_regularization
-        self.dura_regularization = dura_regularization
-        self.relation_lr_multiplier = relation_lr_multiplier
-        self.optimizer = optimizer
-        self.adagrad_state = adagrad_state
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.num_thread = num_thread
-        self.deterministic = deterministic
-        self.seed = seed
-        self.device = device
-        self.gpus = gpus
-        self.gpu_memory_limit = gpu_memory_limit
-        self.table_dtype = table_dtype
-        self.memory_limit = memory_limit
-        self.verbose = verbose
+    dim: int = field(default=256, kw_only=False)
+    num_epoch: int | Auto = "auto"
+    triples_per_batch: int | Auto = "auto"
+    num_shared_negative: int | str = "auto"
+    negative_sample_exponent: float | Auto = "auto"
+    bernoulli: bool = False
+    filter_negatives: bool = False
+    typed_negatives: bool = False
+    loss: str = "auto"
+    margin: float | Auto = "auto"
+    adversarial_temperature: float | Auto = "auto"
+    l3_regularization: float | Auto = "auto"
+    dura_regularization: float = 0.0
+    relation_lr_multiplier: float = 1.0
+    optimizer: str | Mapping[str, Any] = "AdaGrad"
+    adagrad_state: Literal["auto", "full", "row"] = "auto"
+    lr: float | Auto = "auto"
+    weight_decay: float | Auto = "auto"
+    schedule: Schedule = "linear"
+    validation_metric: str = "mrr"
+    validation_side: Literal["both", "tail", "head"] = "both"
+    validation_interval: int | Auto = "auto"
+    patience: int = 5
+    num_thread: int | Auto = "auto"
+    deterministic: bool = False
+    seed: int = 0
+    device: str = "auto"
+    gpus: Sequence[int] = ()
+    gpu_memory_limit: int | str = "auto"
+    table_dtype: Literal["auto", "fp32", "bf16"] = "auto"
+    memory_limit: int | str = "auto"
+    verbose: bool | Auto = "auto"
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class DistMult(ComplEx):
     """DistMult (Yang et al., ICLR 2015): the score of a triple is the sum of the products of head, relation and tail.
 
@@ -179,6 +163,7 @@ class DistMult(ComplEx):
     _scoring = RELATIONAL["DistMult"]
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class SimplE(ComplEx):
     """SimplE (Kazemi and Poole, NeurIPS 2018): an entity has a half for heads and a half for tails.
 
@@ -189,6 +174,7 @@ class SimplE(ComplEx):
     _scoring = RELATIONAL["SimplE"]
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class QuatE(ComplEx):
     """QuatE (Zhang et al., NeurIPS 2019): the head is turned by the relation, both quaternions, and multiplied with the tail.
 
@@ -199,6 +185,7 @@ class QuatE(ComplEx):
     _scoring = RELATIONAL["QuatE"]
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class TransE(KnowledgeEmbedding):
     """TransE (Bordes et al., NIPS 2013): the tail is where the relation moves the head; the score is minus the distance.
 
@@ -239,6 +226,14 @@ class TransE(KnowledgeEmbedding):
         Learning rate at the start; decay. auto: by the optimizer; none.
     schedule : {"linear", "constant"} or callable
         Of the learning rate; a callable gets (triples done, triples in all) and returns a factor.
+    validation_metric : {"mrr", "mr", "hits@1", "hits@3", "hits@10", "amri"}
+        What decides which state is the best, where :meth:`fit` has triples for validation.
+    validation_side : {"both", "tail", "head"}
+        Validation: the mean over tails and heads that are asked for, or one of the two.
+    validation_interval : int or "auto"
+        Validation: epochs between two checks. auto: a twentieth of the training.
+    patience : int
+        Validation: checks in a row without a better metric, after which the training ends; 0 never ends it.
     num_thread : int or "auto"
         CPU threads. auto: all that the process may use. The vectors are the same with any number.
     deterministic : bool
@@ -260,78 +255,53 @@ class TransE(KnowledgeEmbedding):
 
     Attributes
     ----------
-    entity_vectors_, relation_vectors_, inverse_relation_vectors_, entity_names_, relation_names_, report_, history_, partial_, num_epoch_
+    entity_vectors_, relation_vectors_, inverse_relation_vectors_, entity_names_, relation_names_, report_, history_, validation_,
+    partial_, num_epoch_
         As with :class:`ComplEx`.
     """
 
     _model = "TransE"
     _scoring = RELATIONAL["TransE"]
 
+    dim: int = field(default=256, kw_only=False)
+    num_epoch: int | Auto = "auto"
+    triples_per_batch: int | Auto = "auto"
+    num_shared_negative: int | str = "auto"
+    negative_sample_exponent: float | Auto = "auto"
+    bernoulli: bool = False
+    filter_negatives: bool = False
+    typed_negatives: bool = False
+    loss: str = "auto"
+    margin: float | Auto = "auto"
+    adversarial_temperature: float | Auto = "auto"
+    distance: str = "auto"
+    relation_lr_multiplier: float = 1.0
+    optimizer: str | Mapping[str, Any] = "Adam"
+    adagrad_state: Literal["auto", "full", "row"] = "auto"
+    lr: float | Auto = "auto"
+    weight_decay: float | Auto = "auto"
+    schedule: Schedule = "linear"
+    validation_metric: str = "mrr"
+    validation_side: Literal["both", "tail", "head"] = "both"
+    validation_interval: int | Auto = "auto"
+    patience: int = 5
+    num_thread: int | Auto = "auto"
+    deterministic: bool = False
+    seed: int = 0
+    device: str = "auto"
+    gpus: Sequence[int] = ()
+    gpu_memory_limit: int | str = "auto"
+    table_dtype: Literal["auto", "fp32", "bf16"] = "auto"
+    memory_limit: int | str = "auto"
+    verbose: bool | Auto = "auto"
+
     @property
     def _relational(self) -> Relational:
         """How the model scores triples."""
         return self._scoring if self.distance == "auto" else replace(self._scoring, comparator=DISTANCES[self.distance])
 
-    def __init__(
-        self,
-        dim: int = 256,
-        *,
-        num_epoch: int | Auto = "auto",
-        triples_per_batch: int | Auto = "auto",
-        num_shared_negative: int | str = "auto",
-        negative_sample_exponent: float | Auto = "auto",
-        bernoulli: bool = False,
-        filter_negatives: bool = False,
-        typed_negatives: bool = False,
-        loss: str = "auto",
-        margin: float | Auto = "auto",
-        adversarial_temperature: float | Auto = "auto",
-        distance: str = "auto",
-        relation_lr_multiplier: float = 1.0,
-        optimizer: str | Mapping[str, Any] = "Adam",
-        adagrad_state: Literal["auto", "full", "row"] = "auto",
-        lr: float | Auto = "auto",
-        weight_decay: float | Auto = "auto",
-        schedule: Schedule = "linear",
-        num_thread: int | Auto = "auto",
-        deterministic: bool = False,
-        seed: int = 0,
-        device: str = "auto",
-        gpus: Sequence[int] = (),
-        gpu_memory_limit: int | str = "auto",
-        table_dtype: Literal["auto", "fp32", "bf16"] = "auto",
-        memory_limit: int | str = "auto",
-        verbose: bool | Auto = "auto",
-    ) -> None:
-        self.dim = dim
-        self.num_epoch = num_epoch
-        self.triples_per_batch = triples_per_batch
-        self.num_shared_negative = num_shared_negative
-        self.negative_sample_exponent = negative_sample_exponent
-        self.bernoulli = bernoulli
-        self.filter_negatives = filter_negatives
-        self.typed_negatives = typed_negatives
-        self.loss = loss
-        self.margin = margin
-        self.adversarial_temperature = adversarial_temperature
-        self.distance = distance
-        self.relation_lr_multiplier = relation_lr_multiplier
-        self.optimizer = optimizer
-        self.adagrad_state = adagrad_state
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.num_thread = num_thread
-        self.deterministic = deterministic
-        self.seed = seed
-        self.device = device
-        self.gpus = gpus
-        self.gpu_memory_limit = gpu_memory_limit
-        self.table_dtype = table_dtype
-        self.memory_limit = memory_limit
-        self.verbose = verbose
 
-
+@dataclass(kw_only=True, eq=False, repr=False)
 class RotatE(TransE):
     """RotatE (Sun et al., ICLR 2019): the tail is where the relation turns the complex numbers of the head to.
 

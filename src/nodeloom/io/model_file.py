@@ -238,6 +238,9 @@ def check_same_graph(where: str | Path, saved: Mapping[str, Any], graph: Mapping
 
 
 def _in_words(graph: Mapping[str, Any]) -> str:
+    if "num_triples" in graph:
+        counts = ", ".join(f"{graph.get(f'num_{kind}', '?')} {kind}" for kind in ("entities", "relations", "triples"))
+        return f"the knowledge graph {str(graph.get('fingerprint', '?'))[:12]} ({counts})"
     kind = "directed" if graph.get("directed") else "undirected"
     counts = f"{graph.get('num_nodes', '?')} nodes, {graph.get('num_edges', '?')} edges"
     return f"the {kind} graph {str(graph.get('fingerprint', '?'))[:12]} ({counts})"
