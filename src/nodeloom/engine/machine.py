@@ -17,6 +17,7 @@ from nodeloom.plan.machine import Machine, Worker
 from nodeloom.transport.alone import ALONE
 
 if TYPE_CHECKING:
+    from nodeloom.config import ResourceConfig
     from nodeloom.plan.settings import Settings
     from nodeloom.transport.base import Transport
 
@@ -41,7 +42,7 @@ def look(settings: Settings, transport: Transport = ALONE) -> Machine:
         If a GPU was asked for together with `deterministic`.
     """
     here, deterministic = transport.worker, settings.train.deterministic
-    threads, memory = num_threads(settings, here.local_size), main_memory(settings)
+    threads, memory = num_threads(settings, here.local_size), main_memory(settings.resource)
     if memory is not None and settings.resource.memory_limit == "auto":
         memory //= here.local_size  # workers of a host share what there is; what the user allows is for each
     folder, space = _scratch()
@@ -49,7 +50,7 @@ def look(settings: Settings, transport: Transport = ALONE) -> Machine:
         device, limit, name, number = resolve_device(settings.resource, deterministic=deterministic), 0, "", 0
         if device != "cpu":
             gpu = find_gpu(int(device.partition(":")[2] or 0))
-            limit, name, number = gpu_limit(gpu.free_memory, settings), gpu.name, gpu.num_multiprocessor
+            limit, name, number = gpu_limit(gpu.free_memory, settings.resource), gpu.name, gpu.num_multiprocessor
         return Machine(
             (Worker(threads, memory, device, limit),),
             gpu_name=name, num_multiprocessor=number, folder=folder, folder_space=space,
@@ -93,9 +94,9 @@ def num_threads(settings: Settings, local_size: int) -> int:
     return max(1, available_threads() // local_size) if threads == "auto" else threads
 
 
-def main_memory(settings: Settings) -> int | None:
+def main_memory(resource: ResourceConfig) -> int | None:
     """Return the bytes of main memory that may be used: what the user allows, at most what the machine has; None if unknown."""
-    limits = [total_memory(), settings.resource.memory_limit]
+    limits = [total_memory(), resource.memory_limit]
     known = [limit for limit in limits if isinstance(limit, int)]
     return min(known, default=None)
 

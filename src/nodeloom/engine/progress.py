@@ -54,28 +54,47 @@ class Progress:
     num_part: int = 1
 
 
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """What a training came to.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What any computation came to.
 
     Attributes
     ----------
     seconds : float
-        Time spent training, earlier runs of a resumed training included.
+        Time spent; of a training that was resumed, earlier runs included.
+    peak_memory : int
+        Largest resident size of this process so far, in bytes.
+    num_thread : int
+        Threads.
+    device : str
+        Where it was computed.
+    peak_device_memory : int
+        Most bytes in use on the GPU so far; 0 on the CPU.
+    """
+
+    seconds: float
+    peak_memory: int
+    num_thread: int
+    device: str = "cpu"
+    peak_device_memory: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all as JSON types."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report(Outcome):
+    """What a training came to; further attributes are those of :class:`Outcome`.
+
+    Attributes
+    ----------
     num_pair : int
         Positive pairs trained.
     rate : float
         Positive pairs per second.
     loss : float
         Loss of the last pool.
-    peak_memory : int
-        Largest resident size of this process so far, in bytes.
-    num_thread : int
-        Threads.
-    device : str
-        Where it was trained.
-    peak_device_memory : int
-        Most bytes in use on the GPU so far; 0 on the CPU.
     num_worker : int
         Workers that trained together.
     sent_bytes, num_sent : int
@@ -84,22 +103,13 @@ class Report:
         Of `seconds`, what this worker spent on such merges in this run, waiting for the others included.
     """
 
-    seconds: float
     num_pair: int
     rate: float
     loss: float
-    peak_memory: int
-    num_thread: int
-    device: str = "cpu"
-    peak_device_memory: int = 0
     num_worker: int = 1
     sent_bytes: int = 0
     num_sent: int = 0
     waited_seconds: float = 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all as JSON types."""
-        return dataclasses.asdict(self)
 
 
 class Callback(Protocol):

@@ -10,6 +10,7 @@ from nodeloom.plan import defaults
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
+    from nodeloom.config import ResourceConfig
     from nodeloom.plan.plan import Plan
     from nodeloom.plan.settings import Settings
 
@@ -18,10 +19,10 @@ WIDEST_BF16 = 256  # columns of a bf16 table; see nodeloom.kernels.gpu.skipgram.
 _GPU_SHARE = 0.95  # of the free memory of a GPU: the rest is for the library's own and for fragments
 
 
-def gpu_limit(free_memory: int, settings: Settings) -> int:
-    """Return the bytes of a GPU that may be used: what is free there, at most what the user allows."""
-    limit = int(free_memory * _GPU_SHARE)
-    return limit if settings.resource.gpu_memory_limit == "auto" else min(limit, settings.resource.gpu_memory_limit)
+def gpu_limit(free_memory: int, resource: ResourceConfig, share: float = _GPU_SHARE) -> int:
+    """Return the bytes of a GPU that may be used: a share of what is free there, at most what the user allows."""
+    limit = int(free_memory * share)
+    return limit if resource.gpu_memory_limit == "auto" else min(limit, resource.gpu_memory_limit)
 
 
 def in_formats(plan: Plan, settings: Settings) -> list[Plan]:

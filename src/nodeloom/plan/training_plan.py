@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from nodeloom.plan.mode import Mode, Whole
+from nodeloom.plan.sheet import Sheet
 
 if TYPE_CHECKING:
     from nodeloom.model.optimizer import Optimizer
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
-class TrainingPlan:
+class TrainingPlan(Sheet):
     """What a training will do, in numbers: what its loop, callbacks and checkpoints read.
 
     Attributes
@@ -85,16 +86,6 @@ class TrainingPlan:
     unit = "pairs"
 
     @property
-    def num_bytes(self) -> int:
-        """Bytes of main memory in all."""
-        return sum(self.memory.values())
-
-    @property
-    def num_device_bytes(self) -> int:
-        """Bytes on the GPU in all."""
-        return sum(self.device_memory.values())
-
-    @property
     def seconds(self) -> float | None:
         """Expected seconds of training, if the rate is known."""
         return None if self.rate is None else self.total_pair / self.rate
@@ -106,15 +97,3 @@ class TrainingPlan:
     def not_trained(self) -> list[str]:
         """Return a sentence for each kind of rows that the training does not reach."""
         return []
-
-    def rows(self) -> list[tuple[str, str]]:
-        """Return the plan as (name, text) rows for people."""
-        raise NotImplementedError
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the plan as JSON types."""
-        raise NotImplementedError
-
-    def __repr__(self) -> str:
-        width = max(len(name) for name, _ in self.rows())
-        return "\n".join(f"{name:<{width}}  {text}" for name, text in self.rows())

@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Any
 
 from nodeloom.config import ResourceConfig
 from nodeloom.config.layout import AnyLayoutConfig, LargeVisConfig, LayoutConfig
 from nodeloom.engine.device import find_gpu, resolve_device
 from nodeloom.engine.layout.field import MOST_NODES, grid_of
+from nodeloom.engine.machine import main_memory
 from nodeloom.errors import ConfigError, DataError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.parallel import available_threads
-from nodeloom.memory import total_memory
+from nodeloom.plan.formats import gpu_limit
+from nodeloom.plan.sheet import Sheet
 from nodeloom.units import duration, size, sizes
 from nodeloom.words import setting
 
@@ -30,7 +31,7 @@ _GPU_SHARE = 0.9
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class LayoutPlan:
+class LayoutPlan(Sheet):
     """What will be done, in numbers.
 
     Attributes
@@ -85,16 +86,6 @@ class LayoutPlan:
     device_memory: dict[str, int] = dataclasses.field(default_factory=dict)
     search_memory: int | None = None
     seconds: float | None = None
-
-    @property
-    def num_bytes(self) -> int:
-        """Bytes of main memory in all."""
-        return sum(self.memory.values())
-
-    @property
-    def num_device_bytes(self) -> int:
-        """Bytes on the GPU in all."""
-        return sum(self.device_memory.values())
 
     def rate(self, exaggeration: float) -> float:
         """Return the learning rate at an exaggeration: the gradient of a point is in proportion to one over the points.
@@ -153,18 +144,6 @@ class LayoutPlan:
         if self.seconds is not None:
             rows.append(("time", f"about {duration(self.seconds)} of search and layout, the latter as measured here"))
         return rows
-
-    def __repr__(self) -> str:
-        width = max(len(name) for name, _ in self.rows())
-        return "\n".join(f"{name:<{width}}  {text}" for name, text in self.rows())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the plan as JSON types."""
-        return {
-            **dataclasses.asdict(self),
-            "num_bytes": self.num_bytes,
-            "num_device_bytes": self.num_device_bytes,
-        }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -321,16 +300,13 @@ def _placed(plan: LayoutPlan, task: Task, resource: ResourceConfig) -> LayoutPla
             device_memory={"affinities": entries * 8 + points * 8, "layout": tables + 6 * 4 * wide**plan.dim},
         )
         gpu = find_gpu(int(plan.device.partition(":")[2] or 0))
-        limit = int(gpu.free_memory * _GPU_SHARE)
-        if resource.gpu_memory_limit != "auto":
-            limit = min(limit, resource.gpu_memory_limit)
+        limit = gpu_limit(gpu.free_memory, resource, _GPU_SHARE)
         if plan.num_device_bytes > limit:
             got, hint = sizes(plan.device_memory), f"Give {setting('resource.device', 'cpu')}."
             raise MemoryLimitError(
                 describe("plan", expected=f"at most {size(limit)} on {plan.device}", got=got, hint=hint)
             )
-    known = [value for value in (total_memory(), resource.memory_limit) if isinstance(value, int)]
-    limit_here = min(known, default=None)
+    limit_here = main_memory(resource)
     if limit_here is not None and plan.num_bytes > limit_here:
         hint = f"Lower {setting('layout.num_neighbor')}, or raise {setting('resource.memory_limit')} if it is set."
         raise MemoryLimitError(

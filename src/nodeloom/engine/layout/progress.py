@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from nodeloom.engine.progress import Outcome
 from nodeloom.typing import FloatArray
 
 
@@ -40,36 +41,17 @@ class LayoutProgress:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "snapshot"}
 
 
-@dataclasses.dataclass(frozen=True)
-class LayoutReport:
-    """What the work came to.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LayoutReport(Outcome):
+    """What the work came to; further attributes are those of :class:`nodeloom.engine.progress.Outcome`.
 
     Attributes
     ----------
-    seconds : float
-        Time spent on the layout alone.
     num_step : int
         Steps made.
     loss : float
         The last one, see :class:`LayoutProgress`.
-    peak_memory : int
-        Largest resident size of this process so far, in bytes.
-    num_thread : int
-        Threads.
-    device : str
-        Where it was computed.
-    peak_device_memory : int
-        Most bytes in use on the GPU so far; 0 on the CPU.
     """
 
-    seconds: float
     num_step: int
     loss: float
-    peak_memory: int
-    num_thread: int
-    device: str = "cpu"
-    peak_device_memory: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all as JSON types."""
-        return dataclasses.asdict(self)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,9 +16,9 @@ from nodeloom.engine.layout.largevis import CpuLargeVis
 from nodeloom.engine.layout.plan import LayoutPlan
 from nodeloom.engine.layout.progress import LayoutProgress, LayoutReport
 from nodeloom.engine.progress import checked_callbacks, peak_memory, tell
-from nodeloom.errors import TrainingError, TrainingInterrupted
+from nodeloom.engine.steps import Steps
+from nodeloom.errors import TrainingError
 from nodeloom.interrupt import StopRequest
-from nodeloom.log import logger
 from nodeloom.typing import FloatArray
 from nodeloom.words import setting
 
@@ -102,9 +101,7 @@ def run_layout(
     """
     told = checked_callbacks(callbacks)
     tell(told, "on_train_begin", plan)
-    begin, history, step = time.perf_counter(), list[dict[str, Any]](), 0
-    ended: BaseException | None = None
-    is_partial = False
+    steps, step = Steps(plan.model, told), 0
 
     def snapshot() -> FloatArray:
         return points.snapshot() if place is None else place(points.snapshot())
@@ -114,52 +111,31 @@ def run_layout(
         for before, number in plan.pieces():
             points.advance(plan, before, number)
             step, exaggeration = before + number, plan.forces(before)[0]
-            seconds = time.perf_counter() - begin
-            left = seconds * (plan.num_iteration - step) / step
+            seconds, left = steps.clock(step, plan.num_iteration)
             loss = points.loss(exaggeration)
             if not math.isfinite(loss):
                 raise _diverged(plan, f"the loss is {loss} after {step} steps")
             progress = LayoutProgress(step, plan.num_iteration, loss, exaggeration, seconds, left, snapshot)
-            history.append(progress.to_dict())
-            try:
-                is_partial = tell(told, "on_pool_end", progress) and step < plan.num_iteration
-            except (Exception, KeyboardInterrupt) as error:
-                if (
-                    isinstance(error, KeyboardInterrupt)
-                    and not isinstance(error, TrainingInterrupted)
-                    and stop.requested
-                ):
-                    raise  # the second Ctrl-C
-                ended = error
-            if stop.requested and step < plan.num_iteration and ended is None:
-                ended = TrainingInterrupted(f"{plan.model} stopped after step {step} of {plan.num_iteration}.")
-            if is_partial or ended is not None:
+            if steps.end_after(progress, progress.to_dict(), step, plan.num_iteration, stop):
                 break
         coordinates, device_memory = snapshot(), points.peak_memory()
-        if ended is None and not is_partial:
+        if not steps.is_partial:
             last = points.loss(plan.exaggeration)
             if last > first + _WORSE * abs(first):
                 raise _diverged(plan, f"the loss grew from {first:.4g} to {last:.4g}")
-    if stop.requested and ended is None:
-        logger.warning("Ctrl-C came in the last step: %s is complete, and kept.", plan.model)
+    steps.mention(stop)
     if not np.isfinite(coordinates).all():
         raise _diverged(plan, "coordinates are not finite")
     report = LayoutReport(
-        seconds=time.perf_counter() - begin,
+        seconds=steps.seconds,
         num_step=step,
-        loss=history[-1]["loss"],
+        loss=steps.history[-1]["loss"],
         peak_memory=peak_memory(),
         num_thread=plan.num_thread,
         device=plan.device,
         peak_device_memory=device_memory,
     )
-    result = LayoutResult(coordinates, report, history, is_partial or ended is not None)
-    if ended is not None:
-        if keep is not None:
-            keep(result)
-        raise ended
-    tell(told, "on_train_end", report)
-    return result
+    return steps.given_back(LayoutResult(coordinates, report, steps.history, steps.is_partial), keep)
 
 
 def _diverged(plan: LayoutPlan, what: str) -> TrainingError:

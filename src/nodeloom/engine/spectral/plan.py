@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from nodeloom.engine.spectral.tables import COLUMN_BUFFERS, ROW_VALUES, column_b
 from nodeloom.errors import ConfigError, GraphError, MemoryLimitError, describe
 from nodeloom.kernels.cpu.parallel import available_threads
 from nodeloom.log import logger
+from nodeloom.plan.formats import gpu_limit
 from nodeloom.plan.reach import isolated, unlinked
+from nodeloom.plan.sheet import Sheet
 from nodeloom.units import duration, size, sizes
 from nodeloom.words import setting
 
@@ -36,7 +38,7 @@ LIBRARY_BYTES = 100 << 20
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class SpectralPlan:
+class SpectralPlan(Sheet):
     """What will be done, in numbers.
 
     Attributes
@@ -100,16 +102,6 @@ class SpectralPlan:
     device_memory: dict[str, int] = dataclasses.field(default_factory=dict)
     seconds: float | None = None
 
-    @property
-    def num_bytes(self) -> int:
-        """Bytes of main memory in all."""
-        return sum(self.memory.values())
-
-    @property
-    def num_device_bytes(self) -> int:
-        """Bytes on the GPU in all."""
-        return sum(self.device_memory.values())
-
     def without_sentence(self) -> str:
         """Return what comes of nodes that have nobody to collect from; empty if there are none."""
         if not self.num_without:
@@ -146,18 +138,6 @@ class SpectralPlan:
         if self.seconds is not None:
             rows.append(("time", f"about {duration(self.seconds)}, as measured here"))
         return rows
-
-    def __repr__(self) -> str:
-        width = max(len(name) for name, _ in self.rows())
-        return "\n".join(f"{name:<{width}}  {text}" for name, text in self.rows())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the plan as JSON types."""
-        return {
-            **dataclasses.asdict(self),
-            "num_bytes": self.num_bytes,
-            "num_device_bytes": self.num_device_bytes,
-        }
 
 
 def make_spectral_plan(graph: Graph, settings: Settings) -> SpectralPlan:
@@ -240,9 +220,7 @@ def _placed(plan: SpectralPlan, graph: Graph, settings: Settings) -> SpectralPla
     """Return the plan with its memory; a graph whose matrix does not fit a GPU nobody asked for goes to the CPU."""
     if plan.device != "cpu":
         gpu = find_gpu(int(plan.device.partition(":")[2] or 0))
-        limit = int(gpu.free_memory * _GPU_SHARE)
-        if settings.resource.gpu_memory_limit != "auto":
-            limit = min(limit, settings.resource.gpu_memory_limit)
+        limit = gpu_limit(gpu.free_memory, settings.resource, _GPU_SHARE)
         plan = _fitted(plan, graph, limit)
         if plan.num_device_bytes > limit:
             if settings.resource.device != "auto":
@@ -260,7 +238,7 @@ def _placed(plan: SpectralPlan, graph: Graph, settings: Settings) -> SpectralPla
             )  # fmt: skip
             plan = dataclasses.replace(plan, device="cpu", block_columns=0, device_memory={})
     plan = dataclasses.replace(plan, memory=_host_memory(plan, graph))
-    limit_here = main_memory(settings)
+    limit_here = main_memory(settings.resource)
     if limit_here is not None and plan.num_bytes > limit_here:
         raise MemoryLimitError(
             describe(

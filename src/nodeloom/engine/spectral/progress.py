@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+
+from nodeloom.engine.progress import Outcome
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,39 +28,20 @@ class SpectralProgress:
     seconds_left: float
 
 
-@dataclasses.dataclass(frozen=True)
-class SpectralReport:
-    """What the work came to.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SpectralReport(Outcome):
+    """What the work came to; further attributes are those of :class:`nodeloom.engine.progress.Outcome`.
 
     Attributes
     ----------
-    seconds : float
-        Time spent.
     num_step : int
         Steps made.
     change : float or None
         How much the last step of propagation changed; None for ProNE.
     converged : bool
         Whether propagation ended because it changed less than its tolerance.
-    peak_memory : int
-        Largest resident size of this process so far, in bytes.
-    num_thread : int
-        Threads.
-    device : str
-        Where it was computed.
-    peak_device_memory : int
-        Most bytes in use on the GPU so far; 0 on the CPU.
     """
 
-    seconds: float
     num_step: int
     change: float | None
     converged: bool
-    peak_memory: int
-    num_thread: int
-    device: str = "cpu"
-    peak_device_memory: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all as JSON types."""
-        return dataclasses.asdict(self)

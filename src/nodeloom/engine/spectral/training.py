@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from nodeloom.engine.spectral.progress import SpectralProgress, SpectralReport
 from nodeloom.engine.spectral.prone import ProNE
 from nodeloom.engine.spectral.propagation import Propagation
 from nodeloom.engine.spectral.tables import Backend, CpuTables
+from nodeloom.engine.steps import Steps
 from nodeloom.errors import GraphError, TrainingError, TrainingInterrupted, describe
 from nodeloom.interrupt import StopRequest
 from nodeloom.log import logger
@@ -97,24 +97,23 @@ def run_spectral(
     if sentence := plan.without_sentence():
         logger.warning("%s", sentence)
     tell(told, "on_train_begin", plan)
-    begin = time.perf_counter()
-    run = _Run(graph, plan, told, begin)
+    steps = Steps(plan.model, told, "; it keeps no checkpoint, start it again")
+    run = _Run(graph, plan, steps)
     with StopRequest() as stop, backend_of(plan) as backend:
         run.backend = backend
         vertex = run.prone(stop) if plan.model == "ProNE" else run.propagation(stop)
         device_memory = getattr(backend, "peak_memory", lambda: 0)()
-    if stop.requested and run.ended is None:
-        logger.warning("Ctrl-C came in the last step: %s is complete, and kept.", plan.model)
+    steps.mention(stop)
     if not np.isfinite(vertex).all():
         raise TrainingError(
             f"{plan.model}: vectors are not finite. Are there extreme weights in the graph? Scale them."
         )
-    if run.ended is None:
+    if steps.ended is None:
         _check(graph, plan, vertex)
-    last = run.history[-1]
+    last = steps.history[-1]
     report = SpectralReport(
-        seconds=time.perf_counter() - begin,
-        num_step=len(run.history),
+        seconds=steps.seconds,
+        num_step=len(steps.history),
         change=last["change"],
         converged=last["change"] is not None and last["change"] < plan.tolerance,
         peak_memory=peak_memory(),
@@ -122,16 +121,7 @@ def run_spectral(
         device=plan.device,
         peak_device_memory=device_memory,
     )
-    result = SpectralResult(vertex, report, run.history, run.is_partial)
-    if run.ended is not None:
-        if keep is not None:
-            keep(result)
-        try:
-            raise run.ended
-        finally:
-            run.ended = None  # else it would keep this frame, and with it the memory of the device
-    tell(told, "on_train_end", report)
-    return result
+    return steps.given_back(SpectralResult(vertex, report, steps.history, steps.is_partial), keep)
 
 
 class _Run:
@@ -139,31 +129,14 @@ class _Run:
 
     backend: Backend
 
-    def __init__(self, graph: Graph, plan: SpectralPlan, callbacks: tuple[Any, ...], begin: float) -> None:
-        self.graph, self.plan, self.callbacks, self.begin = graph, plan, callbacks, begin
-        self.history: list[dict[str, Any]] = []
-        self.is_partial = False
-        self.ended: BaseException | None = None
+    def __init__(self, graph: Graph, plan: SpectralPlan, steps: Steps) -> None:
+        self.graph, self.plan, self.steps = graph, plan, steps
 
     def after_step(self, num_step: int, change: float | None, stop: StopRequest) -> bool:
-        """Tell the callbacks; return whether to end here, with what is to be raised then in `ended`."""
-        step, seconds = len(self.history) + 1, time.perf_counter() - self.begin
-        left = seconds * max(0, num_step - step) / step
-        progress = SpectralProgress(step, num_step, change, seconds, left)
-        self.history.append(dataclasses.asdict(progress))
-        try:
-            self.is_partial = tell(self.callbacks, "on_pool_end", progress) and step < num_step
-        except (Exception, KeyboardInterrupt) as error:
-            is_interrupt = isinstance(error, KeyboardInterrupt) and not isinstance(error, TrainingInterrupted)
-            if is_interrupt and stop.requested:  # the second Ctrl-C
-                raise
-            self.ended = error
-        if stop.requested and step < num_step and self.ended is None:
-            self.ended = TrainingInterrupted(
-                f"{self.plan.model} stopped after step {step} of {num_step}; it keeps no checkpoint, start it again."
-            )
-        self.is_partial = self.is_partial or self.ended is not None
-        return self.is_partial
+        """Tell the callbacks; return whether to end here."""
+        step = len(self.steps.history) + 1
+        progress = SpectralProgress(step, num_step, change, *self.steps.clock(step, num_step))
+        return self.steps.end_after(progress, dataclasses.asdict(progress), step, num_step, stop)
 
     def propagation(self, stop: StopRequest) -> FloatArray:
         """Propagate, and return the vectors of all scales side by side."""
@@ -205,7 +178,7 @@ class _Run:
         work = ProNE(self.graph, self.plan, self.backend)
         for _ in work.steps():
             if self.after_step(SVD_STEPS + self.plan.num_iteration + 1, None, stop):
-                raise self.ended or TrainingInterrupted(
+                raise self.steps.ended or TrainingInterrupted(
                     "ProNE has vectors at its end only: nothing is kept of one that a callback ends."
                 )
         return self.backend.download(work.table)

@@ -102,7 +102,10 @@ def limits_of_gpus(device: str, settings: Settings, transport: Transport) -> lis
     )  # now all have what a process takes on a GPU at once
     gpu = find_gpu(int(device.partition(":")[2] or 0))
     gpu = dataclasses.replace(gpu, free_memory=gpu.free_memory // cards.count(cards[transport.rank]))
-    return [(name, limit) for name, limit in transport.gather_objects((device, gpu_limit(gpu.free_memory, settings)))]
+    return [
+        (name, limit)
+        for name, limit in transport.gather_objects((device, gpu_limit(gpu.free_memory, settings.resource)))
+    ]
 
 
 def are_linked(device: str, transport: Transport) -> bool:
