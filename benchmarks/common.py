@@ -150,6 +150,7 @@ PEERS = {
     "umap": Peer("umap", "umap", "pip install umap-learn==0.5.12", "umap-learn"),
     "opentsne": Peer("opentsne", "openTSNE", "pip install openTSNE==1.0.4"),
     "pacmap": Peer("pacmap", "pacmap", "pip install pacmap==0.9.1"),
+    "torchdr": Peer("torchdr", "torchdr", "pip install torchdr==0.5"),
     "pynndescent": Peer("pynndescent", "pynndescent", "pip install pynndescent==0.7.0"),
     "fastnode2vec": Peer("fastnode2vec", "fastnode2vec", "pip install fastnode2vec==0.0.7"),
 }

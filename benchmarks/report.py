@@ -142,7 +142,7 @@ class Report:
     def markdown(self) -> str:
         """Return the whole report as text."""
         options = " ".join(_option(key, value) for key, value in vars(self.arguments).items() if _shown(key, value))
-        command = f"python benchmarks/{self.name}.py {options}".strip()
+        command = f"python benchmarks/{Path(sys.argv[0]).name} {options}".strip()
         lines = [f"# {self.title}", "", f"`{command}`, {datetime.date.today().isoformat()}", ""]
         lines += [", ".join(f"{key} {value}" for key, value in machine().items() if value) + ".", ""]
         lines += [", ".join(f"{key} {value}" for key, value in versions(self.peers).items()) + ".", ""]

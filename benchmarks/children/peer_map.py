@@ -20,6 +20,11 @@ def mapped(rows):
         import openTSNE
 
         return np.asarray(openTSNE.TSNE(n_jobs=threads).fit(rows))
+    if asked["peer"] == "torchdr":
+        import torchdr
+
+        # Without faiss, which is none of its requirements, neighbors are found by torch.
+        return np.asarray(getattr(torchdr, asked["method"])(device="cuda", backend=None).fit_transform(rows))
     import pacmap
 
     return pacmap.PaCMAP().fit_transform(rows)
