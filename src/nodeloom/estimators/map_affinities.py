@@ -50,14 +50,10 @@ def _of_vectors(vectors: FloatArray, plan: LayoutPlan) -> tuple[Affinities, Floa
         unit, threads = plan.metric == "cosine", plan.num_thread
         begun = beside.submit(principal_start, vectors, plan.dim, plan.seed, unit=unit, num_thread=threads)
         start = begun.result() if plan.device == "cpu" else None
-        near = NeighborGraph.of(
-            vectors,
-            plan.num_neighbor,
-            metric=_metric(plan),
-            device=plan.device,
-            num_threads=plan.num_thread,
-            memory=plan.search_memory,
-            seed=plan.seed,
+        rows = vectors.view()
+        rows.flags.writeable = False
+        near = NeighborGraph.of_points(
+            rows, plan.num_neighbor, _metric(plan), "auto", plan.device, plan.num_thread, plan.search_memory, plan.seed
         )
         found = as_affinities(affinities(near, plan.perplexity, num_threads=plan.num_thread, device=plan.device))
         return found, begun.result() if start is None else start

@@ -61,7 +61,9 @@ def affinities(
         found = affinities_on(device, neighbors.indices, energies, entropy)
         if found is not None:
             indptr, indices, weights = found
-            return _normalized(csr_array((weights, indices, indptr), shape=(count, count)))
+            matrix = csr_array((weights, indices, indptr), shape=(count, count))
+            matrix.has_sorted_indices = True
+            return matrix
     weights = np.empty((count, k))
     run_slices(
         lambda first, last: weigh_neighbors(first, last, energies, entropy, weights),
@@ -161,5 +163,5 @@ def _normalized(matrix: Any) -> csr_array:
     found.data /= _sum(found)
     found = found.astype(np.float32)
     found.eliminate_zeros()
-    found.sort_indices()  # no work where they are
+    found.sort_indices()
     return found

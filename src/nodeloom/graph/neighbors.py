@@ -103,8 +103,23 @@ class NeighborGraph:
             if value not in allowed:
                 raise ConfigError(describe(name, expected=" or ".join(map(repr, allowed)), got=value))
         num_thread = available_threads() if num_threads is None else _count("num_threads", num_threads, None)
-        limit = _memory(memory)
         rows = as_points(vectors, metric)
+        return cls.of_points(rows, k, metric, method, device, num_thread, memory, seed)
+
+    @classmethod
+    def of_points(
+        cls,
+        rows: npt.NDArray[Any],
+        k: int,
+        metric: Metric,
+        method: Method,
+        device: str,
+        num_thread: int,
+        memory: int | str | None,
+        seed: int,
+    ) -> NeighborGraph:
+        """Find the neighbors of vectors that are known to be what :func:`nodeloom.graph.points.as_points` returns; see :meth:`of`."""
+        limit = _memory(memory)
         count = len(rows)
         if count < 2:
             raise DataError(describe("vectors", expected="2 points at least", got=count))

@@ -15,7 +15,7 @@ from nodeloom.units import size
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class Device:
@@ -90,6 +90,23 @@ class Device:
     def upload(self, array: Any) -> torch.Tensor:
         """Return a copy of a NumPy array on the device."""
         return torch.tensor(array, device=self.torch)
+
+    def record(self, work: Callable[[], object]) -> Any:
+        """Return a record of what some work puts on the device; its ``replay()`` puts it there again, quickly.
+
+        The work has been done before, so that nothing is compiled in it. ``torch.cuda.graph`` collects garbage and gives back memory first,
+        which takes longer than a map of some thousand points.
+        """
+        record, stream = torch.cuda.CUDAGraph(), self.stream()
+        stream.wait_stream(torch.cuda.current_stream(self.torch))
+        with torch.cuda.stream(stream):
+            record.capture_begin()
+            try:
+                work()
+            finally:
+                record.capture_end()
+        torch.cuda.current_stream(self.torch).wait_stream(stream)
+        return record
 
     def peak_memory(self) -> int:
         """Return the largest number of bytes that tensors took so far."""

@@ -155,11 +155,7 @@ class GpuLayout:
             ):  # what is made at the first call is no part of a record: compiled kernels, plans of transforms
                 self._step(*numbers)
             number -= 2
-            record = torch.cuda.CUDAGraph()
-            torch.cuda.synchronize(self.device.torch)
-            with torch.cuda.graph(record):
-                self._step(*numbers)
-            self._records[numbers] = record
+            self._records[numbers] = self.device.record(lambda: self._step(*numbers))
         for _ in range(number):
             self._records[numbers].replay()
 

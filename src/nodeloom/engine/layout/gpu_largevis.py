@@ -84,13 +84,12 @@ class GpuLargeVis:
         """Repeat the record of two sweeps, after which the points are where they were in memory."""
         place = self.coordinates.data_ptr()
         if place not in self._records:
-            record = torch.cuda.CUDAGraph()
-            torch.cuda.synchronize(self.device.torch)
-            with torch.cuda.graph(record):
-                self._one_sweep()
-                self._one_sweep()
-            self._records[place] = record
+            self._records[place] = self.device.record(self._record_two)
         self._records[place].replay()
+
+    def _record_two(self) -> None:
+        self._one_sweep()
+        self._one_sweep()
 
     def loss(self, exaggeration: float) -> float:
         """Return the mean of log(1 + d^2) over edges, plus what negatives add to it."""

@@ -24,6 +24,7 @@ NOISE = 1e-6
 _ROWS = 8192  # that the directions are found from
 _WIDE = 1024  # values of a row from which on fewer rows are taken, whose products are fewer than those of the columns
 _BLOCK = 1024  # rows, which stay in the cache while they are centered and multiplied
+_LARGE = 256  # columns
 _PIECE = 1024  # rows whose products a thread sums up
 _STEPS = 60  # of the power iteration
 
@@ -126,8 +127,6 @@ def _rows(rows: npt.NDArray[Any], unit: bool) -> FloatArray:
 
 def _directions(vectors: npt.NDArray[Any], dim: int, unit: bool, num_thread: int) -> tuple[FloatArray, FloatArray]:
     """Return the mean [D] and the principal directions [D, at most dim] of a part of the rows."""
-    from scipy.linalg import eigh
-
     wide = vectors.shape[1] > _WIDE
     stride = max(1, len(vectors) // (_ROWS // 4 if wide else _ROWS))
     rows = _rows(vectors[::stride], unit)
@@ -136,13 +135,32 @@ def _directions(vectors: npt.NDArray[Any], dim: int, unit: bool, num_thread: int
     rows /= np.float32(np.abs(rows).max(initial=0.0)) or np.float32(1)  # the squares of large numbers would overflow
     gram = (rows @ rows.T).astype(np.float64) if wide else _products(rows, num_thread)
     count = min(dim, len(gram))
-    values, found = eigh(gram, subset_by_index=(len(gram) - count, len(gram) - 1))
+    values, found = _largest(gram, count)
     kept = [k for k in range(count - 1, -1, -1) if values[k] > 1e-6 * values[-1]]
     directions = rows.T @ (found[:, kept] / np.sqrt(values[kept])).astype(np.float32) if wide else found[:, kept]
     if not kept:
         return mean, np.zeros((vectors.shape[1], 0), np.float32)
     largest = directions[np.abs(directions).argmax(axis=0), np.arange(len(kept))]
     return mean, (directions * np.sign(largest)).astype(np.float32)
+
+
+def _largest(gram: DoubleArray, count: int) -> tuple[DoubleArray, DoubleArray]:
+    """Return the largest eigenvalues of a symmetric matrix, ascending, and their vectors [D, count].
+
+    Those of large matrices by Lanczos' method: LAPACK would hold up the thread that finds neighbors on a GPU.
+    """
+    from scipy.linalg import eigh
+    from scipy.sparse.linalg import ArpackError, eigsh
+
+    if len(gram) > _LARGE and gram.any():
+        try:
+            values, found = eigsh(gram, count, v0=np.ones(len(gram)), tol=1e-6, maxiter=20)
+            order = np.argsort(values)
+            return values[order], found[:, order]
+        except ArpackError:  # many are nearly the same
+            pass
+    values, found = eigh(gram, subset_by_index=(len(gram) - count, len(gram) - 1))
+    return values, found
 
 
 def _products(rows: FloatArray, num_thread: int) -> DoubleArray:

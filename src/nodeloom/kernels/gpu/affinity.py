@@ -91,8 +91,8 @@ def affinities_on(device, indices, energies, entropy):
 
     Returns
     -------
-    indptr, indices, weights : int64 [N + 1], int32 [nnz], float64 [nnz], NumPy, or None
-        Compressed sparse rows with sorted indices, of which the weights of a pair are equal. None: the GPU has no room for it.
+    indptr, indices, weights : int64 [N + 1], int32 [nnz], float32 [nnz], NumPy, or None
+        Compressed sparse rows, symmetric, without zeros, with sorted indices and a sum of 1. None: the GPU has no room for it.
     """
     count, k = indices.shape
     device = torch.device(device)
@@ -111,7 +111,9 @@ def affinities_on(device, indices, energies, entropy):
     sums[:-1] += torch.where(same, sums[1:], 0.0)
     is_first = torch.ones_like(pairs, dtype=torch.bool)
     is_first[1:] = ~same
-    pairs, sums = pairs[is_first], sums[is_first]
+    found = (sums / sums[is_first].sum()).float()
+    is_first &= found > 0
+    pairs, found = pairs[is_first], found[is_first]
     rows = torch.div(pairs, count, rounding_mode="floor")
     indptr = torch.searchsorted(rows, torch.arange(count + 1, device=device))
-    return indptr.cpu().numpy(), (pairs - rows * count).int().cpu().numpy(), sums.cpu().numpy()
+    return indptr.cpu().numpy(), (pairs - rows * count).int().cpu().numpy(), found.cpu().numpy()
