@@ -68,6 +68,8 @@ def test_quickstart(program, tmp_path):
     assert abs(links["control"]["metrics"]["AUC"] - 0.5) < 0.1
     assert len(next(iter(result["nearest"].values()))) == 5
     assert (tmp_path / "quickstart.safetensors").exists()
+    page = (tmp_path / "quickstart.html").read_text()
+    assert result["map"] == "quickstart.html" and page.startswith("<!DOCTYPE html>")
     text, _ = program("nearest", "quickstart.safetensors", "7", "-k", "3")
     assert "Nearest to 7" in text
 
