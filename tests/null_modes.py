@@ -134,18 +134,18 @@ class NullRing:
                 self.vertex[block.vertex] += 1
                 self.places.append(place)
                 return self.pairs(place)
-            case Exchange(handovers=handovers):
+            case Exchange(shifts=shifts):
                 self.arrive()
                 send, receive = [], []
-                for part, giver, taker in ((one.part, one.giver, one.taker) for one in handovers):
-                    assert self.owners[part] == giver != taker
-                    self.owners[part] = taker
-                    if giver == self.transport.rank:
-                        send.append((self.context.pop(part), taker))
-                    elif taker == self.transport.rank:
+                for part, source, target in ((one.part, one.source, one.target) for one in shifts):
+                    assert self.owners[part] == source != target
+                    self.owners[part] = target
+                    if source == self.transport.rank:
+                        send.append((self.context.pop(part), target))
+                    elif target == self.transport.rank:
                         self.context[part] = np.full(1, np.nan)
                         self.coming.append(part)
-                        receive.append((self.context[part], giver))
+                        receive.append((self.context[part], source))
                 self.most = max(self.most, len(self.context) + len(send))
                 self.pending = self.transport.exchange(send, receive)
             case Arrive():

@@ -16,7 +16,12 @@ from nodeloom.kernels.units import heads_for, programs_for
 from nodeloom.partition import Grid
 from nodeloom.plan import tiles_in_flight
 from nodeloom.plan.mode import Blocks
-from nodeloom.plan.tiles_in_flight import BUSY, PATIENCE, block_launch_of, launch_of
+from nodeloom.plan.tiles_in_flight import (
+    MAX_SLOWDOWN_SECONDS,
+    MAX_UPDATES_IN_FLIGHT_TIMES_LR,
+    block_launch_of,
+    launch_of,
+)
 
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("triton", reason="triton is not installed")
@@ -57,7 +62,7 @@ def under_way(launch, card):
 
 def calm(graph, plan):
     """Return how many tiles may be under way before the changes of the busiest node add up."""
-    return BUSY * graph.strengths.sum() / (graph.strengths.max() * TILE * plan.lr)
+    return MAX_UPDATES_IN_FLIGHT_TIMES_LR * graph.strengths.sum() / (graph.strengths.max() * TILE * plan.lr)
 
 
 @given(
@@ -91,7 +96,7 @@ def test_programs_and_changes(plan_of, graph, lr, num_epoch, optimizer, dtype, c
         assert 0 < rates.min() < lr
         # No node has more updates under way than it may, at its own rate, and those that could have more are at the limit.
         updates = np.minimum(rates, lr) * graph.strengths / graph.strengths.sum() * TILE * under_way(launch, card)
-        assert updates.max() == pytest.approx(BUSY, rel=1e-3)
+        assert updates.max() == pytest.approx(MAX_UPDATES_IN_FLIGHT_TIMES_LR, rel=1e-3)
 
 
 @given(graph=GRAPHS, lr=RATES, times=st.floats(1.0, 100.0), num_epoch=EPOCHS, card=CARDS)
@@ -136,7 +141,7 @@ def test_a_training_is_slowed_down_by_no_more_than_patience(plan_of):
         if launch.num_program:
             tiles = plan.total_pair / plan.pairs_per_tile
             seconds = tiles / launch.num_program * tiles_in_flight._SECONDS_PER_TILE
-            assert seconds <= PATIENCE * (1 + 1 / launch.num_program) * 1.01
+            assert seconds <= MAX_SLOWDOWN_SECONDS * (1 + 1 / launch.num_program) * 1.01
 
 
 def test_parts_count_alone_and_long_walks_as_several_tiles(plan_of):

@@ -208,7 +208,7 @@ def _launch():
 
 # ---------------------------------------------------------------------------------------------------------- on a card
 
-APART = Case(
+TILE_OFFSET_PER_RANK = Case(
     num_head=160, heads=16, most=PAIRS, num_context=400, dim=128, scale=0.1, apart=True, weight_decay=0.01, lr=0.05
 )
 
@@ -218,7 +218,9 @@ APART = Case(
 @pytest.mark.parametrize("optimizer", ["SGD", "SGD with a largest step", "Adam"])
 @pytest.mark.parametrize(("heads", "dim"), [(32, 16), (32, 128), (16, 256), (8, 512), (2, 2048)])
 def test_products_on_a_card(heads, dim, optimizer, product, limit):
-    case = replace(APART, heads=heads, dim=dim, num_context=520, num_head=10 * heads, optimizer=optimizer)
+    case = replace(
+        TILE_OFFSET_PER_RANK, heads=heads, dim=dim, num_context=520, num_head=10 * heads, optimizer=optimizer
+    )
     got, want = train(case, GPU, product=product), train(case, REFERENCE)
     for name, g, w in moves(got, want)[:2]:
         assert np.linalg.norm(g - w) < limit * np.linalg.norm(w), name
@@ -229,7 +231,7 @@ def test_products_on_a_card(heads, dim, optimizer, product, limit):
 @pytest.mark.parametrize("layout", launches(LAYOUTS))
 @pytest.mark.parametrize("heads", [8, 32])
 def test_layouts_on_a_card(heads, layout):
-    case = replace(APART, heads=heads, num_context=520)
+    case = replace(TILE_OFFSET_PER_RANK, heads=heads, num_context=520)
     got, want = train(case, GPU, launch=GPU.pairs.Launch(**layout), product="bf16"), train(case, REFERENCE)
     for name, g, w in moves(got, want)[:2]:
         assert np.linalg.norm(g - w) < 2e-2 * np.linalg.norm(w), name

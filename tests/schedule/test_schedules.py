@@ -16,7 +16,15 @@ from local_transport import together
 from nodeloom.engine.loop import Loop
 from nodeloom.errors import GraphError, TrainingError
 from nodeloom.partition import Grid
-from nodeloom.schedule import APART, BlocksSchedule, CopiesSchedule, Landed, Position, RingSchedule, WholeSchedule
+from nodeloom.schedule import (
+    TILE_OFFSET_PER_RANK,
+    BlocksSchedule,
+    CopiesSchedule,
+    Landed,
+    Position,
+    RingSchedule,
+    WholeSchedule,
+)
 from nodeloom.transport.alone import ALONE
 from null_modes import NullBlocks, NullRing, NullTiles
 
@@ -93,7 +101,7 @@ def test_copies_train_apart_and_merge_together(size, total, pool, depth, num_mer
         assert [device.merges for device in others] == [device.merges for device in devices]
     tiles = [[tile for device in run[0] for tile in device.tiles] for run in found]
     for rank, own in enumerate(tiles):  # as many of each, of its own
-        assert own == [rank * APART + number for number in range(len(tiles[0]))]
+        assert own == [rank * TILE_OFFSET_PER_RANK + number for number in range(len(tiles[0]))]
     assert position.num_tile == size * len(tiles[0])
     assert position.num_pair == sum(pairs_of(tile) for own in tiles for tile in own) >= total
     for run in found:  # merged tables have what all have trained

@@ -130,7 +130,7 @@ def test_what_is_sent_is_counted(monkeypatch, communities, on_gpus):
 def trained(monkeypatch):
     """Return what each worker trains: (number of its first walk, walks, learning rates), call by call."""
     from nodeloom.engine.gpu import tiles
-    from nodeloom.schedule import APART
+    from nodeloom.schedule import TILE_OFFSET_PER_RANK
 
     calls = {}
     real = tiles.GpuTiles._train
@@ -143,7 +143,7 @@ def trained(monkeypatch):
 
     def train(self, slot, walks, num_tile, seed):
         if walks.max() >= 0:
-            calls.setdefault(seed // APART // self.plan.positives.reuse, []).append(
+            calls.setdefault(seed // TILE_OFFSET_PER_RANK // self.plan.positives.reuse, []).append(
                 (numbers[id(self._walks)], walks.cpu().numpy().copy(), slot.lr[:num_tile].cpu().numpy().copy())
             )
         real(self, slot, walks, num_tile, seed)

@@ -20,7 +20,7 @@ from nodeloom.kernels.reference import merge
 from nodeloom.plan import memory, merges
 from nodeloom.plan.memory import merged_bytes
 from nodeloom.sampling import WalkSampler
-from nodeloom.schedule import APART, Position
+from nodeloom.schedule import TILE_OFFSET_PER_RANK, Position
 
 NODES, EPOCHS = 900, 150
 
@@ -152,21 +152,21 @@ def test_no_walk_is_drawn_twice_and_the_rate_sees_the_pairs_of_all(monkeypatch, 
 
     def train_slice(self, base, first, last, lr):
         if last > first:
-            calls[base // APART].append((base + first, base + last, lr[first:last]))
+            calls[base // TILE_OFFSET_PER_RANK].append((base + first, base + last, lr[first:last]))
         return real(self, base, first, last, lr)
 
     monkeypatch.setattr(CpuTiles, "_train_slice", train_slice)
     run_of(monkeypatch, graph, 3, in_copies(num_epoch=60, lr=0.01))
     tiles = [np.concatenate([np.arange(first, last) for first, last, _ in calls[rank]]) for rank in range(3)]
     for rank in range(3):
-        np.testing.assert_array_equal(tiles[rank], rank * APART + np.arange(len(tiles[0])))
+        np.testing.assert_array_equal(tiles[rank], rank * TILE_OFFSET_PER_RANK + np.arange(len(tiles[0])))
         rates = np.concatenate([lr for _, _, lr in calls[rank]])
         assert np.abs(rates - 0.01 * (1 - np.arange(len(rates)) / len(rates))).max() < 0.05 * 0.01
     # Numbers that large arrive in the walks.
     walks = np.empty((2, 8, 64), graph.indices.dtype)
     sampler = WalkSampler.of(graph, seed=1)
     for number, out in enumerate(walks):
-        sampler.sample(number * APART, out)
+        sampler.sample(number * TILE_OFFSET_PER_RANK, out)
     assert not np.array_equal(walks[0], walks[1])
 
 

@@ -112,9 +112,9 @@ with worker_session() as host:
         pair = [0, 1] if turn == 0 else list(range(num))
         if rank in pair:
             at = pair.index(rank)
-            to, giver = pair[(at + 1) % len(pair)], pair[at - 1]
-            transport.exchange([(sent, to)], [(came, giver)]).wait()
-            assert (came == 1.0 + giver + 10 * turn).all()
+            to, source = pair[(at + 1) % len(pair)], pair[at - 1]
+            transport.exchange([(sent, to)], [(came, source)]).wait()
+            assert (came == 1.0 + source + 10 * turn).all()
         whole = torch.zeros(num, 7, device=device, dtype=torch.int32)
         whole[rank] = rank + 1
         transport.all_gather(whole[rank], whole)

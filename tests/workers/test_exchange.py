@@ -20,8 +20,8 @@ from nodeloom.transport.session import worker_session
 folder, rank = Path(sys.argv[1]), int(os.environ["RANK"])
 DTYPES = [np.float32, np.uint8, np.int64, np.float16, bool]
 SHAPES = [(1,), (7, 3), (0,), (0, 4), (), (1001, 33), (1 << 15, 7)]
-def made(giver, taker, number):
-    key = 1000 * giver + 100 * taker + number
+def made(source, target, number):
+    key = 1000 * source + 100 * target + number
     values = np.random.default_rng(key).integers(0, 200, SHAPES[number % len(SHAPES)])
     return np.array(values).astype(DTYPES[number % len(DTYPES)])
 def same(found, expected):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nodeloom.engine.loop import diverged
+from nodeloom.engine.loop import divergence_error
 from nodeloom.engine.validation import PREFIX, other_validation
 from nodeloom.errors import ConfigError, ModelError, OutputError, describe
 from nodeloom.graph import KnowledgeGraph
@@ -201,7 +201,7 @@ class Checkpoints:
         if not self.wanted:
             return None
         if not store.is_sound():  # never over a good one
-            raise diverged(self.plan, position.num_pair)
+            raise divergence_error(self.plan, position.num_pair)
         try:
             with store.ordered_by_node():
                 return self._write(tables, index, store, position)

@@ -166,7 +166,7 @@ class Loop:
             yield position
 
     def settle(self) -> None:
-        """Wait for all that is under way, and move the position behind it: then the tables are at rest.
+        """Wait for all trainings in flight, and move the position behind them: then the tables are at rest.
 
         Raises
         ------
@@ -254,7 +254,7 @@ class Loop:
         if weight != 0:  # nor NaN
             position.loss = float(loss / weight)
             if not math.isfinite(position.loss):
-                raise diverged(self.plan, position.num_pair)
+                raise divergence_error(self.plan, position.num_pair)
         self._num_empty = 0 if pairs else self._num_empty + round(landings / standing.num_worker)
         if self._num_empty >= EMPTY_POOLS * self.schedule.landings:
             raise GraphError(
@@ -268,7 +268,7 @@ class Loop:
         self._mark = now
 
 
-def diverged(plan: TrainingPlan, num_pair: float) -> TrainingError:
+def divergence_error(plan: TrainingPlan, num_pair: float) -> TrainingError:
     """Return the error that says that values have become infinite, NaN or larger than any that mean something.
 
     Parameters

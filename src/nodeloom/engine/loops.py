@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodeloom.engine.loop import Device, Loop
 from nodeloom.engine.merger import Lane, Merger
-from nodeloom.engine.noise import Noise
+from nodeloom.engine.negatives import NegativeDistribution
 from nodeloom.plan.mode import Copies
 from nodeloom.sampling.negatives import noise_weights
 from nodeloom.schedule import BlocksSchedule, CopiesSchedule, RingSchedule, WholeSchedule
@@ -107,6 +107,6 @@ def _tiles(graph: Graph, plan: Plan, stage: Stage, tables: Tables, merger: Merge
     return GpuTiles(graph, plan, stage, tables, merger)
 
 
-def _noise(graph: Graph, plan: Plan, tables: Tables) -> Noise:
+def _noise(graph: Graph, plan: Plan, tables: Tables) -> NegativeDistribution:
     assert tables.placement is not None
-    return Noise.of(noise_weights(graph, plan.negatives.exponent), tables.placement, plan.num_thread)
+    return NegativeDistribution.of(noise_weights(graph, plan.negatives.exponent), tables.placement, plan.num_thread)

@@ -1,4 +1,4 @@
-"""Tables cut into parts that several workers share: each has its vertex parts, and the context parts that are with it just now."""
+"""Tables cut into parts that several workers share: each owns its vertex parts and currently holds some of the context parts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from nodeloom.engine.storage import Storage, row_blocks
 if TYPE_CHECKING:
     from nodeloom.engine.memory import Memory, Rows
     from nodeloom.engine.rows import RowOrder
-    from nodeloom.schedule import Handover
+    from nodeloom.schedule import RingShift
     from nodeloom.transport.base import Transport
     from nodeloom.typing import FloatArray
 
 
 class Travel(Protocol):
-    """Parts that are under way."""
+    """Parts in flight."""
 
     def wait(self) -> None:
         """Wait until all have arrived."""
@@ -155,17 +155,17 @@ class PartMoves:
         self._going: list[int] = []
         self._pending: Travel | None = None
 
-    def hand_over(self, handovers: Sequence[Handover]) -> None:
+    def exchange(self, shifts: Sequence[RingShift]) -> None:
         """Begin to send and receive parts; the buffers of those that were sent before are free again."""
         self.settle()
         outgoing, incoming = [], []
-        for handover in handovers:
-            self._owners[handover.part] = handover.taker
-            if handover.giver == self._rank:
-                self._going.append(handover.part)
-                outgoing += [(storage.numbered(handover.part), handover.taker) for storage in self._storages]
-            elif handover.taker == self._rank:
-                incoming += [(storage.take(handover.part), handover.giver) for storage in self._storages]
+        for shift in shifts:
+            self._owners[shift.part] = shift.target
+            if shift.source == self._rank:
+                self._going.append(shift.part)
+                outgoing += [(storage.numbered(shift.part), shift.target) for storage in self._storages]
+            elif shift.target == self._rank:
+                incoming += [(storage.take(shift.part), shift.source) for storage in self._storages]
         self._pending = self._exchange(outgoing, incoming)
         if outgoing:
             self.sent.append(sum(array.nbytes for array, _ in outgoing))
@@ -176,7 +176,7 @@ class PartMoves:
             storage.make_room()
 
     def settle(self) -> None:
-        """Wait for everything that is under way."""
+        """Wait for the parts in flight."""
         if self._pending is not None:
             self._pending.wait()
             self._pending = None

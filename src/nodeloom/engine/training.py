@@ -10,7 +10,7 @@ import numpy as np
 
 from nodeloom.engine.checkpoint import Checkpoints, ModelTables
 from nodeloom.engine.initial import warm_tables
-from nodeloom.engine.loop import diverged
+from nodeloom.engine.loop import divergence_error
 from nodeloom.engine.modes import allocate, loop_of, peak_device_memory
 from nodeloom.engine.progress import Progress, Report, checked_callbacks, peak_memory, tell
 from nodeloom.errors import ConfigError, NodeloomError, TrainingInterrupted
@@ -202,7 +202,7 @@ class _Run:
             )
             if stopping or enough or due:
                 loop.settle()
-                progress = self._progress(index, position)  # what was under way has ended too
+                progress = self._progress(index, position)  # trainings in flight have ended too
             finished = position.num_pair >= loop.total_pair and index == len(plan.stages) - 1
             if isinstance(ended, BaseException) or (stopping and not finished):  # what is finished is given back
                 path = self.checkpoints.write(self.tables, index, store, position)
@@ -219,7 +219,7 @@ class _Run:
             if enough and not finished:
                 break
         if not store.is_sound():
-            raise diverged(plan, position.num_pair)
+            raise divergence_error(plan, position.num_pair)
         _clear(store, self.graph, stage)
         self.sent += tuple(loop.sent)
         self.waited += loop.waited

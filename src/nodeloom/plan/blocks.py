@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nodeloom.plan.grid_size import grid_on_cpu, grid_on_gpu, wanted
+from nodeloom.plan.grid_size import grid_on_cpu, grid_on_gpu, requested_parts
 from nodeloom.plan.memory import host_memory
-from nodeloom.plan.whole import in_all_formats, lacking, within_memory
+from nodeloom.plan.whole import formats_with_memory, lacking, within_memory
 from nodeloom.units import size
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def blocks_on_cpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine
     MemoryLimitError
         If no grid fits, or the tables do not fit the disk.
     """
-    if wanted(settings) is not None:
+    if requested_parts(settings) is not None:
         return within_memory(grid_on_cpu(plan, graph, settings, machine, _ASKED), machine)
     needed, limit = sum(host_memory(plan, graph).values()), machine.own.main_memory or 0
     reason = f"{size(needed)} are needed and there are {size(limit)}, so tables lie in files."
@@ -41,8 +41,8 @@ def blocks_on_gpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine
     MemoryLimitError
         If neither a grid nor whole tables fit the GPU, or main memory has no room for the rest.
     """
-    plans, limit = in_all_formats(plan, graph, settings), machine.own.device_memory
-    asked = wanted(settings) is not None
+    plans, limit = formats_with_memory(plan, graph, settings), machine.own.device_memory
+    asked = requested_parts(settings) is not None
     reason = _ASKED if asked else f"Tables and graph do not fit the {size(limit)} of {plan.device}."
     found = grid_on_gpu(plans, graph, settings, machine, reason)
     if found is not None:

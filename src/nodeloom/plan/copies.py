@@ -7,8 +7,8 @@ import math
 from typing import TYPE_CHECKING
 
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
-from nodeloom.plan.formats import in_formats
-from nodeloom.plan.grid_size import wanted
+from nodeloom.plan.formats import candidate_formats
+from nodeloom.plan.grid_size import requested_parts
 from nodeloom.plan.memory import device_memory, host_memory, merge_memory, merged_bytes
 from nodeloom.plan.merges import merge_seconds, num_merges
 from nodeloom.plan.mode import Copies
@@ -27,9 +27,9 @@ _POOLS = 8
 """Pools of walks between two merges, at least: the first is drawn while nothing is trained."""
 
 
-def refuse_parts(settings: Settings) -> None:
+def check_no_parts(settings: Settings) -> None:
     """Raise ConfigError if parts were asked for, which whole tables have not."""
-    if (parts := wanted(settings)) is not None:
+    if (parts := requested_parts(settings)) is not None:
         raise ConfigError(
             describe(
                 setting("build.num_partition"),
@@ -61,10 +61,10 @@ def copies_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machin
     ConfigError
         If bf16 was asked for and rows are too wide.
     """
-    refuse_parts(settings)
+    check_no_parts(settings)
     worker = machine.smallest_gpu
     limit = machine.workers[worker].device_memory
-    plans = [_with_merges(p, graph, machine.num_worker) for p in in_formats(plan, settings)]
+    plans = [_with_merges(p, graph, machine.num_worker) for p in candidate_formats(plan, settings)]
     fitting = [p for p in plans if p.num_device_bytes <= limit]
     if not fitting:
         hint = f"Lower {setting('resource.dim')}, use SGD (other optimizers keep more tables), let workers have parts "
@@ -121,7 +121,7 @@ def copies_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machin
     MemoryLimitError
         If a worker has no room for them.
     """
-    refuse_parts(settings)
+    check_no_parts(settings)
     num = machine.num_worker
     threads = min(worker.num_thread for worker in machine.workers)  # hosts may differ, and all merge as often
     slowest = dataclasses.replace(plan, num_thread=threads)

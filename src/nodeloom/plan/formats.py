@@ -25,7 +25,7 @@ def gpu_limit(free_memory: int, resource: ResourceConfig, share: float = _GPU_SH
     return limit if resource.gpu_memory_limit == "auto" else min(limit, resource.gpu_memory_limit)
 
 
-def in_formats(plan: Plan, settings: Settings) -> list[Plan]:
+def candidate_formats(plan: Plan, settings: Settings) -> list[Plan]:
     """Return the plan with each number format and sampler that may be taken, the most precise first, then the fastest.
 
     Raises

@@ -56,7 +56,7 @@ _BLOCK_PAIRS = 16  # of a block, if there are as many
 _SPREAD = 1.5  # how much heavier than the mean a range of nodes may be, if nodes are to stay where they are
 
 
-def wanted(settings: Settings) -> int | None:
+def requested_parts(settings: Settings) -> int | None:
     """Return the number of parts that the user asks for; None if there is no such wish."""
     parts = settings.build.num_partition
     return None if parts == "auto" or parts == 1 else int(parts)
@@ -109,7 +109,7 @@ def grid_on_cpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine, 
     most = _longest_episode(plan, settings)
     if not in_files:  # nothing is moved, so short episodes cost next to nothing
         row = max(_ROW_PAIRS * 128 // max(128, plan.dim), PAIRS_OF_HEAD * plan.num_nodes)
-        most = max(1, min(most, row * (wanted(settings) or 1)))
+        most = max(1, min(most, row * (requested_parts(settings) or 1)))
     room = max(0, free - sum(fixed.values()))
     most = max(1, min(most, int(room * _WALK_SHARE / per_pair)))
     fixed["walks"] = round(most * per_pair)
@@ -177,7 +177,7 @@ def _longest_episode(plan: Plan, settings: Settings) -> int:
     ConfigError
         If there are more parts than nodes, or more blocks than pairs.
     """
-    pairs, parts = plan.num_epoch * plan.num_edges, wanted(settings) or 1
+    pairs, parts = plan.num_epoch * plan.num_edges, requested_parts(settings) or 1
     most = min(plan.num_nodes, math.isqrt(pairs))
     if parts > most:
         expected = f"at most {most:,} for {plan.num_nodes:,} nodes and {pairs:,} pairs, or 'auto'"
@@ -203,7 +203,7 @@ def _choose(plan: Plan, settings: Settings, fixed: int, free: int, most: int, ba
             fixed_bytes=lambda a, b: fixed + unit_memory(plan, a, b),
             balance=balance,
             tied=any(stage.tied for stage in plan.stages),
-            num_partition=wanted(settings),
+            num_partition=requested_parts(settings),
             block_bytes=_BLOCK_BYTES[where],
             visit_bytes=VISIT_BYTES[where],
             pair_bytes=unit_bytes_of_pair(plan),

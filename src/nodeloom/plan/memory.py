@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nodeloom.kernels.units import CPU_HEADS, heads_for
 from nodeloom.sampling.walks import HubRows, WalkSampler
-from nodeloom.schedule import Handovers, rounds
+from nodeloom.schedule import RingShifts, rounds
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -16,7 +16,7 @@ POOL_SLOTS = 3
 """Pools of walks on a device: one is trained, one is sampled, one is being counted."""
 
 SLACK = 64
-"""Episodes differ by less than a part of so many: how many pairs their walks have depends on chance."""
+"""The number of walks of consecutive episodes differs by less than 1/64: the pairs of a walk vary randomly."""
 
 _VALUE_BYTES = {"fp32": 4, "bf16": 2}
 
@@ -157,7 +157,7 @@ def host_buffer_rows(num_nodes: int, row: int) -> int:
 
 
 def num_buffer(num_nodes: int, rows: int) -> int:
-    """Return how many pieces of so many rows are under way at a time."""
+    """Return how many pieces of `rows` rows are in flight at a time."""
     return min(_BUFFERS, -(-num_nodes // rows))
 
 
@@ -221,8 +221,8 @@ def slot_bytes(plan: Plan, num_walk: int, itemsize: int) -> int:
 
 def rows_of_worker(plan: Plan, num_worker: int, num_part: int) -> int:
     """Return the most rows of both tables that a worker of a ring has at a time: its vertex part, and context parts that come and go."""
-    handovers = Handovers(rounds(num_worker, num_part, num_worker), rounds(num_worker, num_part, num_worker, 1))
-    context_parts = max(handovers.num_buffer(worker) for worker in range(num_worker))
+    shifts = RingShifts(rounds(num_worker, num_part, num_worker), rounds(num_worker, num_part, num_worker, 1))
+    context_parts = max(shifts.num_buffer(worker) for worker in range(num_worker))
     return -(-plan.num_nodes // num_part) * (num_part // num_worker + context_parts)
 
 

@@ -15,7 +15,7 @@ from nodeloom.model.optimizer import optimizer_of
 from nodeloom.plan import defaults
 from nodeloom.plan.blocks import blocks_on_cpu, blocks_on_gpu
 from nodeloom.plan.copies import copies_on_cpus, copies_on_gpus
-from nodeloom.plan.grid_size import wanted
+from nodeloom.plan.grid_size import requested_parts
 from nodeloom.plan.machine import Machine
 from nodeloom.plan.plan import Plan
 from nodeloom.plan.pools import TILES_PER_GPU_POOL, TILES_PER_POOL, with_pools
@@ -75,7 +75,7 @@ def candidates(plan: Plan, settings: Settings, machine: Machine) -> list[Candida
 
     Each is a function that returns the plan with its mode and its memory, or raises MemoryLimitError with what is lacking.
     """
-    on_cpu, asked = plan.device == "cpu", wanted(settings) is not None
+    on_cpu, asked = plan.device == "cpu", requested_parts(settings) is not None
     if machine.num_worker == 1:
         blocks = blocks_on_cpu if on_cpu else blocks_on_gpu
         return [blocks] if asked else [whole_on_cpu if on_cpu else whole_on_gpu, blocks]

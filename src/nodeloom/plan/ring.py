@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nodeloom.config import NodeTrain
 from nodeloom.errors import ConfigError, MemoryLimitError, describe
 from nodeloom.partition import Grid
-from nodeloom.plan.grid_size import wanted
+from nodeloom.plan.grid_size import requested_parts
 from nodeloom.plan.memory import result_bytes, ring_memory, row_bytes, walk_bytes
 from nodeloom.plan.mode import Ring
 from nodeloom.units import size
@@ -46,10 +46,10 @@ def ring_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine)
         If the share of a worker exceeds the memory of the one that has the least, or worker 0 has no room for the result.
     """
     num = machine.num_worker
-    refuse_tied_tables(plan, settings)
-    whole = _rows_per_pair(plan, num, wanted(settings) or num) < _ROWS_OF_A_PAIR
+    check_untied(plan, settings)
+    whole = _rows_per_pair(plan, num, requested_parts(settings) or num) < _ROWS_OF_A_PAIR
     whole = whole and plan.stages[0].objective.kernel == "skipgram"  # the kernel of whole walks in blocks is its own
-    num_part = wanted(settings) or (num if whole else PARTS_PER_WORKER * num)
+    num_part = requested_parts(settings) or (num if whole else PARTS_PER_WORKER * num)
     check_parts(plan, num, num_part)
     memory = ring_memory(plan, graph, num, num_part)
     of_walks = walk_bytes(plan, graph.indices.itemsize)
@@ -87,7 +87,7 @@ def ring_on_cpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine)
     )
 
 
-def refuse_tied_tables(plan: Plan, settings: Settings) -> None:
+def check_untied(plan: Plan, settings: Settings) -> None:
     """Raise ConfigError if tables are tied: workers that have parts of the tables do not train that."""
     if any(stage.tied for stage in plan.stages):
         raise ConfigError(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from nodeloom.errors import MemoryLimitError, describe
 from nodeloom.partition import Grid
-from nodeloom.plan.formats import in_formats
-from nodeloom.plan.grid_size import dealt_balance, grid_on_gpu, wanted
+from nodeloom.plan.formats import candidate_formats
+from nodeloom.plan.grid_size import dealt_balance, grid_on_gpu, requested_parts
 from nodeloom.plan.machine import Machine
 from nodeloom.plan.memory import (
     context_bytes_of,
@@ -24,7 +24,7 @@ from nodeloom.plan.memory import (
     widest_row,
 )
 from nodeloom.plan.mode import Ring
-from nodeloom.plan.ring import PARTS_PER_WORKER, check_memory, check_parts, num_episodes, refuse_tied_tables
+from nodeloom.plan.ring import PARTS_PER_WORKER, check_memory, check_parts, check_untied, num_episodes
 from nodeloom.plan.tiles_in_flight import block_launch_of
 from nodeloom.units import size, sizes
 from nodeloom.words import setting
@@ -68,8 +68,8 @@ def ring_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine)
         If parts do not fit the GPU that has the least memory, however small they are, or a host has no room for the rest.
     """
     num = machine.num_worker
-    refuse_tied_tables(plan, settings)
-    asked = wanted(settings)
+    check_untied(plan, settings)
+    asked = requested_parts(settings)
     if asked is not None:
         check_parts(plan, num, asked)
     worker = machine.smallest_gpu
@@ -79,7 +79,7 @@ def ring_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine)
         check_parts(plan, num, num)
         numbers = [number for number in numbers if number <= plan.num_nodes]
     balance = dealt_balance(graph.strengths)
-    formats = [(p, (device_memory(p, graph), host_memory(p, graph))) for p in in_formats(plan, settings)]
+    formats = [(p, (device_memory(p, graph), host_memory(p, graph))) for p in candidate_formats(plan, settings)]
     plans = [_in_parts(p, graph, whole, num, number, machine, balance) for p, whole in formats for number in numbers]
     fitting = [p for p in plans if p.num_device_bytes <= limit]
     if not fitting:
@@ -103,7 +103,7 @@ def ring_on_gpus(plan: Plan, graph: Graph, settings: Settings, machine: Machine)
 def _alone(plan: Plan, graph: Graph, settings: Settings, machine: Machine) -> str:
     """Return the advice to train with one worker and one GPU, where tables then lie in main memory; "" if they do not fit there."""
     alone = Machine((machine.workers[machine.smallest_gpu],))
-    if grid_on_gpu(in_formats(plan, settings), graph, settings, alone, "") is None:
+    if grid_on_gpu(candidate_formats(plan, settings), graph, settings, alone, "") is None:
         return ""
     how = setting("resource.num_worker", 1) if machine.spawned else "one process without torchrun"
     return f"leave the tables in main memory ({how}: one GPU trains them in parts), "

@@ -6,8 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from nodeloom.errors import MemoryLimitError, describe
-from nodeloom.plan.formats import in_formats
-from nodeloom.plan.grid_size import wanted
+from nodeloom.plan.formats import candidate_formats
+from nodeloom.plan.grid_size import requested_parts
 from nodeloom.plan.memory import device_memory, host_memory
 from nodeloom.plan.tiles_in_flight import launch_of
 from nodeloom.units import size, sizes
@@ -39,7 +39,7 @@ def whole_on_gpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine)
     MemoryLimitError
         If none fits, or main memory has no room for the rest.
     """
-    plans = in_all_formats(plan, graph, settings)
+    plans = formats_with_memory(plan, graph, settings)
     fitting = [p for p in plans if p.num_device_bytes <= machine.own.device_memory]
     if not fitting:
         raise lacking(plans, settings, machine)
@@ -47,9 +47,9 @@ def whole_on_gpu(plan: Plan, graph: Graph, settings: Settings, machine: Machine)
     return within_memory(dataclasses.replace(fitting[0], launch=launch), machine)
 
 
-def in_all_formats(plan: Plan, graph: Graph, settings: Settings) -> list[Plan]:
+def formats_with_memory(plan: Plan, graph: Graph, settings: Settings) -> list[Plan]:
     """Return the plan for whole tables on a GPU in each number format and with each sampler that may be taken, with its memory."""
-    plans = in_formats(plan, settings)
+    plans = candidate_formats(plan, settings)
     return [dataclasses.replace(p, memory=host_memory(p, graph), device_memory=device_memory(p, graph)) for p in plans]
 
 
@@ -79,7 +79,7 @@ def lacking(plans: list[Plan], settings: Settings, machine: Machine) -> MemoryLi
     limit = machine.own.device_memory
     asked = [key for key in ("table_dtype", "sampler") if getattr(settings.resource, key) != "auto"]
     free = "".join(f", leave {setting(f'resource.{key}')} to auto" for key in asked)
-    free += "" if wanted(settings) is None else f", change {setting('build.num_partition')}"
+    free += "" if requested_parts(settings) is None else f", change {setting('build.num_partition')}"
     return MemoryLimitError(
         describe(
             "plan",

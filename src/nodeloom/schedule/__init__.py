@@ -4,7 +4,6 @@ There is a schedule for each mode. It yields operations, and the loop of the eng
 """
 
 from nodeloom.schedule.episodes import BlocksSchedule, RingSchedule
-from nodeloom.schedule.handovers import Handover, Handovers
 from nodeloom.schedule.operations import (
     Arrive,
     Count,
@@ -24,19 +23,18 @@ from nodeloom.schedule.operations import (
 )
 from nodeloom.schedule.order import blocks, blocks_of_row, rounds
 from nodeloom.schedule.position import Landed, Position, Standing
+from nodeloom.schedule.ring_shifts import RingShift, RingShifts
 from nodeloom.schedule.transfers import Transfers
-from nodeloom.schedule.whole import APART, CopiesSchedule, WholeSchedule
+from nodeloom.schedule.whole import TILE_OFFSET_PER_RANK, CopiesSchedule, WholeSchedule
 
 __all__ = [
-    "APART",
+    "TILE_OFFSET_PER_RANK",
     "Arrive",
     "BlocksSchedule",
     "CopiesSchedule",
     "Count",
     "Draw",
     "Exchange",
-    "Handover",
-    "Handovers",
     "Landed",
     "Load",
     "Look",
@@ -45,6 +43,8 @@ __all__ = [
     "Operation",
     "Position",
     "RingSchedule",
+    "RingShift",
+    "RingShifts",
     "Sort",
     "Standing",
     "Store",

@@ -11,7 +11,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nodeloom.schedule.handovers import Handover, Handovers
 from nodeloom.schedule.operations import (
     Arrive,
     Count,
@@ -25,6 +24,7 @@ from nodeloom.schedule.operations import (
     Wait,
 )
 from nodeloom.schedule.order import blocks_of_row, rounds
+from nodeloom.schedule.ring_shifts import RingShift, RingShifts
 from nodeloom.schedule.transfers import Transfers
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class _Episodes:
     unit = "episodes"
 
     def _begin(self, standing: Standing, shape: dict[str, int]) -> dict[str, int]:
-        """Let an episode begin, or go on with the one that was under way in a grid of the same shape; return the bookmark."""
+        """Let an episode begin, or go on with the one that had begun in a grid of the same shape; return the bookmark."""
         position = standing.position
         episode = position.episode
         if not episode or not shape.items() <= episode.items():
@@ -171,8 +171,8 @@ class RingSchedule(_Episodes):
             episode = self._begin(standing, shape)
             number = episode["number"]
             order, following = (self._rounds(number + later) for later in (0, 1))
-            handovers = Handovers(order, following)
-            yield from self._bring([handovers.holder(part, episode["row"]) for part in range(grid.num_context_part)])
+            shifts = RingShifts(order, following)
+            yield from self._bring([shifts.holder(part, episode["row"]) for part in range(grid.num_context_part)])
             yield self._draw(position)
             vertex = None  # the part whose pairs are sorted
             while position.episode is episode:
@@ -185,7 +185,7 @@ class RingSchedule(_Episodes):
                     yield from self._arrive()
                 yield Train(0, (), block, 0, 0, self._place(number, block))
                 yield Wait()
-                yield self._exchange(handovers.after(at))
+                yield self._exchange(shifts.after(at))
                 yield Count()
                 self._end_row(position, len(order))
                 yield Look()
@@ -203,24 +203,24 @@ class RingSchedule(_Episodes):
         self._coming.clear()
         yield Arrive()
 
-    def _exchange(self, handovers: Sequence[Handover]) -> Exchange:
-        for handover in handovers:
-            self._owners[handover.part] = handover.taker
+    def _exchange(self, shifts: Sequence[RingShift]) -> Exchange:
+        for shift in shifts:
+            self._owners[shift.part] = shift.target
         # An exchange waits for the one before, so parts of that have arrived.
-        self._coming = {handover.part for handover in handovers if handover.taker == self.rank}
-        return Exchange(tuple(handovers))
+        self._coming = {shift.part for shift in shifts if shift.target == self.rank}
+        return Exchange(tuple(shifts))
 
     def _bring(self, where: Sequence[int]) -> Iterator[OnDevice]:
         """Bring the parts to these workers, if they are with others."""
         changes = [
-            Handover(part, giver, taker)
-            for part, (giver, taker) in enumerate(zip(self._owners, where, strict=True))
-            if giver != taker
+            RingShift(part, source, target)
+            for part, (source, target) in enumerate(zip(self._owners, where, strict=True))
+            if source != target
         ]
         held = Counter(self._owners)
         while changes:  # one by one, to whom has fewest: nobody needs more room than for one more
-            handover = min(changes, key=lambda change: (held[change.taker], change.part))
-            changes.remove(handover)
-            held.update({handover.taker: 1, handover.giver: -1})
-            yield self._exchange([handover])
+            shift = min(changes, key=lambda change: (held[change.target], change.part))
+            changes.remove(shift)
+            held.update({shift.target: 1, shift.source: -1})
+            yield self._exchange([shift])
         yield from self._arrive()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from nodeloom.partition import Block, Side
-    from nodeloom.schedule.handovers import Handover
+    from nodeloom.schedule.ring_shifts import RingShift
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +130,11 @@ class Exchange:
 
     Attributes
     ----------
-    handovers : tuple of Handover
+    shifts : tuple of RingShift
         The parts that change hands between any workers.
     """
 
-    handovers: tuple[Handover, ...]
+    shifts: tuple[RingShift, ...]
 
 
 @dataclass(frozen=True, slots=True)

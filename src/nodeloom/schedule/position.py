@@ -1,4 +1,4 @@
-"""How far a training is: the position, which a checkpoint keeps, and what is under way behind it."""
+"""How far a training is: the position, which a checkpoint keeps, and the trainings in flight behind it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from nodeloom.schedule.position import Standing
 
-APART = (1 << 40) + 0x1E3779B9
+TILE_OFFSET_PER_RANK = (1 << 40) + 0x1E3779B9
 """Tiles between the first of one worker and that of the next: more than any trains. The lower bits are in the way that rows are rounded."""
 
 
@@ -83,7 +83,7 @@ class CopiesSchedule(WholeSchedule):
         The tiles of the position are those of all workers. Its bookmark has the tile that comes next for each, from which as many
         workers as before go on; others begin behind all that any worker has trained.
         """
-        position, num_worker, first = standing.position, standing.num_worker, self.rank * APART
+        position, num_worker, first = standing.position, standing.num_worker, self.rank * TILE_OFFSET_PER_RANK
         known = position.episode
         tile = known["tile"] if known.get("copies") == num_worker else position.num_tile
         yield Draw((first + tile) * self.walks_per_tile)

@@ -25,7 +25,7 @@ from nodeloom.schedule import Draw, Landed, Load, OnDevice, Sort, Store, Train, 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nodeloom.engine.noise import Noise
+    from nodeloom.engine.negatives import NegativeDistribution
     from nodeloom.engine.tables import Tables
     from nodeloom.graph import Graph
     from nodeloom.model.stage import Stage
@@ -49,14 +49,14 @@ class CpuBlocks:
         What to train.
     tables : Tables
         Its tables, placed in the grid; changed.
-    noise : Noise
+    noise : NegativeDistribution
         The distribution of negatives.
     """
 
     depth = 0
     sent: Sequence[int] = ()
 
-    def __init__(self, graph: Graph, plan: Plan, stage: Stage, tables: Tables, noise: Noise) -> None:
+    def __init__(self, graph: Graph, plan: Plan, stage: Stage, tables: Tables, noise: NegativeDistribution) -> None:
         placement = tables.placement
         assert plan.grid is not None and placement is not None
         self._plan, self._tables, self._noise, self._grid = plan, tables, noise, plan.grid

@@ -22,7 +22,7 @@ from nodeloom.schedule import Arrive, Exchange, Landed, OnDevice, Sort, Train
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nodeloom.engine.noise import Noise
+    from nodeloom.engine.negatives import NegativeDistribution
     from nodeloom.engine.tables import Tables
     from nodeloom.graph import Graph
     from nodeloom.model.stage import Stage
@@ -38,7 +38,7 @@ LEAST_NEGATIVES = 2
 def tile_shape(plan: Plan) -> tuple[int, int]:
     """Return the walks of a tile in a block, so that it has about TILE heads, and the negatives that these share.
 
-    A head gets negatives in every block of its vertex part: so many in each that they are as many in all as without blocks.
+    Negatives of a head are spread over the blocks of its vertex part, so that their total equals that of whole tables.
     """
     assert plan.grid is not None
     walks = max(1, round(TILE * plan.grid.num_vertex_part / plan.positives.nodes_per_walk))
@@ -49,7 +49,7 @@ class RingBlocks(CpuBlocks):
     """The CPU of a worker: walks are drawn by all workers, each a share, and every worker gets all of them."""
 
     def __init__(
-        self, graph: Graph, plan: Plan, stage: Stage, tables: Tables, noise: Noise, transport: Transport
+        self, graph: Graph, plan: Plan, stage: Stage, tables: Tables, noise: NegativeDistribution, transport: Transport
     ) -> None:
         super().__init__(graph, plan, stage, tables, noise)
         assert isinstance(plan.mode, Ring) and tables.placement is not None
@@ -116,7 +116,7 @@ class RingBlocks(CpuBlocks):
                 self._train_walks(operation, float(lr[0]))
                 return 0
             case Exchange():
-                self._moves.hand_over(operation.handovers)
+                self._moves.exchange(operation.shifts)
                 return 0
             case Arrive():
                 self._moves.settle()

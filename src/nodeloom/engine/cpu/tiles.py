@@ -86,7 +86,7 @@ class CpuTiles:
         return self._landed
 
     def settle(self) -> None:
-        """Nothing is under way between two operations."""
+        """Nothing is in flight between two operations."""
 
     def _train(self, tiles: TrainTiles, lr: DoubleArray) -> Landed:
         threads, count = self.plan.num_thread, tiles.count

@@ -23,7 +23,7 @@ from nodeloom.schedule import Draw, Landed, Load, OnDevice, Sort, Store, Train, 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nodeloom.engine.noise import Noise
+    from nodeloom.engine.negatives import NegativeDistribution
     from nodeloom.engine.tables import Tables
     from nodeloom.graph import Graph
     from nodeloom.model.stage import Stage
@@ -38,7 +38,7 @@ class GpuBlocks:
     depth = 0
     sent: Sequence[int] = ()
 
-    def __init__(self, graph: Graph, plan: Plan, stage: Stage, tables: Tables, noise: Noise) -> None:
+    def __init__(self, graph: Graph, plan: Plan, stage: Stage, tables: Tables, noise: NegativeDistribution) -> None:
         placement = tables.placement
         assert plan.grid is not None and placement is not None and isinstance(plan.launch, BlockLaunch)
         self._plan, self._tables, self._grid, self._placement = plan, tables, plan.grid, placement
@@ -56,7 +56,7 @@ class GpuBlocks:
         with explained(plan.device):
             self._allocate(graph, plan, stage, noise)
 
-    def _allocate(self, graph: Graph, plan: Plan, stage: Stage, noise: Noise) -> None:
+    def _allocate(self, graph: Graph, plan: Plan, stage: Stage, noise: NegativeDistribution) -> None:
         device = self._device
         self._walks = self._walks_of(graph, stage)
         self._noise = device.upload(noise.prob), device.upload(noise.alias)

@@ -10,7 +10,7 @@ from nodeloom.kernels.gpu.optimizer import SGD
 from nodeloom.kernels.gpu.skipgram import TILE
 from nodeloom.kernels.gpu.skipgram import Launch as KernelLaunch
 from nodeloom.plan.launch import Launch
-from nodeloom.plan.tiles_in_flight import BUSY, visits
+from nodeloom.plan.tiles_in_flight import MAX_UPDATES_IN_FLIGHT_TIMES_LR, visits
 
 if TYPE_CHECKING:
     from nodeloom.graph import Graph
@@ -43,5 +43,5 @@ def largest_rates(graph: Graph, plan: Plan) -> FloatArray | None:
     if not launch.is_limited:
         return None
     with np.errstate(divide="ignore"):
-        rates = BUSY / (visits(graph) * (launch.num_in_flight * TILE))
+        rates = MAX_UPDATES_IN_FLIGHT_TIMES_LR / (visits(graph) * (launch.num_in_flight * TILE))
         return np.minimum(rates, np.finfo(np.float32).max).astype(np.float32)

@@ -22,7 +22,7 @@ from nodeloom.transport.nccl import DeviceTransport, transport_of_device
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nodeloom.engine.noise import Noise
+    from nodeloom.engine.negatives import NegativeDistribution
     from nodeloom.engine.tables import Tables
     from nodeloom.graph import Graph
     from nodeloom.model.stage import Stage
@@ -77,7 +77,7 @@ class GpuRingBlocks(GpuBlocks):
     """The GPU of a worker: its vertex part stays there, and it trains the context parts that come by."""
 
     def __init__(
-        self, graph: Graph, plan: Plan, stage: Stage, tables: Tables, noise: Noise, transport: Transport
+        self, graph: Graph, plan: Plan, stage: Stage, tables: Tables, noise: NegativeDistribution, transport: Transport
     ) -> None:
         device = Device(plan.device)
         with explained(plan.device):
@@ -136,7 +136,7 @@ class GpuRingBlocks(GpuBlocks):
         """Carry out an operation; parts travel between workers meanwhile."""
         match operation:
             case Exchange():
-                self._moves.hand_over(operation.handovers)
+                self._moves.exchange(operation.shifts)
             case Arrive():
                 self._moves.settle()
             case _:

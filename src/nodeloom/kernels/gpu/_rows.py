@@ -33,7 +33,7 @@ def columns(live, row, first, D: tl.constexpr, EVEN: tl.constexpr):
 def read(table, at, mask, PRODUCT: tl.constexpr, FRESH: tl.constexpr):
     """Return rows [R, D] in the dtype of the products; 0 where masked.
 
-    With FRESH they are read past what a multiprocessor has kept: of a small table that may be all of it, and as old as the launch.
+    FRESH bypasses the L1 cache, which may hold a small table entirely, as it was when the kernel started.
     """
     if FRESH:
         rows = tl.load(table + at, mask=mask, other=0.0, cache_modifier=".cg")

@@ -1,4 +1,4 @@
-"""Which worker has which context part when, and to whom it gives it: parts that travel from worker to worker, without a host between."""
+"""Where each context part is, round by round: parts travel from worker to worker around a ring."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ Round: TypeAlias = Sequence[Block | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Handover:
+class RingShift:
     """A context part goes to another worker, once a round is trained.
 
     Attributes
     ----------
     part : int
         The context part.
-    giver, taker : int
+    source, target : int
         Workers.
     """
 
     part: int
-    giver: int
-    taker: int
+    source: int
+    target: int
 
 
-class Handovers:
+class RingShifts:
     """Where the context parts are during the rounds of an episode.
 
-    A part is with the worker that is the next to train it, and if nobody does, with the one that was the last. With the order of
+    A part is held by the worker that trains it next, or by the last one that did. With the order of
     :func:`nodeloom.schedule.order.rounds` and S context parts for each of W workers that makes a ring: a worker gives each part to
     its neighbour S rounds before that one trains it, so that it can travel while S - 1 other parts are trained; an episode moves all
     parts but the last S of each worker, and the next one, which goes backwards, begins with those.
@@ -60,13 +60,13 @@ class Handovers:
             for worker, block in enumerate(row):
                 if block is not None:
                     self._users.setdefault(block.context, []).append((step, worker))
-        self._after: dict[int, list[Handover]] = {}
+        self._after: dict[int, list[RingShift]] = {}
         for part, users in sorted(self._users.items()):
-            for (at, giver), (_, taker) in itertools.pairwise(users):
-                if giver != taker:
-                    self._after.setdefault(at, []).append(Handover(part, giver, taker))
+            for (at, source), (_, target) in itertools.pairwise(users):
+                if source != target:
+                    self._after.setdefault(at, []).append(RingShift(part, source, target))
 
-    def after(self, step: int) -> list[Handover]:
+    def after(self, step: int) -> list[RingShift]:
         """Return the parts that change hands when a round is trained, in order."""
         return self._after.get(step, [])
 
@@ -83,6 +83,6 @@ class Handovers:
         """Return how many parts a worker has at a time, at most: while one goes and another comes, it needs room for both."""
         most = len(self.parts_of(worker, 0))
         for step in range(self.num_round):
-            coming = sum(handover.taker == worker for handover in self.after(step))
+            coming = sum(shift.target == worker for shift in self.after(step))
             most = max(most, len(self.parts_of(worker, step)) + coming)
         return most

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nodeloom.typing import DoubleArray
 
 
-class Noise:
+class NegativeDistribution:
     """The distribution of negatives by context part.
 
     Attributes
@@ -28,7 +28,7 @@ class Noise:
         self.share, self.prob, self.alias = share, prob, alias
 
     @classmethod
-    def of(cls, weights: DoubleArray, placement: Placement, num_thread: int) -> Noise:
+    def of(cls, weights: DoubleArray, placement: Placement, num_thread: int) -> NegativeDistribution:
         """Return the noise of the weights of all nodes, float64 [N]."""
         of_slot = np.zeros(placement.num_slot)
         of_slot[placement.slot] = weights
