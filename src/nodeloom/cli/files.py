@@ -82,8 +82,18 @@ def register(app: typer.Typer) -> None:
         session.answer(
             table(
                 "Data sets",
-                ("name", "nodes", "edges", "splits", "on this machine"),
-                [(d.name, d.num_nodes, d.num_edges, " ".join(d.splits), " ".join(d.available) or "-") for d in found],
+                ("name", "nodes", "relations", "edges", "splits", "on this machine"),
+                [
+                    (
+                        d.name,
+                        d.num_nodes,
+                        d.num_relations or "-",
+                        d.num_edges,
+                        " ".join(d.splits),
+                        " ".join(d.available) or "-",
+                    )
+                    for d in found
+                ],
             ),
             datasets=[d.__dict__ for d in found],
         )

@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 SPLITS = ("graph", "label", "train", "valid", "test")
 """What can be made of a file: edges, labels, and a split for link prediction."""
 
+TRIPLES = ("train", "valid", "test")
+"""What can be made of a file of triples: its arrays."""
+
 _APART = re.compile(r"""[\s,;#"']+""")
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 # No array of edges is packed to a hundredth; two megabytes of zeros unpack to gigabytes.
 _MOST_PACKED, _SMALL = 100, 1 << 26
+_ROWS = 1 << 17
 
 
 def text_of(file: Path, name: str, split: str) -> Path:
@@ -46,9 +50,7 @@ def text_of(file: Path, name: str, split: str) -> Path:
     DatasetError
         The file cannot be read, or lacks what the split is made of.
     """
-    stat = file.stat()
-    stamp = hashlib.sha256(f"{file.resolve()} {stat.st_mtime_ns} {stat.st_size}".encode()).hexdigest()[:12]
-    folder = cache_folder() / name / f"npz-{stamp}"
+    folder = _folder_of(file, name)
     path = folder / f"{name}_{split}.txt"
     if path.exists():
         return path
@@ -70,6 +72,69 @@ def text_of(file: Path, name: str, split: str) -> Path:
     with written(path) as (temporary,):
         conversion.write_blocks(temporary, [edges])
     return path
+
+
+def triples_of(file: Path, name: str, split: str) -> Path:
+    """Return the text file of a split of a knowledge graph, converted into the cache if it is not there.
+
+    Parameters
+    ----------
+    file : Path
+        ``triples.npz`` with an array of ids [k, 3] for each split: heads, relations, tails. The names, one a line, may be beside it in
+        ``entities.txt`` and ``relations.txt`` (also packed by gzip or xz); else the ids are the names.
+    name, split : str
+        Data set and split.
+
+    Raises
+    ------
+    DatasetError
+        A file cannot be read, or lacks what the split is made of.
+    """
+    path = _folder_of(file, name) / f"{name}_{split}.txt"
+    if path.exists():
+        return path
+    triples = _load(file, split)
+    if triples is None:
+        raise DatasetError(f"{file}: expected an array {split!r}, got none.")
+    if triples.ndim != 2 or triples.shape[1] != 3 or triples.dtype.kind not in "iu":
+        got = f"{triples.dtype} {list(triples.shape)}"
+        raise DatasetError(describe(f"{file}: {split}", expected="integers [k, 3]", got=got))
+    entities, relations = (_names(file, kind) for kind in ("entities", "relations"))
+    with written(path) as (temporary,), temporary.open("w", encoding="utf-8") as stream:
+        for start in range(0, len(triples), _ROWS):
+            columns = [
+                _named(triples[start : start + _ROWS, i], names, file)
+                for i, names in enumerate((entities, relations, entities))
+            ]
+            stream.writelines("\t".join(row) + "\n" for row in zip(*columns, strict=True))
+    return path
+
+
+def _folder_of(file: Path, name: str) -> Path:
+    """Return the folder in the cache for what is made of a file as it is now."""
+    stat = file.stat()
+    stamp = hashlib.sha256(f"{file.resolve()} {stat.st_mtime_ns} {stat.st_size}".encode()).hexdigest()[:12]
+    return cache_folder() / name / f"npz-{stamp}"
+
+
+def _names(file: Path, kind: str) -> list[str] | None:
+    """Return the names in a text file beside a file of triples, or None if there is none."""
+    path = next((p for suffix in ("", ".xz", ".gz") if (p := file.parent / f"{kind}.txt{suffix}").is_file()), None)
+    if path is None:
+        return None
+    try:
+        with conversion.open_binary(path) as stream:
+            return stream.read().decode().removesuffix("\n").split("\n")
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise DatasetError(f"{path}: expected lines of text, got something else ({str(error)[:200]}).") from None
+
+
+def _named(ids: npt.NDArray[Any], names: list[str] | None, file: Path) -> list[str]:
+    if names is None:
+        return [str(i) for i in ids.tolist()]
+    if len(ids) and not (int(ids.min()) >= 0 and int(ids.max()) < len(names)):
+        raise DatasetError(describe(file, expected=f"ids from 0 to {len(names) - 1}", got=int(ids.max())))
+    return [names[i] for i in ids.tolist()]
 
 
 def _labels(file: Path) -> tuple[npt.NDArray[Any], list[str] | None]:

@@ -7,6 +7,7 @@ graphs larger than memory can be converted where the conversion itself allows it
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import lzma
 from typing import IO, TYPE_CHECKING, Any
@@ -91,6 +92,37 @@ def write_blocks(path: Path, blocks: Iterator[npt.NDArray[np.int64]] | list[npt.
 def copy_pairs(inputs: list[Path], outputs: dict[str, Path]) -> None:
     """Write the pairs of one file as they are, without comments and further columns."""
     write_blocks(next(iter(outputs.values())), read_blocks(inputs[0]))
+
+
+def copy_text(inputs: list[Path], outputs: dict[str, Path]) -> None:
+    """Write the text of one file as it is, unpacked."""
+    import shutil
+
+    with open_binary(inputs[0]) as source, next(iter(outputs.values())).open("wb") as target:
+        shutil.copyfileobj(source, target)
+
+
+def line_split(portions: tuple[int, ...]) -> Callable[[list[Path], dict[str, Path]], None]:
+    """Make a conversion that deals the lines of a text file to the splits at random: the same as GraphVite does.
+
+    Parameters
+    ----------
+    portions : tuple of int
+        Relative sizes of the splits.
+    """
+
+    def convert(inputs: list[Path], outputs: dict[str, Path]) -> None:
+        random = np.random.RandomState(SPLIT_SEED)
+        shares = np.cumsum(portions, dtype=np.float32) / np.sum(portions)
+        with contextlib.ExitStack() as stack:
+            source = stack.enter_context(open_binary(inputs[0]))
+            targets = [stack.enter_context(path.open("wb")) for path in outputs.values()]
+            while lines := source.readlines(_BLOCK):
+                place = np.minimum(np.searchsorted(shares, random.random_sample(len(lines))), len(portions) - 1)
+                for line, index in zip(lines, place.tolist(), strict=True):
+                    targets[index].write(line)
+
+    return convert
 
 
 def largest_groups(count: int) -> Callable[[list[Path], dict[str, Path]], None]:

@@ -15,7 +15,9 @@ from nodeloom.errors import DatasetError
 
 _REFERENCE = re.compile(r"<([^<>.]+)\.([^<>.]+)>")
 _NAME = re.compile(r"\w[\w -]*")  # a file name on any system, and no path
-_PACKAGED = {"graph": "edges.txt.gz", "label": "labels.txt"}
+_PACKAGED = {
+    "graph": "edges.txt.gz", "label": "labels.txt", "train": "train.txt.gz", "valid": "valid.txt.gz", "test": "test.txt.gz",
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,9 +31,11 @@ class Listing:
     splits : tuple of str
         What follows the dot in a reference.
     num_nodes, num_edges : int
-        Published size.
+        Published size; of a knowledge graph entities, and triples of all splits.
     available : tuple of str
         The splits that are on this machine already.
+    num_relations : int
+        Of a knowledge graph.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Listing:
     num_edges: int
     licence: str
     available: tuple[str, ...]
+    num_relations: int = 0
 
 
 def is_reference(text: str) -> bool:
@@ -52,7 +57,7 @@ def resolve(reference: str, progress: download.Progress | None = None) -> Path:
     """Return the file that a reference means, fetching and converting it if need be.
 
     The offline folder ``NODELOOM_DATA`` is searched first: ``<name>/<name>_<split>.txt`` (also ``.txt.gz``, and ``.npy`` of arrays), then
-    ``<name>/graph.npz``. Then what comes with the package, then the cache, then the network.
+    ``<name>/graph.npz`` and ``<name>/triples.npz``. Then what comes with the package, then the cache, then the network.
 
     Parameters
     ----------
@@ -114,6 +119,7 @@ def list_datasets() -> list[Listing]:
             dataset.num_edges,
             dataset.licence,
             tuple(split for split in dataset.splits if _on_this_machine(dataset.name, split, convert=False)),
+            dataset.num_relations,
         )
         for dataset in DATASETS.values()
     ]
@@ -142,6 +148,9 @@ def _on_this_machine(name: str, split: str, *, convert: bool) -> Path | None:
         npz = offline / name / "graph.npz"
         if npz.is_file() and split in compiled.SPLITS:
             return compiled.text_of(npz, name, split) if convert else npz
+        npz = offline / name / "triples.npz"
+        if npz.is_file() and split in compiled.TRIPLES:
+            return compiled.triples_of(npz, name, split) if convert else npz
     dataset = DATASETS.get(name)
     if dataset is not None and dataset.packaged and split in dataset.splits:
         return _packaged(name, split)

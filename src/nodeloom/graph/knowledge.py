@@ -60,7 +60,39 @@ class KnowledgeGraph(TripleSources):
            [2, 1, 0]], dtype=int32)
     """
 
-    def with_names_of(self, other: Triples) -> KnowledgeGraph:
+    @classmethod
+    def from_dataset(cls, name: str) -> tuple[Self, Self, Self]:
+        """Return the knowledge graphs to train on, to choose by and to judge by of a registered data set.
+
+        All three have the entities and relations of all: those of the first come first.
+
+        Parameters
+        ----------
+        name : str
+            As ``nodeloom list`` shows it: "wordnet-mini" comes with the package, "fb15k237", "wn18rr" and others are fetched
+            when first asked for, or found in the folder that ``NODELOOM_DATA`` names.
+
+        Raises
+        ------
+        DatasetError
+            The data set is unknown, cannot be fetched, or has no triples.
+        """
+        from nodeloom.datasets import DATASETS, resolve
+        from nodeloom.errors import DatasetError
+
+        known = DATASETS.get(name)
+        if known is not None and not known.num_relations:
+            graphs = ", ".join(d.name for d in DATASETS.values() if d.num_relations)
+            raise DatasetError(
+                f"data set {name!r}: expected a knowledge graph, got a graph of edges. There are {graphs}."
+            )
+        paths = [resolve(f"<{name}.{split}>") for split in ("train", "valid", "test")]
+        train = cls.from_file(paths[0])
+        valid = cls.from_file(paths[1], like=train)
+        test = cls.from_file(paths[2], like=valid)
+        return train.with_names_of(test), valid.with_names_of(test), test
+
+    def with_names_of(self, other: Triples) -> Self:
         """Return the same triples with the ids of another knowledge graph; names that it lacks come behind its own."""
         columns = TripleColumns(
             self.heads, self.relations, self.tails, self.weights, self.entity_names, self.relation_names

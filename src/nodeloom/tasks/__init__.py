@@ -9,6 +9,8 @@ from nodeloom.tasks.negatives import sample_negatives
 from nodeloom.tasks.neighbors import nearest
 from nodeloom.tasks.splits import LinkSplit, find_leaks, split_edges
 from nodeloom.tasks.tables import node_vectors
+from nodeloom.tasks.triple_leaks import RelationPair, TripleLeaks, triple_leaks
+from nodeloom.tasks.triple_splits import TripleSplit, split_triples
 
 __all__ = [
     "ClassificationScore",
@@ -16,7 +18,10 @@ __all__ = [
     "LinkSplit",
     "MapQuality",
     "NodeClassification",
+    "RelationPair",
+    "TripleLeaks",
     "TripleRanking",
+    "TripleSplit",
     "filter_pairs",
     "find_leaks",
     "graph_map_quality",
@@ -30,5 +35,7 @@ __all__ = [
     "score_pairs",
     "shuffled_control",
     "split_edges",
+    "split_triples",
+    "triple_leaks",
     "triple_ranking",
 ]
