@@ -51,7 +51,7 @@ def test_frame_holds_all_points_but_for_those_far_away(islands):
 def test_densest_cell_is_where_most_points_are():
     places = np.vstack([np.full((90, 2), 0.5), np.full((10, 2), -0.5)]).astype(np.float32)
     points = MapPoints.of(places, labels=[0] * 100)
-    [(number, point)] = densest(points, places)
+    [(number, point)] = densest(points, places, 5)
     assert (number, places[point].tolist()) == (0, [0.5, 0.5])
 
 

@@ -133,13 +133,18 @@ def test_beyond_the_limit_a_library_or_exact_with_the_time(monkeypatch, caplog):
     monkeypatch.setattr(module, "EXACT_ROWS", 100)
     assert NeighborGraph.of(points(), 3, method="exact").is_exact
     assert "exact neighbors of 200 points are expected to take" in caplog.text
-    if importlib.util.find_spec("pynndescent") is None:
-        with pytest.raises(
-            ConfigError, match=r"pip install 'nodeloom\[maps\]'. Without it, method='exact' takes about"
-        ):
-            NeighborGraph.of(points(), 3)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pynndescent" else find(name))
+    caplog.clear()
+    assert NeighborGraph.of(points(), 3).is_exact
+    assert "found sooner by pynndescent: pip install 'nodeloom[maps]'" in caplog.text
+    with pytest.raises(ConfigError, match=r"pip install 'nodeloom\[maps\]'. Without it, method='exact' takes about"):
+        NeighborGraph.of(points(), 3, method="approximate")
+    caplog.clear()
+    assert NeighborGraph.of(points(), 3, metric="inner_product").is_exact
+    assert "are expected to take" in caplog.text and "pip" not in caplog.text
     with pytest.raises(ConfigError, match="method='exact' takes about"):
-        NeighborGraph.of(points(), 3, metric="inner_product")
+        NeighborGraph.of(points(), 3, metric="inner_product", method="approximate")
 
 
 def test_neighbors_by_pynndescent():

@@ -93,7 +93,7 @@ def map_page(points: MapPoints, *, color: str = "auto", dark: bool = False) -> s
             "counts": counts.tolist(),
             "labels": [
                 [shortened(points.class_names[number], 24), point]
-                for number, point in densest(points, places)[:_MOST_LABELS]
+                for number, point in densest(points, places, _MOST_LABELS)
             ],
         }
         wide = "<u2" if len(counts) < _STEPS else "<u4"

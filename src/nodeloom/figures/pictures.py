@@ -127,8 +127,8 @@ def paint(axes: Axes, places: FloatArray, depth: FloatArray | None, colors: Floa
         area = float(np.clip(60_000 * (size / 8) ** 2 / max(len(places), 1), 1.2, 45 * (size / 8) ** 2))
         opaque = float(np.clip(1.15 - 0.13 * np.log10(max(len(places), 1)), 0.5, 0.95))
         alpha: Any = opaque
-        if depth is not None:  # far points fade
-            near = (depth - depth.min()) / max(float(np.ptp(depth)), 1e-12) if len(depth) else depth
+        if depth is not None and len(places):  # far points fade
+            near = (depth - depth.min()) / max(float(np.ptp(depth)), 1e-12)
             alpha = (opaque * (0.3 + 0.7 * near))[order]
         axes.scatter(
             places[order, 0], places[order, 1], s=area, c=colors[order], alpha=alpha, linewidths=0, rasterized=True
@@ -229,7 +229,7 @@ def _class_labels(figure: Figure, axes: Axes, points: MapPoints, places: FloatAr
     renderer = canvas_of(figure).get_renderer()
     taken: list[Any] = []
     inside = axes.get_window_extent(renderer)
-    for number, point in densest(points, places)[:_MOST_LABELS]:
+    for number, point in densest(points, places, _MOST_LABELS):
         text = axes.text(
             float(places[point, 0]),
             float(places[point, 1]),

@@ -37,8 +37,8 @@ def in_frame(places: FloatArray) -> tuple[FloatArray, int]:
     return np.clip(result, -1, 1), clipped
 
 
-def densest(points: MapPoints, places: FloatArray) -> list[tuple[int, int]]:
-    """Return for each class that has points, the largest first, the class and the point nearest to the middle of its densest cell.
+def densest(points: MapPoints, places: FloatArray, most: int) -> list[tuple[int, int]]:
+    """Return for the largest classes that have points the class and the point nearest to the middle of its densest cell.
 
     Parameters
     ----------
@@ -46,6 +46,8 @@ def densest(points: MapPoints, places: FloatArray) -> list[tuple[int, int]]:
         Their classes.
     places : float32 [N, 2]
         Where they are, from -1 to 1.
+    most : int
+        Classes at most.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -56,7 +58,7 @@ def densest(points: MapPoints, places: FloatArray) -> list[tuple[int, int]]:
     begin = np.searchsorted(points.classes[order], np.arange(len(counts) + 1))
     cells = np.clip(((places + 1) / 2 * _CELLS).astype(np.int64), 0, _CELLS - 1)
     found = []
-    for number in np.argsort(-counts, kind="stable").tolist():
+    for number in np.argsort(-counts, kind="stable")[:most].tolist():
         members = order[begin[number] : begin[number + 1]]
         if not len(members):
             continue

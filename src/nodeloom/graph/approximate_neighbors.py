@@ -68,6 +68,6 @@ def drop_self(ids: Any, distances: Any, k: int) -> tuple[npt.NDArray[np.int32], 
     if len(lost):
         raise ConfigError(
             f"pynndescent found fewer than {k} neighbors of {len(lost):,} points, row {lost[0]} among them. "
-            "Look for them with method='exact', or for fewer."
+            "Look for exact ones, NeighborGraph.of(vectors, k, method='exact'), or for fewer."
         )
     return ids.astype(np.int32), distances.astype(np.float32)

@@ -78,7 +78,7 @@ class NeighborGraph:
             How near two points are. The cosine with a row of zeros is 0.
         method : {"auto", "exact", "approximate"}
             exact: as measured in float64, whatever the device and the number of threads. approximate: by pynndescent, on the CPU.
-            auto: exact on a GPU, and on the CPU up to 400,000 points.
+            auto: exact on a GPU, and on the CPU up to 400,000 points or without pynndescent.
         device : str
             "cpu", "cuda", "cuda:N", or "auto" for a GPU where there is one.
         num_threads : int, optional
@@ -91,7 +91,7 @@ class NeighborGraph:
         Raises
         ------
         ConfigError
-            A parameter is not allowed, k is not below the number of points, or pynndescent is needed and not installed.
+            A parameter is not allowed, k is not below the number of points, or pynndescent is asked for and not installed.
         DataError
             The vectors are not a matrix of finite numbers.
         DeviceError
@@ -133,13 +133,20 @@ class NeighborGraph:
             indices, distances = np.empty((count, k), np.int32), np.empty((count, k), np.float32)
             nearest_others(rows, metric, indices, distances, device=gpu)
             return cls(indices, distances, metric, True)
-        if method == "approximate" or (method == "auto" and count > EXACT_ROWS):
+        if method == "approximate" or (method == "auto" and count > EXACT_ROWS and _is_approximate(metric)):
             from nodeloom.graph.approximate_neighbors import approximate_neighbors
 
             return cls(*approximate_neighbors(rows, k, metric, num_thread, seed), metric, False)
         if count > EXACT_ROWS:
             seconds = expected_seconds(count, rows.shape[1], num_thread)
-            logger.warning("exact neighbors of %s points are expected to take %s", f"{count:,}", duration(seconds))
+            sooner = ". Most of them are found sooner by pynndescent: pip install 'nodeloom[maps]'"
+            is_known = metric == "inner_product" or _is_approximate(metric)
+            logger.warning(
+                "exact neighbors of %s points are expected to take %s%s",
+                f"{count:,}",
+                duration(seconds),
+                "" if is_known else sooner,
+            )
         return cls(*exact_neighbors(rows, k, metric, num_thread, limit), metric, True)
 
     @classmethod
@@ -255,6 +262,11 @@ def _memory(memory: int | str | None) -> int | None:
         return bytes_of(memory, "memory")
     total = total_memory()
     return None if total is None else max(0, total - resident_memory())
+
+
+def _is_approximate(metric: str) -> bool:
+    """Tell whether approximate neighbors can be found here."""
+    return metric != "inner_product" and importlib.util.find_spec("pynndescent") is not None
 
 
 def _tell_zeros(rows: npt.NDArray[Any]) -> None:
