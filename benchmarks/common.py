@@ -152,6 +152,10 @@ PEERS = {
     "pacmap": Peer("pacmap", "pacmap", "pip install pacmap==0.9.1"),
     "torchdr": Peer("torchdr", "torchdr", "pip install torchdr==0.5"),
     "pynndescent": Peer("pynndescent", "pynndescent", "pip install pynndescent==0.7.0"),
+    "drl": Peer("drl", "igraph", "pip install igraph==1.0.0"),
+    "forceatlas2": Peer("forceatlas2", "fa2", "pip install fa2==1.1.2"),
+    "sfdp": Peer("sfdp", "pygraphviz", "pip install pygraphviz==2.0.4, which brings Graphviz"),
+    "umap_vectors": Peer("umap_vectors", "umap", "pip install umap-learn==0.5.12", "umap-learn"),
     "fastnode2vec": Peer("fastnode2vec", "fastnode2vec", "pip install fastnode2vec==0.0.7"),
 }
 
@@ -163,6 +167,7 @@ def run_worker(
     num_thread: int,
     python: str | None = None,
     environment: Mapping[str, str] | None = None,
+    seconds: float | None = None,
 ) -> dict[str, Any]:
     """Run one program of ``children/`` in a child process and return its answer.
 
@@ -178,11 +183,13 @@ def run_worker(
         The interpreter; by default this one.
     environment : mapping, optional
         Environment variables to add.
+    seconds : float, optional
+        Wall time after which it is ended.
 
     Raises
     ------
     SkippedError
-        The program failed; the message holds the last line that it wrote.
+        The program failed, and the message holds the last line that it wrote; or it was ended.
     """
     limit = str(num_thread)
     pools = ("OMP", "OPENBLAS", "MKL", "NUMBA", "RAYON", "BLIS", "VECLIB_MAXIMUM")
@@ -191,10 +198,13 @@ def run_worker(
         question, answer = Path(folder, "request.json"), Path(folder, "answer.json")
         question.write_text(json.dumps(dict(request) | {"num_thread": num_thread}))
         begin = time.perf_counter()
-        done = subprocess.run(
-            [python or sys.executable, str(CHILDREN / worker), str(question), str(answer)],
-            env=variables | dict(environment or {}), capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        try:
+            done = subprocess.run(
+                [python or sys.executable, str(CHILDREN / worker), str(question), str(answer)],
+                env=variables | dict(environment or {}), capture_output=True, text=True, check=False, timeout=seconds,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise SkippedError(f"not done after {seconds:.0f} s") from None
         if done.returncode != 0 or not answer.exists():
             lines = (done.stderr or done.stdout).strip().splitlines() or [f"exit status {done.returncode}"]
             raise SkippedError(f"{worker}: {lines[-1]}")
@@ -203,12 +213,14 @@ def run_worker(
     return result
 
 
-def run_peer(name: str, worker: str, request: Mapping[str, Any], *, num_thread: int) -> dict[str, Any]:
+def run_peer(
+    name: str, worker: str, request: Mapping[str, Any], *, num_thread: int, seconds: float | None = None
+) -> dict[str, Any]:
     """Run a program of ``children/`` by the Python of a peer; SkippedError with the pip command where there is none."""
     peer = PEERS[name]
     if peer.python is None:
         raise SkippedError(peer.missing)
-    return run_worker(worker, request, num_thread=num_thread, python=peer.python)
+    return run_worker(worker, request, num_thread=num_thread, python=peer.python, seconds=seconds)
 
 
 # ------------------------------------------------------------------------------------------------------------- options

@@ -1,4 +1,4 @@
-"""Maps of MNIST: seconds of each stage, memory and quality, beside umap-learn, openTSNE and PaCMAP; large; on a GPU, by TorchDR too."""
+"""Maps of MNIST: time, memory and quality beside umap-learn, openTSNE and PaCMAP; of graphs; large ones; on a GPU, by TorchDR too."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from common import SkippedError, arguments, run_peer, run_worker
+from graph_maps import PEERS as GRAPH_PEERS
+from graph_maps import graph_maps
 from report import Report, Table
 
-PARTS = ("maps", "threads", "large", "gpu")
+PARTS = ("maps", "threads", "graphs", "large", "gpu")
 MAPS = ("umap", "opentsne", "pacmap")
 PEERS = (*MAPS, "pynndescent", "torchdr")
 WARM_UP = 1500
@@ -280,9 +282,18 @@ def main() -> None:
     parser.add_argument("--num-thread", type=int, default=2, help="threads of everyone")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts to run")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="whom to run beside")
+    parser.add_argument(
+        "--graph-peers", nargs="*", choices=tuple(GRAPH_PEERS), default=list(GRAPH_PEERS), help="the same for graphs"
+    )
+    parser.add_argument(
+        "--peer-seconds", type=float, default=1800, help="wall time that a map of a graph may take a peer"
+    )
     options = parser.parse_args()
-    name = "maps_gpu" if options.only == ["gpu"] else "maps"  # of another machine
-    report = Report(name, "Maps of vectors", options, peers=("torchdr",) if options.only == ["gpu"] else PEERS)
+    alone = (
+        options.only[0] if options.only in (["graphs"], ["large"], ["gpu"]) else ""
+    )  # of another machine, or another day
+    peers = {"graphs": tuple(GRAPH_PEERS), "gpu": ("torchdr",), "large": ()}.get(alone, (*PEERS, *GRAPH_PEERS))
+    report = Report(f"maps_{alone}" if alone else "maps", "Maps", options, peers=peers)
     with tempfile.TemporaryDirectory(prefix="nodeloom-maps-") as folder:
         try:
             rows, labels = vectors_of("digits" if options.quick else "mnist")
@@ -292,6 +303,7 @@ def main() -> None:
         parts = {
             "maps": lambda: compare_maps(report, folder, rows, labels, options),
             "threads": lambda: compare_threads(report, folder, rows),
+            "graphs": lambda: graph_maps(report, folder, options),
             "large": lambda: large(report, folder, options),
             "gpu": lambda: on_gpu(report, folder, rows, labels, options),
         }

@@ -154,8 +154,9 @@ class Map(MapParameters):
         Parameters
         ----------
         X : array [N, D], NeighborGraph, sparse array [N, N], Graph or fitted model
-            Vectors of any numbers; neighbors; affinities, of which both directions are added up; a graph, whose edges and whose
-            neighbors by vectors of propagation attract each other half and half; a model of nodes, whose vectors are taken.
+            Vectors of any numbers; neighbors; affinities, of which both directions are added up; a graph, of which the ends of
+            edges attract each other (two fifths of all attraction) and the neighbors by vectors of propagation; a model of nodes,
+            whose vectors are taken.
         y : iterable of N labels, optional
             Weak supervision: neighbors of different labels attract each other less, see `label_weight`. None, NaN, -1 and "" are unknown.
         init : map or float [M, dim], optional

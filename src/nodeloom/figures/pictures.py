@@ -35,6 +35,7 @@ def map_figure(
     dark: bool = False,
     size: float = 8.0,
     legend: bool = True,
+    names: bool = True,
     azimuth: float = -60.0,
     elevation: float = 25.0,
 ) -> Figure:
@@ -52,6 +53,8 @@ def map_figure(
         Side of the map in inches; a legend stands beside it.
     legend : bool
         Whether to draw a legend.
+    names : bool
+        Whether to write the names of classes into the map.
     azimuth, elevation : float
         The side that a map of three dimensions is seen from, in degrees.
 
@@ -79,9 +82,10 @@ def map_figure(
     if chosen == "class":
         if legend:
             _class_legend(figure, points, dark, size)
-        figure.canvas.draw()  # the place of the map is known from here on
-        figure.set_layout_engine("none")
-        _class_labels(figure, axes, points, places, colors)
+        if names:
+            figure.canvas.draw()  # the place of the map is known from here on
+            figure.set_layout_engine("none")
+            _class_labels(figure, axes, points, places, colors)
     elif chosen and legend:
         _number_legend(figure, axes, points.numbers[chosen], chosen, dark)
     return figure
