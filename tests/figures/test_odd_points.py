@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from test_page import data_of
+from page_data import data_of
 
 from nodeloom.errors import ConfigError
 from nodeloom.figures import MapPoints, map_figure, map_page, save_map, save_turning

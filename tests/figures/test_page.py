@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import itertools
 import json
 import re
@@ -11,6 +9,7 @@ import re
 import numpy as np
 import pytest
 from chromium import PROGRAM, Browser
+from page_data import data_of
 
 from nodeloom.errors import DataError
 from nodeloom.figures import MapPoints, map_page, save_map
@@ -18,11 +17,6 @@ from nodeloom.figures.page import MOST_EDGES, notebook_page
 
 EVIL = '</script><img src=x onerror="alert(1)">'
 browser = pytest.mark.skipif(PROGRAM is None, reason="no Chromium on this machine")
-
-
-def data_of(page):
-    found = re.findall(r'<script type="text/plain" id="data-(\w+)">([A-Za-z0-9+/=]*)</script>', page)
-    return {key: gzip.decompress(base64.b64decode(value)) for key, value in found}
 
 
 def test_page_holds_the_map(islands):
