@@ -8,6 +8,7 @@ import pytest
 from nodeloom import load
 from nodeloom.cli.mapping import _parameters, normalized
 from nodeloom.config import load_config
+from nodeloom.config.map_rules import map_notices
 
 # GraphVite's config/visualization/largevis_mnist_2d.yaml, with fewer neighbors and epochs, and a page.
 MNIST = """\
@@ -160,8 +161,15 @@ def test_the_value_of_a_key_arrives(here, key, value):
 
 def test_the_rate_is_that_of_sgd_alone(here):
     (here / "map.yaml").write_text(MNIST)
-    assert _parameters(load_config("map.yaml"))["lr"] == "auto"
-    assert _parameters(load_config("map.yaml", ["build.optimizer.type=SGD"]))["lr"] == 0.5
+    assert not {"lr", "schedule"} & _parameters(load_config("map.yaml")).keys()
+    sgd = _parameters(load_config("map.yaml", ["build.optimizer.type=SGD", "schedule=constant"]))
+    assert (sgd["lr"], sgd["schedule"]) == (0.5, "constant")
+    told = map_notices(
+        load_config("map.yaml", ["build.optimizer.type=SGD", "positive_reuse=2", "negative_sample_exponent=1"])
+    )
+    assert [sentence.split()[0] for sentence in told] == [
+        "episode_size", "negative_sample_exponent", "positive_reuse", "weight_decay",
+    ]  # fmt: skip
     tsne = _parameters(load_config("map.yaml", ["train.model=tsne", "exaggeration=2", "num_iteration=9"]))
     assert (tsne["exaggeration"], tsne["num_iteration"]) == (2, 9) and "lr" not in tsne
 

@@ -312,7 +312,7 @@ def test_every_parameter_of_largevis_acts():
     want = largevis().fit_transform(x)
     for key, value in {
         "perplexity": 5, "num_neighbor": 30, "num_epoch": 10, "num_negative": 2, "negative_weight": 7.0, "sharpness": 0.2,
-        "metric": "cosine", "lr": 0.3, "seed": 1,
+        "metric": "cosine", "lr": 0.3, "schedule": "constant", "seed": 1,
     }.items():  # fmt: skip
         y = largevis(**{key: value}).fit_transform(x)
         assert np.isfinite(y).all() and not np.array_equal(y, want), key

@@ -33,6 +33,7 @@ _KEYS = {
     "perplexity": "graph.perplexity",
     "metric": "graph.metric",
     "lr": "build.optimizer.lr",
+    "schedule": "build.optimizer.schedule",
     "num_negative": "build.num_negative",
     **{key: f"train.{key}" for key in ("num_epoch", "negative_weight", "exaggeration", "num_iteration", "seed")},
     **{key: f"resource.{key}" for key in ("dim", "device", "num_thread", "gpu_memory_limit", "memory_limit")},
@@ -122,7 +123,7 @@ def _parameters(config: MapConfig) -> dict[str, Any]:
             "num_epoch": train.num_epoch,
             "negative_weight": train.negative_weight,
             "num_negative": config.build.num_negative,
-            "lr": optimizer.lr if optimizer.type == "SGD" else "auto",
+            **({"lr": optimizer.lr, "schedule": optimizer.schedule} if optimizer.type == "SGD" else {}),
         }
     )
     return {

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nodeloom.config.section import Integer, Number, Section
+from nodeloom.config.section import Integer, Number, Section, ignoring_case
 
 Metric = Literal["auto", "euclidean", "cosine", "inner_product"]
 
@@ -71,4 +71,7 @@ class LargeVisConfig(AnyLayoutConfig):
     )
     sharpness: Annotated[Number, Field(gt=0, le=10**6)] = Field(
         1.0, description="a of the score 1 / (1 + a d^2) of two points at a distance d."
+    )
+    schedule: Annotated[Literal["linear", "constant"], ignoring_case("linear", "constant")] = Field(
+        "linear", description="Learning rate over time: linear falls to 0, constant stays, and leaves the map noisy."
     )

@@ -91,13 +91,8 @@ def map_notices(config: MapConfig) -> list[str]:
             f"{setting('build.optimizer')} has no effect but for SGD: points move along their gradients, no further than 4 a move, at a "
             "rate that falls from 1 to 0."
         )
-    else:
-        keys = ("weight_decay", "schedule")
-        found += [
-            f"build.optimizer.{key} has no effect: the rate falls to 0, and nothing decays."
-            for key in keys
-            if _changed(optimizer, key)
-        ]
+    elif optimizer.weight_decay not in ("auto", 0):
+        found.append(f"{setting('build.optimizer.weight_decay')} has no effect: edges hold points together.")
     other = "TSNE" if config.train.model == "LargeVis" else "LargeVis"
     found += [
         f"{setting(f'train.{key}')} has no effect: the model is {config.train.model}."

@@ -34,10 +34,12 @@ class LargeVis(Map):
         Weight of a negative. 1 gives dense islands; 7, the paper's, keeps more neighbors, and may tear groups apart.
     sharpness : float
         a of the score 1 / (1 + a d^2) of two points at a distance d.
+    schedule : {"linear", "constant"}
+        Learning rate over time: it falls to 0, or stays, which leaves the map noisy.
     metric : {"auto", "euclidean", "cosine", "inner_product"}
         Which neighbors are near. auto: cosine for vectors of nodes, else euclidean.
     lr : float or "auto"
-        Learning rate at the beginning; it falls to 0. auto: 1.
+        Learning rate at the beginning. auto: 1.
     label_weight : float
         How much labels given to ``fit`` count: attraction of points with different labels is reduced by this part.
     num_thread : int or "auto"
@@ -71,3 +73,4 @@ class LargeVis(Map):
     num_negative: int = 5
     negative_weight: float = 3.0
     sharpness: float = 1.0
+    schedule: str = "linear"

@@ -51,8 +51,8 @@ class LayoutPlan(Sheet):
     num_iteration, num_early : int
         Iterations in all, and those of the beginning.
     lr : float or None
-        Learning rate; None: see :meth:`rate`. That of LargeVis falls to 0 linearly.
-    num_epoch, num_negative, negative_weight, sharpness
+        Learning rate; None: see :meth:`rate`. That of LargeVis falls to 0 linearly, unless `schedule` is "constant".
+    num_epoch, num_negative, negative_weight, sharpness, schedule
         Of LargeVis; see its estimator. 0 for t-SNE. Iterations are sweeps then, in which each point draws an edge on average.
     num_thread, seed : int
         Threads; the seed.
@@ -82,6 +82,7 @@ class LayoutPlan(Sheet):
     num_negative: int = 0
     negative_weight: float = 0.0
     sharpness: float = 0.0
+    schedule: str = "linear"
     memory: dict[str, int] = dataclasses.field(default_factory=dict)
     device_memory: dict[str, int] = dataclasses.field(default_factory=dict)
     search_memory: int | None = None
@@ -100,7 +101,8 @@ class LayoutPlan(Sheet):
 
     def sweep_rate(self, sweep: int) -> float:
         """Return the learning rate of a sweep of LargeVis."""
-        return (1.0 if self.lr is None else self.lr) * (1 - sweep / self.num_iteration)
+        left = 1.0 if self.schedule == "constant" else 1 - sweep / self.num_iteration
+        return (1.0 if self.lr is None else self.lr) * left
 
     def pieces(self) -> Iterator[tuple[int, int]]:
         """Yield the first step and the number of steps of the pieces between which callbacks are told, and nothing changes."""
@@ -249,6 +251,7 @@ def _of_largevis(plan: LayoutPlan, layout: LargeVisConfig, task: Task) -> Layout
         num_negative=layout.num_negative,
         negative_weight=layout.negative_weight,
         sharpness=layout.sharpness,
+        schedule=layout.schedule,
     )
 
 
