@@ -65,12 +65,12 @@ def register(app: typer.Typer) -> None:
         session.answer(
             table(
                 "Baselines",
-                ("name", "model", "graph", "epochs", "step"),
+                ("name", "model", "data", "epochs", "step"),
                 [
                     (
                         name,
                         c.train.model,
-                        " ".join(c.graph.file_name),
+                        " ".join(c.graph.file_name) or c.graph.vectors or c.graph.vector_file,
                         *(getattr(c.train, key, "") for key in ("num_epoch", "augmentation_step")),
                     )
                     for name, c in configs

@@ -185,5 +185,5 @@ def _unknown(name: str) -> str:
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return (
         f"data set {name!r}: unknown.{hint} Known are {', '.join(DATASETS)}; others are found as "
-        f"{name}/{name}_<split>.txt below the folder that NODELOOM_DATA names."
+        f"{name}/{name}_<split>.txt, or .npy of arrays, below the folder that NODELOOM_DATA names."
     )
