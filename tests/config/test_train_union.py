@@ -32,7 +32,12 @@ def test_every_model_is_of_one_kind():
 
 @pytest.mark.parametrize("name", MODELS)
 def test_an_estimator_has_the_keys_that_act_with_its_model_and_their_defaults(name):
-    own = {key for key in train_fields() if name in models_with(key)} - {"model", "resume", "log_frequency"}
+    own = {key for key in train_fields() if name in models_with(key)} - {
+        "model",
+        "resume",
+        "log_frequency",
+        "validation",
+    }
     own -= {key for section, key in WITHOUT_EFFECT if section == "train" and key != "hub_threshold"}
     signature = inspect.signature(MODELS[name].__init__).parameters
     assert own == signature.keys() & train_fields().keys()

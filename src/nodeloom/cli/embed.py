@@ -126,7 +126,7 @@ def register(app: typer.Typer) -> None:
         The defaults suit most graphs. Every key of a configuration file is an option of the same name; 'nodeloom new
         graph' writes such a file.
         """
-        from nodeloom.cli.pipeline import run_config
+        from nodeloom.cli.training import run_model
         from nodeloom.cli.workers import started
 
         session = active()
@@ -166,7 +166,7 @@ def register(app: typer.Typer) -> None:
             },
         )
         if not started(config, session):
-            run_config(config, session, control=True, compare=True, overwrite=overwrite)
+            run_model(config, session, control=True, compare=True, overwrite=overwrite)
         if map_file is not None and not session.silent:
             from nodeloom.cli.outputs import target_of
 

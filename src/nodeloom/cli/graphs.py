@@ -188,6 +188,7 @@ def _in_words(key: str, value: Any) -> Any:
             for name, item in plain.items()
             if usual.get(name) != item or name in ("train.model", "resource.dim")
         }
+    plain = {name: f"{len(item)} entries" if isinstance(item, list) and item else item for name, item in plain.items()}
     return ", ".join(f"{name} {item if isinstance(item, str) else text_of(item)}" for name, item in plain.items())
 
 

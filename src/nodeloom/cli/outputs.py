@@ -87,6 +87,7 @@ def kind_of_vectors(target: Path, format: str = "auto") -> str:
 def inputs_of(config: Config) -> list[str]:
     """Return the files that a configuration names to be read, without models to start from."""
     found = [name for name in config.graph.file_name if name != "-"]
+    found += getattr(config.train, "validation", ())
     for task in config.evaluate:
         found += [task.file_name or "", (task.filter_file or "") if isinstance(task, LinkPrediction) else ""]
     return [name for name in found if name and not is_reference(name)]

@@ -191,9 +191,9 @@ def hold_out(run: Run, task: LinkPrediction, session: Session) -> Pairs:
 
 def estimator_of(config: Config) -> Any:
     """Return the unfitted estimator that a configuration describes."""
-    from nodeloom.estimators.saved import MODELS
+    from nodeloom.estimators.saved import MODELS, TRIPLE_MODELS
 
-    kind: Any = MODELS[config.train.model]
+    kind: Any = (MODELS | TRIPLE_MODELS)[config.train.model]
     accepted = set(inspect.signature(kind.__init__).parameters) | set(kind().get_params())
     return kind(**{key: value for key, value in parameters_of(config).items() if key in accepted})
 

@@ -118,7 +118,7 @@ def _run(
     options: dict[str, Any],
     title: str = "",
 ) -> None:
-    from nodeloom.cli.pipeline import run_config
+    from nodeloom.cli.training import run_model
     from nodeloom.cli.workers import started
     from nodeloom.config import load_config
     from nodeloom.config.maps import MapConfig
@@ -157,4 +157,4 @@ def _run(
             "set).",
             loaded.load.file_name,
         )
-    run_config(loaded, session, evaluate=not no_eval, control=control, overwrite=overwrite, inputs=[config])
+    run_model(loaded, session, evaluate=not no_eval, control=control, overwrite=overwrite, inputs=[config])

@@ -10,7 +10,7 @@ from copy import copy
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BeforeValidator, Discriminator, Field, PrivateAttr, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, PrivateAttr, Tag, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from nodeloom.config.section import Integer, Number, Section, check_no_switch, ignoring_case
@@ -267,6 +267,11 @@ class TripleTrain(TrainSection):
         description="AdaGrad: one sum of squares for each value of an entity, or one for its row, which needs half the memory. auto: full "
         "below a million entities.",
     )
+    validation: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (),
+        description="Files of triples to check by while training, as the others are written: the best state is kept.",
+        json_schema_extra={"allowed": "a path or a list of paths"},
+    )
     validation_metric: Literal["mrr", "mr", "hits@1", "hits@3", "hits@10", "amri"] = Field(
         "mrr", description="What decides, where there are triples for validation."
     )
@@ -283,6 +288,36 @@ class TripleTrain(TrainSection):
     sample_batch_size: Annotated[Integer, Field(ge=1)] | Literal["auto"] = Field(
         "auto", description="GraphVite's triples per sampler batch. No effect: they are drawn as they are trained."
     )
+
+    @field_validator("validation", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+
+DIM_OF_TRIPLES = 256
+"""Values in a vector of an entity, if nothing else is said."""
+
+
+def with_defaults_of_model(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the sections of a configuration with what a model of knowledge graphs has as its own defaults: dim and optimizer."""
+    train = values.get("train")
+    model = train.get("model") if isinstance(train, dict) else getattr(train, "model", None)
+    if kind_of(model) is not TripleTrain:
+        return values
+    optimizer_of = "Adam" if str(model).lower() in ("transe", "rotate") else "AdaGrad"
+    resource, build = values.get("resource") or {}, values.get("build") or {}
+    if isinstance(resource, dict) and resource.get("dim") in (None, "auto"):
+        values = {**values, "resource": {**resource, "dim": DIM_OF_TRIPLES}}
+    if isinstance(build, dict):
+        optimizer = build.get("optimizer")
+        if optimizer is None or optimizer == "auto":
+            optimizer = {}
+        elif isinstance(optimizer, int | float) and not isinstance(optimizer, bool):
+            optimizer = {"lr": optimizer}
+        if isinstance(optimizer, dict) and optimizer.get("type") in (None, "auto"):
+            values = {**values, "build": {**build, "optimizer": {**optimizer, "type": optimizer_of}}}
+    return values
 
 
 def kind_of(model: object) -> type[TrainSection]:

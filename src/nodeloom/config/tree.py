@@ -10,7 +10,7 @@ from nodeloom.config.files import LoadConfig, SaveConfig
 from nodeloom.config.graph import FormatConfig, GraphConfig
 from nodeloom.config.resource import ResourceConfig
 from nodeloom.config.section import Section
-from nodeloom.config.train import NodeTrain, TrainConfig, kind_of
+from nodeloom.config.train import NodeTrain, TrainConfig, kind_of, with_defaults_of_model
 from nodeloom.errors import ConfigError
 
 APPLICATIONS = ("graph", "word graph")
@@ -57,6 +57,11 @@ class Config(Section):
                 key: value for key, value in train.items() if value is not None
             }
         return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_model(cls, values: Any) -> Any:
+        return with_defaults_of_model(values) if isinstance(values, dict) else values
 
     @field_validator("application", mode="before")
     @classmethod

@@ -39,6 +39,8 @@ class Progress:
         Time spent training, and what is left at this rate.
     part, num_part : int
         A model may be trained in parts (LINE's orders); the others count all parts together.
+    unit : str
+        What the pairs are: "triples" of a knowledge graph.
     """
 
     epoch: float
@@ -52,6 +54,7 @@ class Progress:
     seconds_left: float
     part: int = 0
     num_part: int = 1
+    unit: str = "pairs"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,6 +104,8 @@ class Report(Outcome):
         Bytes that this worker sent to others in this run, and how often: in rounds, a context part; or in merges of whole tables.
     waited_seconds : float
         Of `seconds`, what this worker spent on such merges in this run, waiting for the others included.
+    unit : str
+        What the pairs are: "triples" of a knowledge graph.
     """
 
     num_pair: int
@@ -110,6 +115,7 @@ class Report(Outcome):
     sent_bytes: int = 0
     num_sent: int = 0
     waited_seconds: float = 0.0
+    unit: str = "pairs"
 
 
 class Callback(Protocol):

@@ -277,6 +277,7 @@ class _Run:
             seconds_left=max(0.0, (plan.total_pair - done) / rate),
             part=index,
             num_part=len(plan.stages),
+            unit=plan.unit,
         )
         if not self.history or done - self.history[-1]["num_pair"] >= plan.total_pair / 100 or done >= plan.total_pair:
             self.history.append(dataclasses.asdict(progress))
@@ -299,6 +300,7 @@ class _Run:
             sent_bytes=sum(self.sent),
             num_sent=len(self.sent),
             waited_seconds=self.waited,
+            unit=self.plan.unit,
         )
         ended = is_partial or self.out_of_patience
         done = min(1.0, pairs / self.plan.total_pair) if ended else 1.0

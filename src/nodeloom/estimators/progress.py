@@ -269,7 +269,7 @@ def bar_on(console: Console, title: str = "", *, transient: bool = False) -> Bar
 def fitted(state: str, room: int) -> str:
     """Return as much of what :func:`state_of` says as there is room for: the time left first, then the epoch, the rate, the loss."""
     parts = state.split("  ")
-    for dropped in ("loss", "pairs/s", "epoch"):
+    for dropped in ("loss", "/s", "epoch"):
         if len("  ".join(parts)) > room:
             parts = [part for part in parts if dropped not in part] or parts
     return "  ".join(parts)
@@ -288,11 +288,14 @@ def state_of(progress: Any) -> str:
     loss = f"  loss {progress.loss:.4f}" if progress.loss is not None and progress.loss == progress.loss else ""
     left = f"  {duration(progress.seconds_left)} left" if progress.seconds_left is not None else ""
     digits = 0 if progress.num_epoch >= 100 else 1
-    return f"epoch {progress.epoch:,.{digits}f}/{progress.num_epoch:,}  {rate(progress.rate)}{loss}{left}"
+    return (
+        f"epoch {progress.epoch:,.{digits}f}/{progress.num_epoch:,}  {rate(progress.rate, progress.unit)}{loss}{left}"
+    )
 
 
 def summary_of(report: Any) -> str:
     """Say what a training came to."""
     if hasattr(report, "num_step"):
         return f"{report.num_step} steps in {duration(report.seconds)}"
-    return f"{report.num_pair:,} pairs in {duration(report.seconds)}  {rate(report.rate)}  loss {report.loss:.4f}"
+    speed = rate(report.rate, report.unit)
+    return f"{report.num_pair:,} {report.unit} in {duration(report.seconds)}  {speed}  loss {report.loss:.4f}"

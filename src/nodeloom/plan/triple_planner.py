@@ -15,6 +15,7 @@ from nodeloom.model.relational import DISTANCES, RELATIONAL, Relational, TripleL
 from nodeloom.model.stage import Stage
 from nodeloom.model.tables import TableSpec, Uniform
 from nodeloom.plan import triple_defaults as defaults
+from nodeloom.plan.triple_memory import host_memory
 from nodeloom.plan.triple_plan import TriplePlan
 from nodeloom.rng import Purpose, stream
 from nodeloom.units import size, sizes
@@ -81,7 +82,7 @@ def make_triple_plan(graph: KnowledgeGraph, settings: Settings, machine: Machine
         memory={},
         relation_lr=train.relation_lr_multiplier,
     )
-    return _within_memory(dataclasses.replace(plan, memory=_memory(plan, graph)), machine)
+    return _within_memory(dataclasses.replace(plan, memory=host_memory(plan, graph)), machine)
 
 
 def scoring_of(train: TripleTrain) -> Relational:
@@ -164,21 +165,6 @@ def _tables(
         TableSpec("entity", graph.num_entities, dim, entity, kind="entity", row_wise=row_wise),
         TableSpec("relation", graph.num_relations, 2 * scoring.relation_dim(dim), relation, kind="relation"),
     )
-
-
-def _memory(plan: TriplePlan, graph: KnowledgeGraph) -> dict[str, int]:
-    """Return the bytes of main memory by purpose, on the CPU."""
-    tables = plan.objective.tables
-    width = tables[1].dim // 2
-    queries = 2 * -(-plan.triples.num_triple // plan.triples.num_batch)
-    rows = queries * (4 * plan.dim + width + 2) + 2 * plan.num_negative * plan.dim
-    memory = {"tables": sum(4 * spec.num_rows * spec.dim for spec in tables)}
-    if plan.optimizer.num_moment:
-        values = sum(spec.num_rows * spec.moment.dim for spec in tables)
-        memory["moments"] = 4 * plan.optimizer.num_moment * values
-    memory["triples"] = 12 * graph.num_triples + 24 * graph.num_entities
-    memory["buffers"] = 4 * (queries * plan.num_negative + rows)
-    return memory
 
 
 def _within_memory(plan: TriplePlan, machine: Machine) -> TriplePlan:

@@ -11,8 +11,9 @@ import numpy as np
 from nodeloom.kernels.cpu import relational_loss as losses
 from nodeloom.kernels.cpu._relational_rows import COMPARATORS, OPERATORS
 from nodeloom.kernels.cpu.parallel import collect, slices
-from nodeloom.kernels.cpu.relational import compare, gradients
+from nodeloom.kernels.cpu.relational import compare, distance_gradients
 from nodeloom.kernels.cpu.triples import answer, ask, group, leave_out, update
+from nodeloom.plan.triple_memory import query_slices
 from nodeloom.sampling.answers import LeftOut
 from nodeloom.sampling.triples import EntitySampler, TripleSampler
 from nodeloom.schedule import Landed, OnDevice, TrainTiles
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from nodeloom.plan.triple_plan import TriplePlan
     from nodeloom.typing import DoubleArray, FloatArray
 
-_QUERIES = 128  # of a slice: their scores stay in the second cache
 _CANDIDATES = 128
 _ROWS = 512
 _LOSSES = {"cross entropy": 0, "self adversarial": 1, "logistic": 1, "margin": 2}
@@ -125,6 +125,9 @@ class CpuTriples:
         temperature = np.float32(loss.temperature if loss.name == "self adversarial" else 0)
         regularizers = np.float32(loss.n3), np.float32(loss.dura)
 
+        parts = slices(count, query_slices(plan, count))
+        number_of = {first: number for number, (first, _) in enumerate(parts)}
+
         def queries(first: int, last: int) -> float:
             own = slice(first, last)
             triples = asked.heads[own], asked.relations[own], asked.tails[own]
@@ -137,7 +140,11 @@ class CpuTriples:
             value = losses.loss_rows(
                 code, margin, temperature, positive, scores, scores.max(axis=1), weights[own], slope
             )
-            gradients(scoring.comparator, rows.asked[own], candidates, scores, rows.d_queries[own])
+            if scoring.is_product:
+                np.matmul(scores, candidates, out=rows.d_queries[own])
+            else:
+                shared = rows.shares[number_of[first]]
+                distance_gradients(codes[1], rows.asked[own], candidates, scores, rows.d_queries[own], shared)
             answer(
                 *codes, scoring.num_part, *regularizers, self._entity, self._relation, *triples, rows.asked[own], weights[own], slope,
                 rows.d_queries[own], rows.d_heads[own], rows.d_relations[own], rows.d_tails[own],
@@ -145,12 +152,13 @@ class CpuTriples:
             return float(value)
 
         def negatives(first: int, last: int) -> None:
-            gradients(
-                scoring.comparator, candidates[first:last], rows.asked, rows.scores[:, first:last].T, rows.d_candidates[first:last]
-            )  # fmt: skip
+            if scoring.is_product:
+                np.matmul(rows.scores[:, first:last].T, rows.asked, out=rows.d_candidates[first:last])
+            else:
+                rows.shares[: len(parts), first:last].sum(axis=0, out=rows.d_candidates[first:last])
 
-        value = sum(self._each(queries, count, _QUERIES))
-        self._each(negatives, len(candidates), _CANDIDATES)
+        value = sum(self._each(queries, parts))
+        self._each(negatives, slices(len(candidates), -(-len(candidates) // _CANDIDATES)))
         ids = np.concatenate([asked.heads, asked.tails, columns])
         self._update(self._entity, self._moments, rows.d_entities, ids, self._places[0], lr)
         relation_lr = lr * np.float32(plan.relation_lr)
@@ -175,13 +183,11 @@ class CpuTriples:
         given = optimizer.code, table, *moments, gradients, found, bounds, order
         self._each(
             lambda first, last: update(*given, first, last, decay, lr, optimizer.settings),
-            count,
-            max(_ROWS, -(-count // self.plan.num_thread)),
+            slices(count, min(self.plan.num_thread, -(-count // _ROWS))),
         )
 
-    def _each(self, function: Callable[[int, int], Any], count: int, size: int) -> list[Any]:
+    def _each(self, function: Callable[[int, int], Any], parts: list[tuple[int, int]]) -> list[Any]:
         """Call a function on slices, by all threads."""
-        parts = slices(count, -(-count // size))
         if self.plan.num_thread == 1 or len(parts) == 1:
             return [function(*part) for part in parts]
         return collect(self._threads, function, parts)
@@ -206,12 +212,8 @@ class Buffers:
         self._rows = np.empty((2, most, dim), np.float32)
         self._entities = np.empty((2 * most + count, dim), np.float32)
         self._relations = np.empty((most, width), np.float32)
-
-    @staticmethod
-    def num_bytes(num_query: int, num_candidate: int, dim: int, width: int) -> int:
-        """Return their bytes."""
-        rows = num_query * (4 * dim + width + 2) + 2 * num_candidate * dim
-        return 4 * (num_query * num_candidate + rows)
+        num_share = 0 if plan.scoring.is_product else query_slices(plan, most)
+        self._shares = np.empty((num_share, count, dim), np.float32)
 
     def of(self, num_query: int, num_candidate: int) -> Rows:
         """Return the arrays of a batch."""
@@ -229,3 +231,4 @@ class Rows:
         self.d_heads, self.d_tails = self.d_entities[:num_query], self.d_entities[num_query : 2 * num_query]
         self.d_candidates = self.d_entities[2 * num_query :]
         self.d_relations = buffers._relations[:num_query]
+        self.shares = buffers._shares

@@ -122,6 +122,42 @@ def score(comparator, asked, row):
 
 
 @jit(inline=True)
+def add_slopes(comparator, asked, row, weight, d_asked, d_row):
+    """Add `weight` times the gradient of a distance's score in the query and in the row to both."""
+    dim = len(asked)
+    if comparator == L1:
+        for d in range(dim):
+            x = asked[d] - row[d]
+            step = weight if x > _ZERO else (-weight if x < _ZERO else _ZERO)
+            d_asked[d] -= step
+            d_row[d] += step
+    elif comparator == MODULUS:
+        half = dim // 2
+        for d in range(half):
+            x, y = asked[d] - row[d], asked[half + d] - row[half + d]
+            square = x * x + y * y
+            factor = weight / np.sqrt(square) if square > _ZERO else _ZERO
+            x *= factor
+            y *= factor
+            d_asked[d] -= x
+            d_asked[half + d] -= y
+            d_row[d] += x
+            d_row[half + d] += y
+    else:
+        factor = _TWO * weight
+        if comparator == L2:
+            total = _ZERO
+            for d in range(dim):
+                x = asked[d] - row[d]
+                total += x * x
+            factor = weight / np.sqrt(total) if total > _ZERO else _ZERO
+        for d in range(dim):
+            step = factor * (asked[d] - row[d])
+            d_asked[d] -= step
+            d_row[d] += step
+
+
+@jit(inline=True)
 def add_slope(comparator, asked, row, weight, out):
     """Add `weight` times the gradient of a score in the query to `out`; in the row of a distance it is the opposite."""
     dim = len(asked)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from nodeloom.kernels.cpu._jit import jit
-from nodeloom.kernels.cpu._relational_rows import COMPARATORS, OPERATORS, add_slope, query, query_gradient, score
+from nodeloom.kernels.cpu._relational_rows import COMPARATORS, OPERATORS, add_slopes, query, query_gradient, score
 
 _TILE = 32  # rows that stay in the first cache while others pass by
+_PAIRED = 16  # the same, with their gradients
 
 
 def queries(operator, heads, relations):
@@ -34,8 +35,11 @@ def scores(comparator, asked, candidates):
 def score_gradients(comparator, asked, candidates, d_scores):
     """Return the gradients of the queries and of the candidates, given that of the scores [B, K]; at a distance of 0 it is 0."""
     d_queries, d_candidates = np.empty_like(asked), np.empty_like(candidates)
-    gradients(comparator, asked, candidates, d_scores, d_queries)
-    gradients(comparator, candidates, asked, d_scores.T, d_candidates)
+    if comparator == "dot":
+        np.matmul(d_scores, candidates, out=d_queries)
+        np.matmul(d_scores.T, asked, out=d_candidates)
+    else:
+        distance_gradients(COMPARATORS[comparator], asked, candidates, d_scores, d_queries, d_candidates)
     return d_queries, d_candidates
 
 
@@ -45,14 +49,6 @@ def compare(comparator, asked, candidates, out):
         np.matmul(asked, candidates.T, out=out)
     else:
         _distances(COMPARATORS[comparator], asked, candidates, out)
-
-
-def gradients(comparator, rows, others, d_scores, out):
-    """Write the gradients of rows [M, D], given those of their scores with others [L, D]: `d_scores` [M, L], in any order in memory."""
-    if comparator == "dot":
-        np.matmul(d_scores, others, out=out)
-    else:
-        _slopes(COMPARATORS[comparator], rows, others, d_scores, out)
 
 
 @jit
@@ -77,12 +73,17 @@ def _distances(comparator, asked, candidates, out):
 
 
 @jit
-def _slopes(comparator, rows, others, d_scores, out):
-    out[:] = 0.0
-    for first in range(0, len(others), _TILE):
-        last = min(first + _TILE, len(others))
-        for m in range(len(rows)):
-            for l in range(first, last):  # noqa: E741
-                weight = d_scores[m, l]
+def distance_gradients(comparator, asked, candidates, d_scores, d_queries, d_candidates):
+    """Write the gradients of queries [B, D] and of candidates [K, D], given those of their scores, float32 [B, K].
+
+    Both come of one pass: it takes the roots once, and needs no array of differences.
+    """
+    d_queries[:] = 0.0
+    d_candidates[:] = 0.0
+    for first in range(0, len(candidates), _PAIRED):
+        last = min(first + _PAIRED, len(candidates))
+        for b in range(len(asked)):
+            for k in range(first, last):
+                weight = d_scores[b, k]
                 if weight != 0.0:
-                    add_slope(comparator, rows[m], others[l], weight, out[m])
+                    add_slopes(comparator, asked[b], candidates[k], weight, d_queries[b], d_candidates[k])

@@ -115,7 +115,18 @@ def _sigmoid(x):
 
 @jit(inline=True)
 def _softplus(x):
-    return max(x, _ZERO) + np.log1p(exp(-np.abs(x)))
+    """Return log(1 + e^x): with z = y / (2 + y), log(1 + y) is 2 artanh(z), whose series has seven terms for z up to 1/3."""
+    y = exp(-np.abs(x))
+    z = y / (np.float32(2.0) + y)
+    s = z * z
+    series = np.float32(1.0 / 13.0)
+    series = series * s + np.float32(1.0 / 11.0)
+    series = series * s + np.float32(1.0 / 9.0)
+    series = series * s + np.float32(1.0 / 7.0)
+    series = series * s + np.float32(0.2)
+    series = series * s + np.float32(1.0 / 3.0)
+    series = series * s + _ONE
+    return max(x, _ZERO) + np.float32(2.0) * z * series
 
 
 @jit
@@ -159,21 +170,14 @@ def loss_rows(code, margin, temperature, positive, scores, largest, weights, d_p
             total += weight * (np.log(mass) + top - truth)
         elif code == SELF_ADVERSARIAL:
             mass, pushed, top = _ZERO, _ZERO, largest[b]
-            if top > -np.inf:
-                for k in range(len(row)):
-                    value = exp(temperature * (row[k] - top)) if row[k] > -np.inf else _ZERO
-                    mass += value
-                factor = half * weight / mass
-                for k in range(len(row)):
-                    if row[k] > -np.inf:
-                        value = factor * exp(temperature * (row[k] - top))
-                        pushed += value * _softplus(margin + row[k])
-                        row[k] = value * _sigmoid(margin + row[k])
-                    else:
-                        row[k] = _ZERO
-            else:
-                for k in range(len(row)):
-                    row[k] = _ZERO
+            for k in range(len(row)):  # minus infinity has no weight, whatever the temperature
+                mass += exp(temperature * (row[k] - top)) if row[k] > -np.inf else _ZERO
+            factor = half * weight / mass if mass > _ZERO else _ZERO
+            for k in range(len(row)):
+                kept = max(row[k], np.float32(-1e30))
+                value = factor * exp(temperature * (kept - top)) if row[k] > -np.inf else _ZERO
+                pushed += value * _softplus(margin + kept)
+                row[k] = value * _sigmoid(margin + kept)
             d_positive[b] = -half * weight * _sigmoid(-margin - truth)
             total += half * weight * _softplus(-margin - truth) + pushed
         else:

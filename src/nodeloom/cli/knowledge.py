@@ -1,0 +1,163 @@
+"""From a configuration of a knowledge graph to a model on disk: read triples, plan, train, save."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nodeloom.cli.checkpoint import fit_options, remove
+from nodeloom.cli.inputs import locate
+from nodeloom.cli.outputs import check_outputs
+from nodeloom.cli.progress import callback
+from nodeloom.cli.tables import escape, facts
+from nodeloom.config.train import TripleTrain
+from nodeloom.errors import ConfigError, TrainingInterrupted, describe
+from nodeloom.log import logger
+from nodeloom.transport.alone import ALONE
+from nodeloom.units import duration, rate, size
+from nodeloom.words import setting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from nodeloom.cli.session import Session
+    from nodeloom.config import Config
+    from nodeloom.graph import KnowledgeGraph
+
+
+def run_triples(
+    config: Config, session: Session, estimator: Any, *, overwrite: bool = False, inputs: Sequence[str] = ()
+) -> Any:
+    """Train a model of a knowledge graph as a configuration says, and save it; return it.
+
+    Parameters
+    ----------
+    config : Config
+        What to do; its section ``train`` is of a model of knowledge graphs.
+    session : Session
+        Where to print and what to collect for JSON.
+    estimator : estimator
+        The unfitted model.
+    overwrite : bool
+        Whether files of other kinds may be replaced.
+    inputs : sequence of str
+        Files that were read for `config` itself.
+
+    Raises
+    ------
+    NodeloomError
+        Of any part. Outputs and inputs are checked before training.
+    TrainingInterrupted
+        After Ctrl-C or SIGTERM.
+    """
+    from nodeloom.interrupt import StopRequest
+    from nodeloom.io.atomic import check_writable
+
+    assert isinstance(config.train, TripleTrain)
+    _refuse_tasks(config)
+    target = check_outputs(config, overwrite=overwrite, inputs=inputs)
+    graph = read_triples(config, config.graph.file_name, session)
+    validation = read_triples(config, config.train.validation, session, graph) if config.train.validation else None
+    if target is not None:
+        check_writable(target, graph.num_entities * config.resource.dim * 4)
+    model = estimator.set_params(verbose=False)  # the session shows the progress
+    plan = model.plan(graph)
+    session.result["plan"] = plan.to_dict()
+    session.show(facts("Plan", plan.rows()))
+    progress = callback(session)
+    model.fit(
+        graph,
+        validation=validation,
+        callbacks=() if progress is None else (progress,),
+        **fit_options(config, ALONE),
+    )
+    _show(model, session)
+    if target is not None:
+        with StopRequest() as stop:
+            save(model, target, session)
+            remove(config)
+        if stop.requested:
+            raise TrainingInterrupted(f"interrupted while {target} was saved. The file is complete.")
+    return model
+
+
+def read_triples(
+    config: Config, paths: Sequence[str], session: Session, like: KnowledgeGraph | None = None
+) -> KnowledgeGraph:
+    """Read triples from files of one layout; with the names of another knowledge graph, if there is one."""
+    from nodeloom.graph import KnowledgeGraph
+
+    given = config.graph.model_fields_set
+    layout: dict[str, Any] = {key: getattr(config.format, key) for key in ("comment", "encoding")}
+    if "delimiters" in config.format.model_fields_set:
+        layout["delimiters"] = config.format.delimiters
+    layout |= {key: getattr(config.graph, key) for key in ("weighted", "columns", "duplicates") if key in given}
+    located = [locate(path, session) for path in paths]
+    graph = KnowledgeGraph.from_file(
+        located[0] if len(located) == 1 else located, like=like, num_thread=config.resource.threads, **layout
+    )
+    counts = {name: getattr(graph, name) for name in ("num_entities", "num_relations", "num_triples")}
+    session.result["validation" if like is not None else "graph"] = counts
+    session.show(f"[bold]Read[/bold]  {escape(repr(graph))}")
+    return graph
+
+
+def _refuse_tasks(config: Config) -> None:
+    """Refuse what only node embedding has.
+
+    Raises
+    ------
+    ConfigError
+        Names it.
+    """
+    if config.graph.edge_list or config.graph.weighted_edge_list:
+        raise ConfigError(describe(setting("graph.edge_list"), expected="a file of triples", got="edges"))
+    if config.evaluate:
+        raise ConfigError(
+            describe(
+                "evaluate",
+                expected=f"no task of node embedding, since {setting('train.model')} is {config.train.model}",
+                got=", ".join(task.task for task in config.evaluate),
+                hint=f"Give triples of validation ({setting('train.validation')}), or rank a test set afterwards.",
+            )
+        )
+
+
+def _show(model: Any, session: Session) -> None:
+    """Show what came of a training."""
+    report = model.report_
+    session.result["training"] = report
+    rows = [
+        ("time", duration(report["seconds"])),
+        ("triples", f"{report['num_pair']:,} in {model.num_epoch_:,.4g} epochs"),
+        ("rate", rate(report["rate"], "triples")),
+        ("loss", f"{report['loss']:.4f}"),
+        ("peak memory", size(report["peak_memory"])),
+    ]
+    if report["peak_device_memory"]:
+        rows.append(("on the GPU", size(report["peak_device_memory"])))
+    if model.validation_:
+        best = max(model.validation_, key=lambda check: check.get("mrr", 0.0))
+        session.result["validation_checks"] = model.validation_
+        told = ", ".join(f"{name} {best[name]:.4f}" for name in ("mrr", "hits@1", "hits@10") if name in best)
+        rows.append(
+            ("validation", f"{told} after {best['epoch']:.4g} epochs, the best of {len(model.validation_)} checks")
+        )
+    session.show(facts("Trained", rows))
+
+
+def save(model: Any, path: Path, session: Session) -> None:
+    """Save the model, or export the vectors of entities and beside them those of relations, by the suffix of the path."""
+    from nodeloom.io.export import SUFFIXES, export_vectors
+
+    written = [path]
+    if path.suffix.lower() in SUFFIXES:
+        export_vectors(path, model.entity_vectors_, model.entity_names_)
+        written.append(path.with_name(f"{path.stem}.relations{path.suffix}"))
+        export_vectors(written[1], model.relation_vectors_, model.relation_names_)
+    else:
+        model.save(path)
+    session.result["saved"] = str(path)
+    logger.info("saved %s", ", ".join(map(str, written)))
+    for name in written:
+        session.show(f"[bold]Saved[/bold]  {escape(str(name))}")
