@@ -63,6 +63,10 @@ def test_vectors_of_both_kinds(cli, triples):
     )
     assert result.code == 0, result.err
     assert "city 3" in (triples / "v.tsv").read_text() and "near 1" in (triples / "v.relations.tsv").read_text()
+    cli("embed", "train.tsv", "--model", "SimplE", "-o", "m", "--dim", "4", "--num-epoch", "1", "--device", "cpu")
+    assert cli("export", "m.safetensors", "-o", "again.tsv").code == 0
+    for end in ("", ".relations", ".inverse_relations"):
+        assert (triples / f"again{end}.tsv").read_text() == (triples / f"v{end}.tsv").read_text()
 
 
 def test_a_file_of_graphvite(cli, triples):
@@ -86,8 +90,9 @@ def test_a_file_of_graphvite(cli, triples):
         (["--labels", "valid.tsv"], "no task of node embedding, since --model is ComplEx"),
         (["--dim", "7"], "--dim: expected an even number"),
         (["--validation", "none.tsv"], "none.tsv"),
-        (["--validation", "other.tsv"], "the 20 names of the training graph"),
+        (["--validation", "other.tsv"], "a triple of entities and relations of the training graph"),
         (["--num-worker", "2"], "one process"),
+        (["--map", "m.html"], "--map: expected a model of nodes"),
         (["--loss", "huber"], "--loss: expected"),
     ],
 )

@@ -114,10 +114,22 @@ def test_the_best_state_is_kept(split):
     assert model.history_[-1]["num_pair"] == 60 * split[0].num_triples
 
 
-def test_validation_of_other_names_is_refused(split):
-    for wrong in (KnowledgeGraph.from_triples([("a", "b", "c")]), split[1].triples):
-        with pytest.raises(DataError, match="expected"):
-            ComplEx(**QUICK).fit(split[0], validation=wrong)
+def test_validation_of_no_use_is_refused(split):
+    with pytest.raises(DataError, match=r"expected a nodeloom\.KnowledgeGraph"):
+        ComplEx(**QUICK).fit(split[0], validation=split[1].triples)
+    graph = KnowledgeGraph.from_triples([("a", "r", "b"), ("b", "r", "c"), ("c", "s", "a")])
+    with pytest.raises(DataError, match="expected a triple of entities and relations of the training graph"):
+        ComplEx(**QUICK).fit(graph, validation=KnowledgeGraph.from_triples([("x", "r", "y")]))
+
+
+def test_validation_has_names_of_its_own(caplog):
+    """Ids are those of the training graph; what it does not know is left out, and told."""
+    graph = KnowledgeGraph.from_triples([("a", "r", "b"), ("b", "r", "c"), ("c", "s", "a"), ("a", "s", "c")])
+    rows = [("c", "r", "a"), ("b", "s", "a")]
+    clean = ComplEx(**QUICK).fit(graph, validation=KnowledgeGraph.from_triples(rows, like=graph))
+    mixed = ComplEx(**QUICK).fit(graph, validation=KnowledgeGraph.from_triples([("new", "r", "a"), *rows]))
+    assert [check["mrr"] for check in clean.validation_] == [check["mrr"] for check in mixed.validation_]
+    assert "1 of 3 validation triples" in caplog.text
 
 
 def test_another_order_of_the_file_gives_another_start_and_the_same_names(tmp_path):

@@ -12,6 +12,7 @@ from nodeloom.cli import completion
 from nodeloom.cli.commands import Overwrite, command
 from nodeloom.cli.options import RESTART, config_of, options_of_config
 from nodeloom.cli.session import active
+from nodeloom.config.train import TripleTrain, kind_of
 from nodeloom.errors import ConfigError, describe
 
 WORDS = {
@@ -31,8 +32,8 @@ Edges = Annotated[
     list[str],
     typer.Argument(
         metavar="EDGES",
-        help="Edge lists: files with a line 'head tail [weight]' for each edge, also compressed, CSV, Parquet or a "
-        "compiled graph; <dataset.split>; or - for the standard input.",
+        help="Edge lists: files with a line 'head tail [weight]' for each edge, with models of triples 'head relation tail'; also "
+        "compressed, CSV, Parquet or a compiled graph; <dataset.split>; or - for the standard input.",
         show_default=False,
         autocompletion=completion.edges,
     ),
@@ -121,6 +122,7 @@ def register(app: typer.Typer) -> None:
           zcat edges.gz | nodeloom embed - -o model --model node2vec --p 0.25 --q 4
           nodeloom embed edges.txt -o model --labels labels.txt --hold-out 0.01
           nodeloom embed edges.txt -o model.safetensors --fast
+          nodeloom embed triples.tsv -o model --model ComplEx --validation valid.tsv
           nodeloom embed text.txt.gz -o words.safetensors --corpus
 
         The defaults suit most graphs. Every key of a configuration file is an option of the same name; 'nodeloom new
@@ -130,6 +132,9 @@ def register(app: typer.Typer) -> None:
         from nodeloom.cli.workers import started
 
         session = active()
+        if map_file is not None and kind_of(options.get("model")) is TripleTrain:
+            hint = "Draw vectors of entities with 'nodeloom visualize', from a file that 'nodeloom export' wrote."
+            raise ConfigError(describe("--map", expected="a model of nodes", got=options["model"], hint=hint))
         if map_file is not None:
             from nodeloom.cli.maps import check_map_output, draw_map
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nodeloom.cli.checkpoint import fit_options, remove
@@ -11,14 +12,12 @@ from nodeloom.cli.progress import callback
 from nodeloom.cli.tables import escape, facts
 from nodeloom.config.train import TripleTrain
 from nodeloom.errors import ConfigError, TrainingInterrupted, describe
-from nodeloom.log import logger
 from nodeloom.transport.alone import ALONE
 from nodeloom.units import duration, rate, size
 from nodeloom.words import setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from nodeloom.cli.session import Session
     from nodeloom.config import Config
@@ -147,17 +146,29 @@ def _show(model: Any, session: Session) -> None:
 
 
 def save(model: Any, path: Path, session: Session) -> None:
-    """Save the model, or export the vectors of entities and beside them those of relations, by the suffix of the path."""
-    from nodeloom.io.export import SUFFIXES, export_vectors
+    """Save the model, or export the vectors of entities and of relations, by the suffix of the path."""
+    from nodeloom.io.export import SUFFIXES
 
-    written = [path]
+    data = model.model_data()
     if path.suffix.lower() in SUFFIXES:
-        export_vectors(path, model.entity_vectors_, model.entity_names_)
-        written.append(path.with_name(f"{path.stem}.relations{path.suffix}"))
-        export_vectors(written[1], model.relation_vectors_, model.relation_names_)
-    else:
-        model.save(path)
+        export_tables(data.tensors, data.vocabularies, path, session)
+        return
+    model.save(path)
     session.result["saved"] = str(path)
-    logger.info("saved %s", ", ".join(map(str, written)))
-    for name in written:
-        session.show(f"[bold]Saved[/bold]  {escape(str(name))}")
+    session.show(f"[bold]Saved[/bold]  {escape(str(path))}")
+
+
+def export_tables(tables: Any, names: Any, path: str | Path, session: Session, format: Any = "auto") -> None:
+    """Write the vectors of entities, and beside them those of relations and of their inverses, with their names."""
+    from nodeloom.io.export import export_vectors
+
+    path, relation = Path(path), tables["relation"]
+    width = relation.shape[1] // 2
+    parts = {"": ("entity", tables["entity"]), ".relations": ("relation", relation[:, :width])}
+    parts[".inverse_relations"] = "relation", relation[:, width:]
+    written = []
+    for end, (kind, vectors) in parts.items():
+        written.append(str(path.with_name(f"{path.stem}{end}{path.suffix}")))
+        export_vectors(written[-1], vectors, names[kind], format=format)
+        session.show(f"Wrote {len(vectors):,} vectors of {vectors.shape[1]} values to {escape(written[-1])}.")
+    session.result["written"] = written

@@ -246,7 +246,8 @@ def register(app: typer.Typer) -> None:
           nodeloom export model.safetensors -o vectors.txt
           nodeloom export model.safetensors -o vectors.npz --table context
 
-        The suffix says the format, unless --format does.
+        The suffix says the format, unless --format does. Of a knowledge graph the vectors of relations go to a file beside
+        those of entities: vectors.relations.txt, vectors.inverse_relations.txt.
         """
         from nodeloom.cli.outputs import check_output
         from nodeloom.cli.pipeline import num_threads
@@ -265,6 +266,11 @@ def register(app: typer.Typer) -> None:
         kind = f"vectors ({choose_format(output, format_)})"
         check_output(output, kind, [str(written_path(model))], overwrite=overwrite)
         data = open_model(model)
+        if data.rows.get("entity") == "entity":
+            from nodeloom.cli.knowledge import export_tables
+
+            export_tables(data.tensors, data.vocabularies, output, session, format_)
+            return
         vectors = vectors_of(data, table_name, model)
         export_vectors(
             output,

@@ -10,6 +10,7 @@ from nodeloom.estimators.configured import Configured
 from nodeloom.estimators.fitted import path_of
 from nodeloom.estimators.fitted_triples import FITTED, FittedTriples, checked_triples
 from nodeloom.keywords import known_keywords
+from nodeloom.log import logger
 
 if TYPE_CHECKING:
     import os
@@ -80,8 +81,8 @@ class KnowledgeEmbedding(FittedTriples, Configured):
         y : None
             For scikit-learn's pipelines; ignored.
         validation : KnowledgeGraph, optional
-            Triples to check by, made with ``like=`` the training graph: they are ranked without the known triples of either. The
-            vectors are those of the best check, and training ends when `patience` runs out.
+            Triples to check by: they are ranked without the known triples of either graph. The vectors are those of the best check, and
+            training ends when `patience` runs out. Triples of names that the training graph lacks are left out, with a warning.
         init : model, optional
             Warm start: rows of entities and relations are carried over by name; a new entity begins at the mean of the queries that its
             triples make of known entities, a new relation at random.
@@ -147,23 +148,28 @@ class KnowledgeEmbedding(FittedTriples, Configured):
         Raises
         ------
         DataError
-            If there are none, or they have other ids than the training graph.
+            If none has entities and relations of the training graph.
         """
         import numpy as np
 
         from nodeloom.engine.validation import Validation
         from nodeloom.tasks.ranking import Queries, metrics, rank
 
-        where = f"{type(self).__name__}.fit(validation=...)"
-        known = checked_triples(validation)
-        hint = "Make it with KnowledgeGraph.from_triples(..., like=the training graph), and take triples of known entities and relations."
-        for names, own in ((known.entity_names, graph.entity_names), (known.relation_names, graph.relation_names)):
-            if names != own:
-                expected = f"the {len(own):,} names of the training graph"
-                raise DataError(describe(where, expected=expected, got=f"{len(names):,} names", hint=hint))
-        if not known.num_triples:
-            raise DataError(describe(where, expected="at least one triple", got="none"))
-        triples = known.triples
+        given = checked_triples(validation)
+        triples = given.triples
+        if given.entity_names != graph.entity_names or given.relation_names != graph.relation_names:
+            triples = given.with_names_of(graph).triples
+            is_known = (triples < [graph.num_entities, graph.num_relations, graph.num_entities]).all(axis=1)
+            if not is_known.all():
+                logger.warning(
+                    "%s of %s validation triples have an entity or a relation that the training triples lack: they are left out.",
+                    f"{int((~is_known).sum()):,}", f"{len(triples):,}",
+                )  # fmt: skip
+            triples = triples[is_known]
+        if not len(triples):
+            where = f"{type(self).__name__}.fit(validation=...)"
+            expected = "a triple of entities and relations of the training graph"
+            raise DataError(describe(where, expected=expected, got="none"))
         queries = Queries.of(triples, [graph.triples, triples], graph.num_entities, graph.num_relations)
         side, metric = self.validation_side, self.validation_metric
 
@@ -186,7 +192,7 @@ class KnowledgeEmbedding(FittedTriples, Configured):
             ascending=metric != "mr",
             interval=max(1, plan.num_epoch // 20) if interval == "auto" else int(interval),
             patience=self.patience,
-            fingerprint=known.fingerprint(),
+            fingerprint=given.fingerprint(),
         )
 
     def _take(

@@ -56,6 +56,12 @@ def n3(num_triple: int, num_entity: int) -> float:
     return 0.1 if density < 4 else min(0.05, 0.95 / density)
 
 
-def margin(scoring: Relational) -> float:
-    """Return the margin of a loss that has one."""
-    return 0.0 if scoring.is_product else 9.0
+def margin(scoring: Relational, num_triple: int, num_entity: int) -> float:
+    """Return the margin of a loss that has one: of distances 9, and 5 where there are few entities, or few triples of each.
+
+    Validation MRR of TransE on UMLS (135 entities): .706 with 9, .787 with 4; RotatE .855 and .849. Prototypes: 4 and 6 are the best of
+    TransE and RotatE on WN18RR (2 triples of an entity), 9 on FB15k-237.
+    """
+    if scoring.is_product:
+        return 0.0
+    return 5.0 if num_entity < 1000 or num_triple < 4 * num_entity else 9.0

@@ -144,7 +144,7 @@ def _loss(train: TripleTrain, scoring: Relational, num_triple: int, num_entity: 
         n3 = defaults.n3(num_triple, num_entity) if scoring.is_product else 0.0
     return TripleLoss(
         name,
-        margin=defaults.margin(scoring) if train.margin == "auto" else train.margin,
+        margin=defaults.margin(scoring, num_triple, num_entity) if train.margin == "auto" else train.margin,
         temperature=1.0 / temperature if temperature > 1e-15 else 0.0,  # GraphVite's bound
         n3=n3 if scoring.is_product else 0.0,
         dura=train.dura_regularization if scoring.is_product else 0.0,
