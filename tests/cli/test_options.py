@@ -28,6 +28,10 @@ OTHER = {
     "num_iteration": "9", "tolerance": "0.01", "degree_exponent": "0.3", "residual": "0.1", "whiten": False,
     "direction": "out", "num_scale": "2", "row_length": "3", "theta": "0.4", "mu": "0.1", "num_term": "6",
     "window": "3", "min_count": "9", "checkpoint": "c.safetensors", "checkpoint_interval": "5", "momentum": "0.8", "alpha": "0.9",
+    "quotes": True, "literals": True, "triples_per_batch": "99", "bernoulli": True, "filter_negatives": True, "typed_negatives": True,
+    "loss": "logistic", "margin": "3", "adversarial_temperature": "0.5", "l3_regularization": "0.01", "dura_regularization": "0.02",
+    "distance": "L2", "relation_lr_multiplier": "0.5", "adagrad_state": "row", "validation_metric": "mr", "validation_side": "tail",
+    "validation_interval": "3", "patience": "2", "sample_batch_size": "77",
 }  # fmt: skip
 
 
@@ -82,7 +86,7 @@ def test_the_value_of_an_option_arrives(option):
         ),
         (
             {"model": "glove"},
-            "--model: expected 'DeepWalk' or 'LINE' or 'node2vec' or 'propagation' or 'ProNE', got 'glove'.",
+            "--model: expected 'DeepWalk' or 'LINE' or 'node2vec' or 'propagation' or 'ProNE' or 'TransE' or 'DistMult'",
         ),
         ({"optimizer": "SGD", "momentum": "0.8"}, "--momentum: expected no such key for SGD"),
         ({"order": "1"}, "--order: expected 2, since --model is DeepWalk"),

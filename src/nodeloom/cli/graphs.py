@@ -27,6 +27,15 @@ _SETTINGS = [
 ]
 
 
+Triples = Annotated[
+    bool,
+    typer.Option(
+        "--triples",
+        help="The file holds triples of a knowledge graph, 'head relation tail'. Without: if the third column is no number.",
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
 
@@ -43,6 +52,7 @@ def register(app: typer.Typer) -> None:
         options: dict[str, Any],
         directed: Annotated[bool, typer.Option("--directed", help="Follow edges from head to tail only.")] = False,
         corpus: Corpus = False,
+        triples: Triples = False,
         memory_limit: Annotated[
             str,
             typer.Option(
@@ -60,13 +70,17 @@ def register(app: typer.Typer) -> None:
           nodeloom convert edges.txt.gz -o graph.nlg
           nodeloom convert edges.parquet -o graph.nlg --memory-limit 8GB
           nodeloom convert text.txt.xz -o words.nlg --corpus --min-count 10
+          nodeloom convert triples.tsv -o knowledge.nlk --triples
 
-        The file can be given wherever an edge list can.
+        The file can be given wherever an edge list, or triples, can.
         """
         from nodeloom.cli.inputs import compile_graph
         from nodeloom.cli.outputs import check_output, inputs_of
+        from nodeloom.cli.triple_files import read_triples
         from nodeloom.config.notices import notices
         from nodeloom.io.export import SUFFIXES
+        from nodeloom.io.triple_format import TRIPLE_FORMATS
+        from nodeloom.io.triple_recognition import holds_triples
 
         session = active()
         config = config_of(
@@ -86,6 +100,14 @@ def register(app: typer.Typer) -> None:
         check_output(output, "a compiled graph", inputs_of(config), overwrite=overwrite)
         for sentence in notices(config):
             logger.warning(sentence)
+        form = config.graph.format
+        if triples or form in TRIPLE_FORMATS[1:-1] or (form == "auto" and not corpus and holds_triples(edges[0])):
+            knowledge = read_triples(config, edges, session)
+            knowledge.save(output)
+            counts = {name: getattr(knowledge, name) for name in ("num_entities", "num_relations", "num_triples")}
+            session.result.update(written=output, **counts)
+            session.show(f"{escape(repr(knowledge))}: wrote {size(os.path.getsize(output))} to {escape(output)}.")  # noqa: PTH202
+            return
         graph = compile_graph(config, output, memory_limit, session)
         session.result.update(written=output, num_nodes=graph.num_nodes, num_edges=graph.num_edges)
         session.show(f"{escape(repr(graph))}: wrote {size(os.path.getsize(output))} to {escape(output)}.")  # noqa: PTH202
@@ -93,8 +115,9 @@ def register(app: typer.Typer) -> None:
     @command(app, "info", rich_help_panel="Files")
     def info(
         path: Annotated[
-            str | None, typer.Argument(metavar="MODEL|GRAPH", help="A model or a graph.", show_default=False)
+            str | None, typer.Argument(metavar="MODEL|GRAPH", help="A model, a graph or triples.", show_default=False)
         ] = None,
+        triples: Triples = False,
     ) -> None:
         """Tell what a model or a graph holds; without a file, what nodeloom runs on, and which GPUs it can use.
 
@@ -110,12 +133,12 @@ def register(app: typer.Typer) -> None:
             found = describe_machine()
             session.answer(show_machine(found), **found)
             return
-        title, found = describe_file(path)
+        title, found = describe_file(path, triples=triples)
         rows = [(key, _in_words(key, value)) for key, value in found.items() if value not in ({}, None)]
         session.answer(facts(title, rows), **found)
 
 
-def describe_file(path: str) -> tuple[str, dict[str, Any]]:
+def describe_file(path: str, *, triples: bool = False) -> tuple[str, dict[str, Any]]:
     """Return a title and the facts about a model or a graph.
 
     Raises
@@ -124,9 +147,11 @@ def describe_file(path: str) -> tuple[str, dict[str, Any]]:
         The file is neither.
     """
     from nodeloom.cli.inputs import is_compiled
-    from nodeloom.graph import Graph
+    from nodeloom.cli.triple_files import facts_of_triples, is_saved_triples
+    from nodeloom.graph import Graph, KnowledgeGraph
     from nodeloom.io.model_file import written_path
     from nodeloom.io.models import is_model, open_model
+    from nodeloom.io.triple_recognition import holds_triples
 
     file = written_path(path)
     path = str(file)
@@ -135,6 +160,8 @@ def describe_file(path: str) -> tuple[str, dict[str, Any]]:
         raise DataError(f"{path}: expected a model or a graph, got {what}. Check the path.")
     if is_compiled(path):
         return f"Compiled graph {path}", _facts_of_graph(Graph.open(path))
+    if is_saved_triples(path):
+        return f"Knowledge graph {path}", facts_of_triples(KnowledgeGraph.open(path))
     if is_model(path):
         data = open_model(path)
         sizes: dict[str, Any] = (
@@ -154,6 +181,8 @@ def describe_file(path: str) -> tuple[str, dict[str, Any]]:
             "state": data.state,
             "graph": data.graph,
         }
+    if triples or holds_triples(path):
+        return f"Triples of a knowledge graph {path}", facts_of_triples(KnowledgeGraph.from_file(path))
     return f"Edge list {path}", _facts_of_graph(Graph.from_file(path))
 
 

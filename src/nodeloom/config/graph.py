@@ -56,9 +56,13 @@ class EdgesConfig(Section):
         "konect",
         "ogb",
         "neo4j",
+        "triples",
+        "n-triples",
+        "rdf",
     ] = Field(
         "auto",
-        description="What the file is, where its first bytes do not tell. edges: a list of edges, whatever it looks like.",
+        description="What the file is, where its first bytes do not tell. edges: a list of edges, whatever it looks like; triples: a table "
+        "of triples.",
     )
     edge_list: tuple[tuple[Name, Name], ...] = Field((), description="Edges in place: [[head, tail], ...].")
     weighted_edge_list: tuple[tuple[Name, Name, Number], ...] = Field(
@@ -81,9 +85,10 @@ class EdgesConfig(Section):
     columns: tuple[str | int, ...] | None = Field(
         None,
         min_length=2,
-        max_length=3,
-        description="The head, tail and (optional) weight column: their names in the header, or their numbers from 1.",
-        json_schema_extra={"allowed": "a list of two or three names or numbers"},
+        max_length=4,
+        description="The head, tail and (optional) weight column: their names in the header, or their numbers from 1. Of triples head, "
+        "relation, tail and weight.",
+        json_schema_extra={"allowed": "a list of two to four names or numbers"},
     )
 
     @field_validator("file_name", mode="before")
@@ -93,7 +98,16 @@ class EdgesConfig(Section):
 
 
 class GraphConfig(EdgesConfig):
-    """The graph of edges, or of the words in a text."""
+    """The graph of edges, of triples, or of the words in a text."""
+
+    quotes: bool | Literal["auto"] = Field(
+        "auto",
+        description="Triples: whether double quotes around a name are no part of it. auto: they are part of it where tabs separate.",
+    )
+    literals: bool = Field(
+        False,
+        description="Triples of RDF: whether a literal is an entity. If not, triples that end in one are left out.",
+    )
 
     window: Annotated[Integer, Field(ge=1, le=1000)] = Field(
         5, description="Word graphs: words of a sentence that are at most so many words apart are a pair."

@@ -171,7 +171,7 @@ def _many(line: str, cells: list[str], layout: Layout, form: EdgeFormat) -> str:
     if layout.cell and layout.quotes:
         return f"If a name contains {_named(layout.cell)}, write it in quotes."
     if layout.cell and '"' in line:
-        return f"If cells are in quotes, give {setting('format.quotes', True)}."
+        return f"If cells are in quotes, give {setting('graph.quotes', True)}."
     return ""
 
 
@@ -190,7 +190,10 @@ def _which_columns(line: str, cells: list[str], layout: Layout, form: EdgeFormat
     if len(cells) == 3:
         ways = f"{setting('graph.columns', [1, 3])} if the second is no node, or {setting('graph.columns', [1, 2])} for no weights"
         if not is_number(cells[2]):
-            triples = by_interface(" Triples of a knowledge graph are read by KnowledgeGraph.from_file.", "")
+            triples = by_interface(
+                " Triples of a knowledge graph are read by KnowledgeGraph.from_file.",
+                " Triples are for models of knowledge graphs, such as ComplEx.",
+            )
     elif is_number(cells[2]):
         ways = f"{setting('graph.columns', [1, 2, 3])} for the third as the weight, or {setting('graph.columns', [1, 2])} for none"
     else:

@@ -49,6 +49,6 @@ def tell_of_triples(rows: Sequence[Sequence[str]], places: Sequence[int], where:
         if cells and all(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in cells):
             logger.warning(
                 "%s: quotes are part of names, such as %s. To take them off, give %s.",
-                where, cells[0], setting("format.quotes", True),
+                where, cells[0], setting("graph.quotes", True),
             )  # fmt: skip
             return

@@ -75,7 +75,7 @@ def tell_of_literals(where: str, num_literal: int, *, kept: bool) -> None:
     elif num_literal:
         logger.warning(
             "%s: %s triples with a literal as the tail are left out. To take literals as entities, give %s.",
-            where, f"{num_literal:,}", setting("format.literals", True),
+            where, f"{num_literal:,}", setting("graph.literals", True),
         )  # fmt: skip
 
 
