@@ -31,7 +31,7 @@ OTHER = {
     "quotes": True, "literals": True, "triples_per_batch": "99", "bernoulli": True, "filter_negatives": True, "typed_negatives": True,
     "loss": "logistic", "margin": "3", "adversarial_temperature": "0.5", "l3_regularization": "0.01", "dura_regularization": "0.02",
     "distance": "L2", "relation_lr_multiplier": "0.5", "adagrad_state": "row", "validation_metric": "mr", "validation_side": "tail",
-    "validation_interval": "3", "patience": "2", "sample_batch_size": "77",
+    "validation_interval": "3", "patience": "2", "validation": "valid.tsv", "sample_batch_size": "77",
 }  # fmt: skip
 
 
@@ -65,6 +65,8 @@ def test_the_value_of_an_option_arrives(option):
         assert changed == float(expected)
     elif option.parameter == "columns":
         assert changed == ("source", "target")
+    elif option.parameter == "validation":
+        assert changed == ("valid.tsv",)
     elif option.parameter == "gpus":
         assert changed == (2, 0)
     else:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nodeloom.cli.checkpoint import fit_options, remove
-from nodeloom.cli.inputs import locate
 from nodeloom.cli.outputs import check_outputs
 from nodeloom.cli.progress import callback
 from nodeloom.cli.tables import escape, facts
+from nodeloom.cli.triple_files import read_triples
 from nodeloom.config.train import TripleTrain
 from nodeloom.errors import ConfigError, TrainingInterrupted, describe
 from nodeloom.transport.alone import ALONE
@@ -55,8 +55,8 @@ def run_triples(
     assert isinstance(config.train, TripleTrain)
     _refuse_tasks(config)
     target = check_outputs(config, overwrite=overwrite, inputs=inputs)
-    graph = read_triples(config, config.graph.file_name, session)
-    validation = read_triples(config, config.train.validation, session, graph) if config.train.validation else None
+    graph = _read(config, config.graph.file_name, session)
+    validation = _read(config, config.train.validation, session, graph) if config.train.validation else None
     if target is not None:
         check_writable(target, graph.num_entities * config.resource.dim * 4)
     model = estimator.set_params(verbose=False)  # the session shows the progress
@@ -80,21 +80,9 @@ def run_triples(
     return model
 
 
-def read_triples(
-    config: Config, paths: Sequence[str], session: Session, like: KnowledgeGraph | None = None
-) -> KnowledgeGraph:
-    """Read triples from files of one layout; with the names of another knowledge graph, if there is one."""
-    from nodeloom.graph import KnowledgeGraph
-
-    given = config.graph.model_fields_set
-    layout: dict[str, Any] = {key: getattr(config.format, key) for key in ("comment", "encoding")}
-    if "delimiters" in config.format.model_fields_set:
-        layout["delimiters"] = config.format.delimiters
-    layout |= {key: getattr(config.graph, key) for key in ("weighted", "columns", "duplicates") if key in given}
-    located = [locate(path, session) for path in paths]
-    graph = KnowledgeGraph.from_file(
-        located[0] if len(located) == 1 else located, like=like, num_thread=config.resource.threads, **layout
-    )
+def _read(config: Config, paths: Sequence[str], session: Session, like: KnowledgeGraph | None = None) -> KnowledgeGraph:
+    """Read triples and say what they are; with the names of another knowledge graph, if there is one."""
+    graph = read_triples(config, paths, session, like)
     counts = {name: getattr(graph, name) for name in ("num_entities", "num_relations", "num_triples")}
     session.result["validation" if like is not None else "graph"] = counts
     session.show(f"[bold]Read[/bold]  {escape(repr(graph))}")
