@@ -25,7 +25,8 @@ pytestmark = pytest.mark.gpu
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("triton", reason="triton is not installed")
 
-from nodeloom.engine.gpu.memory import storage_on  # noqa: E402
+from nodeloom.engine.gpu.memory import memories_of  # noqa: E402
+from nodeloom.engine.storage import storage_in  # noqa: E402
 from nodeloom.kernels.gpu.skipgram import Launch, train_walks  # noqa: E402
 
 GB = 10**9
@@ -274,7 +275,7 @@ def test_stores_beyond_32_bits(table_dtype):
         negatives=SharedNegatives(16, 0.75, 1.0),
     )
     assert stage.row == ROW
-    store = Tables(stage.objective.tables, 0, storage_on("cuda:0", table_dtype))
+    store = Tables(stage.objective.tables, 0, storage_in(*memories_of("cuda:0", table_dtype)))
     store.initialize()
     key, scale = np.uint64(stream(3, Purpose.INITIAL_VERTEX)), np.float32(initial_scale(120))
     for first in (0, 2**24 - 8, 2**25 - 8, NUM_NODES - 16):

@@ -19,6 +19,7 @@ from nodeloom.plan import grid_size
 from nodeloom.plan.mode import Blocks
 from nodeloom.rng import mix
 from nodeloom.schedule import BlocksSchedule, Position
+from placements import node_of
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +137,7 @@ def test_negatives_have_the_noise_of_the_whole_graph(engine, communities, monkey
     def train_pairs(*arguments):
         negatives, first_head, first_context, weight = arguments[11], arguments[13], arguments[14], arguments[16]
         weights[first_head, first_context] = float(weight)
-        node = store.placement.node_of()[first_context + negatives.ravel()]
+        node = node_of(store.placement)[first_context + negatives.ravel()]
         np.add.at(drawn, node, float(weight) / negatives.size)
         return real(*arguments)
 

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nodeloom.partition import assign
+from placements import node_of, parts_of
 
 STRENGTHS = st.lists(st.one_of(st.integers(0, 4), st.integers(0, 4000)), max_size=90)
 NUM_PARTS = st.tuples(st.integers(1, 6), st.integers(1, 6), st.booleans()).map(
@@ -25,7 +26,7 @@ def test_every_node_has_its_row(strengths, num_parts):
     assert placement.num_slot - len(strengths) < finer
     assert placement.num_slot % finer == 0
     assert placement.slot.dtype == np.int32
-    nodes = placement.node_of()
+    nodes = node_of(placement)
     assert len(nodes) == placement.num_slot
     np.testing.assert_array_equal(nodes[placement.slot], np.arange(len(strengths)))
     assert (np.sort(nodes[nodes >= 0]) == np.arange(len(strengths))).all()
@@ -36,12 +37,12 @@ def test_every_node_has_its_row(strengths, num_parts):
 def test_parts_are_equal(strengths, num_parts):
     strengths = np.array(strengths, np.float64)
     placement = assign(strengths, *num_parts)
-    nodes = placement.node_of()
+    nodes = node_of(placement)
     bound = strengths.max(initial=0)
     if len(strengths) == placement.num_slot:
         bound -= strengths.min(initial=bound)
     for side, num_part in zip(SIDES, num_parts, strict=True):
-        parts = placement.parts(side)
+        parts = parts_of(placement, side)
         assert len(parts) == num_part
         assert {part.stop - part.start for part in parts} == {placement.rows(side)}
         assert [part.start for part in parts] == [0, *(part.stop for part in parts[:-1])]
@@ -53,8 +54,8 @@ def test_parts_are_equal(strengths, num_parts):
 
 
 def masses(placement, strengths, side):
-    padded = np.append(strengths, 0.0)[placement.node_of()]
-    return [padded[part].sum() for part in placement.parts(side)]
+    padded = np.append(strengths, 0.0)[node_of(placement)]
+    return [padded[part].sum() for part in parts_of(placement, side)]
 
 
 def test_what_falls_evenly_is_balanced():
@@ -68,8 +69,8 @@ def test_what_falls_evenly_is_balanced():
 def test_rows_fall_and_padding_is_last(strengths, num_parts):
     strengths = np.array(strengths, np.float64)
     placement = assign(strengths, *num_parts)
-    nodes = placement.node_of()
-    for part in placement.parts("vertex" if num_parts[0] >= num_parts[1] else "context"):
+    nodes = node_of(placement)
+    for part in parts_of(placement, "vertex" if num_parts[0] >= num_parts[1] else "context"):
         found = nodes[part][: np.count_nonzero(nodes[part] >= 0)]
         assert (found >= 0).all()
         # Falling strength, then rising number.
@@ -79,7 +80,7 @@ def test_rows_fall_and_padding_is_last(strengths, num_parts):
 @pytest.mark.parametrize("scale", [5e-324, 1e-300, 1.0, 1e300])
 def test_strengths_of_any_size(scale):
     strengths = np.array([1.0, 3.0, 2.0, 0.0]) * scale
-    np.testing.assert_array_equal(assign(strengths, 1, 1).node_of(), [1, 2, 0, 3])
+    np.testing.assert_array_equal(node_of(assign(strengths, 1, 1)), [1, 2, 0, 3])
 
 
 def test_slices_do_not_matter(monkeypatch):
@@ -88,7 +89,7 @@ def test_slices_do_not_matter(monkeypatch):
     monkeypatch.setattr(sys.modules["nodeloom.partition.assign"], "_SLICE", 17)  # the function has its name
     sliced = assign(strengths, 2, 6)
     np.testing.assert_array_equal(whole.slot, sliced.slot)
-    np.testing.assert_array_equal(whole.node_of(), sliced.node_of())
+    np.testing.assert_array_equal(node_of(whole), node_of(sliced))
 
 
 @pytest.mark.parametrize("num_parts", [(2, 3), (4, 6), (0, 1), (1, 0), (-2, 2)])
@@ -108,9 +109,9 @@ def test_given_parts_are_kept(num_nodes, num_parts, seed, strengths):
     strengths = random.integers(0, strengths, num_nodes).astype(np.float64)
     placement = assign(strengths, *num_parts, parts)
     np.testing.assert_array_equal(placement.slot // max(rows, 1), parts)
-    nodes = placement.node_of()
+    nodes = node_of(placement)
     np.testing.assert_array_equal(nodes[placement.slot], np.arange(num_nodes))
-    for part in placement.parts("vertex" if num_parts[0] >= num_parts[1] else "context"):
+    for part in parts_of(placement, "vertex" if num_parts[0] >= num_parts[1] else "context"):
         found = nodes[part][: np.count_nonzero(nodes[part] >= 0)]
         assert sorted(found, key=lambda node: (-strengths[node], node)) == list(found)  # padding is last
 

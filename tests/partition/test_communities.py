@@ -13,6 +13,7 @@ from nodeloom.datasets import planted_partition
 from nodeloom.graph import Graph
 from nodeloom.kernels.cpu import parts as kernel
 from nodeloom.partition import assign, communities
+from placements import node_of, parts_of
 
 SLACK = 0.02
 
@@ -187,8 +188,8 @@ def test_parts_become_a_placement(planted):
     graph = planted[0]
     parts = divide(graph, 8)
     placement = assign(graph.strengths, 2, 8, parts)
-    nodes = placement.node_of()
-    for number, part in enumerate(placement.parts("context")):
+    nodes = node_of(placement)
+    for number, part in enumerate(parts_of(placement, "context")):
         found = nodes[part][nodes[part] >= 0]
         assert set(parts[found]) == {number}
         assert (np.diff(graph.strengths[found]) <= 0).all()

@@ -103,14 +103,17 @@ def loop_of(
 
 
 def _whole(plan: TrainingPlan, stage: Stage, graph: Graph, transport: Transport) -> Tables:
-    is_copy = transport.rank > 0
-    if plan.device == "cpu":
-        storage = storage_in(MainMemory(plan.num_thread), is_copy=is_copy)
-    else:
-        from nodeloom.engine.gpu.memory import storage_on
-
-        storage = storage_on(plan.device, plan.table_dtype, is_copy=is_copy)
+    storage = storage_in(*_memories(plan), is_copy=transport.rank > 0)
     return Tables(stage.objective.tables, plan.optimizer.num_moment, storage, transport.any)
+
+
+def _memories(plan: TrainingPlan) -> tuple[Memory, Memory]:
+    """Return the memory of tables where they are trained, and that of moments."""
+    if plan.device == "cpu":
+        return (MainMemory(plan.num_thread),) * 2
+    from nodeloom.engine.gpu.memory import memories_of
+
+    return memories_of(plan.device, plan.table_dtype)
 
 
 def _in_blocks(plan: Plan, stage: Stage, graph: Graph, transport: Transport) -> Tables:
@@ -128,11 +131,7 @@ def _ring(plan: Plan, stage: Stage, graph: Graph, transport: Transport) -> Table
             (stage.objective.tail, placement.num_context_part),
         )
     }
-    memories: tuple[Memory, Memory] = (MainMemory(plan.num_thread),) * 2
-    if plan.device != "cpu":
-        from nodeloom.engine.gpu.memory import memories_of
-
-        memories = memories_of(plan.device, plan.table_dtype)
+    memories = _memories(plan)
 
     def storage(spec: TableSpec, is_moment: bool) -> Storage:
         return PartStorage(memories[is_moment], order, spec.row, owners[spec.name], transport)

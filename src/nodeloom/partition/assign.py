@@ -41,19 +41,6 @@ class Placement:
         """Return the rows of a part of one side; all have as many."""
         return self.num_slot // self._num_part(side)
 
-    def parts(self, side: Side) -> tuple[slice, ...]:
-        """Return the slots of each part of one side."""
-        rows = self.rows(side)
-        return tuple(slice(part * rows, (part + 1) * rows) for part in range(self._num_part(side)))
-
-    def node_of(self) -> IndexArray:
-        """Return the node of each slot [num_slot]; -1 where there is none."""
-        nodes = np.full(self.num_slot, -1, self.slot.dtype)
-        for first in range(0, len(self.slot), _SLICE):
-            slots = self.slot[first : first + _SLICE]
-            nodes[slots] = np.arange(first, first + len(slots))
-        return nodes
-
     def _num_part(self, side: Side) -> int:
         return self.num_vertex_part if side == "vertex" else self.num_context_part
 

@@ -176,14 +176,10 @@ def merge_memory(plan: Plan) -> dict[str, int]:
 # --------------------------------------------------------------------------------------- grids and rings
 
 
-def units_of_row(plan: Plan, num_vertex_part: int, num_context_part: int) -> int:
-    """Return the units of a row of the grid if all heads of a tile have as many pairs."""
-    return round(plan.num_nodes / num_vertex_part * num_context_part / _HEADS[_where(plan)])
-
-
 def unit_memory(plan: Plan, num_vertex_part: int, num_context_part: int) -> int:
     """Return the bytes of the list of units of a row of the grid."""
-    return _UNIT_BYTES[_where(plan)] * units_of_row(plan, num_vertex_part, num_context_part)
+    where = _where(plan)  # as many units as if all heads of a tile had as many pairs
+    return _UNIT_BYTES[where] * round(plan.num_nodes / num_vertex_part * num_context_part / _HEADS[where])
 
 
 def unit_bytes_of_pair(plan: Plan) -> float:

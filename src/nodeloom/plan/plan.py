@@ -148,8 +148,7 @@ class Plan(TrainingPlan):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON types."""
-        plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        del plain["stages"]
+        plain = super().to_dict()
         plain["parts"] = [
             {
                 "order": 1 if stage.tied else 2,
@@ -164,14 +163,4 @@ class Plan(TrainingPlan):
         plain |= {"positive_reuse": positives.pop("reuse"), **positives, "num_shared_negative": negatives.count}
         plain |= {"negative_weight": negatives.weight, "negative_sample_exponent": negatives.exponent}
         plain["reach"] = dataclasses.asdict(self.reach)
-        plain["optimizer"] = self.optimizer.name
-        plain["launch"] = None if self.launch is None else dataclasses.asdict(self.launch)
-        plain["mode"] = {"name": type(self.mode).__name__, **dataclasses.asdict(self.mode)}
-        if not isinstance(self.schedule, str):
-            plain["schedule"] = getattr(self.schedule, "__name__", "function")
-        return {
-            **plain,
-            "num_bytes": self.num_bytes,
-            "num_device_bytes": self.num_device_bytes,
-            "seconds": self.seconds,
-        }
+        return plain

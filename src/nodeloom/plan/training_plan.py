@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nodeloom.plan.mode import Mode, Whole
 from nodeloom.plan.sheet import Sheet
@@ -97,3 +97,14 @@ class TrainingPlan(Sheet):
     def not_trained(self) -> list[str]:
         """Return a sentence for each kind of rows that the training does not reach."""
         return []
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as JSON types, but for its stages."""
+        plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "stages"}
+        plain["optimizer"] = self.optimizer.name
+        plain["launch"] = None if self.launch is None else dataclasses.asdict(self.launch)
+        plain["mode"] = {"name": type(self.mode).__name__, **dataclasses.asdict(self.mode)}
+        if not isinstance(self.schedule, str):
+            plain["schedule"] = getattr(self.schedule, "__name__", "function")
+        sums = {"num_bytes": self.num_bytes, "num_device_bytes": self.num_device_bytes, "seconds": self.seconds}
+        return plain | sums

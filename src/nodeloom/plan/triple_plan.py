@@ -115,18 +115,9 @@ class TriplePlan(TrainingPlan):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON types."""
-        plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        del plain["stages"], plain["launch"]
+        plain = super().to_dict()
+        del plain["launch"]
         plain |= {"positives": dataclasses.asdict(self.triples), "negatives": dataclasses.asdict(self.negatives)}
         plain |= {"scoring": dataclasses.asdict(self.scoring), "loss": dataclasses.asdict(self.loss)}
         plain["tables"] = {spec.name: [spec.num_rows, spec.dim] for spec in self.objective.tables}
-        plain["optimizer"] = self.optimizer.name
-        plain["mode"] = {"name": type(self.mode).__name__, **dataclasses.asdict(self.mode)}
-        if not isinstance(self.schedule, str):
-            plain["schedule"] = getattr(self.schedule, "__name__", "function")
-        return {
-            **plain,
-            "num_bytes": self.num_bytes,
-            "num_device_bytes": self.num_device_bytes,
-            "seconds": self.seconds,
-        }
+        return plain

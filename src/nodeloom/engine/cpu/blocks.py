@@ -15,7 +15,7 @@ from nodeloom.engine.memory import aligned_zeros
 from nodeloom.engine.rows import RowOrder
 from nodeloom.kernels.cpu.negatives import draw_negatives
 from nodeloom.kernels.cpu.pairs import count_pairs, place_pairs, renumber, units_of
-from nodeloom.kernels.cpu.parallel import collect, slices
+from nodeloom.kernels.cpu.parallel import collect, shares
 from nodeloom.kernels.units import CPU_HEADS
 from nodeloom.plan.mode import Blocks
 from nodeloom.rng import MASK, Purpose, mix, stream
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from nodeloom.partition import Block, Side
     from nodeloom.plan.plan import Plan
     from nodeloom.typing import DoubleArray, FloatArray
-
-_SLICES_PER_THREAD = 4  # so that a thread that the system holds up does not hold up the others
 
 
 class CpuBlocks:
@@ -117,9 +115,7 @@ class CpuBlocks:
         self._in_slices(draw, num_walk)
 
     def _in_slices(self, work: Any, count: int) -> None:
-        threads = self._plan.num_thread
-        parts = slices(count, threads * _SLICES_PER_THREAD if threads > 1 else 1)
-        collect(self._pool, work, list(parts))
+        collect(self._pool, work, shares(count, self._plan.num_thread))
 
     def _sort(self, vertex_part: int) -> None:
         """Sort the pairs of a vertex part by context part and head."""
@@ -234,9 +230,7 @@ class CpuBlocks:
                 )  # fmt: skip
                 return statistics
 
-            threads = plan.num_thread
-            parts = slices(last - first, threads * _SLICES_PER_THREAD if threads > 1 else 1)
-            self._statistics += sum(collect(self._pool, work, list(parts)))
+            self._statistics += sum(collect(self._pool, work, shares(last - first, plan.num_thread)))
         pairs = self._pair_bounds[block.context + 1] - self._pair_bounds[block.context]
         return int(pairs) * plan.positives.reuse
 

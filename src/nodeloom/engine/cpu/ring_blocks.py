@@ -13,7 +13,7 @@ from nodeloom.engine.part_storage import PartMoves
 from nodeloom.kernels.cpu.block_walks import train_block_walks
 from nodeloom.kernels.cpu.negatives import draw_negatives
 from nodeloom.kernels.cpu.pairs import renumber
-from nodeloom.kernels.cpu.parallel import collect, slices
+from nodeloom.kernels.cpu.parallel import collect, shares
 from nodeloom.kernels.cpu.skipgram import TILE
 from nodeloom.plan.mode import Ring
 from nodeloom.rng import MASK, mix
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from nodeloom.transport.base import Transport
     from nodeloom.typing import DoubleArray
 
-_SLICES_PER_THREAD = 4
 _TILES_PER_SLICE = 64
 LEAST_NEGATIVES = 2
 
@@ -151,8 +150,6 @@ class RingBlocks(CpuBlocks):
                 )  # fmt: skip
                 return pairs, statistics
 
-            threads = plan.num_thread
-            count = min(threads * _SLICES_PER_THREAD, max(threads, num_tile // _TILES_PER_SLICE))
-            found += collect(self._pool, work, list(slices(num_tile, count if threads > 1 else 1)))
+            found += collect(self._pool, work, shares(num_tile, plan.num_thread, _TILES_PER_SLICE))
         self._statistics += sum((statistics for _, statistics in found), np.zeros(2))
         self._num_pair += sum(pairs for pairs, _ in found)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nodeloom.engine.kernels import numbers_of, tile_kernel
-from nodeloom.kernels.cpu.parallel import collect, slices
+from nodeloom.kernels.cpu.parallel import collect, shares
 from nodeloom.sampling import NegativeSampler, WalkSampler
 from nodeloom.schedule import Landed, Merge, OnDevice, TrainTiles
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from nodeloom.plan.plan import Plan
     from nodeloom.typing import DoubleArray, FloatArray
 
-_SLICES_PER_THREAD = 4  # so that a thread that the system holds up does not hold up the others
 _TILES_PER_SLICE = 128  # at least, so that the start of a slice costs nothing
 
 
@@ -89,11 +88,9 @@ class CpuTiles:
         """Nothing is in flight between two operations."""
 
     def _train(self, tiles: TrainTiles, lr: DoubleArray) -> Landed:
-        threads, count = self.plan.num_thread, tiles.count
         with np.errstate(over="ignore"):
             rates = lr.astype(np.float32)
-        num_slice = min(threads * _SLICES_PER_THREAD, max(threads, count // _TILES_PER_SLICE))
-        parts = slices(count, num_slice if threads > 1 else 1)
+        parts = shares(tiles.count, self.plan.num_thread, _TILES_PER_SLICE)
         results = collect(self._threads, self._train_slice, [(tiles.first, a, b, rates) for a, b in parts])
         pairs, loss, weight = (sum(values) for values in zip(*results, strict=True))
         return Landed(int(pairs), loss, weight)

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from nodeloom.engine.gpu.device import Device, explained
-from nodeloom.engine.storage import MakeStorage, storage_in
 from nodeloom.kernels.cpu.parallel import available_threads, run_slices
 from nodeloom.kernels.gpu.initial import uniform_rows
 
@@ -107,11 +106,6 @@ class DeviceMemory:
         with explained(self.device.name):
             low, high = torch.aminmax(array)
             return bool((low >= -most) & (high <= most))
-
-
-def storage_on(device: str, table_dtype: str, *, is_copy: bool = False) -> MakeStorage:
-    """Return what makes the storages of tables on a device; moments are float32."""
-    return storage_in(*memories_of(device, table_dtype), is_copy=is_copy)
 
 
 def memories_of(device: str, table_dtype: str) -> tuple[DeviceMemory, DeviceMemory]:

@@ -14,6 +14,8 @@ from nodeloom.kernels.cpu._jit import is_compiled
 from nodeloom.kernels.cpu.parallel import collect
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nodeloom.plan.plan import Plan
 
 _FLOATS = 1 << 25  # of a table: far more than the caches hold
@@ -49,18 +51,36 @@ def rate_of_walks(plan: Plan, *, compiled_only: bool = False) -> float:
             np.zeros(2), *numbers_of(stage.objective),
         )  # fmt: skip
 
+    if compiled_only and not is_compiled(train_walks, *arguments(np.random.default_rng(0))):
+        return 0.0
+    return rate_of_threads(plan, train_walks, arguments)
+
+
+def rate_of_threads(
+    plan: Plan, train: Callable[..., int], arguments: Callable[[np.random.Generator], tuple[Any, ...]]
+) -> float:
+    """Return the pairs per second of all threads of this process.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    train : callable
+        Trains some tiles and returns their pairs.
+    arguments : callable
+        Draws its arguments; the time of that does not count.
+    """
+
     def work(seed: int) -> tuple[int, float]:
         random = np.random.default_rng(seed)
         pairs, seconds = 0, 0.0
         while seconds < _SECONDS:
             given = arguments(random)
             begin = time.perf_counter()
-            pairs += train_walks(*given)
+            pairs += train(*given)
             seconds += time.perf_counter() - begin
         return pairs, seconds
 
-    if compiled_only and not is_compiled(train_walks, *arguments(np.random.default_rng(0))):
-        return 0.0
     with ThreadPoolExecutor(plan.num_thread) as pool:
         collect(pool, work, [(0,)])  # compiles, and touches the pages
         results = collect(pool, work, [(i,) for i in range(plan.num_thread)])

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nodeloom.engine.cpu.ring_blocks import tile_shape
 from nodeloom.engine.memory import aligned_zeros
+from nodeloom.engine.rates.tiles import rate_of_threads
 from nodeloom.kernels.cpu.block_walks import train_block_walks
-from nodeloom.kernels.cpu.parallel import collect
 from nodeloom.plan.mode import Blocks, Copies, Ring
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 
 _FLOATS = 1 << 24  # of a part: far more than the caches hold
 _TILES = 64
-_SECONDS = 0.15
 
 
 def rate_of_copies(plan: Plan, rate_alone: Callable[[Plan], float]) -> float:
@@ -66,24 +63,14 @@ def rate_in_ring(plan: Plan) -> float:
     walks_per_tile, num_negative = tile_shape(plan)
     settings = np.asarray(plan.optimizer.settings, np.float32)
 
-    def work(seed: int) -> tuple[int, float]:
-        random = np.random.default_rng(seed)
+    def arguments(random: np.random.Generator) -> tuple[Any, ...]:
         shape = (_TILES * walks_per_tile, plan.positives.nodes_per_walk)
-        pairs, seconds = 0, 0.0
-        while seconds < _SECONDS:
-            walks = random.integers(rows * grid.num_context_part, size=shape, dtype=np.int32)
-            noise = random.integers(rows, size=(_TILES, num_negative), dtype=np.int32)
-            begin = time.perf_counter()
-            pairs += train_block_walks(
-                vertex, context, *moments, walks, walks_per_tile, noise, 0, 0, np.float32(1e-6),
-                plan.positives.augmentation_step, plan.positives.two_sided,
-                np.float32(plan.negatives.weight), np.float32(0), plan.optimizer.code, settings, np.zeros(2),
-            )  # fmt: skip
-            seconds += time.perf_counter() - begin
-        return pairs, seconds
+        walks = random.integers(rows * grid.num_context_part, size=shape, dtype=np.int32)
+        noise = random.integers(rows, size=(_TILES, num_negative), dtype=np.int32)
+        return (
+            vertex, context, *moments, walks, walks_per_tile, noise, 0, 0, np.float32(1e-6),
+            plan.positives.augmentation_step, plan.positives.two_sided,
+            np.float32(plan.negatives.weight), np.float32(0), plan.optimizer.code, settings, np.zeros(2),
+        )  # fmt: skip
 
-    with ThreadPoolExecutor(plan.num_thread) as pool:
-        collect(pool, work, [(0,)])  # compiles, and touches the pages
-        results = collect(pool, work, [(number,) for number in range(plan.num_thread)])
-    rate = sum(pairs / seconds for pairs, seconds in results)
-    return rate * plan.num_worker * plan.pairs_per_tile / plan.full_pairs_per_tile
+    return rate_of_threads(plan, train_block_walks, arguments) * plan.num_worker

@@ -26,6 +26,14 @@ def slices(count: int, num_slice: int) -> list[tuple[int, int]]:
     return [(a, b) for a, b in itertools.pairwise(bounds) if a < b]
 
 
+def shares(count: int, num_thread: int, least: int = 1) -> list[tuple[int, int]]:
+    """Cut ``range(count)`` for a pool of threads: four slices for each, so that a thread that the system holds up delays no other.
+
+    There are fewer slices, down to one for each thread, where they would have fewer than `least` items.
+    """
+    return slices(count, min(4 * num_thread, max(num_thread, count // least)) if num_thread > 1 else 1)
+
+
 def run_slices(function: Callable[[int, int], Result], count: int, num_thread: int) -> list[Result]:
     """Call ``function(first, last)`` once per slice of ``range(count)``, each in its own thread.
 
