@@ -31,7 +31,6 @@ def communities():
 def in_grid(engine, graph, parts, *, slots=(2, 3), episodes=8, in_files=False, **values):
     """Return the plan of a grid of `parts` (vertex parts, context parts), cut as asked for."""
     plan = make_plan(graph, engine.settings(num_partition=2, device="cpu", **values))
-    assert plan.grid is not None
     grid = dataclasses.replace(
         plan.grid, num_vertex_part=parts[0], num_context_part=parts[1], vertex_slots=slots[0], context_slots=slots[1],
         episode_pairs=max(1, plan.total_pair // len(plan.stages) // episodes),
