@@ -69,6 +69,16 @@ def test_vectors_of_both_kinds(cli, triples):
         assert (triples / f"again{end}.tsv").read_text() == (triples / f"v{end}.tsv").read_text()
 
 
+@pytest.mark.slow
+def test_quickstart(cli, triples):
+    """The ranks of the model beat those of the counts."""
+    result = cli("quickstart", "--knowledge-graph", "-o", "q", "--json")
+    assert result.code == 0, result.err
+    found = json.loads(result.out)["ranking"]
+    assert found["ComplEx"]["mrr"] > 0.2 > found["how often an entity answers"]["mrr"]
+    assert (triples / "q.safetensors").exists()
+
+
 def test_a_file_of_graphvite(cli, triples):
     """Its keys do what they say there, or a notice says that they do nothing."""
     (triples / "c.yaml").write_text(

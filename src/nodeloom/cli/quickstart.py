@@ -35,6 +35,12 @@ def register(app: typer.Typer) -> None:
         ] = "quickstart.safetensors",
         overwrite: Overwrite = False,
         seed: Annotated[int, typer.Option(metavar="INT", help="Seed of walks, splits and controls.")] = 0,
+        knowledge_graph: Annotated[
+            bool,
+            typer.Option(
+                "--knowledge-graph", help="Triples instead of a graph: a part of WordNet, trained by ComplEx."
+            ),
+        ] = False,
     ) -> None:
         """Embed a graph that comes with the package, judge the vectors, save and search them, and draw a map.
 
@@ -50,6 +56,11 @@ def register(app: typer.Typer) -> None:
         from nodeloom.tasks import nearest
 
         session = active()
+        if knowledge_graph:
+            from nodeloom.cli.starting_triples import quickstart_triples
+
+            quickstart_triples(output, seed, session, overwrite=overwrite)
+            return
         page = str(target_of(output).with_suffix(".html"))
         check_map_output(page, 2, [], overwrite=overwrite)
         config = config_from_dict(
