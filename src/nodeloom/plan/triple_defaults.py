@@ -41,9 +41,15 @@ def negative_exponent(scoring: Relational) -> float:
     return 0.5 if scoring.is_product else 0.0
 
 
-def learning_rate(optimizer: str) -> float:
-    """Return the first learning rate."""
-    return {"AdaGrad": 0.1, "Adam": 1e-3, "RMSprop": 1e-3}.get(optimizer, 0.5)
+def learning_rate(optimizer: str, num_step: int) -> float:
+    """Return the first learning rate for a training of so many batches.
+
+    Adam: 0.001 from 3000 batches on, and more for a shorter training, up to 0.01. RotatE on UMLS (1300 batches) has a validation MRR
+    of .855 with 0.001, and .912 with 0.01.
+    """
+    if optimizer in ("Adam", "RMSprop"):
+        return min(0.01, max(0.001, 3 / num_step))
+    return {"AdaGrad": 0.1}.get(optimizer, 0.5)
 
 
 def n3(num_triple: int, num_entity: int) -> float:

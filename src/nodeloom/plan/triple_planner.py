@@ -74,7 +74,7 @@ def make_triple_plan(graph: KnowledgeGraph, settings: Settings, machine: Machine
         num_epoch=epochs,
         total_pair=epochs * count,
         tiles_per_pool=tiles,
-        lr=defaults.learning_rate(optimizer.type) if optimizer.lr == "auto" else optimizer.lr,
+        lr=defaults.learning_rate(optimizer.type, epochs * num_batch) if optimizer.lr == "auto" else optimizer.lr,
         weight_decay=0.0 if optimizer.weight_decay == "auto" else optimizer.weight_decay,
         optimizer=optimizer_of(optimizer),
         schedule=optimizer.schedule,
