@@ -6,6 +6,7 @@ import argparse
 import os
 import statistics
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ ON_GPU: dict[str, tuple[str, dict[str, Any], float | None]] = {
     "LargeVis": ("LargeVis", {}, 0.25),
     "TSNE, 3 dimensions": ("TSNE", {"dim": 3}, None),
 }
-TORCHDR = ("LargeVis", "UMAP", "InfoTSNE")
+TORCHDR = ("LargeVis", "UMAP")
 WIDE, WIDE_SECONDS = (1_000_000, 128), 8.0
 POINTS, LAYOUT_SECONDS = 1_300_000, 3.0
 
@@ -192,8 +193,9 @@ def on_gpu(report: Report, folder: str, mnist: np.ndarray, labels: np.ndarray, o
     np.save(path, mnist)
     asked = {name: (kind, given, f"{folder}/{name}.npy") for name, (kind, given, _) in ON_GPU.items()}
     found = _on_gpu(report, options, {"vectors": path, "searches": [*SEARCHES["mnist"]], "maps": asked})
+    judgements = _judged({name: path for name, (_, _, path) in asked.items()}, mnist, labels)
     for name, (_, _, most) in ON_GPU.items():
-        scores = judged(np.load(asked[name][2]), mnist, labels)
+        scores = judgements[name]
         seconds = _row_on_gpu(maps, f"{len(mnist):,} x {mnist.shape[1]}, {name}", found[name], scores)
         report.raw[f"gpu {name}"] = found[name] | {"scores": scores}
         if most is not None and not options.quick:
@@ -226,20 +228,29 @@ def on_gpu(report: Report, folder: str, mnist: np.ndarray, labels: np.ndarray, o
         report.check(what, f"<= {LAYOUT_SECONDS:.0f}", f"{layout:.2f}", layout <= LAYOUT_SECONDS)
     report.write()
     np.save(path, mnist)
+    peers: dict[str, dict[str, Any]] = {}
     for method in TORCHDR if "torchdr" in options.peers else ():
         report.say(f"torchdr {method}")
-        request = {"vectors": path, "map": f"{folder}/torchdr.npy", "peer": "torchdr", "method": method}
+        request = {"vectors": path, "map": f"{folder}/{method}.npy", "peer": "torchdr", "method": method}
         try:
-            result = run_peer("torchdr", "peer_map.py", request | {"warm_up": WARM_UP}, num_thread=options.num_thread)
+            request["warm_up"] = min(WARM_UP, len(mnist))
+            peers[method] = run_peer("torchdr", "peer_map.py", request, num_thread=options.num_thread)
         except SkippedError as reason:
             maps.add(f"TorchDR {method}", str(reason))
-            continue
-        scores = judged(np.load(f"{folder}/torchdr.npy"), mnist, labels)
+    judgements = _judged({method: f"{folder}/{method}.npy" for method in peers}, mnist, labels)
+    for method, result in peers.items():
+        quality = [f"{judgements[method][m]:.3f}" for m in measures]
         seconds = result["stages"]["whole"][1]
-        quality = [f"{scores[m]:.3f}" for m in measures]
         maps.add(f"{len(mnist):,} x {mnist.shape[1]}, TorchDR {method}", f"{seconds:.2f}", "", "", *quality)
-        report.raw[f"gpu torchdr {method}"] = result | {"scores": scores}
-        report.write()
+        report.raw[f"gpu torchdr {method}"] = result | {"scores": judgements[method]}
+    report.write()
+
+
+def _judged(paths: dict[str, str], rows: np.ndarray, labels: np.ndarray) -> dict[str, dict[str, float]]:
+    """Return the measures of maps in files, all at the same time."""
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(lambda path: judged(np.load(path), rows, labels), paths.values())
+        return dict(zip(paths, found, strict=True))
 
 
 def _on_gpu(report: Report, options: argparse.Namespace, request: dict[str, Any]) -> dict[str, Any]:
