@@ -31,6 +31,7 @@ def toy_plan(engine, graph, mode=None, **values):
     """Return the plan of a model with one table, with the toy objective in its place."""
     parts = {} if mode is None else {"num_partition": mode}
     settings = engine.settings(
+        device="cpu",  # where the kernels of the toy are
         model="LINE",
         order=1,
         dim=DIM,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gpu_calls
 import numpy as np
 import pytest
 
@@ -71,7 +72,7 @@ def test_exact_neighbors_by_products_of_torch(name, metric, monkeypatch):
     monkeypatch.setattr(neighbors, "_GROUP", 4)
     rows = np.ascontiguousarray(ROWS[name](np.random.default_rng(0))[:91, :200], np.float32)
     indices, distances = np.empty((len(rows), 3), np.int32), np.empty((len(rows), 3), np.float32)
-    neighbors.nearest_others(rows, metric, indices, distances, device="cpu", rows_at_once=50)
+    neighbors.nearest_others(rows, metric, indices, distances, device=gpu_calls.device(), rows_at_once=50)
     same(rows, metric, 3, indices, distances)
 
 

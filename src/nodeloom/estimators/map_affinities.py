@@ -26,31 +26,39 @@ if TYPE_CHECKING:
 _OF_EDGES = 0.4  # part of the affinities of a graph
 
 
-def affinities_of(data: MapData, plan: LayoutPlan) -> tuple[Affinities, FloatArray]:
+def affinities_of(data: MapData, plan: LayoutPlan, *, with_start: bool = True) -> tuple[Affinities, FloatArray]:
     """Return who attracts whom, and where points begin, float32 [N, dim].
 
-    Vectors begin at their principal components. What has no vectors begins at the slowest functions on its affinities.
+    Vectors begin at their principal components. What has no vectors begins at the slowest functions on its affinities. Where another
+    start is known (`with_start` False) these are left out, and points are at 0.
     """
     from nodeloom.graph.affinity import affinities
 
     if data.graph is not None:
         return _of_graph(data.graph, plan)
     if data.vectors is not None:
-        return _of_vectors(data.vectors, plan)
+        return _of_vectors(data.vectors, plan, with_start)
     matrix = data.affinities
     if data.neighbors is not None:
         matrix = affinities(data.neighbors, plan.perplexity, num_threads=plan.num_thread, device=plan.device)
     found = as_affinities(matrix)
-    return found, spectral_start(found, plan.dim, plan.seed)
+    return found, spectral_start(found, plan.dim, plan.seed) if with_start else _nowhere(len(found), plan)
 
 
-def _of_vectors(vectors: FloatArray, plan: LayoutPlan) -> tuple[Affinities, FloatArray]:
+def _nowhere(count: int, plan: LayoutPlan) -> FloatArray:
+    return np.zeros((count, plan.dim), np.float32)
+
+
+def _of_vectors(vectors: FloatArray, plan: LayoutPlan, with_start: bool) -> tuple[Affinities, FloatArray]:
     from nodeloom.graph.affinity import affinities
     from nodeloom.graph.neighbors import NeighborGraph
 
     with ThreadPoolExecutor(1) as beside:  # a GPU finds neighbors while the CPU finds the principal components
         unit, threads = plan.metric == "cosine", plan.num_thread
-        begun = beside.submit(principal_start, vectors, plan.dim, plan.seed, unit=unit, num_thread=threads)
+        if with_start:
+            begun = beside.submit(principal_start, vectors, plan.dim, plan.seed, unit=unit, num_thread=threads)
+        else:
+            begun = beside.submit(_nowhere, len(vectors), plan)
         start = begun.result() if plan.device == "cpu" else None
         rows = vectors.view()
         rows.flags.writeable = False

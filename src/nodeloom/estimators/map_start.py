@@ -67,7 +67,7 @@ class Earlier:
             raise DataError(describe("init", expected="points of this map", got="none of them"))
         return cls(known, places)
 
-    def start(self, affinities: Affinities, otherwise: FloatArray) -> FloatArray:
+    def start(self, affinities: Affinities) -> FloatArray:
         """Return where points begin: new ones at the mean of their neighbors, those that have none at the center."""
         from scipy.sparse import csr_array
 

@@ -210,11 +210,11 @@ class Map(MapParameters):
         if hold and plan.num_epoch:
             raise ConfigError(describe("hold", expected=f"0 for {plan.model}", got=hold, hint="TSNE holds points."))
         with shown_progress(type(self).__name__, self.verbose) as shown, self._keeping() as keep:
-            affinities, start = affinities_of(data, plan)
+            affinities, start = affinities_of(data, plan, with_start=earlier is None)
             if labels is not None:
                 affinities = supervised(affinities, labels, self._settings()[0].label_weight)
             if earlier is not None:
-                start = earlier.start(affinities, start)
+                start = earlier.start(affinities)
             parts = Components.of(affinities, together=earlier is not None) if data.is_graph else None
             laid = slice(None) if parts is None else parts.laid
             if earlier is None and plan.num_epoch:
