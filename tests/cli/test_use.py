@@ -171,12 +171,10 @@ def test_new_writes_a_template_once(cli, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("words", [("knowledge", "graph"), ("knowledge graph",)])
-def test_new_of_a_later_application(cli, words, tmp_path, monkeypatch):
+def test_new_of_a_knowledge_graph(cli, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    answer = cli("new", *words)
-    assert answer.code == 2
-    assert "not supported yet by this version" in answer.err
-    assert not list(tmp_path.glob("*.yaml"))
+    assert cli("new", *words).code == 0
+    assert load_config(tmp_path / "knowledge_graph.yaml").application == "knowledge graph"
 
 
 def test_list(cli):

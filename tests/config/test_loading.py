@@ -101,10 +101,9 @@ def test_errors_name_file_line_key_and_what_is_allowed(write, text, line, messag
     assert message in first
 
 
-@pytest.mark.parametrize("application", ["knowledge graph"])
-def test_applications_of_later_versions_are_named_as_such(write, application):
-    with pytest.raises(ConfigError, match=rf"run\.yaml:1: application: .*not supported yet.*got '{application}'"):
-        load_config(write(f"application:\n  {application}\n"))
+def test_tasks_of_knowledge_graphs_are_named_as_such(write):
+    with pytest.raises(ConfigError, match="That task belongs to the application knowledge graph"):
+        load_config(write(MINIMAL + "evaluate:\n  task: entity prediction\n"))
 
 
 def test_graph_needs_exactly_one_source(write):

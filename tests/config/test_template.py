@@ -87,10 +87,18 @@ def test_template_explains_every_key_it_has():
             assert before.strip().startswith("#"), line
 
 
-@pytest.mark.parametrize("application", ["knowledge graph"])
-def test_template_of_a_later_application(application):
-    with pytest.raises(ConfigError, match="not supported yet by this version"):
-        template(application)
+def test_the_template_of_knowledge_graphs_is_valid(tmp_path):
+    path = tmp_path / "knowledge_graph.yaml"
+    path.write_text(template("knowledge graph"))
+    config = load_config(path)
+    assert (config.train.model, config.resource.dim, config.build.optimizer.type) == ("ComplEx", 256, "AdaGrad")
+    assert config.graph.file_name == ("<wordnet-mini.train>",)
+    assert config.evaluate[0].filter_files == ("<wordnet-mini.train>", "<wordnet-mini.valid>")
+
+
+def test_template_of_no_application():
+    with pytest.raises(ConfigError, match="'visualization' or 'knowledge graph', got 'music'"):
+        template("music")
 
 
 def test_all_baselines_are_there():

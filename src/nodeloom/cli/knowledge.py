@@ -10,6 +10,8 @@ from nodeloom.cli.outputs import check_outputs
 from nodeloom.cli.progress import callback
 from nodeloom.cli.tables import escape, facts
 from nodeloom.cli.triple_files import read_triples
+from nodeloom.cli.triple_tasks import read_tasks
+from nodeloom.config.knowledge import KnowledgeConfig
 from nodeloom.config.train import TripleTrain
 from nodeloom.errors import ConfigError, TrainingInterrupted, describe
 from nodeloom.transport.alone import ALONE
@@ -25,7 +27,13 @@ if TYPE_CHECKING:
 
 
 def run_triples(
-    config: Config, session: Session, estimator: Any, *, overwrite: bool = False, inputs: Sequence[str] = ()
+    config: Config,
+    session: Session,
+    estimator: Any,
+    *,
+    evaluate: bool = True,
+    overwrite: bool = False,
+    inputs: Sequence[str] = (),
 ) -> Any:
     """Train a model of a knowledge graph as a configuration says, and save it; return it.
 
@@ -37,6 +45,8 @@ def run_triples(
         Where to print and what to collect for JSON.
     estimator : estimator
         The unfitted model.
+    evaluate : bool
+        Whether to judge the model on the tasks of `config`.
     overwrite : bool
         Whether files of other kinds may be replaced.
     inputs : sequence of str
@@ -57,6 +67,7 @@ def run_triples(
     target = check_outputs(config, overwrite=overwrite, inputs=inputs)
     graph = _read(config, config.graph.file_name, session)
     validation = _read(config, config.train.validation, session, graph) if config.train.validation else None
+    tasks = read_tasks(config, session, graph, estimator) if evaluate and isinstance(config, KnowledgeConfig) else []
     if target is not None:
         check_writable(target, graph.num_entities * config.resource.dim * 4)
     model = estimator.set_params(verbose=False)  # the session shows the progress
@@ -77,6 +88,8 @@ def run_triples(
             remove(config)
         if stop.requested:
             raise TrainingInterrupted(f"interrupted while {target} was saved. The file is complete.")
+    if tasks:
+        session.result["evaluation"] = [task.run(model, session) for task in tasks]
     return model
 
 
@@ -99,7 +112,7 @@ def _refuse_tasks(config: Config) -> None:
     """
     if config.graph.edge_list or config.graph.weighted_edge_list:
         raise ConfigError(describe(setting("graph.edge_list"), expected="a file of triples", got="edges"))
-    if config.evaluate:
+    if config.evaluate and not isinstance(config, KnowledgeConfig):
         raise ConfigError(
             describe(
                 "evaluate",

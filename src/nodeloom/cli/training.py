@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodeloom.cli.knowledge import run_triples
 from nodeloom.cli.pipeline import estimator_of, run_config
+from nodeloom.config.knowledge import KnowledgeConfig, knowledge_notices
 from nodeloom.config.notices import notices
 from nodeloom.config.train import TripleTrain
 from nodeloom.log import logger
@@ -20,7 +21,8 @@ def run_model(config: Config, session: Session, **options: Any) -> None:
     if not isinstance(config.train, TripleTrain):
         run_config(config, session, **options)
         return
-    for sentence in notices(config):
+    more = knowledge_notices(config) if isinstance(config, KnowledgeConfig) else []
+    for sentence in [*notices(config), *more]:
         logger.warning(sentence)
-    given = {key: options[key] for key in ("overwrite", "inputs") if key in options}
+    given = {key: options[key] for key in ("evaluate", "overwrite", "inputs") if key in options}
     run_triples(config, session, estimator_of(config), **given)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from nodeloom.config import relations
+from nodeloom.config.knowledge import KnowledgeConfig, of_knowledge
 from nodeloom.config.map_rules import of_map
 from nodeloom.config.maps import MapConfig
 from nodeloom.config.problems import Path as KeyPath
@@ -37,7 +38,8 @@ def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> 
     Returns
     -------
     Config or MapConfig
-        Validated and frozen; the latter of the application ``visualization``. References such as ``<youtube.graph>`` are kept as they are.
+        Validated and frozen; the latter of the application ``visualization``. That of ``knowledge graph`` is a KnowledgeConfig.
+        References such as ``<youtube.graph>`` are kept as they are.
 
     Raises
     ------
@@ -69,6 +71,8 @@ def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> 
     tree = parse(text, str(file))
     if application_of(tree.values.get("application")) == "visualization":
         return build_map(_with_overrides(tree, overrides, MapConfig))
+    if application_of(tree.values.get("application")) == "knowledge graph":
+        return build_knowledge(_with_overrides(tree, overrides, KnowledgeConfig))
     return build(_with_overrides(tree, overrides, Config))
 
 
@@ -103,6 +107,18 @@ def build(tree: RawTree) -> Config:
     except ValidationError as error:
         raise ConfigError("\n".join(sentences(error, Config, tree.where))) from None
     problems = list(relations.of_config(config))
+    if problems:
+        raise ConfigError("\n".join(problem.message(tree.where(problem.path)) for problem in problems))
+    return config
+
+
+def build_knowledge(tree: RawTree) -> KnowledgeConfig:
+    """Validate the raw tree of a knowledge graph."""
+    try:
+        config = KnowledgeConfig.model_validate(tree.values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(sentences(error, KnowledgeConfig, tree.where))) from None
+    problems = list(of_knowledge(config))
     if problems:
         raise ConfigError("\n".join(problem.message(tree.where(problem.path)) for problem in problems))
     return config

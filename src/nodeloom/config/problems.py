@@ -183,7 +183,7 @@ def sentences(error: ValidationError, model: Any, where: Callable[[Path], str]) 
 def _other_task(task: object) -> str:
     if task in ("visualization", "animation", "hierarchy"):
         return "That task belongs to the application visualization."
-    return "That task is not supported yet by this version." if task == "entity prediction" else ""
+    return "That task belongs to the application knowledge graph." if task == "entity prediction" else ""
 
 
 def _help(field: FieldInfo | None) -> str:

@@ -10,12 +10,13 @@ from pydantic.fields import FieldInfo
 
 from nodeloom.config import map_rules as maps
 from nodeloom.config.evaluate import LinkPrediction, NodeClassification
+from nodeloom.config.knowledge import EntityRanking, KnowledgeConfig
 from nodeloom.config.maps import MapAnimation, MapConfig, MapDrawing, MapHierarchy
 from nodeloom.config.notices import OF_EDGES, OLD_NAMES, WITHOUT_EFFECT
 from nodeloom.config.notices import OF_WORDS as OF_WORD_GRAPHS
 from nodeloom.config.problems import allowed_in
-from nodeloom.config.train import KINDS
-from nodeloom.config.tree import APPLICATIONS, LATER_APPLICATIONS, OF_WORDS, Config
+from nodeloom.config.train import DIM_OF_TRIPLES, KINDS, TripleTrain
+from nodeloom.config.tree import APPLICATIONS, OF_WORDS, OWN_FILES, Config
 from nodeloom.errors import ConfigError, describe
 
 _WIDTH = 100
@@ -40,6 +41,15 @@ _OF_MAPS = {
 } | {("visualization", "save_file"): "map.html"}
 
 
+_OF_TRIPLES = {
+    ("graph", "file_name"): "<wordnet-mini.train>",
+    ("train", "validation"): "<wordnet-mini.valid>",
+    ("resource", "dim"): str(DIM_OF_TRIPLES),
+    ("optimizer", "type"): "AdaGrad",
+    ("save", "file_name"): "knowledge.safetensors",
+}
+
+
 def template(application: str = "graph") -> str:
     """Return a commented configuration with every key that matters, at its default.
 
@@ -52,12 +62,11 @@ def template(application: str = "graph") -> str:
     """
     if application == "visualization":
         return _of_map()
+    if application == "knowledge graph":
+        return _of_knowledge()
     if application not in APPLICATIONS:
-        later = " It is not supported yet by this version." if application in LATER_APPLICATIONS else ""
-        raise ConfigError(
-            describe("application", expected=" or ".join(map(repr, (*APPLICATIONS, "visualization"))), got=application)
-            + f".{later}"
-        )
+        known = " or ".join(map(repr, (*APPLICATIONS, *OWN_FILES)))
+        raise ConfigError(describe("application", expected=known, got=application) + ".")
     words = application == "word graph"
     idle = {("graph", key) for key in ((*OF_EDGES, "as_undirected") if words else OF_WORD_GRAPHS)}
     examples = _EXAMPLES | _OF_WORDS if words else _EXAMPLES
@@ -105,6 +114,28 @@ def _of_map() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _of_knowledge() -> str:
+    """Return the configuration of a knowledge graph, which runs as it is: on the part of WordNet that comes with the package."""
+    idle = {("graph", key) for key in (*OF_WORD_GRAPHS, "as_undirected", "normalization", "self_loops")}
+    idle |= {("build", key) for key in ("num_partition", "num_negative", "batch_size")}
+    lines = ["# nodeloom configuration of a knowledge graph. Every key but graph.file_name may be left out.", ""]
+    lines.append("application: knowledge graph")
+    for name, field in KnowledgeConfig.model_fields.items():
+        if name not in ("application", "evaluate", "load"):
+            section = TripleTrain.model_construct() if name == "train" else field.default
+            lines += ["", f"# {field.description}", f"{name}:"]
+            lines += _keys(section, name, "  ", idle, _OF_TRIPLES)
+    lines += ["", "# Comment this section out if not needed.", "evaluate:"]
+    lines += _task(EntityRanking)
+    lines += [
+        "",
+        "# Comment this section in to start from another model.",
+        "# load:",
+        "#   file_name: other.safetensors",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def _keys(
     section: BaseModel, name: str, indent: str, idle: set[tuple[str, str]], examples: dict[tuple[str, str], str]
 ) -> list[str]:
@@ -140,12 +171,29 @@ def _task(model: type[BaseModel]) -> list[str]:
     title = get_args(model.model_fields["task"].annotation)[0]
     lines = [f"  - task: {title}"]
     for key, field in model.model_fields.items():
-        if key in ("task", "X", "Y", "H", "T", "HY", "filter_H", "filter_T", "patience", "scale"):
+        if key in (
+            "task",
+            "X",
+            "Y",
+            "H",
+            "T",
+            "R",
+            "HY",
+            "filter_H",
+            "filter_R",
+            "filter_T",
+            "backend",
+            "patience",
+            "scale",
+        ):
             continue
         lines += _comment(field, "    ")
         example = (_EXAMPLES | _OF_MAPS).get((title, key), _text(field.default))
         if model is LinkPrediction and key == "fraction":
             example = "0.01"
+        if model is EntityRanking:
+            own = {"file_name": "<wordnet-mini.test>"}
+            example = own.get(key, "[<wordnet-mini.train>, <wordnet-mini.valid>]" if key == "filter_files" else example)
         lines.append(f"    {key}: {example}".rstrip())
     return lines
 

@@ -14,7 +14,9 @@ from nodeloom.config.train import NodeTrain, TrainConfig, kind_of, with_defaults
 from nodeloom.errors import ConfigError
 
 APPLICATIONS = ("graph", "word graph")
-LATER_APPLICATIONS = ("knowledge graph",)
+OWN_FILES = ("visualization", "knowledge graph")
+"""Applications whose configuration is a class of its own."""
+
 OF_WORDS: dict[str, Any] = {"model": "LINE", "num_epoch": 80, "augmentation_step": 1}
 """Keys of ``train`` as they are for word graphs where they are not given."""
 
@@ -66,13 +68,9 @@ class Config(Section):
     @field_validator("application", mode="before")
     @classmethod
     def _supported(cls, value: Any) -> Any:
-        if application_of(value) == "visualization":
+        if application_of(value) in OWN_FILES:
             raise ConfigError(
-                f"{' or '.join(map(repr, APPLICATIONS))} (a file of the application visualization is run by itself)"
-            )
-        if application_of(value) in LATER_APPLICATIONS:
-            raise ConfigError(
-                f"{' or '.join(map(repr, APPLICATIONS))} (other applications are not supported yet by this version)"
+                f"{' or '.join(map(repr, APPLICATIONS))} (a file of the application {application_of(value)} is run by itself)"
             )
         return application_of(value)
 
