@@ -106,7 +106,7 @@ class TripleStep:
         self._operator = _queries.CODES[scoring.operator]
         self._comparator = _queries.COMPARATORS[scoring.comparator]
         self._loss = CODES[loss.name.replace(" ", "_")]
-        self._parts = _queries.PARTS[self._operator]
+        self._parts = 1 if scoring.operator == "swap" else _queries.PARTS[self._operator]  # whose moduli N3 takes
         self._half = product == "bf16" and scoring.is_product
         self._num, self._dim = entity.rows.shape
         device = entity.rows.device
