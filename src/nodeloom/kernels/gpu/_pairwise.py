@@ -104,11 +104,11 @@ def scores(mode: int, queries: torch.Tensor, rows: torch.Tensor, out: torch.Tens
     (num_query, dim), num_row = queries.shape, len(rows)
     if out.numel() == 0:
         return
-    Q, R = 16, 512  # a thread has 16 queries and 4 rows: what it loads for them takes less time than the differences
+    Q, R = 16, 256  # a thread has 16 queries and 4 rows: what it loads for them takes less time than the differences
     with on_device_of(out):
         _distances[(ceil_div(num_query, Q), ceil_div(num_row, R))](
             queries.t().contiguous(), rows.t().contiguous(), out, num_query, num_row, out.stride(0),
-            DIM=dim, MODE=mode, Q=Q, R=R, num_warps=4,
+            DIM=dim, MODE=mode, Q=Q, R=R, num_warps=2,
         )  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def query_gradients(
     if mode in (L2, SQUARED):  # d = sum (q - r)^2: slopes are (q - r) times a number for each pair, which are products
         weight = 2.0 * d_scores if mode == SQUARED else torch.where(values < 0.0, d_scores / -values, 0.0)
         return torch.addmm(weight.sum(1, keepdim=True) * queries, weight, rows, beta=-1.0)
-    Q, C = (32, 64) if mode == MODULUS else (64, 64)
+    Q, C = (32, 64) if mode == MODULUS else (32, 128)
     tiles = ceil_div(num_query, Q) * ceil_div(dim // (2 if mode == MODULUS else 1), C)
     pieces = min(_MOST_PIECES, max(1, num_row // _SUM), max(1, 1024 // tiles))
     span = ceil_div(num_row, pieces)
