@@ -85,7 +85,7 @@ def _slopes(
             x = q - r
             y = q_other - tl.load(r_here + HALF, mask=c_live, other=0.0)[None, :]
             square = x * x + y * y
-            scale = g * tl.rsqrt(tl.maximum(square, 1e-38))  # times a difference of 0 it is 0
+            scale = g * tl.rsqrt(tl.maximum(square, 1e-37))  # times a difference of 0 it is 0
             total -= scale * x
             total_other -= scale * y
         r_here += DIM
