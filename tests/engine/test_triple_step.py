@@ -89,11 +89,7 @@ def gradients(model, loss, entity, relation, batch, negatives, correction, weigh
                 (entity, d_entity, tails[b]),
                 (relation, d_relation, relations[b]),
             ):
-                d_table[row] += (
-                    loss.n3
-                    * share
-                    * relational_loss.n3(table[row][None], 1 if model.operator == "swap" else model.num_part)[1][0]
-                )
+                d_table[row] += loss.n3 * share * relational_loss.n3(table[row][None], model.num_modulus)[1][0]
     return total, d_entity, d_relation
 
 

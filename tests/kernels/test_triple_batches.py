@@ -17,7 +17,7 @@ LOSSES = ["cross entropy", "self adversarial", "logistic", "margin"]
 def formula_of(plan):
     loss, scoring = plan.loss, plan.scoring
     return Formula(
-        scoring.operator, scoring.comparator, scoring.num_part, loss.name, loss.margin, loss.temperature, loss.n3, loss.dura
+        scoring.operator, scoring.comparator, scoring.num_modulus, loss.name, loss.margin, loss.temperature, loss.n3, loss.dura
     )  # fmt: skip
 
 

@@ -52,6 +52,7 @@ MODULES = {
         "negatives",
         "neighbors",
         "optimizer",
+        "order",
         "pairs",
         "relational",
         "relational_loss",

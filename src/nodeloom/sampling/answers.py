@@ -56,6 +56,11 @@ class LeftOut:
         The triples.
     negatives : EntityNegatives
         Says which are left out.
+
+    Attributes
+    ----------
+    known, slots : Lists or None
+        The answers of a query, by relation row times N plus head, and the entities of a slot, by relation row; None if they all count.
     """
 
     def __init__(self, graph: KnowledgeGraph, negatives: EntityNegatives) -> None:
@@ -63,15 +68,15 @@ class LeftOut:
         self._count = graph.num_entities
         both = np.concatenate([2 * relations.astype(np.int64), 2 * relations.astype(np.int64) + 1])
         asked, answers = np.concatenate([heads, tails]), np.concatenate([tails, heads])
-        self._known = Lists(both * self._count + asked, answers) if negatives.without_known else None
-        self._slots = Lists(both, answers) if negatives.typed else None
+        self.known = Lists(both * self._count + asked, answers) if negatives.without_known else None
+        self.slots = Lists(both, answers) if negatives.typed else None
 
     def of(self, heads: IndexArray, relations: IndexArray, candidates: IndexArray) -> npt.NDArray[np.bool_]:
         """Return the candidates that do not count for each query, bool [B, K]; of all entities if there are none."""
         left = np.zeros((len(heads), len(candidates) or self._count), np.bool_)
         rows = relations.astype(np.int64)
-        if self._known is not None:
-            left |= self._known.members(rows * self._count + heads, candidates, self._count)
-        if self._slots is not None:
-            left |= ~self._slots.members(rows, candidates, self._count)
+        if self.known is not None:
+            left |= self.known.members(rows * self._count + heads, candidates, self._count)
+        if self.slots is not None:
+            left |= ~self.slots.members(rows, candidates, self._count)
         return left

@@ -146,7 +146,7 @@ class CpuTriples:
                 shared = rows.shares[number_of[first]]
                 distance_gradients(codes[1], rows.asked[own], candidates, scores, rows.d_queries[own], shared)
             answer(
-                *codes, scoring.num_part, *regularizers, self._entity, self._relation, *triples, rows.asked[own], weights[own], slope,
+                *codes, scoring.num_modulus, *regularizers, self._entity, self._relation, *triples, rows.asked[own], weights[own], slope,
                 rows.d_queries[own], rows.d_heads[own], rows.d_relations[own], rows.d_tails[own],
             )  # fmt: skip
             return float(value)

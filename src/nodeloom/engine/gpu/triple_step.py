@@ -7,7 +7,7 @@ place. Nothing here waits for the device or has a shape that depends on values, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -18,7 +18,7 @@ from nodeloom.kernels.gpu._losses import CODES, losses
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nodeloom.model.relational import Relational
+    from nodeloom.model.relational import Relational, TripleLoss
 
 _ALIGN = 64
 """Rows and columns of what products read are padded to a multiple: matrix units read 16 bytes at a time."""
@@ -91,7 +91,7 @@ class TripleStep:
     def __init__(
         self,
         scoring: Relational,
-        loss: Any,
+        loss: TripleLoss,
         entity: Learned,
         relation: Learned,
         optimizer: int,
@@ -106,7 +106,7 @@ class TripleStep:
         self._operator = _queries.CODES[scoring.operator]
         self._comparator = _queries.COMPARATORS[scoring.comparator]
         self._loss = CODES[loss.name.replace(" ", "_")]
-        self._parts = 1 if scoring.operator == "swap" else _queries.PARTS[self._operator]  # whose moduli N3 takes
+        self._parts = scoring.num_modulus
         self._half = product == "bf16" and scoring.is_product
         self._num, self._dim = entity.rows.shape
         device = entity.rows.device
