@@ -37,7 +37,7 @@ class Relational:
 
     @property
     def num_modulus(self) -> int:
-        """Real values that N3 takes the modulus of. Pairs (SimplE) are two numbers to it: FB15k-237 gives MRR .354, not .342 as with moduli."""
+        """Real values that N3 takes the modulus of. Pairs (SimplE) are two numbers to it: MRR .354 on FB15k-237, .342 with moduli."""
         return 1 if self.operator == "swap" else self.num_part
 
     def relation_dim(self, dim: int) -> int:
