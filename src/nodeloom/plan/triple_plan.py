@@ -62,6 +62,11 @@ class TriplePlan(TrainingPlan):
         return self.objective.loss
 
     @property
+    def num_query(self) -> int:
+        """Queries of a batch, at most: two for each of its triples."""
+        return 2 * -(-self.triples.num_triple // self.triples.num_batch)
+
+    @property
     def num_negative(self) -> int:
         """Entities that a query is compared with beside its truth, at most."""
         return self.num_nodes if self.negatives.count is None else self.negatives.count

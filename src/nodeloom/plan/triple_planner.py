@@ -15,7 +15,7 @@ from nodeloom.model.relational import DISTANCES, RELATIONAL, Relational, TripleL
 from nodeloom.model.stage import Stage
 from nodeloom.model.tables import TableSpec, Uniform
 from nodeloom.plan import triple_defaults as defaults
-from nodeloom.plan.triple_memory import host_memory
+from nodeloom.plan.triple_memory import device_memory, host_memory
 from nodeloom.plan.triple_plan import TriplePlan
 from nodeloom.rng import Purpose, stream
 from nodeloom.units import size, sizes
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from nodeloom.plan.machine import Machine
     from nodeloom.plan.settings import Settings
 
-_POOL = 2e10  # operations of a pool: a fraction of a second
+_POOL = 2e10  # operations of a pool on a CPU: a fraction of a second
+_POOL_ON_GPU = 2e13
 
 
 def make_triple_plan(graph: KnowledgeGraph, settings: Settings, machine: Machine) -> TriplePlan:
@@ -50,11 +51,15 @@ def make_triple_plan(graph: KnowledgeGraph, settings: Settings, machine: Machine
         )
     scoring = scoring_of(train)
     _check_dim(resource.dim, scoring)
-    negatives = _negatives(train, scoring, graph.num_entities)
-    most = defaults.triples_per_batch(count) if train.triples_per_batch == "auto" else train.triples_per_batch
+    device = machine.own.device
+    _check_format(settings)
+    negatives = _negatives(train, scoring, graph.num_entities, device)
+    most = train.triples_per_batch
+    if most == "auto":
+        most = defaults.triples_per_batch(count, scoring, negatives.count, device)
     work = 12.0 * resource.dim * (negatives.count or graph.num_entities)  # operations of a triple
-    num_batch, tiles = _batches(count, most, work)
-    epochs = defaults.num_epoch(count) if train.num_epoch == "auto" else train.num_epoch
+    num_batch, tiles = _batches(count, most, work, _POOL if device == "cpu" else _POOL_ON_GPU)
+    epochs = defaults.num_epoch(count, scoring, device) if train.num_epoch == "auto" else train.num_epoch
     optimizer = settings.build.optimizer
     loss = _loss(train, scoring, count, graph.num_entities)
     tables = _tables(train, scoring, loss.margin, resource.dim, graph, optimizer.type)
@@ -64,7 +69,7 @@ def make_triple_plan(graph: KnowledgeGraph, settings: Settings, machine: Machine
     )  # fmt: skip
     plan = TriplePlan(
         model=train.model,
-        device=machine.own.device,
+        device=device,
         num_nodes=graph.num_entities,
         num_edges=count,
         num_relations=graph.num_relations,
@@ -82,7 +87,10 @@ def make_triple_plan(graph: KnowledgeGraph, settings: Settings, machine: Machine
         memory={},
         relation_lr=train.relation_lr_multiplier,
     )
-    return _within_memory(dataclasses.replace(plan, memory=host_memory(plan, graph)), machine)
+    plan = dataclasses.replace(plan, memory=host_memory(plan, graph))
+    if device != "cpu":
+        plan = dataclasses.replace(plan, device_memory=device_memory(plan, graph))
+    return _within_memory(plan, machine)
 
 
 def scoring_of(train: TripleTrain) -> Relational:
@@ -109,20 +117,20 @@ def _check_dim(dim: int, scoring: Relational) -> None:
         raise ConfigError(describe(setting("resource.dim"), expected=f"{what} belong together", got=dim, hint=hint))
 
 
-def _batches(count: int, most: int, work: float) -> tuple[int, int]:
+def _batches(count: int, most: int, work: float, pool: float) -> tuple[int, int]:
     """Return the batches of an epoch, and of a pool: an epoch is a whole number of pools, so that it ends with a look."""
     batches = -(-count // most)
-    per_pool = max(1, min(batches, int(_POOL / (work * most))))
+    per_pool = max(1, min(batches, int(pool / (work * most))))
     pools = -(-batches // per_pool)
     per_pool = -(-batches // pools)
     return min(count, pools * per_pool), per_pool
 
 
-def _negatives(train: TripleTrain, scoring: Relational, num_entity: int) -> EntityNegatives:
+def _negatives(train: TripleTrain, scoring: Relational, num_entity: int, device: str) -> EntityNegatives:
     asked = train.num_shared_negative
     count = None if asked == "all" else asked
     if count == "auto":
-        count = defaults.num_shared_negative(scoring, num_entity)
+        count = defaults.num_shared_negative(scoring, num_entity, device)
     if count is not None and count >= num_entity:
         count = None
     exponent = train.negative_sample_exponent
@@ -167,11 +175,30 @@ def _tables(
     )
 
 
+def _check_format(settings: Settings) -> None:
+    if settings.resource.table_dtype == "bf16":
+        hint = "Tables of knowledge graphs are fp32; their products are bf16 on a GPU."
+        raise ConfigError(describe(setting("resource.table_dtype"), expected="auto or fp32", got="bf16", hint=hint))
+
+
 def _within_memory(plan: TriplePlan, machine: Machine) -> TriplePlan:
     limit = machine.own.main_memory
     if limit is not None and plan.num_bytes > limit:
         hint = f"Lower {setting('resource.dim')} or {setting('train.triples_per_batch')}, or use a machine with more memory."
         raise MemoryLimitError(
             describe("plan", expected=f"at most {size(limit)} of memory", got=sizes(plan.memory), hint=hint)
+        )
+    if plan.device == "cpu":
+        return plan
+    limit = machine.own.device_memory
+    if plan.num_device_bytes > limit:
+        hint = (
+            f"Lower {setting('resource.dim')}, {setting('train.triples_per_batch')} or {setting('train.num_shared_negative')}, or give "
+            f"{setting('resource.device', 'cpu')}."
+        )
+        raise MemoryLimitError(
+            describe(
+                plan.device, expected=f"at most {size(limit)} of its memory", got=sizes(plan.device_memory), hint=hint
+            )
         )
     return plan

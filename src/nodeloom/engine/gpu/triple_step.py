@@ -125,10 +125,6 @@ class TripleStep:
             )
         self._rounded[: self._num, : self._dim] = self.entity.rows
 
-    def memory(self, num_query: int, num_negative: int | None) -> dict[str, int]:
-        """Return the bytes that a step takes by purpose, for batches of so many questions; all entities are None negatives."""
-        return step_memory(self._num, self._dim, num_query, num_negative, half=self._half)
-
     def step(
         self,
         batch: Batch,
@@ -278,24 +274,3 @@ def _widens() -> bool:
 
 
 _WIDENS = _widens()
-
-
-def step_memory(num: int, dim: int, num_query: int, num_negative: int | None, *, half: bool) -> dict[str, int]:
-    """Return the bytes that a step takes beside the tables, by purpose.
-
-    Parameters
-    ----------
-    num, dim : int
-        Entities, and values of their rows.
-    num_query, num_negative : int, int or None
-        Questions of a batch and its negatives, None for all entities.
-    half : bool
-        Whether products are of bf16 numbers.
-    """
-    others = num if num_negative is None else num_negative
-    scores = num_query * others * (2 if half else 12)
-    rows = (6 * num_query + 3 * (num_negative or 0)) * dim * 4
-    memory = {"scores": scores, "batch": rows}
-    if num_negative is None:
-        memory["products"] = num * dim * (6 if half else 4)
-    return memory

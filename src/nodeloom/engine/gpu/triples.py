@@ -174,7 +174,8 @@ class GpuTriples:
             negatives = self._negatives.index_select(0, self._place)[0]
             correction = None if self._correction is None else self._correction.index_select(0, negatives)
         rate = self._rates.index_select(0, self._place)
-        batch = Batch(*ids, negatives, correction, weights)
+        heads, relations, tails = ids
+        batch = Batch(heads, relations, tails, negatives, correction, weights)
         relation_rate = None if self.plan.relation_lr == 1.0 else rate * self.plan.relation_lr
         loss = self._step.step(batch, rate, relation_rate, None if self._mask is None else self._mask.of(batch))
         self._loss += loss.double() * size

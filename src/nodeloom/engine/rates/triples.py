@@ -11,8 +11,10 @@ from nodeloom.engine.memory import MainMemory
 from nodeloom.engine.storage import storage_in
 from nodeloom.engine.tables import Tables
 from nodeloom.graph import KnowledgeGraph
+from nodeloom.schedule import TrainTiles
 
 if TYPE_CHECKING:
+    from nodeloom.engine.loop import Device
     from nodeloom.plan.triple_plan import TriplePlan
 
 _SECONDS = 0.2
@@ -22,8 +24,6 @@ _VALUES = 1 << 24  # of the tables: far more than the caches hold
 def rate_of_triples(plan: TriplePlan) -> float:
     """Return the triples per second of this process, from training random ones for a moment; kernels are compiled before."""
     import dataclasses
-
-    from nodeloom.engine.cpu.triples import CpuTriples
 
     entities = min(plan.num_nodes, max(_VALUES // plan.dim, plan.num_negative))
     per_batch = min(plan.num_edges, -(-plan.triples.num_triple // plan.triples.num_batch))
@@ -38,14 +38,32 @@ def rate_of_triples(plan: TriplePlan) -> float:
     specs = (dataclasses.replace(stage.objective.tables[0], num_rows=entities), stage.objective.tables[1])
     objective = dataclasses.replace(stage.objective, positives=triples, tables=specs)
     stage = dataclasses.replace(stage, objective=objective)
-    small = dataclasses.replace(plan, stages=(stage,), num_nodes=entities)
-    tables = Tables(objective.tables, plan.optimizer.num_moment, storage_in(MainMemory(plan.num_thread)))
-    tables.initialize()
-    device = CpuTriples(graph, small, stage, tables)
+    small = dataclasses.replace(plan, stages=(stage,), num_nodes=entities, tiles_per_pool=8)
+    device = _device(graph, small)
+    rates = np.full(8, 1e-6)
     with device.running():
-        device.train(0, np.float32(1e-6))  # compiles
-        begin, count, number = time.perf_counter(), 0, 0
+        device.run(TrainTiles(0, 8), rates)  # compiles
+        device.run(TrainTiles(0, 8), rates)
+        device.land()
+        begin, count = time.perf_counter(), 0
         while (seconds := time.perf_counter() - begin) < _SECONDS:
-            number += 1
-            count += device.train(number, np.float32(1e-6))[0]
+            device.run(TrainTiles(0, 1 if plan.device == "cpu" else 8), rates)
+            count += device.land().pairs
     return count / seconds
+
+
+def _device(graph: KnowledgeGraph, plan: TriplePlan) -> Device:
+    """Return the device of a plan, with tables of its own."""
+    if plan.device == "cpu":
+        from nodeloom.engine.cpu.triples import CpuTriples as Triples
+
+        storage = storage_in(MainMemory(plan.num_thread))
+    else:
+        from nodeloom.engine.gpu.memory import storage_on
+        from nodeloom.engine.gpu.triples import GpuTriples as Triples  # type: ignore[assignment]
+
+        storage = storage_on(plan.device, plan.table_dtype)
+    stage = plan.stages[0]
+    tables = Tables(stage.objective.tables, plan.optimizer.num_moment, storage)
+    tables.initialize()
+    return Triples(graph, plan, stage, tables)
