@@ -59,3 +59,10 @@ def test_memory_of_the_device(graph):
 def test_tables_are_fp32(graph):
     with pytest.raises(ConfigError, match=r"table_dtype.*fp32.*bf16"):
         plan_on(graph, table_dtype="bf16")
+
+
+def test_few_triples_of_an_entity_are_regularized_by_dura(graph):
+    few = KnowledgeGraph.from_triples(np.array([[0, 0, 1], [1, 0, 2]]), num_entities=3, num_relations=1)
+    losses = [plan_on(few).loss, plan_on(few, num_shared_negative=2).loss, plan_on(few, l3_regularization=0.1).loss]
+    assert [(loss.n3, loss.dura) for loss in losses] == [(0.0, 0.2), (0.1, 0.0), (0.1, 0.0)]
+    assert (plan_on(few, dura_regularization=0.3).loss.dura, plan_on(graph).loss.dura) == (0.3, 0.0)

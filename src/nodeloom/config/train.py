@@ -253,8 +253,10 @@ class TripleTrain(TrainSection):
         "auto",
         description="Weight of the cubed moduli of the rows of a triple (N3). auto: by the model and the triples.",
     )
-    dura_regularization: Annotated[Number, Field(ge=0, le=10**6)] = Field(
-        0.0, description="Weight of the squares of the queries and of the truths (DURA)."
+    dura_regularization: Annotated[Number, Field(ge=0, le=10**6)] | Literal["auto"] = Field(
+        "auto",
+        description="Weight of the squares of the queries and of the truths (DURA). auto: in place of N3 where all entities are "
+        "negatives and an entity has few triples, if l3_regularization is auto, too; else 0.",
     )
     distance: Literal["auto", "L1", "L2", "squared", "modulus"] = Field(
         "auto", description="TransE, RotatE: the distance. auto: L1, and the modulus of complex numbers."

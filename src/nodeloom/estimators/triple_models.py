@@ -48,8 +48,9 @@ class ComplEx(KnowledgeEmbedding):
         of the paper of RotatE. 0 weighs them equally. auto: 1.
     l3_regularization : float or "auto"
         Weight of the cubed moduli of the rows of a triple (N3). auto: 0.05, or 0.1 where an entity has few triples.
-    dura_regularization : float
-        Weight of the squares of queries and truths (DURA: Zhang, Cai, Wang, NeurIPS 2020).
+    dura_regularization : float or "auto"
+        Weight of the squares of queries and truths (DURA: Zhang, Cai, Wang, NeurIPS 2020). auto: where all entities are negatives and an
+        entity has few triples, 0.2 in place of N3; else 0.
     relation_lr_multiplier : float
         Learning rate of relations over that of entities.
     optimizer : str or mapping
@@ -130,7 +131,7 @@ class ComplEx(KnowledgeEmbedding):
     margin: float | Auto = "auto"
     adversarial_temperature: float | Auto = "auto"
     l3_regularization: float | Auto = "auto"
-    dura_regularization: float = 0.0
+    dura_regularization: float | Auto = "auto"
     relation_lr_multiplier: float = 1.0
     optimizer: str | Mapping[str, Any] = "AdaGrad"
     adagrad_state: Literal["auto", "full", "row"] = "auto"

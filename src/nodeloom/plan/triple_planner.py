@@ -61,7 +61,7 @@ def make_triple_plan(graph: KnowledgeGraph, settings: Settings, machine: Machine
     num_batch, tiles = _batches(count, most, work, _POOL if device == "cpu" else _POOL_ON_GPU)
     epochs = defaults.num_epoch(count, scoring, device) if train.num_epoch == "auto" else train.num_epoch
     optimizer = settings.build.optimizer
-    loss = _loss(train, scoring, count, graph.num_entities)
+    loss = _loss(train, scoring, count, graph.num_entities, every=negatives.count is None)
     tables = _tables(train, scoring, loss.margin, resource.dim, graph, optimizer.type)
     objective = Objective(
         tables, Triples(count, num_batch, train.bernoulli), negatives,
@@ -142,20 +142,22 @@ def _negatives(train: TripleTrain, scoring: Relational, num_entity: int, device:
     )
 
 
-def _loss(train: TripleTrain, scoring: Relational, num_triple: int, num_entity: int) -> TripleLoss:
+def _loss(train: TripleTrain, scoring: Relational, num_triple: int, num_entity: int, *, every: bool) -> TripleLoss:
     name = train.loss
     if name == "auto":
         name = "cross entropy" if scoring.is_product else "self adversarial"
     temperature = 1.0 if train.adversarial_temperature == "auto" else train.adversarial_temperature
-    n3 = train.l3_regularization
+    n3, dura = train.l3_regularization, train.dura_regularization
+    if dura == "auto":
+        dura = defaults.dura(num_triple, num_entity) if n3 == "auto" and every else 0.0
     if n3 == "auto":
-        n3 = defaults.n3(num_triple, num_entity) if scoring.is_product else 0.0
+        n3 = defaults.n3(num_triple, num_entity) if dura == 0.0 else 0.0
     return TripleLoss(
         name,
         margin=defaults.margin(scoring, num_triple, num_entity) if train.margin == "auto" else train.margin,
         temperature=1.0 / temperature if temperature > 1e-15 else 0.0,  # GraphVite's bound
         n3=n3 if scoring.is_product else 0.0,
-        dura=train.dura_regularization if scoring.is_product else 0.0,
+        dura=dura if scoring.is_product else 0.0,
     )
 
 
