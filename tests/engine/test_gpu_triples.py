@@ -84,10 +84,13 @@ def _is_card():
 def test_recorded_batches_are_those_that_are_not():
     graph = graph_of()
     plan = plan_of(graph, "RotatE", triples_per_batch=5, num_epoch=8, num_shared_negative=6)
+    assert plan.triples.num_batch == plan.tiles_per_pool
     (first, ours), (second, theirs) = (on_gpu(graph, plan, 1.0) for _ in range(2))
     with first.running(), second.running():
-        first.run(TrainTiles(0, 40), np.full(40, 0.01))
-        for number in range(40):
+        pool = plan.tiles_per_pool
+        for number in range(0, 8 * pool, pool):
+            first.run(TrainTiles(number, pool), np.full(pool, 0.01))
+        for number in range(8 * pool):
             second.run(TrainTiles(number, 1), np.full(1, 0.01))
             second._recorded.clear()
     for name in ours.names():

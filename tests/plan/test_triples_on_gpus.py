@@ -48,7 +48,7 @@ def test_memory_of_the_device(graph):
     plan = plan_on(graph)
     values = 300 * 64 + 4 * 2 * 64
     assert plan.device_memory["tables"] == plan.device_memory["moments"] == 4 * values
-    assert plan.device_memory["scores"] == plan.num_query * 300 * 2
+    assert plan.device_memory["scores"] == 2 * plan.num_query * 300 * 2
     assert not plan_on(graph, device="cpu").device_memory
     assert plan_on(graph, adagrad_state="row").device_memory["moments"] < plan.device_memory["moments"]
     assert "GPU memory" in dict(plan.rows())

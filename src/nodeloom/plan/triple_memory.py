@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from nodeloom.plan.triple_plan import TriplePlan
 
 _QUERIES = 128  # of a slice: their scores stay in the second cache
+_LIBRARY = 256 << 20  # what products and sorting take beside, on a GPU
 _SHARES = 1 << 26  # values of the gradients of candidates that slices keep apart
 
 
@@ -48,8 +49,10 @@ def device_memory(plan: TriplePlan, graph: KnowledgeGraph) -> dict[str, int]:
         moments = sum(spec.num_rows * spec.moment.dim for spec in plan.objective.tables)
         memory["moments"] = 4 * plan.optimizer.num_moment * moments
     memory["triples"] = (16 if graph.weights is not None else 12) * graph.num_triples + 12 * graph.num_entities
-    memory["scores"] = queries * plan.num_negative * (2 if product else 12)
-    memory["batches"] = 4 * plan.dim * rows + 4 * plan.tiles_per_pool * (drawn + 5)
+    # Batches have two sizes, and a step of each is recorded with memory of its own.
+    memory["scores"] = 2 * queries * plan.num_negative * (2 if product else 12)
+    memory["batches"] = 8 * plan.dim * rows + 4 * plan.tiles_per_pool * (drawn + 5)
     if every:  # gradients of all entities, and their rows in bf16
         memory["products"] = plan.num_nodes * plan.dim * 6
+    memory["library"] = _LIBRARY
     return memory

@@ -121,6 +121,7 @@ class GpuTriples:
     def land(self) -> Landed:
         """Wait for the pool, and return its triples and its loss."""
         with explained(self.plan.device):
+            self.device.wait_for(self._stream)
             loss = float(self._loss)
         pairs = self._landed.pairs
         return Landed(pairs, loss, float(pairs))
