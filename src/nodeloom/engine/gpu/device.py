@@ -135,8 +135,8 @@ class _Done:
 
 
 @contextlib.contextmanager
-def explained(name: str) -> Iterator[None]:
-    """Turn what a driver raises into one sentence that says what to do.
+def explained(name: str, *, of_triples: bool = False) -> Iterator[None]:
+    """Turn what a driver raises into one sentence that says what to do; `of_triples` in the training of a knowledge graph.
 
     Raises
     ------
@@ -153,6 +153,12 @@ def explained(name: str) -> Iterator[None]:
             f"Lower {setting('resource.gpu_memory_limit')} or {setting('resource.dim')}, give {setting('resource.table_dtype', 'bf16')} or "
             f"{setting('resource.sampler', 'host')}, or {setting('resource.device', 'cpu')}."
         )
+        if of_triples:
+            hint = (
+                f"Another program may have taken it since the plan was made. Lower {setting('resource.dim')}, "
+                f"{setting('train.triples_per_batch')} or {setting('train.num_shared_negative')}, or give "
+                f"{setting('resource.device', 'cpu')}."
+            )
         raise MemoryLimitError(
             describe(name, expected="the memory of the plan", got=str(error).partition(".")[0], hint=hint)
         ) from error

@@ -58,7 +58,7 @@ class GpuTriples:
         self.plan, self.device = plan, Device(plan.device)
         self._landed = Landed(0, 0.0, 0.0)
         self._order = stream(stage.seed, Purpose.TRIPLE_ORDER)
-        with explained(plan.device):
+        with explained(plan.device, of_triples=True):
             self._build(graph, plan, stage, tables)
 
     def _build(self, graph: KnowledgeGraph, plan: TriplePlan, stage: Stage, tables: Tables) -> None:
@@ -100,7 +100,7 @@ class GpuTriples:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Wait for everything at the end."""
-        with explained(self.plan.device):
+        with explained(self.plan.device, of_triples=True):
             self.device.synchronize()  # tables are initialized and read on other streams
             self._step.prepare(self._drawn is None)
             self.device.synchronize()
@@ -115,12 +115,13 @@ class GpuTriples:
         if isinstance(operation, TrainTiles):
             total = self.plan.num_epoch * self.plan.triples.num_batch
             last = min(operation.first + operation.count, total)
-            self._train(range(operation.first, last), lr[: last - operation.first])
+            with explained(self.plan.device, of_triples=True):
+                self._train(range(operation.first, last), lr[: last - operation.first])
         return 0
 
     def land(self) -> Landed:
         """Wait for the pool, and return its triples and its loss."""
-        with explained(self.plan.device):
+        with explained(self.plan.device, of_triples=True):
             self.device.wait_for(self._stream)
             loss = float(self._loss)
         pairs = self._landed.pairs
@@ -128,7 +129,7 @@ class GpuTriples:
 
     def settle(self) -> None:
         """Wait for everything."""
-        with explained(self.plan.device):
+        with explained(self.plan.device, of_triples=True):
             self.device.synchronize()
 
     def _train(self, numbers: range, lr: DoubleArray) -> None:
