@@ -59,10 +59,10 @@ def _device(graph: KnowledgeGraph, plan: TriplePlan) -> Device:
 
         storage = storage_in(MainMemory(plan.num_thread))
     else:
-        from nodeloom.engine.gpu.memory import storage_on
+        from nodeloom.engine.gpu.memory import memories_of
         from nodeloom.engine.gpu.triples import GpuTriples as Triples  # type: ignore[assignment]
 
-        storage = storage_on(plan.device, plan.table_dtype)
+        storage = storage_in(*memories_of(plan.device, plan.table_dtype))
     stage = plan.stages[0]
     tables = Tables(stage.objective.tables, plan.optimizer.num_moment, storage)
     tables.initialize()
