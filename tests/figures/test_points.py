@@ -17,6 +17,7 @@ def test_classes_are_in_the_order_of_numbers_or_names():
     assert points.classes.tolist() == [1, 0, -1, -1, -1]
     assert points.counts().tolist() == [1, 1]
     assert MapPoints.of(np.zeros((2, 2)), labels=["b", "a"]).class_names == ("a", "b")
+    assert MapPoints.of(np.zeros((3, 2)), labels=["g 10", "g 9", "9"]).class_names == ("9", "g 9", "g 10")
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,27 @@ def test_colors_differ_from_each_other_and_from_the_background(dark):
     background = np.array(rgb("#14161A" if dark else "#FFFFFF"))
     assert min(np.abs(np.array(rgb(color)) - background).max() for color in colors) > 0.2
     assert len(set(class_colors(np.arange(50), dark))) == MANY + 1
+
+
+CONES = {
+    "all": np.eye(3),
+    "no red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "no blue": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}  # Machado et al. 2009
+
+
+@pytest.mark.parametrize("cones", CONES)
+@pytest.mark.parametrize("dark", [False, True])
+def test_ten_classes_are_told_apart_by_everyone(dark, cones):
+    colors = np.array([rgb(color) for color in class_colors(np.ones(10, np.int64), dark)])
+    linear = np.where(colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.transpose(CONES[cones]), 0, 1)
+    xyz = seen @ np.transpose([[0.4339, 0.3763, 0.1899], [0.2126, 0.7152, 0.0722], [0.0177, 0.1095, 0.8728]])
+    cube = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    lab = np.column_stack([116 * cube[:, 1], 500 * (cube[:, 0] - cube[:, 1]), 200 * (cube[:, 1] - cube[:, 2])])
+    apart = np.linalg.norm(lab[:, None] - lab, axis=2)[np.triu_indices(10, 1)]
+    assert apart.min() > (28 if cones == "all" else 12)
 
 
 def test_numbers_are_scaled():

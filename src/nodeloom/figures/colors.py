@@ -12,12 +12,19 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from nodeloom.typing import FloatArray
 
-_BASE = (
-    "#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#EE7733", "#882255", "#44AA99", "#999933",
+_LIGHT = (
+    "#4477AA", "#EE6677", "#228833", "#EEBB00", "#6611BB", "#772255", "#00CCFF", "#9977FF", "#CC0011", "#444499",
 )  # fmt: skip
-"""Ten hues of Paul Tol's qualitative schemes (bright, vibrant and muted), the most different first."""
+_DARK = (
+    "#5588DD", "#EE6677", "#33BB55", "#FFBBFF", "#AAEE44", "#EE3300", "#8866FF", "#DDDD99", "#44EECC", "#CC66AA",
+)  # fmt: skip
+"""Ten hues for a light and for a dark background, the most different first.
 
-MANY = 3 * len(_BASE)
+Three are of Paul Tol's scheme "bright"; the others were searched for so that the nearest two, and the nearest to background and grey, are
+as far apart as can be for people who see all colours and as Machado et al. (2009) simulate those who lack a kind of cones.
+"""
+
+MANY = 3 * len(_LIGHT)
 """Classes with a colour of their own: ten hues in three degrees of lightness. The smallest classes above that share grey."""
 
 _VIRIDIS = (
@@ -60,7 +67,7 @@ def class_colors(counts: npt.NDArray[np.int64], dark: bool) -> list[str]:
     these colours and the others the grey of unknown points.
     """
     count = len(counts)
-    shades = [_shade(color, step, dark) for step in (0, 1, 2) for color in _BASE]
+    shades = [_shade(color, step, dark) for step in (0, 1, 2) for color in (_DARK if dark else _LIGHT)]
     if count <= MANY:
         return shades[:count]
     result = [theme(dark).unknown] * count
@@ -72,8 +79,7 @@ def class_colors(counts: npt.NDArray[np.int64], dark: bool) -> list[str]:
 def _shade(color: str, step: int, dark: bool) -> str:
     red, green, blue = rgb(color)
     hue, light, saturation = colorsys.rgb_to_hls(red, green, blue)
-    light = max(light, 0.5) if dark else light
-    light = (light, light + 0.55 * (0.92 - light), light * 0.6 if not dark else light * 0.75)[step]
+    light = (light, light + 0.55 * (0.92 - light), light * 0.6 if not dark else light * 0.7)[step]
     return _hex(colorsys.hls_to_rgb(hue, light, saturation))
 
 

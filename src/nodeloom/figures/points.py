@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -143,9 +144,15 @@ def _classes(labels: list[Any]) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]
     texts = [_text(label) for label in labels]
     found = {text for text in texts if text}
     integers = all(text.lstrip("-").isdecimal() for text in found)
-    names = tuple(sorted(found, key=int) if integers else sorted(found))
+    names = tuple(sorted(found, key=int) if integers else sorted(found, key=_natural))
     position = {name: number for number, name in enumerate(names)} | {"": UNKNOWN}
     return np.array([position[text] for text in texts], dtype=np.int32), names
+
+
+def _natural(text: str) -> tuple[list[str | int], str]:
+    """Return what puts group 10 behind group 9."""
+    parts = re.split(r"([0-9]{1,18})", text)
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], text
 
 
 def _text(label: Any) -> str:

@@ -68,7 +68,8 @@
   }
 
   times.unpacked = performance.now();
-  const size = Math.max(1.5, Math.min(7, 14 - 2 * Math.log10(count + 1)));
+  const narrow = Math.max(0.55, Math.min(1, $("map").clientWidth / 700, $("map").clientHeight / 700));
+  const size = Math.max(1.5, narrow * Math.min(7, 14 - 2 * Math.log10(count + 1)));
   let plot;
   try {
     plot = createScatterplot({
@@ -85,6 +86,11 @@
     say("This browser shows no WebGL: " + error.message);
     return;
   }
+
+  // The library draws no further than the screen that the page began on; a window may be larger than it.
+  const wide = () => plot.get("renderer").resize(window.innerWidth, window.innerHeight);
+  window.addEventListener("resize", wide);
+  wide();
 
   const hidden = new Set(); // numbers of classes, 0 is unknown
   let chosen = facts.color;
