@@ -24,7 +24,9 @@ def register(app: typer.Typer) -> None:
         application: Annotated[
             list[str],
             typer.Argument(
-                help="What to configure: graph.", show_default=False, autocompletion=completion.one_of(["graph"])
+                help="What to configure: graph, word graph or visualization.",
+                show_default=False,
+                autocompletion=completion.one_of(["graph", "word graph", "visualization"]),
             ),
         ],
         file: Annotated[
@@ -36,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
           nodeloom new graph --file my.yaml
 
-        It runs as it is, on the graph that comes with the package.
+        That of a graph runs as it is, on the graph that comes with the package.
         """
         from nodeloom.config.template import template
         from nodeloom.io.atomic import atomic_path
@@ -50,8 +52,9 @@ def register(app: typer.Typer) -> None:
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
         session.result["written"] = str(path)
+        key = "vector_file" if name == "visualization" else "file_name"
         session.show(
-            f"Wrote {escape(str(path))}. Next: set graph.file_name in it, then 'nodeloom run {escape(shlex.quote(str(path)))}'."
+            f"Wrote {escape(str(path))}. Next: set graph.{key} in it, then 'nodeloom run {escape(shlex.quote(str(path)))}'."
         )
 
     @command(app, "list", rich_help_panel="Files")
