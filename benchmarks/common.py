@@ -156,6 +156,7 @@ PEERS = {
     "forceatlas2": Peer("forceatlas2", "fa2", "pip install fa2==1.1.2"),
     "sfdp": Peer("sfdp", "pygraphviz", "pip install pygraphviz==2.0.4, which brings Graphviz"),
     "umap_vectors": Peer("umap_vectors", "umap", "pip install umap-learn==0.5.12", "umap-learn"),
+    "pykeen": Peer("pykeen", "pykeen", "pip install pykeen==1.11.1"),
     "fastnode2vec": Peer("fastnode2vec", "fastnode2vec", "pip install fastnode2vec==0.0.7"),
 }
 

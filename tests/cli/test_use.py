@@ -49,7 +49,7 @@ def test_evaluate_can_skip_unknown_nodes(cli, model, labels):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "expected --labels or --links, got neither"),
+        ((), "expected --labels, --links or --triples, got none"),
         (
             ("--labels", "LABELS", "--portions", "1.5"),
             "--portions: expected a list, each item a number > 0 and < 1, got '1.5'",

@@ -26,6 +26,7 @@ def ranks(backend, comparator, asked, candidates, answers, **how):
     return truth, better, equal
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("comparator", COMPARATORS)
 @pytest.mark.parametrize(("num_row", "dim"), [(1, 2), (127, 6), (128, 64), (300, 100)])
 def test_counts_are_those_of_the_definition(fast, comparator, num_row, dim):
@@ -44,6 +45,7 @@ def test_counts_are_those_of_the_definition(fast, comparator, num_row, dim):
         np.testing.assert_array_equal(got[1:], expected[1:])
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("comparator", COMPARATORS)
 @pytest.mark.parametrize("num_row", [2048, 2049])
 def test_rows_of_the_same_values_tie_wherever_they_are(fast, comparator, num_row):
@@ -60,6 +62,7 @@ def test_rows_of_the_same_values_tie_wherever_they_are(fast, comparator, num_row
         np.testing.assert_array_equal(better, (scores > truth[:, None] + 1e-9).sum(1))
 
 
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid")  # of NumPy, by which Triton is interpreted
 @pytest.mark.parametrize("comparator", COMPARATORS)
 def test_values_that_float32_cannot_hold_are_scored_all_the_same(fast, comparator):
     rng = np.random.default_rng(1)
@@ -124,3 +127,19 @@ def test_the_best_rows_are_those_of_the_definition_in_their_order(fast, comparat
         np.testing.assert_array_equal(ids, found[0][0])
         np.testing.assert_array_equal(scores, found[0][1])
     assert (found[0][0][8] >= 0).sum() == min(k, 10)
+
+
+@needs("ranking.rows_above")
+@pytest.mark.parametrize("comparator", COMPARATORS)
+@pytest.mark.parametrize(("least", "k"), [(-np.inf, 5), (-6.0, 40), (1.0, 10_000)])
+def test_pairs_above_a_bound_are_those_of_the_definition(fast, comparator, least, k):
+    rng = np.random.default_rng(8)
+    asked, candidates = tables(rng, 6, 250, 4)
+    known_indptr, known = np.array([0, 2, 2, 2, 2, 2, 5]), np.array([1, 7, 0, 100, 249])
+    found = []
+    for backend in (REFERENCE, fast):
+        rows, ids, scores = backend.ranking.rows_above(comparator, asked, candidates, least, k, known_indptr, known)
+        order = np.lexsort((ids, rows))
+        found.append((rows[order], ids[order], scores[order]))
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_array_equal(theirs, ours)

@@ -54,6 +54,7 @@ MODULES = {
         "optimizer",
         "order",
         "pairs",
+        "ranking",
         "relational",
         "relational_loss",
         "rng",

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from nodeloom import __version__
-from nodeloom.cli import embed, files, graphs, model, quickstart, run, visualize
+from nodeloom.cli import embed, files, graphs, model, quickstart, run, triples, visualize
 from nodeloom.cli.commands import Json, Quiet, Verbose
 from nodeloom.cli.help import HelpGroup
 from nodeloom.cli.session import active
@@ -47,5 +47,5 @@ def program(
     active().enter(quiet=quiet, json=json, verbose=verbose)
 
 
-for part in (quickstart, embed, run, model, visualize, graphs, files):
+for part in (quickstart, embed, run, model, triples, visualize, graphs, files):
     part.register(app)

@@ -53,6 +53,9 @@ def register(app: typer.Typer) -> None:
                 show_default=False,
             ),
         ],
+        more: Annotated[
+            list[str] | None, typer.Argument(metavar="[FILE]...", help="Further files of --filter.", show_default=False)
+        ] = None,
         labels: Annotated[
             str | None, typer.Option(metavar="FILE", help="Label file ('node label' a line): node classification.")
         ] = None,
@@ -60,8 +63,43 @@ def register(app: typer.Typer) -> None:
             str | None,
             typer.Option(metavar="FILE", help="Link file ('head tail 0|1' or 'head tail' a line): link prediction."),
         ] = None,
-        filter_file: Annotated[
-            str | None, typer.Option("--filter", metavar="FILE", help="Edges to leave out of --links.")
+        triples: Annotated[
+            str | None,
+            typer.Option(metavar="FILE", help="Triples ('head relation tail' a line): ranks of heads and tails."),
+        ] = None,
+        filters: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--filter",
+                metavar="FILE",
+                help="Edges to leave out of --links. Of --triples: files of triples that are true as well; the first are those "
+                "trained on.",
+                show_default=False,
+            ),
+        ] = None,
+        candidates: Annotated[
+            str | None,
+            typer.Option(
+                metavar="all|observed|INT",
+                help="Who may answer --triples: all entities, those that training has in the place, or this many drawn. [default: all]",
+                show_default=False,
+            ),
+        ] = None,
+        unseen: Annotated[
+            Literal["rank", "drop", "worst"] | None,
+            typer.Option(
+                metavar="rank|drop|worst",
+                help="What to do with --triples that have something that training has not seen. [default: rank]",
+                show_default=False,
+            ),
+        ] = None,
+        ranks: Annotated[
+            str | None,
+            typer.Option(
+                metavar="FILE",
+                help="Where to write the ranks of --triples: .parquet.",
+                autocompletion=completion.output((".parquet",)),
+            ),
         ] = None,
         graph: Annotated[
             str | None,
@@ -111,21 +149,43 @@ def register(app: typer.Typer) -> None:
           nodeloom evaluate model.safetensors --labels labels.txt --times 5
           nodeloom evaluate model.safetensors --links test.txt --filter train.txt
           nodeloom evaluate model.safetensors --links test.txt --graph train.txt
+          nodeloom evaluate model.safetensors --triples test.tsv --filter train.tsv valid.tsv
           nodeloom evaluate map.safetensors --labels labels.txt
           nodeloom evaluate map.parquet --graph edges.txt
 
         Random vectors of the same shape are judged beside the model: what they reach is chance. A map is judged by the neighbors that it
-        keeps of its vectors or of a graph, beside the same map with its places dealt at random.
+        keeps of its vectors or of a graph, beside the same map with its places dealt at random. Triples are ranked exactly among
+        all entities, beside what frequencies in training reach.
         """
         from nodeloom.cli.inputs import read_graph_of, read_labels, read_pairs
         from nodeloom.cli.judging import judge_labels, judge_links
         from nodeloom.cli.map_scores import judge_map, open_map
         from nodeloom.cli.pipeline import num_threads
+        from nodeloom.cli.triples import files_of, judge_triples
         from nodeloom.config import config_from_dict
         from nodeloom.config.yaml_tree import COMMAND_LINE, scalar
         from nodeloom.io.models import open_model
 
         session = active()
+        files = files_of(filters, more, "--filter")
+        if triples is not None:
+            others = {"--labels": labels, "--links": links, "--graph": graph, "--vectors": vectors}
+            for name, other in others.items():
+                if other is not None:
+                    raise ConfigError(describe(name, expected="no such option beside --triples", got=other))
+            auto = delimiters == " \t\r\n"
+            layout = {"comment": comment, "encoding": encoding} | ({} if auto else {"delimiters": delimiters})
+            judged = judge_triples(
+                model, triples, files, candidates or "all", unseen or "rank", ranks, seed, layout, overwrite=False
+            )
+            session.result["evaluation"] = [judged]
+            return
+        for name, other in {"--candidates": candidates, "--unseen": unseen, "--ranks": ranks}.items():
+            if other is not None:
+                raise ConfigError(f"{name}: expected --triples beside it, got none.")
+        if len(files) > 1:
+            raise ConfigError(describe("--filter", expected="one file of edges for --links", got=files))
+        filter_file = files[0] if files else None
         saved = open_map(model)
         if saved is not None:
             refused = {"--links": links, "--filter": filter_file, "--num-negative": num_negative}
@@ -146,7 +206,7 @@ def register(app: typer.Typer) -> None:
             raise ConfigError(describe("--vectors", expected="a map beside it", got=model, hint=hint))
         elif labels is None and links is None:
             raise ConfigError(
-                "evaluate: expected --labels or --links, got neither. They say what to judge the model by."
+                "evaluate: expected --labels, --links or --triples, got none. They say what to judge the model by."
             )
         if saved is None and links is None and (graph is not None or num_negative is not None):
             option = "--graph" if graph is not None else "--num-negative"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from nodeloom.errors import ConfigError, DataError, describe
+from nodeloom.estimators.answers import TripleAnswers
 from nodeloom.estimators.configured import Configured
 from nodeloom.estimators.fitted import path_of
 from nodeloom.estimators.fitted_triples import FITTED, FittedTriples, checked_triples
@@ -26,7 +27,7 @@ _METRICS = ("mrr", "mr", "hits@1", "hits@3", "hits@10", "amri")
 Schedule = str | Callable[[int, int], float]
 
 
-class KnowledgeEmbedding(FittedTriples, Configured):
+class KnowledgeEmbedding(FittedTriples, TripleAnswers, Configured):
     """Base of the models of knowledge graphs; see :class:`nodeloom.ComplEx` for parameters and attributes."""
 
     validation_metric: str

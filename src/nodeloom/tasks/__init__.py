@@ -11,6 +11,7 @@ from nodeloom.tasks.splits import LinkSplit, find_leaks, split_edges
 from nodeloom.tasks.tables import node_vectors
 from nodeloom.tasks.triple_leaks import RelationPair, TripleLeaks, triple_leaks
 from nodeloom.tasks.triple_splits import TripleSplit, split_triples
+from nodeloom.tasks.true_triples import TripleClassification, triple_classification
 
 __all__ = [
     "ClassificationScore",
@@ -19,6 +20,7 @@ __all__ = [
     "MapQuality",
     "NodeClassification",
     "RelationPair",
+    "TripleClassification",
     "TripleLeaks",
     "TripleRanking",
     "TripleSplit",
@@ -36,6 +38,7 @@ __all__ = [
     "shuffled_control",
     "split_edges",
     "split_triples",
+    "triple_classification",
     "triple_leaks",
     "triple_ranking",
 ]

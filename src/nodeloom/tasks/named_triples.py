@@ -60,7 +60,9 @@ def tables_of(model: Any) -> Tables:
     return Tables(model._relational, entity, relation, model.entity_names_, model.relation_names_)
 
 
-def ids_of_triples(tables: Tables, sets: Sequence[Any]) -> tuple[Tables, list[npt.NDArray[np.int32]]]:
+def ids_of_triples(
+    tables: Tables, sets: Sequence[Any], *, grow: bool = True
+) -> tuple[Tables, list[npt.NDArray[np.int32]]]:
     """Return triples as ids of a model, which gets a row of NaN for each name that it does not have.
 
     Parameters
@@ -69,6 +71,8 @@ def ids_of_triples(tables: Tables, sets: Sequence[Any]) -> tuple[Tables, list[np
         The model.
     sets : sequence of KnowledgeGraph, names [n, 3] or ids [n, 3]
         Knowledge graphs and rows of names are found by name, integers are ids, unless the model has integers as names.
+    grow : bool
+        False: the model stays as it is, and such names have the id -1.
     """
     entities = _Names(tables.entity_names)
     relations = _Names(tables.relation_names)
@@ -79,7 +83,10 @@ def ids_of_triples(tables: Tables, sets: Sequence[Any]) -> tuple[Tables, list[np
         heads, tails = (entities.find(ids, some.entity_names if named else None) for ids in (heads, tails))
         kinds = relations.find(kinds, some.relation_names if named else None)
         found.append(np.stack([heads, kinds, tails], axis=1).astype(np.int32))
-    if entities.new or relations.new:
+    if not grow:
+        size = np.array([len(tables.entity), len(tables.relation), len(tables.entity)])
+        found = [np.where(ids < size, ids, -1) for ids in found]
+    elif entities.new or relations.new:
         tables = dataclasses.replace(
             tables,
             entity=_grown(tables.entity, len(entities.new)),

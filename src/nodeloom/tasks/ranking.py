@@ -142,7 +142,9 @@ def scorer_of(
     """Return what scores the queries of a model on a device."""
     if str(device) == "cpu" and isinstance(entity, np.ndarray):
         return CpuScorer(relational, entity, relation, num_thread)
-    raise ConfigError(describe("device", expected="cpu", got=str(device), hint="GPUs are not used for ranking yet."))
+    from nodeloom.engine.gpu.ranking import GpuScorer
+
+    return GpuScorer(relational, entity, relation, device, memory or MEMORY)
 
 
 def find_unseen(triples: Any, train: Any, num_entity: int, num_relation: int) -> npt.NDArray[np.bool_]:

@@ -57,6 +57,25 @@ class CpuScorer:
         kernels.pair_scores(self.relational.comparator, asked, rows, self.entity, ids, out, num_thread=self.num_thread)
         return out
 
+    def best(
+        self, asked: FloatArray, k: int, known_indptr: OffsetArray, known: IndexArray
+    ) -> tuple[OffsetArray, DoubleArray]:
+        """Return the k entities that score best for each query, without those that are known, and their scores, [Q, k] each.
+
+        Where there are fewer, ids are -1.
+        """
+        ids, scores = np.empty((len(asked), k), np.int64), np.empty((len(asked), k))
+        kernels.best_rows(
+            self.relational.comparator, asked, self.entity, known_indptr, known, ids, scores, num_thread=self.num_thread
+        )
+        return ids, scores
+
+    def above(
+        self, asked: FloatArray, least: float, k: int, known_indptr: OffsetArray, known: IndexArray
+    ) -> tuple[OffsetArray, OffsetArray, DoubleArray]:
+        """Return the queries, entities and scores of the k best pairs from a bound on, and of those that tie with the last of them."""
+        return kernels.rows_above(self.relational.comparator, asked, self.entity, least, k, known_indptr, known)
+
     def count(
         self,
         asked: FloatArray,

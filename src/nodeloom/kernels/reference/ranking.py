@@ -148,3 +148,37 @@ def best_rows(
         pair_scores(comparator, asked, np.full(len(rows), query), candidates, rows, found)
         order = np.argsort(-found, kind="stable")[: ids.shape[1]]
         ids[query, : len(order)], scores[query, : len(order)] = rows[order], found[order]
+
+
+def rows_above(
+    comparator: Comparator,
+    asked: Floats,
+    candidates: Floats,
+    least: float,
+    k: int,
+    known_indptr: OffsetArray,
+    known: IndexArray,
+) -> tuple[OffsetArray, OffsetArray, DoubleArray]:
+    """Return the pairs of queries and rows that score at least as much as a bound, and as the k-th best of them, in any order.
+
+    Parameters
+    ----------
+    comparator, asked, candidates, known_indptr, known
+        As in :func:`best_rows`.
+    least : float
+        The bound.
+    k : int
+        Pairs below the k-th best are not needed; all that score as it does are.
+
+    Returns
+    -------
+    rows, ids, scores : int64 [n], int64 [n], float64 [n]
+    """
+    ids = np.empty((len(asked), len(candidates)), np.int64)
+    scores = np.empty(ids.shape)
+    best_rows(comparator, asked, candidates, known_indptr, known, ids, scores)
+    kept = (ids >= 0) & (scores >= least)
+    if kept.sum() > k:
+        kept &= scores >= np.sort(scores[kept])[-k]
+    rows = np.nonzero(kept)[0]
+    return rows, ids[kept], scores[kept]
