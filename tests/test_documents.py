@@ -23,7 +23,8 @@ pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="the documentation is 
 
 
 @pytest.mark.parametrize(
-    ("page", "least"), [("python.md", 40), ("training.md", 8), ("propagation.md", 8), ("maps.md", 9)]
+    ("page", "least"),
+    [("python.md", 40), ("training.md", 8), ("propagation.md", 8), ("maps.md", 9), ("knowledge-graphs.md", 12)],
 )
 def test_examples(page, least, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

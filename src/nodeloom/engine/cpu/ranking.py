@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nodeloom.kernels.cpu import ranking as kernels
+from nodeloom.kernels.cpu import relational as formulas
 from nodeloom.kernels.cpu.parallel import available_threads
-from nodeloom.kernels.reference import relational as formulas
 
 if TYPE_CHECKING:
     from nodeloom.model.relational import Relational

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nodeloom.kernels.cpu._jit import jit
+from nodeloom.kernels.cpu.relational import compare
 
 KINDS = {"dot": 0, "l1": 1, "l2": 2, "squared": 3, "modulus": 4}
 """Comparators as numbers."""
@@ -57,27 +58,6 @@ def width_of(kind, dim):
 
 
 @jit
-def _distances(kind, asked, candidates, out):
-    """Set `out` [B, T] to minus the L1 distances, or to minus the sums of complex moduli, of all pairs of rows, in float32."""
-    dim = asked.shape[1]
-    half = dim // 2
-    for b in range(asked.shape[0]):
-        q = asked[b]
-        for j in range(candidates.shape[0]):
-            e = candidates[j]
-            total = np.float32(0.0)
-            if kind == 1:
-                for d in range(dim):
-                    total += abs(q[d] - e[d])
-            else:
-                for d in range(half):
-                    x = q[d] - e[d]
-                    y = q[d + half] - e[d + half]
-                    total += np.sqrt(x * x + y * y)
-            out[b, j] = -total
-
-
-@jit
 def _lengths(rows, out):
     """Set `out` [T] to the length of each row, infinity for one whose products float32 may not hold."""
     for t in range(rows.shape[0]):
@@ -98,8 +78,9 @@ class RowFilter:
     distances is wrong by as many units of itself. L2 distances are compared by ``2 q e - e e = q q - distance^2``.
     """
 
-    def __init__(self, kind, asked):
-        self.kind, self.dim = kind, asked.shape[1]
+    def __init__(self, comparator, asked):
+        self.comparator, self.kind, self.dim = comparator, KINDS[comparator], asked.shape[1]
+        kind = self.kind
         self.gamma = gamma = 1.01 * (self.dim + 8) * _UNIT
         lengths = np.empty(len(asked), np.float32)
         _lengths(asked, lengths)
@@ -142,7 +123,7 @@ class RowFilter:
         lengths = np.empty(len(rows), np.float32)
         _lengths(rows, lengths)
         if self.kind in (1, 4):
-            _distances(self.kind, asked, rows, filtered)
+            compare(self.comparator, asked, rows, filtered)
             return filtered, lengths
         with np.errstate(all="ignore"):
             np.matmul(asked, rows.T, out=filtered)

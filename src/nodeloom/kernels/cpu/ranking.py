@@ -122,7 +122,7 @@ def count_rows(
     kind = KINDS[comparator]
     asked = np.ascontiguousarray(asked, np.float32)
     better[:], equal[:] = 0, 0
-    found = RowFilter(kind, asked)
+    found = RowFilter(comparator, asked)
     values, slacks = found.values(np.repeat(np.arange(len(asked)), np.diff(indptr)), truth)
 
     def run(first, last):
@@ -174,7 +174,7 @@ def best_rows(comparator, asked, candidates, known_indptr, known, ids, scores, *
     """
     kind, count = KINDS[comparator], len(candidates)
     asked = np.ascontiguousarray(asked, np.float32)
-    found = RowFilter(kind, asked)
+    found = RowFilter(comparator, asked)
 
     def run(first, last):
         terms = np.empty(width_of(kind, asked.shape[1]))
@@ -232,7 +232,7 @@ def rows_above(comparator, asked, candidates, least, k, known_indptr, known):
     """
     kind = KINDS[comparator]
     asked = np.ascontiguousarray(asked, np.float32)
-    found = RowFilter(kind, asked)
+    found = RowFilter(comparator, asked)
     rows, ids, scores = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
     terms = np.empty(width_of(kind, asked.shape[1]))
     memory = np.empty((len(asked), min(_ROWS, len(candidates))), np.float32)
