@@ -25,8 +25,8 @@ ON_GPU: dict[str, dict[str, Any]] = {
     "ComplEx": {"dim": 2000}, "DistMult": {"dim": 1000}, "SimplE": {"dim": 1000}, "QuatE": {"dim": 1000},
     "TransE": {"dim": 500}, "RotatE": {"dim": 1000},
 }  # fmt: skip
-CPU_TARGET, CPU_SECONDS = 0.340, 90.0
-RANK_DIM, RANK_CPU, RANK_GPU = 256, 5.0, 0.1
+CPU_TARGET, CPU_SECONDS = 0.340, 180.0  # 90 seconds on two cores
+RANK_DIM, RANK_CPU, RANK_GPU = 256, 10.0, 0.1  # CPU seconds: 5 on two cores; wall seconds
 
 
 def data_of(name: str) -> str:
@@ -74,20 +74,20 @@ def quality(report: Report, options: argparse.Namespace) -> None:
 
 def on_cpu(report: Report, options: argparse.Namespace) -> None:
     """Train ComplEx at its defaults, and PyKEEN's for as long."""
-    columns = ("epochs", "training, s", "MRR", "hits@10", "ranking, s", "peak MB")
-    table = report.table(f"ComplEx on FB15k-237, {options.num_thread} threads", "", *columns)
+    columns = ("epochs", "training, wall s", "CPU s", "MRR", "hits@10", "ranking, CPU s", "peak MB")
+    table = report.table(f"ComplEx on FB15k-237, {options.num_thread} threads, as many CPU seconds", "", *columns)
     result = ours("FB15k-237", "ComplEx", options, device="cpu", budgets=(2.0 if options.quick else None,))
     report.raw["cpu"] = result
     (row,) = result["rows"]
     table.add(
-        "nodeloom, defaults", f"{row['num_epoch']:g}", f"{row['seconds']:.1f}", f"{row['mrr']:.4f}",
-        f"{row['hits@10']:.4f}", f"{row['rank_seconds']:.1f}", f"{result['peak_bytes'] / 1e6:.0f}",
+        "nodeloom, defaults", f"{row['num_epoch']:g}", f"{row['seconds']:.1f}", f"{row['cpu_seconds']:.1f}", f"{row['mrr']:.4f}",
+        f"{row['hits@10']:.4f}", f"{row['rank_cpu_seconds']:.1f}", f"{result['peak_bytes'] / 1e6:.0f}",
     )  # fmt: skip
     for loop, what, batch in (("lcwa", "all entities", 1000), ("slcwa", "32 negatives", 4096)):
         report.write()
         request = {
-            "data": data_of("FB15k-237"), "dim": 256, "seconds": row["seconds"], "loop": loop, "batch": batch,
-            "device": "cpu",
+            "data": data_of("FB15k-237"), "dim": 256, "cpu_seconds": row["cpu_seconds"], "loop": loop,
+            "batch": batch, "device": "cpu", "num_test": 200 if options.quick else None,
         }  # fmt: skip
         try:
             peer = run_peer("pykeen", "pykeen_triples.py", request, num_thread=options.num_thread)
@@ -96,13 +96,14 @@ def on_cpu(report: Report, options: argparse.Namespace) -> None:
             continue
         report.raw[f"pykeen {loop}"] = peer
         table.add(
-            f"PyKEEN, {what}", peer["num_epoch"], f"{peer['seconds']:.1f}", f"{peer['mrr']:.4f}",
-            f"{peer['hits10']:.4f}", f"{peer['rank_seconds']:.1f}", f"{peer['peak_bytes'] / 1e6:.0f}",
+            f"PyKEEN, {what}", peer["num_epoch"], f"{peer['seconds']:.1f}", f"{peer['cpu_seconds']:.1f}", f"{peer['mrr']:.4f}",
+            f"{peer['hits10']:.4f}", f"{peer['rank_cpu_seconds']:.1f}", f"{peer['peak_bytes'] / 1e6:.0f}",
         )  # fmt: skip
     if not options.quick:
-        met = row["mrr"] >= CPU_TARGET and row["seconds"] <= CPU_SECONDS
-        got = f"{row['mrr']:.3f} in {row['seconds']:.0f} s"
-        report.check("FB15k-237, ComplEx on the CPU, defaults", f">= {CPU_TARGET} in {CPU_SECONDS:.0f} s", got, met)
+        met = row["mrr"] >= CPU_TARGET and row["cpu_seconds"] <= CPU_SECONDS
+        got = f"{row['mrr']:.3f} in {row['cpu_seconds']:.0f}"
+        what = "FB15k-237, ComplEx on the CPU, defaults: MRR, CPU seconds"
+        report.check(what, f">= {CPU_TARGET} in {CPU_SECONDS:.0f}", got, met)
 
 
 def ranking(report: Report, options: argparse.Namespace) -> None:
@@ -120,7 +121,8 @@ def ranking(report: Report, options: argparse.Namespace) -> None:
             f"{result['peak_bytes'] / 1e6:.0f}",
         )  # fmt: skip
         if model == "ComplEx" and not options.quick:
-            report.check(f"ranks by {model}, {options.device}", f"<= {limit} s", f"{seconds:.3f} s", seconds <= limit)
+            taken, kind = (result["rank_cpu_seconds"], "CPU s") if options.device == "cpu" else (seconds, "s")
+            report.check(f"ranks by {model}, {options.device}", f"<= {limit} {kind}", f"{taken:.3f}", taken <= limit)
 
 
 def large(report: Report, options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Train PyKEEN's ComplEx for some seconds, and rank test triples by PyKEEN."""
+"""Train PyKEEN's ComplEx for some CPU seconds, and rank test triples by PyKEEN."""
 
 import contextlib
 import time
@@ -26,11 +26,11 @@ def main():
     factory = CoreTriplesFactory(train, **size)
 
     class Stop(TrainingCallback):
-        """Ends the training when its time is over."""
+        """Ends the training when its time is over: that of the CPU, which another program on the machine takes nothing of."""
 
         def on_batch(self, *_args, **_kwargs):
             """Look at the clock."""
-            if time.perf_counter() - start > asked["seconds"]:
+            if time.process_time() - start > asked["cpu_seconds"]:
                 raise TimeoutError
 
     # The soft-max over all entities with AdaGrad, which its authors and LibKGE report to be best.
@@ -43,7 +43,7 @@ def main():
         optimizer=torch.optim.Adagrad(model.parameters(), lr=0.1),
         **({} if whole else {"negative_sampler_kwargs": {"num_negs_per_pos": 32}}),
     )
-    start = time.perf_counter()
+    start = time.process_time()
     with Stopwatch() as trained, contextlib.suppress(TimeoutError):
         loop.train(
             factory, num_epochs=10_000, batch_size=asked["batch"], callbacks=[Stop()], use_tqdm=False,
@@ -52,12 +52,14 @@ def main():
     epochs = len(loop.losses_per_epochs)
     with Stopwatch() as ranked:
         result = RankBasedEvaluator().evaluate(
-            model, test, additional_filter_triples=[train, valid], batch_size=256, use_tqdm=False
+            model, test[: asked["num_test"]], additional_filter_triples=[train, valid], batch_size=256, use_tqdm=False
         )
     answer(
         seconds=trained.seconds,
+        cpu_seconds=trained.cpu_seconds,
         num_epoch=epochs,
         rank_seconds=ranked.seconds,
+        rank_cpu_seconds=ranked.cpu_seconds,
         mrr=float(result.get_metric("both.realistic.inverse_harmonic_mean_rank")),
         hits10=float(result.get_metric("both.realistic.hits_at_10")),
     )

@@ -118,7 +118,7 @@ def test_an_entity_with_nan_comes_last_and_moves_no_other(caplog):
     before = rank(relational, entity, relation, test)
     entity[40, 3] = np.nan
     after = rank(relational, entity, relation, test)
-    assert "1 entities or relations have vectors with NaN" in caplog.text
+    assert "vectors with NaN: 1 of entities and relations" in caplog.text
     assert after.optimistic[2, 0] == after.pessimistic[2, 0] == N
     moved = before.optimistic[:2] - after.optimistic[:2]
     assert set(moved.ravel().tolist()) <= {0, 1}  # at most the place of that entity

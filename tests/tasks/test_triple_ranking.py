@@ -84,6 +84,13 @@ def test_the_result_has_every_metric_and_is_json():
     assert sum(row["mrr"] * row["num_triples"] for row in rows) / 60 == pytest.approx(
         metrics(result.ranks, "tail")["mrr"]
     )
+    counts = np.bincount(train[:, [0, 2]].ravel(), minlength=N)[test[:, [2, 0]]]
+    for row in result.by_frequency():
+        inside = (counts >= row["from"]) & (counts <= row["to"])
+        assert row["num_ranks"] == inside.sum() and row["mrr"] == pytest.approx(
+            (1 / result.ranks.realistic)[inside].mean()
+        )
+    assert sum(row["num_ranks"] for row in result.by_frequency("tail")) == 60
     assert [row[0] for row in result.rows()] == ["both", "tail", "head", "both, by query", "frequency in training"]
     assert all(len(row) == len(result.columns) for row in result.rows())
     assert f"MRR {expected['mrr']:.4f}" in repr(result) and "frequency in training" in repr(result)

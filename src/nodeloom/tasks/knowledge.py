@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from nodeloom.tasks.ranks import Ranks, Side
 
 
+FREQUENCIES = (0, 1, 4, 11, 31, 101, 1001, float("inf"))
+"""Bounds of how often training has an answer, for :meth:`TripleRanking.by_frequency`."""
+
+
 @dataclass(frozen=True, repr=False)
 class TripleRanking:
     """Result of :func:`triple_ranking`.
@@ -37,6 +42,8 @@ class TripleRanking:
         Category of each relation in training, a place in ``CATEGORIES``; -1: not in training.
     relation_names : Vocabulary
         Names of relations.
+    counts : int64 [N] or None
+        Training triples of each entity.
     num_unseen, num_dropped : int
         Triples with an entity or a relation that training has not seen, and how many of them were left out.
     hits : tuple of int
@@ -49,6 +56,7 @@ class TripleRanking:
     relation_names: Vocabulary
     num_unseen: int = 0
     num_dropped: int = 0
+    counts: npt.NDArray[np.int64] | None = None
     hits: tuple[int, ...] = HITS
 
     @property
@@ -100,6 +108,24 @@ class TripleRanking:
             rows.append(row | metrics(self.ranks.take(relations == relation), side, hits=self.hits))
         return rows
 
+    def by_frequency(self, side: Side = "both") -> list[dict[str, Any]]:
+        """Return metrics of the answers that training has so often, as head or tail: never, 1 to 3, 4 to 10 times, and so on."""
+        if self.counts is None:
+            return []
+        rows = []
+        columns = self.ranks.columns_of(side)
+        answers = self.counts[self.ranks.triples[:, [2, 0]]]
+        for low, high in itertools.pairwise(FREQUENCIES):
+            inside = (answers >= low) & (answers < high)
+            if inside[:, columns].any():
+                row: dict[str, Any] = {
+                    "from": low,
+                    "to": high - 1 if np.isfinite(high) else None,
+                    "num_ranks": int(inside[:, columns].sum()),
+                }
+                rows.append(metrics(self.ranks, side, hits=self.hits, weights=inside.astype(np.float64)) | row)
+        return rows
+
     def by_category(self, side: Side = "both") -> list[dict[str, Any]]:
         """Return metrics of the triples of each category of relations, 1-1 to N-N; empty without training triples."""
         if self.category is None:
@@ -136,6 +162,7 @@ class TripleRanking:
             result["by_query"] = {side: self.by_query(side) for side in self._sides}
         if self.category is not None:
             result["by_category"] = {side: self.by_category(side) for side in self._sides}
+            result["by_frequency"] = {side: self.by_frequency(side) for side in self._sides}
         if self.baseline is not None:
             result["frequency"] = {side: metrics(self.baseline, side, hits=self.hits) for side in self._sides}
         return result
@@ -210,7 +237,9 @@ def triple_ranking(
     DataError
         If triples have a wrong shape, or there are none.
     """
-    tables, asked, sets, train_ids = _named(tables_of(model), triples, list(known), train)
+    given = tables_of(model)
+    tables, asked, sets, train_ids = _named(given, triples, list(known), train)
+    num_unknown = len(tables.entity) - len(given.entity) + len(tables.relation) - len(given.relation)
     names = tables.relation_names
     true = [*sets, asked] if filtered else []
     where: dict[str, Any] = {"device": device, "memory": memory, "num_thread": num_thread}
@@ -221,17 +250,27 @@ def triple_ranking(
     if isinstance(candidates, int | np.integer | tuple):
         ranks = sampled_ranks(*arrays, asked, candidates, true, seed=seed, **where)
         return TripleRanking(ranks, None, None, names, hits=tuple(hits))
-    if isinstance(candidates, str):
-        candidates = _observed(candidates, train_ids, size)  # type: ignore[assignment]
+    limited = _observed(candidates, train_ids, size) if isinstance(candidates, str) else candidates
     queries = Queries.of(asked, true, *size)
-    ranks = rank(*arrays, asked, true, candidates=candidates, train=train_ids, unseen=unseen, queries=queries, **where)  # type: ignore[arg-type]
+    ranks = rank(
+        *arrays,
+        asked,
+        true,
+        candidates=limited,
+        train=train_ids,
+        unseen=unseen,
+        queries=queries,
+        num_unknown=num_unknown,
+        **where,
+    )
     kept = asked if not ranks.num_dropped else ranks.triples
     baseline = kinds = None
     if train_ids is not None:
         baseline = frequency_ranks(kept, true, train_ids, *size, queries=queries if kept is asked else None)
         kinds = categories(train_ids, *size)
     num_unseen = ranks.num_dropped + int(ranks.unseen.sum())
-    return TripleRanking(ranks, baseline, kinds, names, num_unseen, ranks.num_dropped, tuple(hits))
+    counts = None if train_ids is None else np.bincount(train_ids[:, [0, 2]].ravel(), minlength=size[0])
+    return TripleRanking(ranks, baseline, kinds, names, num_unseen, ranks.num_dropped, counts, tuple(hits))
 
 
 def _observed(candidates: str, train: Any, size: tuple[int, int]) -> Candidates | None:

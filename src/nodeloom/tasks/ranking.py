@@ -64,6 +64,7 @@ def rank(
     train: Any = None,
     unseen: Literal["rank", "drop", "worst"] = "rank",
     queries: Queries | None = None,
+    num_unknown: int = 0,
 ) -> Ranks:
     """Rank the answers of triples, on both sides.
 
@@ -92,6 +93,8 @@ def rank(
         What to do with these: rank them as all others, leave them out, or give them the last rank.
     queries : Queries, optional
         ``Queries.of(triples, known, N, R)``, for who ranks the same triples again and again.
+    num_unknown : int
+        Rows of NaN that stand for what the model has no vector for, of which nobody needs to be told.
 
     Returns
     -------
@@ -118,9 +121,9 @@ def rank(
         raise DataError(describe("triples", expected="at least one triple to rank", got=got))
     queries = queries or Queries.of(triples, known, num_entity, num_relation)
     scorer = scorer_of(relational, entity, relation, device, memory, num_thread)
-    missing = scorer.num_nan()
-    if missing:
-        logger.warning("%d entities or relations have vectors with NaN: what they score is ranked last.", missing)
+    missing = scorer.num_nan() - num_unknown
+    if missing > 0:
+        logger.warning("vectors with NaN: %d of entities and relations; what they score is ranked last.", missing)
     shape = (len(triples), 2)
     flat = _count(scorer, queries, candidates, 4 * entity.shape[1], (memory or MEMORY) // 2)
     better, equal, total = (np.empty(shape, np.int64) for _ in range(3))
