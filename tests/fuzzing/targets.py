@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.fuzzing import files, named_tables, texts, uses
+from tests.fuzzing import files, named_tables, texts, triples, uses
 
-TARGETS = [*texts.TARGETS, *files.TARGETS, *named_tables.TARGETS, *uses.TARGETS]
+TARGETS = [*texts.TARGETS, *triples.TARGETS, *files.TARGETS, *named_tables.TARGETS, *uses.TARGETS]
