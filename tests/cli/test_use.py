@@ -193,12 +193,12 @@ def test_version(cli):
 
 def test_a_model_of_other_tables_than_those_of_nodes(cli, tmp_path):
     path = tmp_path / "k.safetensors"
-    tensors = {"entity": np.ones((3, 4), np.float32), "relation": np.ones((2, 6), np.float32)}
-    names = {"entity": Vocabulary.from_names(["a", "b", "c"]), "relation": Vocabulary.range(2)}
-    write_model(path, ModelData(tensors, {"entity": "entity", "relation": "relation"}, names))
+    tensors = {"place": np.ones((3, 4), np.float32), "sense": np.ones((2, 6), np.float32)}
+    names = {"place": Vocabulary.from_names(["a", "b", "c"]), "sense": Vocabulary.range(2)}
+    write_model(path, ModelData(tensors, {"place": "place", "sense": "sense"}, names))
     facts = cli("info", path, "--json").json
-    assert facts["tables"] == "entity [3, 4], relation [2, 6]"
-    assert (facts["entity names"], facts["relation names"]) == ("a, b, c, ...", "0, 1, ...")
+    assert facts["tables"] == "place [3, 4], sense [2, 6]"
+    assert (facts["place names"], facts["sense names"]) == ("a, b, c, ...", "0, 1, ...")
     for command in (
         ("nearest", path, "a"),
         ("export", path, "-o", tmp_path / "v.txt"),
@@ -207,10 +207,23 @@ def test_a_model_of_other_tables_than_those_of_nodes(cli, tmp_path):
         answer = cli(*command)
         assert answer.code == 2
         assert (
-            "k.safetensors: expected a model of nodes, with a table 'vertex', got 'tables entity, relation'"
+            "k.safetensors: expected a model of nodes, with a table 'vertex', got 'tables place, sense'"
             in answer.err
         )
     assert not (tmp_path / "v.txt").exists()
+
+
+def test_nearest_and_export_of_a_knowledge_graph(cli, tmp_path):
+    path = tmp_path / "k.safetensors"
+    entity = np.array([[1, 0], [0, 1], [0.9, 0.1]], np.float32)
+    tensors = {"entity": entity, "relation": np.ones((2, 4), np.float32)}
+    names = {"entity": Vocabulary.from_names(["a", "b", "c"]), "relation": Vocabulary.from_names(["r", "s"])}
+    write_model(path, ModelData(tensors, {"entity": "entity", "relation": "relation"}, names))
+    near = cli("nearest", path, "a", "-k", "1", "--json").json["nearest"]["a"]
+    assert [answer["name"] for answer in near] == ["c"]
+    assert cli("nearest", path, "a", "--table", "vertex").code == 2
+    cli("export", path, "-o", tmp_path / "v.txt")
+    assert (tmp_path / "v.relations.txt").read_text().startswith("2 2\nr 1 1\n")
 
 
 def test_vectors_of_word2vec_are_used_like_a_model(cli, tmp_path):

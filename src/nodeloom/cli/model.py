@@ -353,7 +353,7 @@ def register(app: typer.Typer) -> None:
         ] = "cosine",
         table_name: TableName = "auto",
     ) -> None:
-        """Find the nodes whose vectors are nearest to that of a node.
+        """Find the nodes whose vectors are nearest to that of a node, or the entities of a knowledge graph.
 
           nodeloom nearest model.safetensors alice -k 5
           nodeloom nearest model.safetensors alice bob --metric dot --json
@@ -366,13 +366,13 @@ def register(app: typer.Typer) -> None:
 
         session = active()
         data = open_model(model)
-        queries = find_nodes(data.names, names)
-        ids, scores = search(vectors_of(data, table_name, model), queries, k, metric=metric)
+        kind = "entity" if table_name == "auto" and data.rows.get("entity") == "entity" else "node"
+        known = data.vocabularies["entity"] if kind == "entity" else data.names
+        vectors = data.tensors["entity"] if kind == "entity" else vectors_of(data, table_name, model)
+        ids, scores = search(vectors, find_nodes(known, names), k, metric=metric)
         answers = {}
         for name, near, score in zip(names, ids, scores, strict=True):
-            found = list(zip(data.names.take(near), (float(value) for value in score), strict=True))
+            found = list(zip(known.take(near), (float(value) for value in score), strict=True))
             answers[name] = [{"name": other, "score": value} for other, value in found]
-            session.answer(
-                table(f"Nearest to {name}", ("node", metric), [(str(other), value) for other, value in found])
-            )
+            session.answer(table(f"Nearest to {name}", (kind, metric), [(str(other), value) for other, value in found]))
         session.result["nearest"] = answers
