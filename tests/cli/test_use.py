@@ -182,7 +182,7 @@ def test_list(cli):
     for part in ("line_youtube", "quick_start", "lastfm_asia", "friendster", "small_graph"):
         assert part in answer.out
     found = cli("list", "--json").json
-    assert len(found["baselines"]) == 16
+    assert len(found["baselines"]) == 26
     assert {item["name"] for item in found["datasets"]} >= {"blogcatalog", "youtube", "flickr", "friendster"}
 
 

@@ -41,7 +41,20 @@ OTHERS = {
     "largevis_mnist_3d": ("LargeVis", 50, 200, 3),
     "line_wikipedia": ("LINE", 80, 1000, 128),
 }
-GRAPHS = [path for path in BASELINES if path.name.removesuffix(".yaml") not in OTHERS]
+# Of knowledge graphs, nodeloom's own: (model, epochs if they are said, dim).
+TRIPLES = {
+    "complex_fb15k237": ("ComplEx", 25, 2000),
+    "quate_fb15k237": ("QuatE", 25, 1000),
+    "rotate_fb15k237": ("RotatE", 50, 1000),
+    "simple_fb15k237": ("SimplE", 20, 2000),
+    "transe_fb15k237": ("TransE", 50, 500),
+    "complex_wn18rr": ("ComplEx", 40, 2000),
+    "distmult_wn18rr": ("DistMult", 30, 1000),
+    "quate_wn18rr": ("QuatE", 40, 1000),
+    "rotate_wn18rr": ("RotatE", "auto", 1000),
+    "transe_wn18rr": ("TransE", 100, 500),
+}
+GRAPHS = [path for path in BASELINES if path.name.removesuffix(".yaml") not in {*OTHERS, *TRIPLES}]
 
 
 def test_template_is_a_configuration_with_the_defaults(tmp_path):
@@ -102,7 +115,22 @@ def test_template_of_no_application():
 
 
 def test_all_baselines_are_there():
-    assert {path.name.removesuffix(".yaml") for path in BASELINES} == set(EXPECTED) | set(OTHERS)
+    assert {path.name.removesuffix(".yaml") for path in BASELINES} == {*EXPECTED, *OTHERS, *TRIPLES}
+
+
+@pytest.mark.parametrize("name", TRIPLES)
+def test_baselines_of_knowledge_graphs_say_what_to_expect(name):
+    from nodeloom.datasets import DATASETS
+
+    path = next(path for path in BASELINES if path.name == f"{name}.yaml")
+    config = load_config(str(path))
+    assert (config.train.model, config.train.num_epoch, config.resource.dim) == TRIPLES[name]
+    assert config.save.file_name == f"{name}.safetensors"
+    assert "# Source: " in path.read_text() and "# Expected on one H200" in path.read_text()
+    (task,) = config.evaluate
+    for reference in (*config.graph.file_name, task.file_name, *task.filter_files):
+        data, split = reference.strip("<>").split(".")
+        assert data == name.split("_")[1] and split in DATASETS[data].splits
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -57,7 +57,7 @@ def resolve(reference: str, progress: download.Progress | None = None) -> Path:
     """Return the file that a reference means, fetching and converting it if need be.
 
     The offline folder ``NODELOOM_DATA`` is searched first: ``<name>/<name>_<split>.txt`` (also ``.txt.gz``, and ``.npy`` of arrays), then
-    ``<name>/graph.npz`` and ``<name>/triples.npz``. Then what comes with the package, then the cache, then the network.
+    ``<name>/graph.npz`` and ``triples.npz`` in ``<name>`` or ``kg/<name>``. Then what comes with the package, then the cache, then the network.
 
     Parameters
     ----------
@@ -148,8 +148,8 @@ def _on_this_machine(name: str, split: str, *, convert: bool) -> Path | None:
         npz = offline / name / "graph.npz"
         if npz.is_file() and split in compiled.SPLITS:
             return compiled.text_of(npz, name, split) if convert else npz
-        npz = offline / name / "triples.npz"
-        if npz.is_file() and split in compiled.TRIPLES:
+        npz = _triples_below(offline, name)
+        if npz is not None and split in compiled.TRIPLES:
             return compiled.triples_of(npz, name, split) if convert else npz
     dataset = DATASETS.get(name)
     if dataset is not None and dataset.packaged and split in dataset.splits:
@@ -159,6 +159,19 @@ def _on_this_machine(name: str, split: str, *, convert: bool) -> Path | None:
         return None
     check_inside(cached)
     return cached
+
+
+def _triples_below(offline: Path, name: str) -> Path | None:
+    """Return ``triples.npz`` of a knowledge graph, in ``<name>`` or ``kg/<name>``: FB15k-237 is fb15k237, too."""
+
+    def plain(text: str) -> str:
+        return re.sub(r"[-_ ]", "", text).lower()
+
+    for folder in (offline, offline / "kg"):
+        for path in sorted(folder.glob("*/triples.npz")):
+            if plain(path.parent.name) == plain(name):
+                return path
+    return None
 
 
 def _make(dataset: Dataset, recipe: Recipe, split: str, progress: download.Progress | None) -> Path:
