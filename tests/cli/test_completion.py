@@ -35,7 +35,22 @@ def complete(cli, monkeypatch):
     ("line", "offered"),
     [
         ("nodeloom e", ["embed", "evaluate", "export"]),
-        ("nodeloom embed e.txt --model ", ["DeepWalk", "LINE", "node2vec", "propagation", "ProNE"]),
+        (
+            "nodeloom embed e.txt --model ",
+            [
+                "DeepWalk",
+                "LINE",
+                "node2vec",
+                "propagation",
+                "ProNE",
+                "TransE",
+                "DistMult",
+                "ComplEx",
+                "SimplE",
+                "RotatE",
+                "QuatE",
+            ],
+        ),
         ("nodeloom embed e.txt --optimizer A", ["AdaGrad", "Adam"]),
         ("nodeloom embed e.txt --device c", ["cpu", "cuda", "cuda:0"]),
         ("nodeloom embed e.txt -o m", ["m.safetensors", "m.txt", "m.bin", "m.tsv", "m.csv", "m.npz", "m.parquet"]),
@@ -73,7 +88,6 @@ def test_folders_are_offered_for_an_output(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("wrong", "meant"),
     [
-        ("--window", "--augmentation-step"),
         ("--dims", "--dim"),
         ("--epochs", "--num-epoch"),
         ("--threads", "--num-thread"),
@@ -101,7 +115,8 @@ def test_the_help_of_embed_begins_with_what_most_need(cli):
     first = text[text.index("Options:") : text.index("\nGraph:")]
     flags = re.findall(r"^  (?:-\w, )?(--[a-z-]+)", first, re.MULTILINE)
     assert flags == [
-        "--output", "--directed", "--labels", "--hold-out", "--fast", "--model", "--dim", "--num-epoch", "--device", "--delimiters",
+        "--output", "--directed", "--corpus", "--labels", "--hold-out", "--fast", "--model", "--dim", "--num-epoch", "--device",
+        "--delimiters",
     ]  # fmt: skip
     assert callable(lines_of)
 

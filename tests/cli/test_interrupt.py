@@ -152,7 +152,7 @@ def test_an_interrupt_in_the_last_step_is_told(cli, edges, tmp_path, monkeypatch
 
     def interrupted(run, *arguments):
         answer = kept(run, *arguments)
-        if not met and (model == "DeepWalk" or len(run.history) == run.plan.num_iteration):
+        if not met and (model == "DeepWalk" or len(run.steps.history) == run.plan.num_iteration):
             met.append(True)
             signal.raise_signal(signal.SIGINT)
         return answer

@@ -98,7 +98,15 @@ class _Clock:
 
 
 def _progress(num_pair, **changes):
-    values = {"epoch": 1.25, "num_epoch": 10, "num_pair": num_pair, "total_pair": 1000, "loss": 0.25, "rate": 2e6}
+    values = {
+        "epoch": 1.25,
+        "num_epoch": 10,
+        "num_pair": num_pair,
+        "total_pair": 1000,
+        "loss": 0.25,
+        "rate": 2e6,
+        "unit": "pairs",
+    }
     return SimpleNamespace(**{**values, "seconds_left": 65.0, **changes})
 
 

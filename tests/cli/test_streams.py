@@ -143,7 +143,7 @@ def test_a_signal_of_our_own_is_a_lack_of_threads(monkeypatch):
 def test_an_end_of_file_is_no_ctrl_c(cli, monkeypatch):
     from nodeloom.cli import graphs
 
-    def broken(path):
+    def broken(path, **options):
         raise EOFError("Ran out of input")
 
     monkeypatch.setattr(graphs, "describe_file", broken)

@@ -207,8 +207,7 @@ def test_a_model_of_other_tables_than_those_of_nodes(cli, tmp_path):
         answer = cli(*command)
         assert answer.code == 2
         assert (
-            "k.safetensors: expected a model of nodes, with a table 'vertex', got 'tables place, sense'"
-            in answer.err
+            "k.safetensors: expected a model of nodes, with a table 'vertex', got 'tables place, sense'" in answer.err
         )
     assert not (tmp_path / "v.txt").exists()
 

@@ -44,11 +44,11 @@ def saved(tmp_path_factory):
 def test_sections_of_another_kind(saved, tmp_path, section, value):
     file = read_tensors(saved)
     write_tensors(tmp_path / "m.safetensors", file.tensors, {**file.metadata, section: json.dumps(value)})
-    with pytest.raises(ModelError, match=rf"m\.safetensors: .*({section}|expected a model among)"):
+    with pytest.raises(ModelError, match=rf"m\.safetensors: .*({section}|expected a model among|expected tables)"):
         nodeloom.load(tmp_path / "m.safetensors")
 
 
 def test_parameters_come_back(saved):
     model = nodeloom.load(saved)
-    assert (model.dim, model.num_epoch, model.optimizer["type"], model.lr, model.device) == (4, 1, "Adam", 0.01, "cpu")
+    assert (model.dim, model.num_epoch, model.optimizer, model.lr, model.device) == (4, 1, "Adam", 0.01, "cpu")
     assert np.isfinite(model.vectors_).all()

@@ -101,7 +101,9 @@ def register(app: typer.Typer) -> None:
         for sentence in notices(config):
             logger.warning(sentence)
         form = config.graph.format
-        if triples or form in TRIPLE_FORMATS[1:-1] or (form == "auto" and not corpus and holds_triples(edges[0])):
+        two_columns = config.graph.columns is not None and len(config.graph.columns) == 2  # those of edges
+        unsaid = form == "auto" and not corpus and not two_columns
+        if triples or form in TRIPLE_FORMATS[1:-1] or (unsaid and holds_triples(edges[0])):
             knowledge = read_triples(config, edges, session)
             knowledge.save(output)
             counts = {name: getattr(knowledge, name) for name in ("num_entities", "num_relations", "num_triples")}

@@ -149,7 +149,7 @@ def register(app: typer.Typer) -> None:
           nodeloom evaluate model.safetensors --labels labels.txt --times 5
           nodeloom evaluate model.safetensors --links test.txt --filter train.txt
           nodeloom evaluate model.safetensors --links test.txt --graph train.txt
-          nodeloom evaluate model.safetensors --triples test.tsv --filter train.tsv valid.tsv
+          nodeloom evaluate model.safetensors --triples test.tsv --filter train.tsv
           nodeloom evaluate map.safetensors --labels labels.txt
           nodeloom evaluate map.parquet --graph edges.txt
 

@@ -97,9 +97,18 @@ OF_WORDS, OF_EDGES = ("window", "min_count"), ("format", "weighted", "duplicates
 def _of_application(config: Config) -> list[str]:
     """Return sentences about keys of the graph that belong to another application."""
     words = setting("application", "word graph")
-    reason = f"of {words} the files are text" if config.application == "word graph" else f"it belongs to {words}"
-    idle = OF_EDGES if config.application == "word graph" else OF_WORDS
-    return [f"{setting(f'graph.{key}')} has no effect: {reason}." for key in idle if _changed(config.graph, key)]
+    if config.application == "word graph":
+        reason = f"of {words} the files are text"
+        return [
+            f"{setting(f'graph.{key}')} has no effect: {reason}." for key in OF_EDGES if _changed(config.graph, key)
+        ]
+    # Told with the default, too: who says window: 5 means that of the walks.
+    hint = {"window": f" The window of walks is {setting('train.augmentation_step')}."}
+    return [
+        f"{setting(f'graph.{key}')} has no effect: it belongs to {words}.{hint.get(key, '')}"
+        for key in OF_WORDS
+        if key in config.graph.model_fields_set
+    ]
 
 
 def _of_gpus(config: Config) -> list[str]:

@@ -57,7 +57,8 @@ def resolve(reference: str, progress: download.Progress | None = None) -> Path:
     """Return the file that a reference means, fetching and converting it if need be.
 
     The offline folder ``NODELOOM_DATA`` is searched first: ``<name>/<name>_<split>.txt`` (also ``.txt.gz``, and ``.npy`` of arrays), then
-    ``<name>/graph.npz`` and ``triples.npz`` in ``<name>`` or ``kg/<name>``. Then what comes with the package, then the cache, then the network.
+    ``<name>/graph.npz`` and ``triples.npz`` in ``<name>`` or ``kg/<name>``. Then what comes with the package, then the cache, then the
+    network.
 
     Parameters
     ----------
@@ -148,9 +149,9 @@ def _on_this_machine(name: str, split: str, *, convert: bool) -> Path | None:
         npz = offline / name / "graph.npz"
         if npz.is_file() and split in compiled.SPLITS:
             return compiled.text_of(npz, name, split) if convert else npz
-        npz = _triples_below(offline, name)
-        if npz is not None and split in compiled.TRIPLES:
-            return compiled.triples_of(npz, name, split) if convert else npz
+        triples = _triples_below(offline, name)
+        if triples is not None and split in compiled.TRIPLES:
+            return compiled.triples_of(triples, name, split) if convert else triples
     dataset = DATASETS.get(name)
     if dataset is not None and dataset.packaged and split in dataset.splits:
         return _packaged(name, split)

@@ -48,6 +48,7 @@ _FREE = {
     ("train", "resume"),
     ("train", "log_frequency"),
     ("train", "random_walk_batch_size"),
+    ("train", "sample_batch_size"),
     ("train", "shuffle_base"),
     ("train", "hub_threshold"),
     ("build", "batch_size"),

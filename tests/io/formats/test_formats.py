@@ -11,6 +11,7 @@ from nodeloom.config import GraphConfig
 from nodeloom.errors import DataError
 from nodeloom.graph import Graph
 from nodeloom.io.edge_format import FORMATS
+from nodeloom.io.triple_format import TRIPLE_FORMATS
 
 
 def edges_of(graph):
@@ -79,7 +80,7 @@ def test_compiled_in_bounded_memory(tmp_path, name):
 
 
 def test_formats_are_those_of_the_configuration():
-    assert GraphConfig.model_fields["format"].annotation.__args__ == FORMATS
+    assert GraphConfig.model_fields["format"].annotation.__args__ == tuple(dict.fromkeys((*FORMATS, *TRIPLE_FORMATS)))
 
 
 def test_an_undirected_file_read_as_directed_has_arcs_each_way(tmp_path):
