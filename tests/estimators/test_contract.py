@@ -82,7 +82,7 @@ def triples():
 def triple_model(kind, **parameters):
     wrong = tuple((value, DataError) for value in ([[0, 1]], np.eye(3), None, "triples.tsv", graph()))
     make = lambda **changes: kind(**{"dim": 8, "num_epoch": 4, "num_thread": 1, "device": "cpu"} | parameters | changes)  # noqa: E731
-    return Case(make, triples, wrong, ("entity_vectors_",), names="entity_names_", still=STILL, answers=False)
+    return Case(make, triples, wrong, ("entity_vectors_",), names="entity_names_", still=STILL)
 
 
 def map_model(kind, **parameters):

@@ -180,6 +180,7 @@ class KnowledgeEmbedding(FittedTriples, TripleAnswers, Configured):
                 tables["entity"],
                 tables["relation"],
                 triples,
+                device=plan.device,
                 num_thread=plan.num_thread,
                 queries=queries,
             )
