@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -19,9 +19,12 @@ from nodeloom.errors import ConfigError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from nodeloom.config.relations import Problem
     from nodeloom.config.section import Section
+
+_Kind = TypeVar("_Kind", bound="Section")
 
 
 def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config | MapConfig:
@@ -70,9 +73,9 @@ def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> 
         raise ConfigError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     tree = parse(text, str(file))
     if application_of(tree.values.get("application")) == "visualization":
-        return build_map(_with_overrides(tree, overrides, MapConfig))
+        return _built(_with_overrides(tree, overrides, MapConfig), MapConfig, of_map)
     if application_of(tree.values.get("application")) == "knowledge graph":
-        return build_knowledge(_with_overrides(tree, overrides, KnowledgeConfig))
+        return _built(_with_overrides(tree, overrides, KnowledgeConfig), KnowledgeConfig, of_knowledge)
     return build(_with_overrides(tree, overrides, Config))
 
 
@@ -102,35 +105,16 @@ def config_from_dict(
 
 def build(tree: RawTree) -> Config:
     """Validate a raw tree: first every key alone, then the rules between them."""
+    return _built(tree, Config, relations.of_config)
+
+
+def _built(tree: RawTree, kind: type[_Kind], rules: Callable[[_Kind], Iterable[Problem]]) -> _Kind:
+    """Validate a raw tree of an application: first every key alone, then the rules between them."""
     try:
-        config = Config.model_validate(tree.values)
+        config = kind.model_validate(tree.values)
     except ValidationError as error:
-        raise ConfigError("\n".join(sentences(error, Config, tree.where))) from None
-    problems = list(relations.of_config(config))
-    if problems:
-        raise ConfigError("\n".join(problem.message(tree.where(problem.path)) for problem in problems))
-    return config
-
-
-def build_knowledge(tree: RawTree) -> KnowledgeConfig:
-    """Validate the raw tree of a knowledge graph."""
-    try:
-        config = KnowledgeConfig.model_validate(tree.values)
-    except ValidationError as error:
-        raise ConfigError("\n".join(sentences(error, KnowledgeConfig, tree.where))) from None
-    problems = list(of_knowledge(config))
-    if problems:
-        raise ConfigError("\n".join(problem.message(tree.where(problem.path)) for problem in problems))
-    return config
-
-
-def build_map(tree: RawTree) -> MapConfig:
-    """Validate the raw tree of a map."""
-    try:
-        config = MapConfig.model_validate(tree.values)
-    except ValidationError as error:
-        raise ConfigError("\n".join(sentences(error, MapConfig, tree.where))) from None
-    problems = list(of_map(config))
+        raise ConfigError("\n".join(sentences(error, kind, tree.where))) from None
+    problems = list(rules(config))
     if problems:
         raise ConfigError("\n".join(problem.message(tree.where(problem.path)) for problem in problems))
     return config

@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nodeloom.errors import ConfigError, GraphError, ModelError, describe
+from nodeloom.errors import GraphError, ModelError, describe
 from nodeloom.estimators.configured import Configured
-from nodeloom.estimators.fitted import FITTED, FittedVectors, NotFittedError, path_of
+from nodeloom.estimators.fitted import FITTED, FittedVectors, NotFittedError
 from nodeloom.keywords import known_keywords
 from nodeloom.typing import Auto, FloatArray
 
@@ -108,18 +108,13 @@ class NodeEmbedding(FittedVectors, Configured):
         """
         del y
         from nodeloom.engine import make_plan, train
-        from nodeloom.engine.progress import checked_callbacks
         from nodeloom.estimators.progress import shown_progress
         from nodeloom.transport.session import worker_session
 
         settings = self._settings()
-        told = checked_callbacks(callbacks)
-        kept = None if checkpoint is None else path_of("checkpoint", checkpoint)
-        begun = None if resume is None else path_of("resume", resume)
-        if not isinstance(checkpoint_interval, int | float) or not checkpoint_interval >= 0:
-            raise ConfigError(describe("checkpoint_interval", expected="seconds >= 0", got=checkpoint_interval))
+        run = self._run_options(callbacks, checkpoint, checkpoint_interval, resume)
         checked_graph(graph)
-        with worker_session(settings.resource.worker_timeout, checkpoint=kept) as transport:
+        with worker_session(settings.resource.worker_timeout, checkpoint=run["checkpoint"]) as transport:
             plan = make_plan(graph, settings, transport)
             if init is not None and resume is None:
                 init = init._first_values(graph, plan.dim) if isinstance(init, NodeEmbedding) else init
@@ -129,10 +124,7 @@ class NodeEmbedding(FittedVectors, Configured):
                     plan,
                     settings,
                     init=init,
-                    callbacks=(*told, *shown),
-                    checkpoint=kept,
-                    checkpoint_interval=checkpoint_interval,
-                    resume=begun,
+                    **{**run, "callbacks": (*run["callbacks"], *shown)},
                     transport=transport,
                     keep=lambda result: keep(graph, settings, result),
                 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import abc
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nodeloom.errors import ConfigError, describe
+from nodeloom.estimators.fitted import path_of
 from nodeloom.estimators.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -14,18 +16,19 @@ if TYPE_CHECKING:
     from nodeloom.typing import Auto
 
 
-class Configured(Parameters):
+class Configured(Parameters, abc.ABC):
     """An estimator that an engine trains, by the keys of the configuration of its model."""
 
     _model: ClassVar[str]
     verbose: bool | Auto
 
+    @abc.abstractmethod
     def __sklearn_is_fitted__(self) -> bool:
-        raise NotImplementedError
+        """Tell whether there are vectors."""
 
+    @abc.abstractmethod
     def _take(self, *training: Any) -> None:
         """Become the model of a training."""
-        raise NotImplementedError
 
     def _settings(self) -> Settings:
         """Check all parameters and return them as sections of the configuration.
@@ -89,6 +92,26 @@ class Configured(Parameters):
         if "num_worker" in params:
             num_workers(settings.resource, f"{where}.num_worker")  # that is what torchrun has started
         return settings
+
+    @staticmethod
+    def _run_options(
+        callbacks: Iterable[Any] | None, checkpoint: Any, checkpoint_interval: float, resume: Any
+    ) -> dict[str, Any]:
+        """Check what :meth:`fit` is told about a run; return it as :func:`nodeloom.engine.train` takes it.
+
+        Raises
+        ------
+        ConfigError, ParameterError
+            A value is none that it may be.
+        """
+        from nodeloom.engine.progress import checked_callbacks
+
+        told = checked_callbacks(callbacks)
+        kept = None if checkpoint is None else path_of("checkpoint", checkpoint)
+        begun = None if resume is None else path_of("resume", resume)
+        if not isinstance(checkpoint_interval, int | float) or not checkpoint_interval >= 0:
+            raise ConfigError(describe("checkpoint_interval", expected="seconds >= 0", got=checkpoint_interval))
+        return {"callbacks": told, "checkpoint": kept, "checkpoint_interval": checkpoint_interval, "resume": begun}
 
     @contextmanager
     def _keeping(self) -> Iterator[Callable[..., None]]:

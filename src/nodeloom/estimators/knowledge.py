@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from nodeloom.errors import ConfigError, DataError, describe
+from nodeloom.errors import DataError, describe
 from nodeloom.estimators.answers import TripleAnswers
 from nodeloom.estimators.configured import Configured
-from nodeloom.estimators.fitted import path_of
 from nodeloom.estimators.fitted_triples import FITTED, FittedTriples, checked_triples
 from nodeloom.keywords import known_keywords
 from nodeloom.log import logger
@@ -27,13 +27,40 @@ _METRICS = ("mrr", "mr", "hits@1", "hits@3", "hits@10", "amri")
 Schedule = str | Callable[[int, int], float]
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class KnowledgeEmbedding(FittedTriples, TripleAnswers, Configured):
     """Base of the models of knowledge graphs; see :class:`nodeloom.ComplEx` for parameters and attributes."""
 
-    validation_metric: str
-    validation_side: Literal["both", "tail", "head"]
-    validation_interval: int | Auto
-    patience: int
+    dim: int = field(default=256, kw_only=False)
+    num_epoch: int | Auto = "auto"
+    triples_per_batch: int | Auto = "auto"
+    num_shared_negative: int | str = "auto"
+    negative_sample_exponent: float | Auto = "auto"
+    bernoulli: bool = False
+    filter_negatives: bool = False
+    typed_negatives: bool = False
+    loss: str = "auto"
+    margin: float | Auto = "auto"
+    adversarial_temperature: float | Auto = "auto"
+    relation_lr_multiplier: float = 1.0
+    optimizer: str | Mapping[str, Any] = "AdaGrad"
+    adagrad_state: Literal["auto", "full", "row"] = "auto"
+    lr: float | Auto = "auto"
+    weight_decay: float | Auto = "auto"
+    schedule: Schedule = "linear"
+    validation_metric: str = "mrr"
+    validation_side: Literal["both", "tail", "head"] = "both"
+    validation_interval: int | Auto = "auto"
+    patience: int = 5
+    num_thread: int | Auto = "auto"
+    deterministic: bool = False
+    seed: int = 0
+    device: str = "auto"
+    gpus: Sequence[int] = ()
+    gpu_memory_limit: int | str = "auto"
+    table_dtype: Literal["auto", "fp32", "bf16"] = "auto"
+    memory_limit: int | str = "auto"
+    verbose: bool | Auto = "auto"
 
     def plan(self, graph: KnowledgeGraph, *, compiled_only: bool = False) -> TriplePlan:
         """Say what training on a knowledge graph will do and cost: memory, and time measured on this machine, before anything runs.
@@ -116,15 +143,10 @@ class KnowledgeEmbedding(FittedTriples, TripleAnswers, Configured):
         """
         del y
         from nodeloom.engine import make_plan, train
-        from nodeloom.engine.progress import checked_callbacks
         from nodeloom.estimators.progress import shown_progress
 
         settings = self._settings()
-        told = checked_callbacks(callbacks)
-        kept = None if checkpoint is None else path_of("checkpoint", checkpoint)
-        begun = None if resume is None else path_of("resume", resume)
-        if not isinstance(checkpoint_interval, int | float) or not checkpoint_interval >= 0:
-            raise ConfigError(describe("checkpoint_interval", expected="seconds >= 0", got=checkpoint_interval))
+        run = self._run_options(callbacks, checkpoint, checkpoint_interval, resume)
         plan = make_plan(checked_triples(graph), settings)
         checks = None if validation is None else self._validation(graph, validation, plan)
         with shown_progress(type(self).__name__, self.verbose) as shown, self._keeping() as keep:
@@ -133,10 +155,7 @@ class KnowledgeEmbedding(FittedTriples, TripleAnswers, Configured):
                 plan,
                 settings,
                 init=init,
-                callbacks=(*told, *shown),
-                checkpoint=kept,
-                checkpoint_interval=checkpoint_interval,
-                resume=begun,
+                **{**run, "callbacks": (*run["callbacks"], *shown)},
                 keep=lambda result: keep(graph, settings, result, checks),
                 validation=checks,
             )

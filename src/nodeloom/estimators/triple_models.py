@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from nodeloom.estimators.knowledge import KnowledgeEmbedding, Schedule
+from nodeloom.estimators.knowledge import KnowledgeEmbedding
 from nodeloom.model.relational import DISTANCES, RELATIONAL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from nodeloom.model.relational import Relational
     from nodeloom.typing import Auto
@@ -119,38 +119,8 @@ class ComplEx(KnowledgeEmbedding):
     _model = "ComplEx"
     _scoring = RELATIONAL["ComplEx"]
 
-    dim: int = field(default=256, kw_only=False)
-    num_epoch: int | Auto = "auto"
-    triples_per_batch: int | Auto = "auto"
-    num_shared_negative: int | str = "auto"
-    negative_sample_exponent: float | Auto = "auto"
-    bernoulli: bool = False
-    filter_negatives: bool = False
-    typed_negatives: bool = False
-    loss: str = "auto"
-    margin: float | Auto = "auto"
-    adversarial_temperature: float | Auto = "auto"
     l3_regularization: float | Auto = "auto"
     dura_regularization: float | Auto = "auto"
-    relation_lr_multiplier: float = 1.0
-    optimizer: str | Mapping[str, Any] = "AdaGrad"
-    adagrad_state: Literal["auto", "full", "row"] = "auto"
-    lr: float | Auto = "auto"
-    weight_decay: float | Auto = "auto"
-    schedule: Schedule = "linear"
-    validation_metric: str = "mrr"
-    validation_side: Literal["both", "tail", "head"] = "both"
-    validation_interval: int | Auto = "auto"
-    patience: int = 5
-    num_thread: int | Auto = "auto"
-    deterministic: bool = False
-    seed: int = 0
-    device: str = "auto"
-    gpus: Sequence[int] = ()
-    gpu_memory_limit: int | str = "auto"
-    table_dtype: Literal["auto", "fp32", "bf16"] = "auto"
-    memory_limit: int | str = "auto"
-    verbose: bool | Auto = "auto"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -190,111 +160,25 @@ class QuatE(ComplEx):
 class TransE(KnowledgeEmbedding):
     """TransE (Bordes et al., NIPS 2013): the tail is where the relation moves the head; the score is minus the distance.
 
+    Parameters and attributes are those of :class:`ComplEx` without its regularizers, and the following.
+
     Parameters
     ----------
-    dim : int
-        Values in a vector.
-    num_epoch : int or "auto"
-        Passes over the triples. auto: by their number and the device.
-    triples_per_batch : int or "auto"
-        Triples of a step, which share negatives. Each asks for its tail and for its head.
-    num_shared_negative : int, "all" or "auto"
-        Entities that a batch is compared with: drawn for it, or all of them.
     negative_sample_exponent : float or "auto"
         Entities are drawn in proportion to 1 + their triples to this power. auto: 0, evenly.
-    bernoulli : bool
-        Weigh the two questions of a triple by how many tails a head of its relation has, and how many heads a tail.
-    filter_negatives : bool
-        Leave known answers out of the negatives.
-    typed_negatives : bool
-        Take only entities as negatives that stand in the same slot of the relation somewhere.
     loss : {"auto", "cross entropy", "self adversarial", "logistic", "margin"}
         What is minimised. auto: self adversarial.
-    margin : float or "auto"
-        How far a truth is to be from negatives, with the losses self adversarial and margin.
-    adversarial_temperature : float or "auto"
-        With the loss self adversarial, negatives weigh as the soft-max of their scores over this temperature: GraphVite's, and 1 / alpha
-        of the paper of RotatE. 0 weighs them equally. auto: 1.
     distance : {"auto", "L1", "L2", "squared"}
         The distance; squared is that of L2. auto: L1. RotatE: the sum of the moduli of complex numbers (``modulus``) or squared.
-    relation_lr_multiplier : float
-        Learning rate of relations over that of entities.
     optimizer : str or mapping
-        SGD, Momentum, AdaGrad, RMSprop or Adam, or a mapping with ``type`` and its own keys.
-    adagrad_state : {"auto", "full", "row"}
-        AdaGrad: one sum of squares for each value, or one for a row. auto: full below a million entities.
-    lr, weight_decay : float or "auto"
-        Learning rate at the start; decay. auto: by the optimizer; none.
-    schedule : {"linear", "constant"} or callable
-        Of the learning rate; a callable gets (triples done, triples in all) and returns a factor.
-    validation_metric : {"mrr", "mr", "hits@1", "hits@3", "hits@10", "amri"}
-        What decides which state is the best, where :meth:`fit` has triples for validation.
-    validation_side : {"both", "tail", "head"}
-        Validation: the mean over tails and heads that are asked for, or one of the two.
-    validation_interval : int or "auto"
-        Validation: epochs between two checks. auto: a twentieth of the training.
-    patience : int
-        Validation: checks in a row without a better metric, after which the training ends; 0 never ends it.
-    num_thread : int or "auto"
-        CPU threads. auto: all that the process may use. The vectors are the same with any number.
-    deterministic : bool
-        Train on the CPU, even if there is a GPU, so that a seed gives the same vectors to the last bit.
-    seed : int
-        Seed of all random numbers.
-    device : {"auto", "cpu", "cuda", "cuda:N"}
-        Where to train. cuda: the first GPU that can be used. auto: the same, or the CPU if there is none.
-    gpus : sequence of int
-        Numbers of the GPUs to choose from; none: all. One of them is used.
-    gpu_memory_limit : int, str or "auto"
-        Bytes to use on a GPU at most. auto: what is free there.
-    table_dtype : {"auto", "fp32", "bf16"}
-        Number format of the tables on a GPU.
-    memory_limit : int, str or "auto"
-        Bytes (or "8GB") of main memory to use at most; what needs more is refused. auto: what the machine has.
-    verbose : bool or "auto"
-        Whether to show a bar while it trains. auto: in a terminal or a notebook, if it takes longer than a second or two.
-
-    Attributes
-    ----------
-    entity_vectors_, relation_vectors_, inverse_relation_vectors_, entity_names_, relation_names_, report_, history_, validation_,
-    partial_, num_epoch_
-        As with :class:`ComplEx`.
+        As with :class:`ComplEx`; Adam by default.
     """
 
     _model = "TransE"
     _scoring = RELATIONAL["TransE"]
 
-    dim: int = field(default=256, kw_only=False)
-    num_epoch: int | Auto = "auto"
-    triples_per_batch: int | Auto = "auto"
-    num_shared_negative: int | str = "auto"
-    negative_sample_exponent: float | Auto = "auto"
-    bernoulli: bool = False
-    filter_negatives: bool = False
-    typed_negatives: bool = False
-    loss: str = "auto"
-    margin: float | Auto = "auto"
-    adversarial_temperature: float | Auto = "auto"
     distance: str = "auto"
-    relation_lr_multiplier: float = 1.0
     optimizer: str | Mapping[str, Any] = "Adam"
-    adagrad_state: Literal["auto", "full", "row"] = "auto"
-    lr: float | Auto = "auto"
-    weight_decay: float | Auto = "auto"
-    schedule: Schedule = "linear"
-    validation_metric: str = "mrr"
-    validation_side: Literal["both", "tail", "head"] = "both"
-    validation_interval: int | Auto = "auto"
-    patience: int = 5
-    num_thread: int | Auto = "auto"
-    deterministic: bool = False
-    seed: int = 0
-    device: str = "auto"
-    gpus: Sequence[int] = ()
-    gpu_memory_limit: int | str = "auto"
-    table_dtype: Literal["auto", "fp32", "bf16"] = "auto"
-    memory_limit: int | str = "auto"
-    verbose: bool | Auto = "auto"
 
     @property
     def _relational(self) -> Relational:

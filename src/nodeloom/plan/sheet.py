@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-class Sheet:
+class Sheet(abc.ABC):
     """Base of plans, which are dataclasses.
 
     Attributes
@@ -31,9 +32,9 @@ class Sheet:
         """Bytes on the GPU in all."""
         return sum(self.device_memory.values())
 
+    @abc.abstractmethod
     def rows(self) -> list[tuple[str, str]]:
         """Return the plan as (name, text) rows for people."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         width = max(len(name) for name, _ in self.rows())
