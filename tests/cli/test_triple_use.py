@@ -101,3 +101,15 @@ def test_evaluate_of_triples_says_what_is_wrong(cli, files):
     ):
         answer = cli("evaluate", model, *arguments)
         assert answer.code == 2 and message in answer.err, answer.err
+
+
+def test_saved_graphs_are_read_wherever_triples_are(cli, files, tmp_path):
+    model, train, _, test = files
+    saved, left = tmp_path / "train.nlk", tmp_path / "test.nlk"
+    assert cli("convert", train, "-o", saved).code == cli("convert", test, "-o", left).code == 0
+    by_file = cli("evaluate", model, "--triples", test, "--filter", train, "--json").json
+    by_graph = cli("evaluate", model, "--triples", left, "--filter", saved, "--json").json
+    (one,), (other,) = by_file["evaluation"], by_graph["evaluation"]
+    assert (one["num_triples"], one["ranks"]) == (other["num_triples"], other["ranks"])
+    asked = ("predict", model, "--head", "a3", "--relation", "next", "--json", "--known")
+    assert cli(*asked, saved).json == cli(*asked, train).json

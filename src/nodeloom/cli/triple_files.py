@@ -80,16 +80,11 @@ def read_triples(
     DataError, GraphError, DatasetError
         A file cannot be used; see :meth:`nodeloom.graph.KnowledgeGraph.from_file`.
     """
-    from nodeloom.cli.inputs import locate
-    from nodeloom.graph import KnowledgeGraph
-
-    located = [locate(path, session) for path in paths]
-    if len(located) == 1 and is_saved_triples(located[0]):
-        saved = KnowledgeGraph.open(located[0])
-        return saved if like is None else saved.with_names_of(like)
     section = config.graph
-    return KnowledgeGraph.from_file(
-        located[0] if len(located) == 1 else located,
+    return triples_in(
+        paths,
+        session,
+        like,
         delimiters=config.format.delimiters,
         comment=config.format.comment,
         encoding=config.format.encoding,
@@ -99,6 +94,19 @@ def read_triples(
         literals=section.literals,
         format=section.format,
         duplicates=section.duplicates,
-        like=like,
         num_thread=config.resource.threads,
     )
+
+
+def triples_in(
+    paths: Sequence[str], session: Session, like: KnowledgeGraph | None = None, **written: Any
+) -> KnowledgeGraph:
+    """Read triples from files, references or a saved knowledge graph; `written` says how, as ``KnowledgeGraph.from_file`` takes it."""
+    from nodeloom.cli.inputs import locate
+    from nodeloom.graph import KnowledgeGraph
+
+    located = [locate(path, session) for path in paths]
+    if len(located) == 1 and is_saved_triples(located[0]):
+        saved = KnowledgeGraph.open(located[0])
+        return saved if like is None else saved.with_names_of(like)
+    return KnowledgeGraph.from_file(located[0] if len(located) == 1 else located, like=like, **written)

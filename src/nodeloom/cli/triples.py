@@ -105,10 +105,9 @@ def open_triple_model(path: str) -> KnowledgeEmbedding:
 
 def read_triples(path: str, layout: dict[str, Any] | None = None) -> KnowledgeGraph:
     """Read a file of triples, each as often as it comes."""
-    from nodeloom.cli.inputs import locate
-    from nodeloom.graph import KnowledgeGraph
+    from nodeloom.cli.triple_files import triples_in
 
-    return KnowledgeGraph.from_file(locate(path, active()), duplicates="keep", **(layout or {}))
+    return triples_in([path], active(), duplicates="keep", **(layout or {}))
 
 
 def judge_triples(
